@@ -1,0 +1,84 @@
+/**
+ * The numbered messages of one process to ONE peer, and the calls among them that wait for a reply.
+ * A call ends exactly once: by the reply that names its number, or by the peer's loss.
+ *
+ * Owns     the counter `seq` and the table of pending calls of this one peer
+ * Used by  master/peer.ts (which only numbers and replies), child/index.ts
+ * Never    shares a number with another peer: an acknowledgement of worker B can never settle what
+ *          worker A was asked (D7)
+ * Keeps    1. a reply whose number is not pending settles nothing
+ *          2. after `lose()` nothing is pending, and whatever comes later is not sent
+ * Wire     A → B {…, seq: 5}      B → A {ack: 5, …, seq: …}
+ * Node     lib/internal/cluster/utils.js, where counter and table are one per process and the loss
+ *          of a peer leaves its entries behind
+ */
+import type { NativeHandle } from './native';
+import { CLUSTER } from './messages';
+import { traceMessage } from './trace';
+
+/** Anything that speaks like a ChildProcess or like `process` in a child. */
+export interface ProcessLike {
+  readonly connected?: boolean;
+  send?(message: unknown, handle?: unknown, options?: unknown, callback?: (error: Error | null) => void): boolean;
+}
+
+/** The reply that ended a call, and the handle that came with it; null if the peer was lost. */
+export type Settle<Answer> = (reply: Answer | null, handle: NativeHandle | undefined) => void;
+
+export class Calls<Answer> {
+  readonly #target: ProcessLike;
+  readonly #self: string;
+  readonly #peer: string;
+  readonly #pending = new Map<number, Settle<Answer>>();
+  #seq: number;
+
+  /** `self` and `peer` are the names in the trace. `firstSeq`: the next number, where another counted before us. */
+  constructor(target: ProcessLike, self: string, peer: string, firstSeq = 0) {
+    this.#target = target;
+    this.#self = self;
+    this.#peer = peer;
+    this.#seq = firstSeq;
+  }
+
+  /**
+   * Sends a message that expects no reply. `handle` is borrowed until the channel has written it.
+   * Returns the number it got, or -1 if there is no channel to send it on.
+   */
+  notify(body: object, handle?: NativeHandle | null): number {
+    const { send } = this.#target;
+    if (!this.#target.connected || send === undefined) return -1;
+    const seq = this.#seq++;
+    const message = { cmd: CLUSTER, ...body, seq };
+    traceMessage('sent', this.#self, this.#peer, message, handle);
+    send.call(this.#target, message, handle ?? undefined, handOffOptions);
+    return seq;
+  }
+
+  /** Sends a message whose reply goes to `settle`. False, and no call, if there is no channel. */
+  call(body: object, settle: Settle<Answer>): boolean {
+    // The number is known beforehand, so that a reply can never overtake its entry.
+    this.#pending.set(this.#seq, settle);
+    const seq = this.notify(body);
+    if (seq === -1) this.#pending.delete(this.#seq);
+    return seq !== -1;
+  }
+
+  /** Ends the call that `ack` answers. False if none is pending under that number. */
+  settle(ack: number, reply: Answer, handle: NativeHandle | undefined): boolean {
+    const settle = this.#pending.get(ack);
+    if (settle === undefined) return false;
+    this.#pending.delete(ack);
+    settle(reply, handle);
+    return true;
+  }
+
+  /** The peer is gone: every pending call ends, in the order in which they were made. */
+  lose(): void {
+    const lost = [...this.#pending.values()];
+    this.#pending.clear();
+    for (const settle of lost) settle(null, undefined);
+  }
+}
+
+/** One object for all sends: the options are only read. */
+const handOffOptions = Object.freeze({ swallowErrors: false });

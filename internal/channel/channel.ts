@@ -1,0 +1,452 @@
+/**
+ * One end of the pipe between a parent and a child: messages and fds in order, both ways.
+ * It knows nothing of ChildProcess, of `process` or of clusters; those are told through `ChannelSink`.
+ *
+ * Owns     the native pipe (closed by `#close`, once), the fds that arrived and whose message has not
+ *          (closed with the channel), the sent sockets whose arrival is not acknowledged (dialect node)
+ * Used by  process_face.ts, which equips a ChildProcess or `process` with it
+ * Uses     framing.ts (bytes ⇄ messages), handles.ts (fds ⇄ objects), native.ts (the pipe)
+ * Never    delivers a message inside the read that brought it: each gets a tick of its own, so that
+ *          an exception in one listener does not touch the next
+ * States   open ── disconnect() ──► draining (a handle un-acked, half a message in) ──► closed
+ *            └── disconnect() with nothing pending, end of stream ─────────────────────────▲
+ * Keeps    1. messages leave in the order of `send`, also around handles
+ *          2. in dialect node one handle is in flight, everything behind it waits
+ *          3. an fd is written before any later message, and taken by the first tagged frame: fds
+ *             and the frames that announce them are two queues in the same order
+ *          4. `sink.closed` is called once, after everything that was received
+ * Writes   The first message of a turn is written at once, the rest of that turn is joined into one
+ *          write at its end, at the latest when the process exits.
+ * Wire     node:      NODE_HANDLE + fd →, ← NODE_HANDLE_ACK (or _NACK: sent again, 4 times in all)
+ *          pipelined: frames tagged in framing.ts, no acknowledgement of the channel's own
+ * Node     the setupChannel part of lib/internal/child_process.js. Differences: D4 (the end of the
+ *          channel is always told), D9 (callbacks tell the truth), D10 (one retransmission is one
+ *          more write of the same envelope), D11 (an acknowledgement that nobody waits for is ignored)
+ */
+import { alreadyDisconnected, causedByPeer, channelClosed, systemError } from '../errors';
+import {
+  PENDING, WRITTEN, isExiting, readPipe, stopReading, writePipe,
+  type NativeHandle, type NativePipe,
+} from '../native';
+import { traceHandle, traceState } from '../trace';
+import { codecFor, type Codec, type Decoder, type Serialization, type Tag } from './framing';
+import { adopt, isKnownEnvelope, prepare, typeOf, type Envelope, type HandleType, type Outgoing, type SendHandle } from './handles';
+
+export type Dialect = 'node' | 'pipelined';
+export type SendCallback = (error: Error | null) => void;
+
+export interface ChannelOptions {
+  readonly serialization: Serialization;
+  readonly dialect: Dialect;
+  /** How the end of this process is named in the trace. */
+  readonly name: string;
+}
+
+/** What the owner of a channel is told. Messages, errors and the end come in ticks of their own. */
+export interface ChannelSink {
+  message(message: unknown, handle: SendHandle | undefined): void;
+  /** The same for a message whose `cmd` begins with NODE_. */
+  internalMessage(message: object, handle: SendHandle | undefined): void;
+  error(error: Error): void;
+  /** Bytes that are no message. Called in the read itself; what it throws is an uncaught exception. */
+  malformed(error: Error): void;
+  /** The channel has left the state `open`: nothing is accepted for sending any more. */
+  ending(state: 'draining' | 'closed'): void;
+  /** Everything that was received has been told, and the pipe is closed. */
+  closed(): void;
+  /** An asynchronous write began (+1) or ended (-1). */
+  pending(change: 1 | -1): void;
+}
+
+/** Above this many unwritten bytes `send` returns false. */
+const HIGH_WATER = 65536 * 2;
+/** Joined messages are written before the end of the turn when they have grown to this length. */
+const JOIN_LIMIT = 65536;
+/** How often a socket is sent in all when the receiver says that its fd did not come. */
+const ATTEMPTS = 4;
+
+type ChannelState = 'open' | 'draining' | 'closed';
+
+/** A message that waits behind an un-acknowledged handle (dialect node). */
+interface Waiting {
+  readonly message: unknown;
+  readonly handle: SendHandle | undefined;
+  readonly keepOpen: boolean;
+  readonly swallowErrors: boolean;
+  readonly callback: SendCallback | undefined;
+}
+
+/** The handle in flight (dialect node). */
+interface InFlight {
+  readonly outgoing: Outgoing;
+  readonly frame: string | Buffer;
+  attempts: number;
+}
+
+export interface SendOptions {
+  readonly keepOpen?: boolean | undefined;
+  readonly swallowErrors?: boolean | undefined;
+}
+
+export class Channel {
+  readonly dialect: Dialect;
+  readonly #pipe: NativePipe;
+  readonly #codec: Codec;
+  readonly #decoder: Decoder;
+  readonly #sink: ChannelSink;
+  readonly #name: string;
+  #state: ChannelState = 'open';
+
+  /** Frames of this turn that are not written yet, and who wants to know. */
+  #joined: (string | Buffer)[] = [];
+  #joinedLength = 0;
+  #joinedCallbacks: SendCallback[] = [];
+  /** Has this turn written already, so that what follows is joined? */
+  #turnBegan = false;
+
+  /** fds that came, in order, whose tagged frame is not complete yet. */
+  readonly #arrived: NativeHandle[] = [];
+  #inFlight: InFlight | null = null;
+  #waiting: Waiting[] = [];
+
+  constructor(pipe: NativePipe, options: ChannelOptions, sink: ChannelSink) {
+    this.#pipe = pipe;
+    this.#sink = sink;
+    this.#name = options.name;
+    this.dialect = options.dialect;
+    this.#codec = codecFor(options.serialization);
+    this.#decoder = this.#codec.decoder();
+  }
+
+  /** Begins to read. Apart from the constructor, since the owner has to be ready for what comes. */
+  start(): void {
+    const errno = readPipe(this.#pipe, this.#onBytes, this.#onEnd);
+    // A child that could not be spawned leaves a pipe without another end.
+    if (errno < 0) process.nextTick(this.#onEnd, errno);
+  }
+
+  get fd(): number {
+    return this.#pipe.fd ?? -1;
+  }
+
+  ref(): void {
+    if (this.#state !== 'closed') this.#pipe.ref();
+  }
+
+  unref(): void {
+    if (this.#state !== 'closed') this.#pipe.unref();
+  }
+
+  // ── sending ────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Sends a message, and `handle` with it: a net.Socket without `keepOpen` is transferred, all other
+   * handles are borrowed. Returns false when more than 128 KiB are unwritten, or behind an un-acked
+   * handle when another message waits already. Throws ERR_INVALID_HANDLE_TYPE, and what the codec
+   * throws on the message.
+   */
+  send(message: unknown, handle: SendHandle | undefined, options: SendOptions, callback: SendCallback | undefined): boolean {
+    const type = handle === undefined ? undefined : typeOf(handle);
+    const keepOpen = options.keepOpen === true;
+    const swallowErrors = options.swallowErrors === true;
+    if (this.#inFlight !== null) {
+      return this.#waiting.push({ message, handle, keepOpen, swallowErrors, callback }) === 1;
+    }
+    if (type === undefined) return this.#write(this.#codec.encode(message, 'plain'), swallowErrors, callback);
+    return this.#sendHandle(type, handle as SendHandle, message, keepOpen, swallowErrors, callback);
+  }
+
+  #sendHandle(
+    type: HandleType, handle: SendHandle, message: unknown, keepOpen: boolean, swallowErrors: boolean,
+    callback: SendCallback | undefined,
+  ): boolean {
+    const bare = this.dialect === 'pipelined' && type === 'net.Native';
+    const tag: Tag = this.dialect === 'node' ? 'plain' : bare ? 'handle' : 'envelope';
+    if (bare) {
+      return this.#writeHandle(this.#codec.encode(message, tag), handle as NativeHandle, swallowErrors, callback, undefined);
+    }
+    // Encode before a socket is taken from its owner: a message that cannot be sent leaves it alone.
+    if (type === 'net.Socket') this.#codec.encode(message, 'plain');
+    const outgoing = prepare(type, handle, message, keepOpen);
+    if (outgoing.native === null) return this.#write(this.#codec.encode(message, 'plain'), swallowErrors, callback);
+    const frame = this.#codec.encode(outgoing.envelope, tag);
+    if (this.dialect === 'pipelined') {
+      return this.#writeHandle(frame, outgoing.native, swallowErrors, callback, outgoing.release);
+    }
+    this.#flush();
+    this.#inFlight = { outgoing, frame, attempts: 1 };
+    return this.#writeHandle(frame, outgoing.native, swallowErrors, callback, undefined);
+  }
+
+  /** Writes now if it is the first frame of the turn, else joins it to the others. */
+  #write(frame: string | Buffer, swallowErrors: boolean, callback: SendCallback | undefined): boolean {
+    if (!this.#turnBegan || isExiting()) {
+      this.#flush();
+      this.#beginTurn();
+      return this.#writeNow(frame, null, swallowErrors, callback, undefined);
+    }
+    if (this.#joined.length === 0) flushAtExit(this);
+    this.#joined.push(frame);
+    this.#joinedLength += frame.length;
+    if (callback !== undefined) this.#joinedCallbacks.push(callback);
+    if (this.#joinedLength >= JOIN_LIMIT) this.#flush();
+    return this.#joinedLength + this.#pipe.writeQueueSize < HIGH_WATER;
+  }
+
+  #beginTurn(): void {
+    this.#turnBegan = true;
+    process.nextTick(this.#endTurn);
+  }
+
+  readonly #endTurn = (): void => {
+    this.#turnBegan = false;
+    this.#flush();
+  };
+
+  /** Writes what this turn has joined. Also called by the exit of the process. */
+  flush(): void {
+    this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#joined.length === 0) return;
+    const frames = this.#joined;
+    const callbacks = this.#joinedCallbacks;
+    this.#joined = [];
+    this.#joinedCallbacks = [];
+    this.#joinedLength = 0;
+    unflushed.delete(this);
+    const frame = frames.length === 1 ? frames[0] as string | Buffer : this.#codec.join(frames);
+    this.#writeNow(frame, null, false, callbacks.length === 0 ? undefined : (error) => {
+      for (const callback of callbacks) process.nextTick(callback, error);
+    }, undefined);
+  }
+
+  /** A frame whose fd goes with it: never joined to later ones, since it takes its own system call anyway. */
+  #writeHandle(
+    frame: string | Buffer, native: NativeHandle, swallowErrors: boolean, callback: SendCallback | undefined,
+    release: (() => void) | undefined,
+  ): boolean {
+    this.#flush();
+    traceHandle('released', this.#name, native);
+    return this.#writeNow(frame, native, swallowErrors, callback, release);
+  }
+
+  #writeNow(
+    frame: string | Buffer, native: NativeHandle | null, swallowErrors: boolean, callback: SendCallback | undefined,
+    release: (() => void) | undefined,
+  ): boolean {
+    if (this.#state === 'closed') {
+      release?.();
+      this.#fail(channelClosed(), swallowErrors, callback);
+      return false;
+    }
+    const status = writePipe(this.#pipe, frame, native, (errno) => {
+      this.#sink.pending(-1);
+      release?.();
+      callback?.(errno < 0 ? systemError(errno, 'write') : null);
+    });
+    switch (status) {
+      case PENDING:
+        this.#sink.pending(1);
+        break;
+      case WRITTEN:
+        release?.();
+        if (callback !== undefined) process.nextTick(callback, null);
+        break;
+      default:
+        release?.();
+        this.#fail(causedByPeer(systemError(status, 'write')), swallowErrors, callback);
+    }
+    return this.#pipe.writeQueueSize < HIGH_WATER;
+  }
+
+  #fail(error: Error, swallowErrors: boolean, callback: SendCallback | undefined): void {
+    if (callback !== undefined) process.nextTick(callback, error);
+    else if (!swallowErrors) process.nextTick(this.#reportError, error);
+  }
+
+  readonly #reportError = (error: Error): void => this.#sink.error(error);
+
+  // ── receiving ──────────────────────────────────────────────────────────────────────────────────
+
+  readonly #onBytes = (chunk: Uint8Array, handle: NativeHandle | null): void => {
+    if (handle !== null) {
+      traceHandle('adopted', this.#name, handle);
+      this.#arrived.push(handle);
+    }
+    try {
+      this.#decoder.push(chunk, this.#onFrame);
+    } catch (error) {
+      this.#sink.malformed(causedByPeer(error as Error));
+    }
+    this.#closeIfDrained();
+  };
+
+  readonly #onFrame = (message: unknown, tag: Tag): void => {
+    if (tag === 'handle') return this.#deliver(message, this.#arrived.shift());
+    if (tag === 'envelope') return this.#open(message as Envelope);
+    if (this.dialect === 'node' && isInternal(message)) {
+      switch (message['cmd']) {
+        case 'NODE_HANDLE': return this.#receiveHandle(message as unknown as Envelope);
+        case 'NODE_HANDLE_ACK': return this.#acknowledged();
+        case 'NODE_HANDLE_NACK': return this.#refused();
+      }
+    }
+    this.#deliver(message, undefined);
+  };
+
+  #receiveHandle(envelope: Envelope): void {
+    if (this.#arrived.length === 0) {
+      this.#reply('NODE_HANDLE_NACK');
+      return;
+    }
+    this.#reply('NODE_HANDLE_ACK');
+    // Whoever listens to internal messages sees the envelope and what is in it, as under Node.
+    this.#deliver(envelope, undefined);
+    this.#open(envelope);
+  }
+
+  #reply(cmd: 'NODE_HANDLE_ACK' | 'NODE_HANDLE_NACK'): void {
+    if (this.#state === 'closed') return;
+    this.#flush();
+    this.#writeNow(this.#codec.encode({ cmd }, 'plain'), null, true, undefined, undefined);
+  }
+
+  /** Takes the fd that arrived out of its envelope. */
+  #open(envelope: Envelope): void {
+    const native = this.#arrived.shift();
+    if (native === undefined) return this.#deliver(envelope.msg, undefined);
+    if (!isKnownEnvelope(envelope)) {
+      native.close();
+      const error = new TypeError(`Unknown handle type: ${String((envelope as Envelope).type)}`);
+      process.nextTick(this.#reportError, causedByPeer(error));
+      return;
+    }
+    process.nextTick(() => {
+      adopt(envelope, native, (handle) => this.#emit(envelope.msg, handle), this.#reportError);
+    });
+  }
+
+  #deliver(message: unknown, handle: SendHandle | undefined): void {
+    process.nextTick(this.#emit, message, handle);
+  }
+
+  readonly #emit = (message: unknown, handle: SendHandle | undefined): void => {
+    if (isInternal(message)) this.#sink.internalMessage(message, handle);
+    else this.#sink.message(message, handle);
+  };
+
+  // ── dialect node: one handle in flight ─────────────────────────────────────────────────────────
+
+  #acknowledged(): void {
+    if (this.#inFlight === null) return; // Forged, or a second one (D11).
+    this.#inFlight.outgoing.release();
+    this.#sendWaiting();
+  }
+
+  #refused(): void {
+    const flight = this.#inFlight;
+    if (flight === null) return;
+    const { outgoing, frame } = flight;
+    // Only a socket that we own can be sent again: the others' owners may have closed them.
+    if (outgoing.envelope.type === 'net.Socket' && flight.attempts < ATTEMPTS) {
+      flight.attempts++;
+      this.#writeHandle(frame, outgoing.native as NativeHandle, true, undefined, undefined);
+      return;
+    }
+    outgoing.release();
+    if (outgoing.envelope.type === 'net.Socket') {
+      process.emitWarning('Handle did not reach the receiving process correctly', 'SentHandleNotReceivedWarning');
+    }
+    this.#sendWaiting();
+  }
+
+  /** The handle has arrived: sends what waited for it, up to the next handle. */
+  #sendWaiting(): void {
+    this.#inFlight = null;
+    let waiting: Waiting | undefined;
+    while (this.#inFlight === null && (waiting = this.#waiting.shift()) !== undefined) {
+      const { message, handle, callback } = waiting;
+      try {
+        this.send(message, handle, waiting, callback);
+      } catch (error) {
+        this.#fail(error as Error, waiting.swallowErrors, callback);
+      }
+    }
+    this.#closeIfDrained();
+  }
+
+  // ── ending ─────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Ends the channel. What the kernel has not taken by now is given up, except what waits behind an
+   * un-acknowledged handle: that is still sent. A message that has arrived in part is still received.
+   */
+  disconnect(): void {
+    if (this.#state !== 'open') {
+      this.#sink.error(alreadyDisconnected());
+      return;
+    }
+    this.#flush();
+    if (this.#inFlight !== null || this.#decoder.partial) this.#transition('draining');
+    else this.#close();
+  }
+
+  #closeIfDrained(): void {
+    if (this.#state === 'draining' && this.#inFlight === null && !this.#decoder.partial) this.#close();
+  }
+
+  readonly #onEnd = (_errno: number): void => {
+    if (this.#state !== 'closed') this.#close();
+  };
+
+  /** Ends the channel at once: nothing more is read or written. The end is told in a later tick. */
+  #close(): void {
+    const { outgoing } = this.#inFlight ?? {};
+    const waiting = this.#waiting;
+    this.#flush();
+    this.#transition('closed');
+    this.#inFlight = null;
+    this.#waiting = [];
+    outgoing?.release();
+    stopReading(this.#pipe);
+    for (const { swallowErrors, callback } of waiting) {
+      if (callback !== undefined) this.#fail(channelClosed(), swallowErrors, callback);
+    }
+    process.nextTick(() => {
+      this.#pipe.close();
+      for (const handle of this.#arrived.splice(0)) handle.close();
+      this.#sink.closed();
+    });
+  }
+
+  #transition(to: ChannelState): void {
+    traceState(`channel ${this.#name}`, this.#state, to);
+    this.#state = to;
+    if (to !== 'open') this.#sink.ending(to);
+  }
+}
+
+/** NODE_ and at least one letter more: the runtime's own, kept from the app's 'message' listeners. */
+function isInternal(message: unknown): message is Record<string, unknown> {
+  if (typeof message !== 'object' || message === null) return false;
+  const { cmd } = message as { cmd?: unknown };
+  return typeof cmd === 'string' && cmd.length > PREFIX.length && cmd.startsWith(PREFIX);
+}
+
+const PREFIX = 'NODE_';
+
+// ── what is joined must be written before the process exits ──────────────────────────────────────
+
+const unflushed = new Set<Channel>();
+let exitListener = false;
+
+function flushAtExit(channel: Channel): void {
+  unflushed.add(channel);
+  if (exitListener) return;
+  exitListener = true;
+  process.on('exit', () => {
+    for (const unwritten of unflushed) unwritten.flush();
+  });
+}

@@ -1,0 +1,140 @@
+/**
+ * fd ⇄ object. What an app may send beside a message, what of it crosses the pipe, and how the
+ * receiver builds the same kind of object around the fd that arrived.
+ *
+ * Owns     a socket that was sent without `keepOpen` from `prepare` on: its object is empty, the
+ *          native handle is ours until `release`, which closes it. All other handles are borrowed:
+ *          the pipe copies their fd and the sender keeps using them.
+ * Used by  channel.ts
+ * Never    reads from a socket; never closes what is borrowed
+ * Wire     { cmd: 'NODE_HANDLE', type, msg, key?, dgramType? } and one fd
+ * Node     the conversion table of lib/internal/child_process.js. A handle that only looks native
+ *          (the faux handle of a round-robin server, a TLS socket) ends the process with a
+ *          segmentation fault there (W-24); here it is ERR_INVALID_HANDLE_TYPE (D8).
+ */
+import type { Socket as DatagramSocket } from 'node:dgram';
+import type { Server, Socket } from 'node:net';
+import { invalidHandleType } from '../errors';
+import {
+  datagramHandleOf, datagramType, detachSocket, handleOf, isPipe, isTcp, isUdp, serverOf,
+  type NativeHandle,
+} from '../native';
+
+export type HandleType = 'net.Socket' | 'net.Server' | 'net.Native' | 'dgram.Socket' | 'dgram.Native';
+
+/** What `send` takes beside a message. */
+export type SendHandle = Socket | Server | DatagramSocket | NativeHandle;
+
+/** The message that carries a handle: the app's own one is inside. */
+export interface Envelope {
+  cmd: 'NODE_HANDLE';
+  type: HandleType;
+  msg: unknown;
+  key?: string;
+  dgramType?: 'udp4' | 'udp6';
+}
+
+/** A handle ready to be written: its envelope, its fd, and how to let go of it. */
+export interface Outgoing {
+  readonly envelope: Envelope;
+  /** null where there is nothing to send any more: the message then goes alone, as in Node. */
+  readonly native: NativeHandle | null;
+  /** Called when the receiver has the fd, or will never have it. */
+  release(): void;
+}
+
+const nothing = (): void => {};
+
+/** What kind of handle this is. Throws ERR_INVALID_HANDLE_TYPE for everything that cannot be sent. */
+export function typeOf(handle: unknown): HandleType {
+  if (isTcp(handle) || isPipe(handle)) return 'net.Native';
+  if (isUdp(handle)) return 'dgram.Native';
+  const net = require('node:net') as typeof import('node:net');
+  if (handle instanceof net.Socket || handle instanceof net.Server) {
+    const native = handleOf(handle);
+    if (native !== null && !isTcp(native) && !isPipe(native)) throw invalidHandleType();
+    return handle instanceof net.Socket ? 'net.Socket' : 'net.Server';
+  }
+  const dgram = require('node:dgram') as typeof import('node:dgram');
+  if (handle instanceof dgram.Socket) return 'dgram.Socket';
+  throw invalidHandleType();
+}
+
+/** Makes `handle` ready to be sent with `message`. With `keepOpen` a socket stays in its owner's hands. */
+export function prepare(type: HandleType, handle: SendHandle, message: unknown, keepOpen: boolean): Outgoing {
+  const envelope: Envelope = { cmd: 'NODE_HANDLE', type, msg: message };
+  switch (type) {
+    case 'net.Native':
+    case 'dgram.Native':
+      return { envelope, native: handle as NativeHandle, release: nothing };
+    case 'net.Server':
+      return { envelope, native: handleOf(handle as Server), release: nothing };
+    case 'dgram.Socket': {
+      const socket = handle as DatagramSocket;
+      envelope.dgramType = datagramType(socket);
+      return { envelope, native: datagramHandleOf(socket), release: nothing };
+    }
+    case 'net.Socket': {
+      const socket = handle as Socket;
+      const server = serverOf(socket);
+      if (server !== null) envelope.key = server.key;
+      if (keepOpen) return { envelope, native: handleOf(socket), release: nothing };
+      const native = detachSocket(socket);
+      return { envelope, native, release: () => native?.close() };
+    }
+  }
+}
+
+/** Is this the envelope of a handle that we know how to build? */
+export function isKnownEnvelope(value: unknown): value is Envelope {
+  if (typeof value !== 'object' || value === null) return false;
+  const { type, dgramType } = value as Partial<Envelope>;
+  switch (type) {
+    case 'net.Socket': case 'net.Server': case 'net.Native': case 'dgram.Native': return true;
+    case 'dgram.Socket': return dgramType === 'udp4' || dgramType === 'udp6';
+    default: return false;
+  }
+}
+
+/**
+ * Builds the object that the sender meant around `native` (transferred) and gives it to `deliver`,
+ * at once or, for a server, when it listens. An fd of another kind than the envelope says is closed
+ * and reported to `fail`.
+ */
+export function adopt(
+  envelope: Envelope, native: NativeHandle, deliver: (handle: SendHandle) => void, fail: (error: Error) => void,
+): void {
+  const datagram = isUdp(native);
+  if (datagram !== envelope.type.startsWith('dgram.')) {
+    native.close();
+    fail(invalidHandleType());
+    return;
+  }
+  switch (envelope.type) {
+    case 'net.Native':
+    case 'dgram.Native':
+      return deliver(native);
+    case 'net.Server': {
+      const { Server } = require('node:net') as typeof import('node:net');
+      const server = new Server();
+      server.once('error', fail);
+      server.listen(native, () => {
+        server.off('error', fail);
+        deliver(server);
+      });
+      return;
+    }
+    case 'net.Socket': {
+      const { Socket } = require('node:net') as typeof import('node:net');
+      // `handle` is the documented constructor's unlisted option that every native connection takes.
+      const options = { handle: native, readable: true, writable: true };
+      return deliver(new Socket(options));
+    }
+    case 'dgram.Socket': {
+      const { createSocket } = require('node:dgram') as typeof import('node:dgram');
+      const socket = createSocket(envelope.dgramType as 'udp4' | 'udp6');
+      socket.bind(native as never, () => undefined);
+      return deliver(socket);
+    }
+  }
+}

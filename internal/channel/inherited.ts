@@ -1,0 +1,28 @@
+/**
+ * How a child learns of the channel that it inherited: one environment variable, written by
+ * spawn.ts and taken away by child/preload.ts before the app or a grandchild can see it.
+ *
+ * Node     NODE_CHANNEL_FD and NODE_CHANNEL_SERIALIZATION_MODE, which would wake Node's own channel
+ */
+import type { Serialization } from './framing';
+
+export interface InheritedChannel {
+  readonly fd: number;
+  readonly serialization: Serialization;
+}
+
+const VARIABLE = 'CLUSTER_INTERNALS_CHANNEL';
+
+/** Writes the channel into the environment of a child. */
+export function announceChannel(env: NodeJS.ProcessEnv, { fd, serialization }: InheritedChannel): void {
+  env[VARIABLE] = `${fd},${serialization}`;
+}
+
+/** Reads and deletes it; null in a process that was not started with a channel of ours. */
+export function takeInheritedChannel(env: NodeJS.ProcessEnv): InheritedChannel | null {
+  const text = env[VARIABLE];
+  if (text === undefined) return null;
+  delete env[VARIABLE];
+  const [fd, serialization] = text.split(',');
+  return { fd: Number(fd), serialization: serialization === 'advanced' ? 'advanced' : 'json' };
+}

@@ -1,0 +1,181 @@
+/**
+ * Makes a ChildProcess, or `process` in a child, speak over a channel: the members and events that
+ * Node's documentation gives to both (`send`, `disconnect`, `connected`, `channel`, 'message',
+ * 'disconnect'), and 'internalMessage', which is how Node's own parts talk past the app.
+ *
+ * Owns     the messages that came before anybody listened; the count of what keeps the channel ref'ed
+ * Used by  spawn.ts (parent side), child/preload.ts (child side)
+ * Never    looks into a message
+ * Keeps    1. a 'message' without a listener waits until there is one
+ *          2. in a child the channel keeps the process alive while somebody listens to 'message' or
+ *             'disconnect' or a write is under way; `channel.ref()` and `unref()` overrule that for good
+ *          3. in a parent it keeps the process alive until it is unref'ed (D19)
+ * Node     https://nodejs.org/api/process.html#processsendmessage-sendhandle-options-callback
+ *          https://nodejs.org/api/child_process.html#subprocesssendmessage-sendhandle-options-callback
+ */
+import { EventEmitter } from 'node:events';
+import { channelClosed, invalidArgType, nodeError } from '../errors';
+import { nodeMajor, type NativePipe } from '../native';
+import { Channel, type ChannelOptions, type ChannelSink, type SendCallback, type SendOptions } from './channel';
+import type { SendHandle } from './handles';
+
+/** What an equipped process has besides its own members. */
+export interface Spoken extends EventEmitter {
+  channel: Control | null;
+  connected: boolean;
+  send(message: unknown, handle?: unknown, options?: unknown, callback?: SendCallback): boolean;
+  disconnect(): void;
+}
+
+/**
+ * `process.channel` and `subprocess.channel`: holds the event loop, or lets go of it.
+ * https://nodejs.org/api/process.html#processchannel
+ */
+export class Control extends EventEmitter {
+  readonly #channel: Channel;
+  #reasons: number;
+  #automatic = true;
+
+  constructor(channel: Channel, reasons: number) {
+    super();
+    this.#channel = channel;
+    this.#reasons = reasons;
+  }
+
+  /** One reason more to keep the process alive. */
+  refCounted(): void {
+    if (++this.#reasons === 1 && this.#automatic) this.#channel.ref();
+  }
+
+  /** One reason less. Up to Node 22 the last one is told by the event 'unref'. */
+  unrefCounted(): void {
+    if (--this.#reasons !== 0 || !this.#automatic) return;
+    this.#channel.unref();
+    if (nodeMajor < 24) this.emit('unref');
+  }
+
+  /** Keeps the process alive whatever happens, until `unref`. */
+  ref(): void {
+    this.#automatic = false;
+    this.#channel.ref();
+  }
+
+  /** Lets the process end whatever happens, until `ref`. */
+  unref(): void {
+    this.#automatic = false;
+    this.#channel.unref();
+  }
+
+  get fd(): number {
+    return this.#channel.fd;
+  }
+}
+
+export type Side = 'parent' | 'child';
+
+/**
+ * Equips `target` with a channel over `pipe` (transferred) and begins to read. `onClosed` is called
+ * after 'disconnect' was emitted.
+ */
+export function equip(
+  target: EventEmitter, pipe: NativePipe, options: ChannelOptions, side: Side, onClosed?: () => void,
+): Channel {
+  const spoken = target as Spoken;
+  const backlog: [message: unknown, handle: SendHandle | undefined][] = [];
+
+  const sink: ChannelSink = {
+    message(message, handle) {
+      if (target.listenerCount('message') === 0) backlog.push([message, handle]);
+      else target.emit('message', message, handle);
+    },
+    internalMessage: (message, handle) => void target.emit('internalMessage', message, handle),
+    error: (error) => void target.emit('error', error),
+    malformed(error) {
+      if (side === 'child') throw error;
+      if (spoken.connected) channel.disconnect();
+      process.nextTick(() => target.emit('error', error));
+    },
+    ending(state) {
+      spoken.connected = false;
+      if (state === 'closed') spoken.channel = null;
+    },
+    closed() {
+      target.emit('disconnect');
+      onClosed?.();
+    },
+    pending: (change) => (change === 1 ? control.refCounted() : control.unrefCounted()),
+  };
+  const channel: Channel = new Channel(pipe, options, sink);
+  const control = new Control(channel, side === 'parent' ? 1 : 0);
+  if (side === 'child') channel.unref();
+
+  const deliverBacklog = (): void => {
+    while (backlog.length > 0 && target.listenerCount('message') > 0) {
+      const [message, handle] = backlog.shift() as [unknown, SendHandle | undefined];
+      target.emit('message', message, handle);
+    }
+  };
+  const holdsChild = (event: string | symbol): boolean => side === 'child' && (event === 'message' || event === 'disconnect');
+
+  target.on('newListener', (event: string | symbol) => {
+    if (backlog.length > 0) process.nextTick(deliverBacklog);
+    if (holdsChild(event)) control.refCounted();
+  });
+  if (side === 'child') {
+    target.on('removeListener', (event: string | symbol) => {
+      if (holdsChild(event)) control.unrefCounted();
+    });
+  }
+
+  const send: Spoken['send'] = (message, handle, given, callback) => {
+    if (typeof handle === 'function') {
+      callback = handle as SendCallback;
+      handle = undefined;
+      given = undefined;
+    } else if (typeof given === 'function') {
+      callback = given as SendCallback;
+      given = undefined;
+    }
+    checkOptions(given);
+    if (!spoken.connected) {
+      const error = channelClosed();
+      if (typeof callback === 'function') process.nextTick(callback, error);
+      else process.nextTick(() => target.emit('error', error));
+      return false;
+    }
+    checkMessage(message);
+    return channel.send(message, (handle || undefined) as SendHandle | undefined, given ?? noOptions,
+      typeof callback === 'function' ? callback : undefined);
+  };
+
+  Object.assign(target, {
+    channel: control,
+    send,
+    connected: true,
+    disconnect: () => channel.disconnect(),
+  });
+  channels.set(target, channel);
+  channel.start();
+  return channel;
+}
+
+/** The channel of ours that a process speaks over; undefined for one that Node equipped. */
+export const channelOf = (target: object): Channel | undefined => channels.get(target);
+const channels = new WeakMap<object, Channel>();
+
+const noOptions: SendOptions = Object.freeze({});
+
+function checkOptions(options: unknown): asserts options is SendOptions | undefined {
+  if (options === undefined) return;
+  if (options === null || typeof options !== 'object' || Array.isArray(options)) {
+    throw invalidArgType('options', 'of type object', options);
+  }
+}
+
+function checkMessage(message: unknown): void {
+  if (message === undefined) throw nodeError(TypeError, 'ERR_MISSING_ARGS', 'The "message" argument must be specified');
+  switch (typeof message) {
+    case 'string': case 'object': case 'number': case 'boolean': return;
+    default: throw invalidArgType('message', 'one of type string, object, number, or boolean', message);
+  }
+}

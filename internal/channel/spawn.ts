@@ -1,0 +1,120 @@
+/**
+ * Starts a Node program with one pipe more, and speaks over it. This is `child_process.fork` with
+ * our channel in the place of Node's.
+ *
+ * Owns     the parent's end of the pipe until the channel has it
+ * Used by  lib/child_process.ts, master/index.ts
+ * Never    uses Node's own IPC: no stdio 'ipc', no NODE_CHANNEL_FD, unless the child is a stock one
+ * Wire     pipelined: `--require preload.js` and CLUSTER_INTERNALS_CHANNEL=<fd>,<serialization> in the
+ *          child's environment; the preload takes both away before the app runs
+ *          node:      NODE_CHANNEL_FD and NODE_CHANNEL_SERIALIZATION_MODE, as Node sets them
+ * Node     https://nodejs.org/api/child_process.html#child_processforkmodulepath-args-options
+ */
+import childProcess, { type ChildProcess, type ForkOptions, type SpawnOptions, type StdioOptions } from 'node:child_process';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { nodeError } from '../errors';
+import { delayClose, evalString, newPipe, spawnWithPipe } from '../native';
+import type { Dialect } from './channel';
+import type { Serialization } from './framing';
+import { announceChannel } from './inherited';
+import { equip } from './process_face';
+
+/** Node's options, and which dialect the child speaks: 'node' for a child that runs without our preload. */
+export interface ChannelForkOptions extends ForkOptions {
+  dialect?: Dialect | undefined;
+  /** How the parent's end is named in the trace. */
+  name?: string | undefined;
+}
+
+/** The compiled preload: under tsx this file is a source, and the child still needs plain JavaScript. */
+export const preloadPath = path.join(
+  __filename.endsWith('.ts') ? path.join(__dirname, '../../dist/internal') : path.join(__dirname, '..'),
+  'child/preload.js');
+
+/**
+ * Starts `modulePath` in a new Node process that is connected with this one.
+ * Arguments, defaults and errors are those of `child_process.fork`. The caller owns the child.
+ */
+export function fork(modulePath: string | URL, args?: readonly string[] | ChannelForkOptions | null, options?: ChannelForkOptions): ChildProcess {
+  if (args !== null && args !== undefined && !Array.isArray(args) && typeof args === 'object') {
+    options = args as ChannelForkOptions;
+    args = [];
+  }
+  checkArguments(modulePath, args, options);
+  const given: ChannelForkOptions = { ...options };
+  const { dialect = 'pipelined', name = 'P', serialization = 'json' } = given;
+  const script = modulePath instanceof URL ? fileURLToPath(modulePath) : String(modulePath);
+  const stdio = stdioArray(given);
+  const slot = stdio.indexOf('ipc');
+  stdio[slot] = 'ignore';
+
+  const preload = dialect === 'node' ? [] : ['--require', preloadPath];
+  const spawnOptions: SpawnOptions = {
+    ...given,
+    stdio: stdio as StdioOptions,
+    shell: false,
+    env: childEnvironment(given.env ?? process.env, dialect, slot, serialization),
+  };
+  const pipe = newPipe();
+  const spawnArguments = [...preload, ...inheritedExecArgv(given.execArgv), script, ...((args ?? []) as string[])];
+  let child: ChildProcess;
+  try {
+    child = spawnWithPipe(pipe, slot, () => childProcess.spawn(given.execPath || process.execPath, spawnArguments, spawnOptions));
+  } catch (error) {
+    pipe.close();
+    throw error;
+  }
+  equip(child, pipe, { serialization, dialect, name }, 'parent', delayClose(child));
+  return child;
+}
+
+/** Bad arguments get the error that Node gives: its own fork is asked, which throws before it starts anything. */
+function checkArguments(modulePath: unknown, args: unknown, options: unknown): void {
+  const { fork: nodeFork } = childProcess as unknown as { fork(...args: unknown[]): void };
+  const goodPath = typeof modulePath === 'string' ? !modulePath.includes('\0') : modulePath instanceof URL || modulePath instanceof Uint8Array;
+  if (!goodPath) nodeFork(modulePath);
+  if (args !== undefined && args !== null && !Array.isArray(args)) nodeFork(modulePath, args);
+  if (options !== undefined && options !== null && (typeof options !== 'object' || Array.isArray(options))) {
+    nodeFork(modulePath, args, options);
+  }
+}
+
+/** The stdio array with its one 'ipc' entry, by Node's rules. */
+function stdioArray({ stdio, silent }: ChannelForkOptions): unknown[] {
+  if (typeof stdio === 'string') return [...childStdio(stdio), 'ipc'];
+  if (!Array.isArray(stdio)) return [...childStdio(silent ? 'pipe' : 'inherit'), 'ipc'];
+  const entries: unknown[] = [...stdio];
+  const first = entries.indexOf('ipc');
+  if (first === -1) {
+    throw nodeError(Error, 'ERR_CHILD_PROCESS_IPC_REQUIRED', "Forked processes must have an IPC channel, missing value 'ipc' in options.stdio");
+  }
+  if (entries.includes('ipc', first + 1)) {
+    throw nodeError(Error, 'ERR_IPC_ONE_PIPE', 'Child process can have only one IPC pipe');
+  }
+  return entries;
+}
+
+function childStdio(all: string): string[] {
+  if (all === 'ignore' || all === 'overlapped' || all === 'pipe' || all === 'inherit') return [all, all, all];
+  throw nodeError(TypeError, 'ERR_INVALID_ARG_VALUE', `The argument 'stdio' is invalid. Received '${all}'`);
+}
+
+function childEnvironment(env: NodeJS.ProcessEnv, dialect: Dialect, slot: number, serialization: Serialization): NodeJS.ProcessEnv {
+  const child = { ...env };
+  if (dialect === 'node') {
+    child['NODE_CHANNEL_FD'] = String(slot);
+    child['NODE_CHANNEL_SERIALIZATION_MODE'] = serialization;
+  } else {
+    announceChannel(child, { fd: slot, serialization });
+  }
+  return child;
+}
+
+/** A child inherits the runtime's flags, but not the program of `node -e`, which would fork itself. */
+function inheritedExecArgv(given: readonly string[] | undefined): readonly string[] {
+  if (given) return given;
+  const program = evalString();
+  const at = program === undefined ? -1 : process.execArgv.lastIndexOf(program);
+  return at > 0 ? process.execArgv.filter((_, index) => index !== at && index !== at - 1) : process.execArgv;
+}

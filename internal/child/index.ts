@@ -1,0 +1,340 @@
+/**
+ * The worker's role: asks the primary whenever a server wants to listen, and gives the connections
+ * that the primary hands over to the server that they are for.
+ *
+ * Owns     the servers that the primary knows of (`#held`), their indexes, and the connections that
+ *          arrived and are not delivered (`#arrived`; delivered or closed in `#deliver`)
+ * Used by  child/preload.ts and role.ts, which put it into the seat; `net` and `dgram` through `_getServer`
+ * Never    lets the app touch a connection before it is acknowledged: an un-acked one can be handed
+ *          to another worker when this one dies
+ * Keeps    1. `close` for a key is sent once, after the acknowledgement of what was delivered under it
+ *          2. an index is in use exactly while its server is
+ * Wire     W → P online
+ *          W → P queryServer   P → W reply(errno, key, sockname [+ listening handle])   W → P listening
+ *          P → W newconn + fd  W → P accepted (pipelined) or reply(accepted) (node)
+ *          P → W disconnect    W → P close per key, then the end of the channel
+ *          W → P exitedAfterDisconnect   P → W reply, then the end of the channel
+ * Node     lib/internal/cluster/child.js. D2: acknowledgements of one turn are one message.
+ *          D12: a failed bind of a server that was closed meanwhile is no TypeError. D20: a failed
+ *          bind gives its index back, and two UDP sockets may share a key.
+ */
+import type { EventEmitter } from 'node:events';
+import path from 'node:path';
+import { Calls } from '../calls';
+import { channelOf } from '../channel/process_face';
+import {
+  isServerReply, readPrimaryMessage,
+  type NewConnection, type PrimaryMessage, type Query, type QueryServer, type ServerReply,
+} from '../messages';
+import { nodeMajor, type ListeningHandle, type NativeHandle } from '../native';
+import { traceHandle, traceMessage, traceState } from '../trace';
+import { workerClass, type Worker } from '../worker';
+import { FauxHandle } from './faux_handle';
+
+/** What `net` and `dgram` pass: a server or a socket. */
+interface Asker extends EventEmitter {
+  close?(closed?: () => void): void;
+  address?(): { port?: number } | string | null;
+  maxConnections?: number;
+  dropMaxConnection?: boolean;
+  _connections?: number;
+  /** tls: what the servers of all workers must share. */
+  _getServerData?(): unknown;
+  _setServerData?(data: unknown): void;
+}
+
+type Answer = (errno: number, handle: ListeningHandle | null) => void;
+type Asked = Omit<Query, 'index' | 'data'>;
+
+/** A server of this worker that the primary knows of. */
+interface Held {
+  readonly key: string;
+  readonly owner: Asker;
+  readonly handle: ListeningHandle;
+}
+
+/** The number of a server among those that this worker has on the same address. */
+interface Place {
+  readonly index: number;
+  release(): void;
+  readonly taken: boolean;
+}
+
+/** What a closed server gets in place of a handle, where the primary had none to give. */
+const noHandle: ListeningHandle = { onconnection: null, close() {}, ref() {}, unref() {} };
+
+export interface WorkerOptions {
+  id: number;
+  /** Has Node's own start-up sent `online` already? (A worker of a stock primary.) */
+  announced: boolean;
+}
+
+/** Makes this process a worker, and `cluster` its cluster object. */
+export function installWorker(cluster: EventEmitter, { id, announced }: WorkerOptions): void {
+  const child = new Child(id, announced);
+  Object.assign(cluster, {
+    isWorker: true,
+    isMaster: false,
+    isPrimary: false,
+    worker: child.worker,
+    Worker: child.Worker,
+    _setupWorker: () => undefined,
+    _getServer: (asker: Asker, query: Asked, answer: Answer) => child.getServer(asker, query, answer),
+  });
+  child.start();
+}
+
+/**
+ * Takes away what Node's own start-up attached to `process`, in a process with NODE_UNIQUE_ID: the
+ * first listener of each of these events, since nothing runs before it.
+ */
+export function releaseFromNode(): void {
+  for (const event of ['error', 'message', 'disconnect', 'internalMessage']) {
+    const first = process.rawListeners(event as 'message')[0];
+    // The channel of Node's own, where there is one, listens to internal messages before the cluster does.
+    const nodes = event === 'internalMessage' && process.send !== undefined && channelOf(process) === undefined
+      ? process.rawListeners(event as 'message')[1] : first;
+    if (nodes) process.removeListener(event, nodes as () => void);
+  }
+}
+
+/** Ends the channel, if nothing else has. */
+function closeChannel(): void {
+  if (process.connected) process.disconnect?.();
+}
+
+class Child {
+  readonly Worker = workerClass({
+    disconnect: (worker) => this.#leave(worker, true),
+    destroy: (worker) => this.#destroy(worker),
+    mayIgnore: () => false,
+  });
+  readonly worker: Worker;
+  readonly #calls: Calls<PrimaryMessage>;
+  readonly #name: string;
+  readonly #pipelined: boolean;
+  readonly #announced: boolean;
+  readonly #held = new Set<Held>();
+  /** The round-robin servers among them, by the key that `newconn` names. */
+  readonly #listening = new Map<string, { readonly owner: Asker; readonly faux: FauxHandle }>();
+  readonly #places = new Map<string, { next: number; readonly used: Set<number> }>();
+  /** Connections of this turn, in the order of their seq, not yet acknowledged. */
+  #arrived: { readonly message: NewConnection; readonly handle: NativeHandle }[] = [];
+
+  constructor(id: number, announced: boolean) {
+    this.#name = `W${id}`;
+    this.#announced = announced;
+    this.#pipelined = channelOf(process)?.dialect === 'pipelined';
+    this.#calls = new Calls(process, this.#name, 'P', announced ? 1 : 0);
+    this.worker = new this.Worker({ id, process: process as never, state: 'online' });
+  }
+
+  start(): void {
+    process.once('disconnect', () => this.#disconnected());
+    process.on('internalMessage' as 'message', (value, handle) => this.#receive(value, handle as NativeHandle | undefined));
+    if (!this.#announced) this.#calls.notify({ act: 'online' });
+  }
+
+  // ── listening ──────────────────────────────────────────────────────────────────────────────────
+
+  /** `net` and `dgram` come here for every address that workers share. `answer` gets a handle or an errno. */
+  getServer(asker: Asker, asked: Asked, answer: Answer): void {
+    let { address } = asked;
+    if (typeof asked.port === 'number' && asked.port < 0 && typeof address === 'string') address = path.resolve(address);
+    const place = this.#takePlace([address, asked.port, asked.addressType, asked.fd].join(':'));
+    const data = typeof asker._getServerData === 'function' ? asker._getServerData() : null;
+    const query: Query = { index: place.index, data, ...asked, address };
+
+    this.#calls.call({ act: 'queryServer', ...query } satisfies Omit<QueryServer, 'seq'>, (reply, handle) => {
+      if (reply === null || !isServerReply(reply)) return place.release();
+      if (typeof asker._setServerData === 'function') asker._setServerData(reply.data);
+      if (handle !== undefined) this.#adoptShared(reply, handle, asker, place, answer);
+      else if (reply.errno) this.#bindFailed(reply.errno, place, answer);
+      else this.#listenFaux(reply, asker, place, answer);
+    });
+
+    asker.once('listening', () => {
+      if (!place.taken) return; // Closed since.
+      this.#setState('listening');
+      const bound = asker.address?.();
+      const port = (typeof bound === 'object' ? bound?.port : undefined) || asked.port;
+      this.#calls.notify({ act: 'listening', ...query, port });
+    });
+  }
+
+  #bindFailed(errno: number, place: Place, answer: Answer): void {
+    place.release();
+    answer(errno, noHandle);
+  }
+
+  /** Round robin: the primary accepts, the server gets a handle that listens to nothing. */
+  #listenFaux(reply: ServerReply, owner: Asker, place: Place, answer: Answer): void {
+    const { key } = reply;
+    const faux = new FauxHandle(reply.sockname, () => {
+      if (this.#listening.get(key)?.faux === faux) this.#listening.delete(key);
+      this.#release(held, place);
+    });
+    const held: Held = { key, owner, handle: faux };
+    this.#listening.set(key, { owner, faux });
+    this.#held.add(held);
+    answer(0, faux);
+  }
+
+  /** Shared: the primary sent the listening socket itself. The handle is the server's from now on. */
+  #adoptShared(reply: ServerReply, native: NativeHandle, owner: Asker, place: Place, answer: Answer): void {
+    const handle = native as ListeningHandle;
+    const held: Held = { key: reply.key, owner, handle };
+    const close = handle.close;
+    handle.close = (...args) => {
+      handle.close = close;
+      this.#release(held, place);
+      close.apply(handle, args);
+    };
+    this.#held.add(held);
+    traceHandle('adopted', reply.key, handle);
+    answer(reply.errno ?? 0, handle);
+  }
+
+  /** The server let go of its handle: the primary is told, and the index is free. */
+  #release(held: Held, place: Place): void {
+    this.#held.delete(held);
+    place.release();
+    this.#calls.notify({ act: 'close', key: held.key });
+  }
+
+  /** Indexes count up while an address is in use, and start again at 0 when nothing uses it. */
+  #takePlace(address: string): Place {
+    let places = this.#places.get(address);
+    if (places === undefined) this.#places.set(address, (places = { next: 0, used: new Set() }));
+    const { used } = places;
+    const index = places.next++;
+    used.add(index);
+    return {
+      index,
+      get taken() { return used.has(index); },
+      release: () => {
+        used.delete(index);
+        if (used.size === 0 && this.#places.get(address)?.used === used) this.#places.delete(address);
+      },
+    };
+  }
+
+  // ── messages of the primary ────────────────────────────────────────────────────────────────────
+
+  #receive(value: unknown, handle: NativeHandle | undefined): void {
+    const message = readPrimaryMessage(value);
+    if (message === null) return;
+    traceMessage('received', 'P', this.#name, message, handle);
+    if ('ack' in message) {
+      this.#calls.settle(message.ack, message, handle);
+      return;
+    }
+    switch (message.act) {
+      case 'newconn': return this.#connectionArrived(message, handle);
+      case 'disconnect': return this.#leave(this.worker, false);
+      default: return message satisfies never;
+    }
+  }
+
+  /**
+   * A connection for one of our servers. All that arrive in one turn of the event loop are
+   * acknowledged together at its end, and only then delivered.
+   */
+  #connectionArrived(message: NewConnection, handle: NativeHandle | undefined): void {
+    if (handle === undefined) return;
+    if (!this.#pipelined) {
+      const taker = this.#takerFor(message.key, 0);
+      this.#calls.notify({ ack: message.seq, accepted: taker !== null });
+      this.#handTo(taker, message.key, handle);
+      return;
+    }
+    if (this.#arrived.push({ message, handle }) === 1) setImmediate(this.#deliver);
+  }
+
+  readonly #deliver = (): void => {
+    const arrived = this.#arrived;
+    const last = arrived[arrived.length - 1];
+    if (last === undefined) return; // A `disconnect` came between and delivered them.
+    this.#arrived = [];
+    const rejected: number[] = [];
+    const granted = new Map<string, number>();
+    const takers = arrived.map(({ message: { key, seq } }) => {
+      const before = granted.get(key) ?? 0;
+      const taker = this.#takerFor(key, before);
+      if (taker === null) rejected.push(seq);
+      else granted.set(key, before + 1);
+      return taker;
+    });
+    this.#calls.notify({ act: 'accepted', upTo: last.message.seq, rejected: rejected.length > 0 ? rejected : undefined });
+    for (const [at, { message, handle }] of arrived.entries()) this.#handTo(takers[at] ?? null, message.key, handle);
+  };
+
+  /** The server that takes a connection for `key`, when `granted` others of this turn are promised to it already. */
+  #takerFor(key: string, granted: number): FauxHandle | null {
+    const server = this.#listening.get(key);
+    if (server === undefined) return null;
+    const { maxConnections, dropMaxConnection, _connections = 0 } = server.owner;
+    const limited = nodeMajor < 22 ? Boolean(maxConnections) : maxConnections != null && !dropMaxConnection;
+    return limited && _connections + granted >= (maxConnections as number) ? null : server.faux;
+  }
+
+  #handTo(taker: FauxHandle | null, key: string, handle: NativeHandle): void {
+    traceHandle(taker === null ? 'closed' : 'delivered', key, handle);
+    if (taker === null) handle.close();
+    else taker.connection(handle);
+  }
+
+  // ── leaving ────────────────────────────────────────────────────────────────────────────────────
+
+  /** `initiated`: this worker wants to leave, so the primary has to be told that it is no crash. */
+  #leave(worker: Worker, initiated: boolean): void {
+    if (initiated) {
+      if (worker.state === 'disconnecting' || worker.state === 'destroying') return;
+      this.#setState('disconnecting');
+    }
+    worker.exitedAfterDisconnect = true;
+    this.#deliver(); // What was handed over before is served.
+
+    let open = 1;
+    const closed = (): void => {
+      if (--open > 0) return;
+      if (initiated) this.#announceLeaving();
+      else closeChannel();
+    };
+    for (const { owner, handle } of [...this.#held]) {
+      open++;
+      if (typeof owner.close === 'function') owner.close(closed);
+      else {
+        handle.close();
+        closed();
+      }
+    }
+    closed();
+  }
+
+  #destroy(worker: Worker): void {
+    if (worker.state === 'destroying') return;
+    worker.exitedAfterDisconnect = true;
+    if (!worker.isConnected()) process.exit(0);
+    this.#setState('destroying');
+    this.#announceLeaving();
+    process.once('disconnect', () => process.exit(0));
+  }
+
+  /** Tells the primary that this is no crash; the channel ends when it knows. */
+  #announceLeaving(): void {
+    this.#calls.call({ act: 'exitedAfterDisconnect' }, closeChannel);
+  }
+
+  #disconnected(): void {
+    this.#calls.lose();
+    this.worker.emit('disconnect');
+    // Without its primary a worker has nothing to do, unless it is on its way out anyway.
+    if (!this.worker.exitedAfterDisconnect) process.exit(0);
+  }
+
+  #setState(state: string): void {
+    traceState(this.#name, this.worker.state, state);
+    this.worker.state = state;
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * The first code in a process that `channel/spawn.ts` started: opens the inherited channel, equips
+ * `process` with it, and takes the seat if the process is a cluster worker. It runs as
+ * `node --require preload.js app.js`, so it is synchronous and in CommonJS.
+ *
+ * Owns     nothing afterwards; the channel belongs to `process`
+ * Never    leaves a trace for the app: not in `process.execArgv`, not in `process.env`
+ * Node     prepares the channel and the cluster in its bootstrap. NODE_UNIQUE_ID makes it prepare
+ *          its own worker role too, without a channel to speak on: `releaseFromNode` takes that away.
+ */
+import { equip } from '../channel/process_face';
+import { takeInheritedChannel } from '../channel/inherited';
+import { openPipe } from '../native';
+import { nodeCluster, takeSeat } from '../seat';
+
+// A worker thread of the app inherits execArgv, and runs this without a channel of its own.
+const at = process.execArgv.indexOf(__filename);
+if (at > 0) process.execArgv.splice(at - 1, 2);
+
+const inherited = takeInheritedChannel(process.env);
+if (inherited !== null) {
+  const { fd, serialization } = inherited;
+  const node = process.argv[1] ? findWorker() : null;
+  // Node's own role is let go before `process` can speak, so that it never speaks on our channel.
+  if (node !== null) require('./index').releaseFromNode();
+  equip(process, openPipe(fd), { serialization, dialect: 'pipelined', name: node === null ? 'child' : `W${node.id}` }, 'child');
+  if (node !== null) {
+    const { installWorker } = require('./index') as typeof import('./index');
+    takeSeat((cluster) => installWorker(cluster, { id: node.id, announced: false }));
+  }
+}
+
+/** The worker that Node's bootstrap set up because of NODE_UNIQUE_ID; null in a plain forked child. */
+function findWorker(): { id: number } | null {
+  const cluster = nodeCluster();
+  return cluster.isWorker ? cluster.worker ?? null : null;
+}

@@ -1,0 +1,66 @@
+/**
+ * The errors of this project: Node's codes and Node's words, so that a program that tests
+ * `error.code` or prints `error.message` sees no difference.
+ *
+ * Used by  channel (send, disconnect), master (settings), child
+ * Node     lib/internal/errors.js; only the codes that our own code raises are here. Where a call
+ *          into Node's standard library raises the error by itself, we let it.
+ */
+import { getSystemErrorName, inspect } from 'node:util';
+
+type ErrorBase = new (message: string) => Error;
+
+/** An error as Node builds it: `name` is the class, the code shows in the stack and in `.code`. */
+export function nodeError(Base: ErrorBase, code: string, message: string): Error & { code: string } {
+  const error = new Base(message);
+  const { name } = error;
+  error.name = `${name} [${code}]`;
+  // V8 renders the header of a stack once, when it is first read: read it while the code is in the name.
+  void error.stack;
+  error.name = name;
+  return Object.assign(error, { code });
+}
+
+/** `ERR_INVALID_ARG_TYPE` in Node's words. `expected` is Node's phrase, e.g. `of type string`. */
+export function invalidArgType(name: string, expected: string, actual: unknown): Error {
+  const kind = name.includes('.') ? 'property' : 'argument';
+  return nodeError(TypeError, 'ERR_INVALID_ARG_TYPE',
+    `The "${name}" ${kind} must be ${expected}. Received ${describe(actual)}`);
+}
+
+/** The error of a failed system call: `write EPIPE` with `errno`, `code` and `syscall`. */
+export function systemError(errno: number, syscall: string): NodeJS.ErrnoException {
+  const code = getSystemErrorName(errno);
+  return Object.assign(new Error(`${syscall} ${code}`), { errno, code, syscall });
+}
+
+export const channelClosed = (): Error => nodeError(Error, 'ERR_IPC_CHANNEL_CLOSED', 'Channel closed');
+export const alreadyDisconnected = (): Error =>
+  nodeError(Error, 'ERR_IPC_DISCONNECTED', 'IPC channel is already disconnected');
+export const invalidHandleType = (): Error =>
+  nodeError(TypeError, 'ERR_INVALID_HANDLE_TYPE', 'This handle type cannot be sent');
+
+/**
+ * Errors that the other end of a channel caused: it went away or sent bytes that are no message. A
+ * primary reports them on the Worker, and nobody has to listen for them (D18).
+ */
+const caused = new WeakSet<Error>();
+
+export function causedByPeer<E extends Error>(error: E): E {
+  caused.add(error);
+  return error;
+}
+
+export const isCausedByPeer = (error: unknown): boolean => error instanceof Error && caused.has(error);
+
+function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value === 'function') return `function ${value.name}`;
+  if (typeof value === 'object') {
+    const name = value.constructor?.name;
+    return name ? `an instance of ${name}` : inspect(value, { depth: -1 });
+  }
+  let shown = inspect(value, { colors: false });
+  if (shown.length > 28) shown = `${shown.slice(0, 25)}...`;
+  return `type ${typeof value} (${shown})`;
+}

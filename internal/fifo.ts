@@ -1,0 +1,56 @@
+/**
+ * A queue in which every operation takes the same time at any length: singly linked, with both ends
+ * known. Items can also be put back at the head.
+ *
+ * Used by  master/round_robin_handle.ts (connections), master/peer.ts (hand-offs)
+ */
+interface Node<Item> {
+  readonly item: Item;
+  next: Node<Item> | null;
+}
+
+export class Fifo<Item> {
+  #head: Node<Item> | null = null;
+  #tail: Node<Item> | null = null;
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The item that `shift` would return; undefined if there is none. */
+  get first(): Item | undefined {
+    return this.#head?.item;
+  }
+
+  push(item: Item): void {
+    const node: Node<Item> = { item, next: null };
+    if (this.#tail === null) this.#head = node;
+    else this.#tail.next = node;
+    this.#tail = node;
+    this.#length++;
+  }
+
+  /** Puts an item at the head: it is the next to be shifted. */
+  unshift(item: Item): void {
+    this.#head = { item, next: this.#head };
+    this.#tail ??= this.#head;
+    this.#length++;
+  }
+
+  shift(): Item | undefined {
+    const node = this.#head;
+    if (node === null) return undefined;
+    this.#head = node.next;
+    if (node.next === null) this.#tail = null;
+    this.#length--;
+    return node.item;
+  }
+
+  /** Takes everything out, in order. */
+  drain(): Item[] {
+    const items: Item[] = [];
+    for (let item = this.shift(); item !== undefined; item = this.shift()) items.push(item);
+    return items;
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * One address under round robin: the primary listens and accepts, and hands each connection to one
+ * of the workers that listen there.
+ *
+ *            accept                     handOff                        accepted
+ *   client ─────────► queued (#queue) ──────────► in flight (peer.ts) ──────────► the worker's
+ *                        ▲    ▲                     │          │
+ *                        │    └──── rejected ───────┘          │
+ *                        └───────── lost: head of the queue ───┘
+ *
+ * Owns     the listening handle, and every accepted connection until a worker has acknowledged it:
+ *          the primary's copy of the fd is closed then, or when the last worker leaves
+ * Used by  master/index.ts, one per key; peer.ts returns what was in flight
+ * Uses     scheduling.ts (who is next)
+ * Never    reads from an accepted connection; never hands one to two workers at a time
+ * States   binding ── 'listening' ──► listening ── last remove() ──► closed
+ *             ├────── 'error' ──────► failed
+ *             └── last remove() ────► abandoned ── 'listening', 'error' ──► closed     (D5)
+ * Keeps    1. a connection is in exactly one place: queued, in flight to one worker, or closed
+ *          2. while a connection is queued, no worker has room in its window
+ *          3. a worker that listens here is in `#rotation`, or waits in `binding`
+ * Costs    a connection: accept, one sendmsg with its fd and about 70 bytes, one close; its share of
+ *          one acknowledgement per turn of the worker's event loop. No closure, no timer.
+ * Node     lib/internal/cluster/round_robin_handle.js. Differences: D2 (several in flight), D3
+ *          (reclaimed when a worker dies), D5, D13 (rejected by the last worker: closed, no hang)
+ */
+import net from 'node:net';
+import path from 'node:path';
+import { Fifo } from '../fifo';
+import type { QueryServer, SocketName } from '../messages';
+import { UV_EINVAL, UV_TCP_IPV6ONLY, socketName, takeListeningHandle, type ListeningHandle, type NativeHandle } from '../native';
+import { traceHandle, traceState } from '../trace';
+import type { Outcome, Peer, Source } from './peer';
+import { Rotation, WINDOW } from './scheduling';
+
+/** What a worker is told about the handle that it asked for. */
+export type HandleReply = (errno: number | null, fields: { sockname?: SocketName }, handle: NativeHandle | null) => void;
+
+/** What `RoundRobinHandle` and `SharedHandle` have in common. */
+export interface ServerHandle {
+  /** First truthy `data` of a query; every reply for this handle carries it. */
+  data: unknown;
+  has(peer: Peer): boolean;
+  /** A worker listens here; `reply` is called once, now or when the bind has ended. */
+  add(peer: Peer, reply: HandleReply): void;
+  /** A worker listens here no more. True if it was the last one: the handle is closed. */
+  remove(peer: Peer): boolean;
+}
+
+interface Waiting {
+  readonly peer: Peer;
+  readonly reply: HandleReply;
+}
+
+type ListenState =
+  | { readonly is: 'binding'; waiting: Waiting[] }
+  | { readonly is: 'abandoned' }
+  | { readonly is: 'listening'; readonly handle: ListeningHandle; readonly sockname: SocketName | null }
+  | { readonly is: 'failed'; readonly errno: number }
+  | { readonly is: 'closed' };
+
+export class RoundRobinHandle implements ServerHandle, Source {
+  data: unknown = null;
+  readonly #key: string;
+  readonly #queue = new Fifo<NativeHandle>();
+  readonly #rotation = new Rotation<Peer>();
+  #state: ListenState = { is: 'binding', waiting: [] };
+
+  /** Begins to bind and listen as the query says; the first query of a key decides. */
+  constructor(key: string, query: QueryServer) {
+    this.#key = key;
+    const server = net.createServer();
+    server.once('listening', () => this.#bound(server));
+    server.once('error', (error: NodeJS.ErrnoException) => this.#bindFailed(error.errno ?? UV_EINVAL));
+    server.listen(listenOptions(query));
+  }
+
+  // ── workers ────────────────────────────────────────────────────────────────────────────────────
+
+  has(peer: Peer): boolean {
+    return this.#rotation.has(peer) || (this.#state.is === 'binding' && this.#state.waiting.some((one) => one.peer === peer));
+  }
+
+  add(peer: Peer, reply: HandleReply): void {
+    switch (this.#state.is) {
+      case 'binding':
+        this.#state.waiting.push({ peer, reply });
+        return;
+      case 'listening':
+        return this.#seat({ peer, reply }, this.#state.sockname);
+      case 'failed':
+        return reply(this.#state.errno, {}, null);
+      case 'abandoned':
+      case 'closed':
+        // Its key is free by now: whoever asks gets a new handle.
+        throw new Error(`a worker was added to the ${this.#state.is} handle ${this.#key}`);
+    }
+  }
+
+  #seat({ peer, reply }: Waiting, sockname: SocketName | null): void {
+    reply(null, sockname === null ? {} : { sockname }, null);
+    this.#rotation.add(peer, peer.dialect === 'node' ? 1 : WINDOW);
+    this.#distribute();
+  }
+
+  remove(peer: Peer): boolean {
+    const state = this.#state;
+    if (state.is === 'binding') {
+      const left = state.waiting.filter((one) => one.peer !== peer);
+      if (left.length === state.waiting.length) return false;
+      state.waiting = left;
+      if (left.length > 0) return false;
+      this.#transition({ is: 'abandoned' });
+      return true;
+    }
+    if (!this.#rotation.remove(peer)) return false;
+    if (this.#rotation.size > 0) {
+      this.#distribute();
+      return false;
+    }
+    this.#close();
+    return true;
+  }
+
+  // ── binding ────────────────────────────────────────────────────────────────────────────────────
+
+  #bound(server: net.Server): void {
+    const handle = takeListeningHandle(server);
+    if (this.#state.is !== 'binding') {
+      handle.close();
+      this.#transition({ is: 'closed' });
+      return;
+    }
+    const { waiting } = this.#state;
+    handle.onconnection = (errno, connection) => this.#accepted(errno, connection);
+    const sockname = socketName(handle);
+    this.#transition({ is: 'listening', handle, sockname: typeof sockname === 'number' ? null : sockname });
+    for (const one of waiting) this.#seat(one, typeof sockname === 'number' ? null : sockname);
+  }
+
+  #bindFailed(errno: number): void {
+    if (this.#state.is !== 'binding') {
+      this.#transition({ is: 'closed' });
+      return;
+    }
+    const { waiting } = this.#state;
+    this.#transition({ is: 'failed', errno });
+    for (const { reply } of waiting) reply(errno, {}, null);
+  }
+
+  // ── connections ────────────────────────────────────────────────────────────────────────────────
+
+  #accepted(errno: number, connection: NativeHandle): void {
+    if (errno) return; // Nothing was accepted; the next one may be.
+    traceHandle('queued', this.#key, connection);
+    this.#queue.push(connection);
+    this.#distribute();
+  }
+
+  /** Hands queued connections to workers, as long as there are both. */
+  #distribute(): void {
+    while (this.#queue.length > 0) {
+      const peer = this.#rotation.next();
+      if (peer === null) return;
+      const connection = this.#queue.shift() as NativeHandle;
+      if (peer.handOff(this.#key, connection, this)) {
+        traceHandle('handed off', this.#key, connection);
+      } else {
+        // Its channel has ended and its removal is on the way: let the others have it.
+        this.#queue.unshift(connection);
+        this.#rotation.remove(peer);
+      }
+    }
+  }
+
+  /** A hand-off has ended; called by the peer's table, which has forgotten it. */
+  settled(peer: Peer, connection: NativeHandle, outcome: Outcome): void {
+    this.#rotation.settled(peer);
+    if (outcome === 'accepted' || this.#state.is !== 'listening') {
+      connection.close(); // The worker has its own copy, or nobody is left who could take it.
+    } else if (outcome === 'rejected') {
+      traceHandle('rejected', this.#key, connection);
+      this.#queue.push(connection);
+    } else {
+      traceHandle('reclaimed', this.#key, connection);
+      this.#queue.unshift(connection);
+      return; // Its worker is still seated: remove() distributes when it is not.
+    }
+    this.#distribute();
+  }
+
+  // ── ending ─────────────────────────────────────────────────────────────────────────────────────
+
+  #close(): void {
+    if (this.#state.is !== 'listening') return;
+    const { handle } = this.#state;
+    this.#transition({ is: 'closed' });
+    handle.close();
+    for (const connection of this.#queue.drain()) {
+      traceHandle('closed', this.#key, connection);
+      connection.close();
+    }
+  }
+
+  #transition(to: ListenState): void {
+    traceState(this.#key, this.#state.is, to.is);
+    this.#state = to;
+  }
+}
+
+/** How a net.Server is told to listen where the worker wanted to. */
+function listenOptions(query: QueryServer): net.ListenOptions & { fd?: number } {
+  const { address, fd, flags, port, readableAll, writableAll } = query;
+  const backlog = query.backlog || undefined;
+  const common = backlog === undefined ? {} : { backlog };
+  if (fd !== undefined && fd !== null && fd >= 0) return { fd, ...common };
+  if (port !== null && port >= 0) {
+    const options: net.ListenOptions = { port, ipv6Only: Boolean((flags ?? 0) & UV_TCP_IPV6ONLY), ...common };
+    if (address) options.host = address;
+    return options;
+  }
+  return { path: shortPath(address ?? ''), readableAll: readableAll === true, writableAll: writableAll === true, ...common };
+}
+
+/** A socket's path has room for about 100 bytes: the relative form may fit where the absolute one does not. */
+export function shortPath(address: string): string {
+  const relative = path.relative(process.cwd(), address);
+  return relative.length < address.length ? relative : address;
+}

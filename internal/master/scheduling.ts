@@ -1,0 +1,77 @@
+/**
+ * Which worker gets the next connection. This file is the whole rule: `RoundRobinHandle` asks, and
+ * does what it is told.
+ *
+ * The rule: the worker with the fewest hand-offs in flight; among equals the one that has waited
+ * longest (rotation, in the order in which the workers listened). While every hand-off is
+ * acknowledged before the next connection comes, that is Node's round robin. A worker that does not
+ * answer keeps what it has in flight and gets more only when all others have as much.
+ *
+ * Owns     who listens on one address, and how many hand-offs each has in flight there
+ * Keeps    1. nobody has more in flight than its window
+ *          2. a worker is in the rotation exactly between `add` and `remove`
+ * Node     the `free` queue of RoundRobinHandle: one hand-off in flight, first come first served
+ */
+
+/** How many connections may be in flight to a worker of ours. A stock worker gets one at a time. */
+export const WINDOW = 16;
+
+interface Seat<Worker> {
+  readonly worker: Worker;
+  readonly window: number;
+  inFlight: number;
+}
+
+export class Rotation<Worker> {
+  /** In the order in which they are offered a connection when all are equal. */
+  readonly #seats: Seat<Worker>[] = [];
+
+  get size(): number {
+    return this.#seats.length;
+  }
+
+  has(worker: Worker): boolean {
+    return this.#find(worker) !== undefined;
+  }
+
+  /** Seats a worker at the end of the rotation; `window` is the most that it may have in flight. */
+  add(worker: Worker, window: number): void {
+    this.#seats.push({ worker, window, inFlight: 0 });
+  }
+
+  /** False if it was not seated. */
+  remove(worker: Worker): boolean {
+    const at = this.#seats.findIndex((seat) => seat.worker === worker);
+    if (at === -1) return false;
+    this.#seats.splice(at, 1);
+    return true;
+  }
+
+  /** The worker for the next connection, which is counted as in flight to it; null while none may have one. */
+  next(): Worker | null {
+    let best = -1;
+    let fewest = Number.POSITIVE_INFINITY;
+    for (let at = 0; at < this.#seats.length; at++) {
+      const { inFlight, window } = this.#seats[at] as Seat<Worker>;
+      if (inFlight < window && inFlight < fewest) {
+        best = at;
+        fewest = inFlight;
+      }
+    }
+    if (best === -1) return null;
+    const [seat] = this.#seats.splice(best, 1) as [Seat<Worker>];
+    this.#seats.push(seat);
+    seat.inFlight++;
+    return seat.worker;
+  }
+
+  /** One connection less in flight to this worker, however it ended. */
+  settled(worker: Worker): void {
+    const seat = this.#find(worker);
+    if (seat !== undefined) seat.inFlight--;
+  }
+
+  #find(worker: Worker): Seat<Worker> | undefined {
+    return this.#seats.find((seat) => seat.worker === worker);
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * What a primary starts its workers with: the settings that `setupPrimary` gathers, the scheduling
+ * policy and the inspector's ports.
+ *
+ * Used by  master/index.ts
+ * Node     https://nodejs.org/api/cluster.html#clustersettings
+ */
+import { nodeError } from '../errors';
+import type { ChannelForkOptions } from '../channel/spawn';
+
+export const SCHED_NONE = 1;
+export const SCHED_RR = 2;
+
+/** https://nodejs.org/api/cluster.html#clustersettings; `dialect` is ours: 'node' starts stock workers (D17). */
+export interface ClusterSettings extends Omit<ChannelForkOptions, 'name' | 'env'> {
+  exec?: string | undefined;
+  args?: string[] | undefined;
+  inspectPort?: number | (() => number) | undefined;
+}
+
+/** The settings after one more call of setupPrimary: a new object each time. Throws a TypeError without execArgv. */
+export function mergeSettings(current: ClusterSettings, given: ClusterSettings | undefined): ClusterSettings {
+  const settings: ClusterSettings = {
+    args: process.argv.slice(2),
+    exec: process.argv[1],
+    execArgv: process.execArgv,
+    silent: false,
+    ...current,
+    ...given,
+  };
+  const flags = settings.execArgv as string[];
+  // Without a name of its own each worker's profile would overwrite the other's.
+  if (flags.some((flag) => flag.startsWith('--prof')) && !flags.some((flag) => flag.startsWith('--logfile='))) {
+    settings.execArgv = [...flags, '--logfile=v8-%p.log'];
+  }
+  return settings;
+}
+
+/** The policy that the environment asks for, before the program says anything. */
+export function initialPolicy(): number {
+  switch (process.env['NODE_CLUSTER_SCHED_POLICY']) {
+    case 'rr': return SCHED_RR;
+    case 'none': return SCHED_NONE;
+    default: return process.platform === 'win32' ? SCHED_NONE : SCHED_RR;
+  }
+}
+
+/** The policy as it is at the first fork or setup. Throws ERR_INTERNAL_ASSERTION for a number that is none. */
+export function checkPolicy(policy: unknown): number {
+  if (policy === SCHED_NONE || policy === SCHED_RR) return policy;
+  throw nodeError(Error, 'ERR_INTERNAL_ASSERTION', `Bad cluster.schedulingPolicy: ${String(policy)}`);
+}
+
+const INSPECT = /^--inspect(?:-brk|-port|-wait)?(?:=|$)|^--debug-port/;
+const LOWEST_PORT = 1024;
+const HIGHEST_PORT = 65535;
+
+/** The inspector ports that this primary has given out. */
+export class InspectPorts {
+  #given = 0;
+
+  /** The flags of the next worker: with its own inspector port, if workers are to be inspected. Throws ERR_SOCKET_BAD_PORT. */
+  flagsFor({ execArgv = [], inspectPort }: ClusterSettings): readonly string[] {
+    if (inspectPort === null) throw badPort(inspectPort);
+    const inspected = execArgv.some((flag) => INSPECT.test(flag)) ||
+      (process.env['NODE_OPTIONS'] ?? '').split(/\s+/).some((flag) => INSPECT.test(flag));
+    if (!inspected) return execArgv;
+    const port = typeof inspectPort === 'function' ? inspectPort() : inspectPort ?? this.#next();
+    if (!Number.isInteger(Number(port)) || port === null || Number(port) < 0 || Number(port) > HIGHEST_PORT) throw badPort(port);
+    return [...execArgv, `--inspect-port=${port}`];
+  }
+
+  #next(): number {
+    const port = process.debugPort + ++this.#given;
+    return port > HIGHEST_PORT ? port - HIGHEST_PORT + LOWEST_PORT - 1 : port;
+  }
+}
+
+function badPort(port: unknown): Error {
+  return nodeError(RangeError, 'ERR_SOCKET_BAD_PORT', `Port should be >= 0 and < 65536. Received ${port === null ? 'null' : `type ${typeof port} (${String(port)})`}.`);
+}

@@ -1,0 +1,61 @@
+/**
+ * One address that the workers share: the primary binds, each worker gets a copy of the socket and
+ * accepts or receives by itself. The kernel decides who gets what. UDP is always shared, since a
+ * datagram is nothing that could be handed over.
+ *
+ * Owns     the bound handle, until the last worker leaves
+ * Used by  master/index.ts, one per key
+ * Never    listens on the handle, accepts or reads from it
+ * States   open ── last remove() ──► closed; failed from the start, if the bind failed
+ * Node     lib/internal/cluster/shared_handle.js. That a TCP port is taken shows only when a worker
+ *          listens (S-4).
+ */
+import type { QueryServer } from '../messages';
+import { bindDatagram, bindStream, type NativeHandle } from '../native';
+import { traceState } from '../trace';
+import type { Peer } from './peer';
+import { shortPath, type HandleReply, type ServerHandle } from './round_robin_handle';
+
+export class SharedHandle implements ServerHandle {
+  data: unknown = null;
+  readonly #key: string;
+  readonly #peers = new Set<Peer>();
+  /** A negative errno if the bind failed. */
+  readonly #bound: NativeHandle | number;
+
+  constructor(key: string, query: QueryServer) {
+    this.#key = key;
+    this.#bound = bind(query);
+    traceState(key, 'binding', typeof this.#bound === 'number' ? 'failed' : 'open');
+  }
+
+  has(peer: Peer): boolean {
+    return this.#peers.has(peer);
+  }
+
+  /** The worker gets a copy of the handle; ours stays open for those who come later. */
+  add(peer: Peer, reply: HandleReply): void {
+    if (typeof this.#bound === 'number') return reply(this.#bound, {}, null);
+    this.#peers.add(peer);
+    reply(0, {}, this.#bound);
+  }
+
+  remove(peer: Peer): boolean {
+    if (!this.#peers.delete(peer) || this.#peers.size > 0) return false;
+    if (typeof this.#bound !== 'number') this.#bound.close();
+    traceState(this.#key, 'open', 'closed');
+    return true;
+  }
+}
+
+function bind({ address, port, addressType, fd, flags }: QueryServer): NativeHandle | number {
+  switch (addressType) {
+    case 'udp4':
+    case 'udp6':
+      return bindDatagram(address, port, addressType, fd, flags);
+    case -1:
+      return bindStream(shortPath(address ?? ''), -1, -1, fd, flags ?? undefined);
+    default:
+      return bindStream(address, port ?? 0, addressType, fd, flags ?? undefined);
+  }
+}

@@ -1,0 +1,296 @@
+/**
+ * The only file that touches Node's private surface: the native stream classes behind
+ * `process.binding`, the `_handle` of sockets and servers, and the native spawn. Everything that a
+ * new Node version may move is here; the rest of the project sees the functions below.
+ *
+ * Owns     nothing. A handle that is passed in stays the caller's; one that is returned is the
+ *          caller's too. Each function says whether it *borrows* or *transfers* one.
+ * Used by  channel/ (pipes, spawn), master/ (listening handles), child/ (closing)
+ * Never    imports anything of this project; never copies Node's code: these are facts about its
+ *          interface, each held by a test in test/unit/native.test.ts
+ * Node     works alike on 20, 22, 24 and 26; where they differ, the function says how.
+ */
+/* eslint-disable @typescript-eslint/no-explicit-any */
+import type { ChildProcess } from 'node:child_process';
+import { fstatSync } from 'node:fs';
+import type { Socket as DatagramSocket } from 'node:dgram';
+import type { Server, Socket } from 'node:net';
+
+/** A native libuv handle: long-lived, owns one fd until `close`. */
+export interface NativeHandle {
+  readonly fd?: number;
+  close(closed?: () => void): void;
+  ref(): void;
+  unref(): void;
+  hasRef?(): boolean;
+}
+
+/** A listening or bound native handle; what `net.Server` holds. */
+export interface ListeningHandle extends NativeHandle {
+  onconnection: ((errno: number, connection: NativeHandle) => void) | null;
+  listen?(backlog: number): number;
+  getsockname?(out: object): number;
+}
+
+/** A native pipe. Opaque: the functions below read from it and write to it. */
+export interface NativePipe extends NativeHandle {
+  readonly writeQueueSize: number;
+}
+
+// process.binding is deprecated in documentation only; with --pending-deprecation it would print a
+// warning about our call, which tells the app's author nothing.
+function binding(name: string): any {
+  const quiet = process as { noDeprecation?: boolean };
+  const before = quiet.noDeprecation;
+  quiet.noDeprecation = true;
+  try {
+    return (process as any).binding(name);
+  } finally {
+    if (before === undefined) delete quiet.noDeprecation;
+    else quiet.noDeprecation = before;
+  }
+}
+
+const { Pipe, constants: pipeConstants } = binding('pipe_wrap');
+const { TCP } = binding('tcp_wrap');
+const { UDP } = binding('udp_wrap');
+const { WriteWrap, streamBaseState, kReadBytesOrError, kArrayBufferOffset, kLastWriteWasAsync } = binding('stream_wrap');
+
+/** libuv's numbers for what goes wrong, on Linux. */
+export const UV_EOF = -4095;
+export const UV_EINVAL = -22;
+export const UV_ENOTSUP = -95;
+
+/** The flag bit of a query that says IPv6 only. */
+export const UV_TCP_IPV6ONLY = 1;
+
+// ── pipes ────────────────────────────────────────────────────────────────────────────────────────
+
+/** A pipe over which fds can pass, not yet connected to anything. */
+export function newPipe(): NativePipe {
+  return new Pipe(pipeConstants.IPC);
+}
+
+/** A pipe over an fd that this process inherited; the pipe owns the fd from now on. Throws on an fd that is no pipe. */
+export function openPipe(fd: number): NativePipe {
+  const pipe = new Pipe(pipeConstants.IPC);
+  const errno = pipe.open(fd);
+  if (errno) {
+    pipe.close();
+    throw new Error(`fd ${fd} is not a pipe that the channel could open (${errno})`);
+  }
+  return pipe;
+}
+
+/**
+ * Starts reading. `onBytes` gets each chunk, and the handle whose fd came with it (transferred).
+ * `onEnd` is called once, with UV_EOF or the error. Returns a negative errno if reading cannot start.
+ */
+export function readPipe(
+  pipe: NativePipe, onBytes: (chunk: Uint8Array, handle: NativeHandle | null) => void, onEnd: (errno: number) => void,
+): number {
+  const native = pipe as any;
+  native.pendingHandle = null;
+  native.onread = (bytes: ArrayBuffer | undefined): void => {
+    const count = streamBaseState[kReadBytesOrError];
+    // The kernel ends a read at a message that carries an fd, so there is at most one here.
+    const handle = native.pendingHandle;
+    if (handle !== null) native.pendingHandle = null;
+    if (bytes !== undefined && count > 0) {
+      onBytes(new Uint8Array(bytes, streamBaseState[kArrayBufferOffset], count), handle);
+    } else if (count < 0) {
+      native.onread = () => {};
+      onEnd(count);
+    }
+  };
+  return native.readStart();
+}
+
+export function stopReading(pipe: NativePipe): void {
+  (pipe as any).readStop();
+}
+
+/** What became of a write: done, on its way (then `onDone` comes), or a negative errno. */
+export const WRITTEN = 0;
+export const PENDING = 1;
+
+/**
+ * Writes text or bytes, and with them the fd of `handle` (borrowed until the write is done).
+ * Returns WRITTEN if the kernel took everything, PENDING if `onDone(status)` will be called, or a
+ * negative errno. A write that carries a handle is always PENDING.
+ */
+export function writePipe(
+  pipe: NativePipe, data: string | Uint8Array, handle: NativeHandle | null, onDone: (status: number) => void,
+): number {
+  const request = new WriteWrap();
+  request.oncomplete = onDone;
+  const native = pipe as any;
+  const errno = typeof data === 'string'
+    ? native.writeUtf8String(request, data, handle ?? undefined)
+    : native.writeBuffer(request, data, handle ?? undefined);
+  if (errno !== 0) return errno;
+  return streamBaseState[kLastWriteWasAsync] ? PENDING : WRITTEN;
+}
+
+// ── spawning ─────────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * Runs `start`, which spawns one child through Node's child_process, and gives that child `pipe` as
+ * fd number `slot` in place of what its stdio array says there. Node's own code prepares everything
+ * else (environment, signal, timeout, permissions), so that each version does it in its own way.
+ *
+ * The native spawn is intercepted for the time of this synchronous call only: the stdio array is
+ * `options.stdio` on 20 and 22, the fifth argument on 24 and 26.
+ */
+export function spawnWithPipe<Child>(pipe: NativePipe, slot: number, start: () => Child): Child {
+  const prototype = nativeProcess();
+  const spawn = prototype.spawn;
+  prototype.spawn = function (this: unknown, ...args: any[]): number {
+    prototype.spawn = spawn;
+    // A copy: Node wraps a net.Socket around every handle that it finds in its own array afterwards.
+    const stdio = [...(args.length > 1 ? args[4] : args[0].stdio)];
+    stdio[slot] = { type: 'pipe', handle: pipe };
+    return args.length > 1 ? spawn.apply(this, args.with(4, stdio)) : spawn.call(this, { ...args[0], stdio });
+  };
+  try {
+    return start();
+  } finally {
+    prototype.spawn = spawn;
+  }
+}
+
+function nativeProcess(): any {
+  // Required here, since a worker that never forks need not load it.
+  const { ChildProcess } = require('node:child_process') as typeof import('node:child_process');
+  return Object.getPrototypeOf((new ChildProcess() as any)._handle);
+}
+
+/**
+ * A ChildProcess emits 'close' when it has exited and all its streams have ended. This makes it
+ * wait for one thing more; the function that is returned says that it has ended.
+ */
+export function delayClose(child: ChildProcess): () => void {
+  const counts = child as any;
+  counts._closesNeeded++;
+  return () => {
+    counts._closesGot++;
+    if (counts._closesGot === counts._closesNeeded) child.emit('close', child.exitCode, child.signalCode);
+  };
+}
+
+/** Is this process inside 'exit' listeners or past them? What is written now must be written at once. */
+export function isExiting(): boolean {
+  return (process as any)._exiting === true;
+}
+
+/** The string of `node -e`, which Node leaves out of what a fork inherits; undefined for a script. */
+export function evalString(): string | undefined {
+  return (process as any)._eval ?? undefined;
+}
+
+// ── what a handle is ─────────────────────────────────────────────────────────────────────────────
+
+export const isTcp = (handle: unknown): handle is NativeHandle => handle instanceof TCP;
+export const isPipe = (handle: unknown): handle is NativeHandle => handle instanceof Pipe;
+export const isUdp = (handle: unknown): handle is NativeHandle => handle instanceof UDP;
+
+/** The native handle of a socket or server (borrowed), or null where it has none. */
+export function handleOf(object: Socket | Server): NativeHandle | null {
+  return (object as any)._handle ?? null;
+}
+
+/** The native handle of a dgram socket (borrowed); Node keeps it behind a symbol, on 26 only there. */
+export function datagramHandleOf(socket: DatagramSocket): NativeHandle | null {
+  const symbol = Object.getOwnPropertySymbols(socket).find((own) => own.description === 'state symbol');
+  return symbol ? (socket as any)[symbol]?.handle ?? null : null;
+}
+
+/** 'udp4' or 'udp6'. */
+export function datagramType(socket: DatagramSocket): 'udp4' | 'udp6' {
+  return (socket as any).type;
+}
+
+/** The server that accepted this socket, and the name under which it counts sent sockets. */
+export function serverOf(socket: Socket): { key: string } | null {
+  const { server } = socket as any;
+  return server ? { key: server._connectionKey } : null;
+}
+
+/**
+ * Takes a socket out of the hands of whoever reads it here, so that another process can: no timer,
+ * no HTTP parser, no handle, no longer counted by its server. The handle is transferred to the caller.
+ */
+export function detachSocket(socket: Socket): NativeHandle | null {
+  const owner = socket as any;
+  const handle: NativeHandle | null = owner._handle ?? null;
+  if (handle === null) return null;
+  socket.setTimeout(0);
+  if (owner.parser) releaseParser(owner);
+  if (owner.server) owner.server._connections--;
+  (handle as any).onread = () => {};
+  owner._handle = null;
+  return handle;
+}
+
+/** An HTTP parser reads straight from the native handle; without it the socket is a plain one again. */
+function releaseParser(socket: any): void {
+  const { parser } = socket;
+  if (typeof parser.unconsume === 'function') parser.unconsume();
+  parser.remove?.();
+  socket.parser = null;
+}
+
+// ── listening ────────────────────────────────────────────────────────────────────────────────────
+
+/** Takes the listening handle out of a server: the server is an empty shell afterwards, the handle the caller's. */
+export function takeListeningHandle(server: Server): ListeningHandle {
+  const shell = server as any;
+  const handle = shell._handle as ListeningHandle;
+  shell._handle = null;
+  handle.onconnection = null;
+  return handle;
+}
+
+/** A TCP or pipe handle, bound and not listening, or a negative errno. */
+export function bindStream(
+  address: string | null, port: number, addressType: number | null, fd: number | undefined, flags: number | undefined,
+): ListeningHandle | number {
+  const net = require('node:net') as any;
+  return net._createServerHandle(address, port, addressType, fd, flags);
+}
+
+/** A bound UDP handle, or a negative errno. With `fd` an inherited socket, which it owns from then on. */
+export function bindDatagram(
+  address: string | null, port: number | null, type: 'udp4' | 'udp6', fd: number | undefined, flags: number | null | undefined,
+): NativeHandle | number {
+  if (fd !== undefined && fd > 0 && !isSocketFd(fd)) return UV_EINVAL;
+  const handle = new UDP();
+  let errno: number;
+  if (fd !== undefined && fd > 0) errno = handle.open(fd);
+  else if (type === 'udp6') errno = handle.bind6(address || '::', port || 0, flags || 0);
+  else errno = handle.bind(address || '0.0.0.0', port || 0, flags || 0);
+  if (errno) {
+    handle.close();
+    return errno;
+  }
+  return handle;
+}
+
+function isSocketFd(fd: number): boolean {
+  try {
+    return fstatSync(fd).isSocket();
+  } catch {
+    return false; // No such fd: as little a socket as a file is.
+  }
+}
+
+/** The local name of a handle, or a negative errno; null for a handle that has none (a pipe). */
+export function socketName(handle: ListeningHandle): { address: string; family: string; port: number } | number | null {
+  if (typeof handle.getsockname !== 'function') return null;
+  const name = {} as { address: string; family: string; port: number };
+  const errno = handle.getsockname(name);
+  return errno ? errno : name;
+}
+
+/** The major version of the Node that this runs on. */
+export const nodeMajor = Number.parseInt(process.versions.node, 10);

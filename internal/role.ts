@@ -1,0 +1,28 @@
+/**
+ * Primary or worker: decided once per process, and only that role's code is loaded.
+ *
+ * A worker that our primary started has taken its seat in child/preload.ts before this runs. A
+ * worker that a stock primary started is told by Node's own cluster object; there the child layer
+ * rides on Node's `process.send`. Everything else is a primary.
+ */
+import { EventEmitter } from 'node:events';
+import { nodeCluster, occupiedSeat, takeSeat } from './seat';
+
+/** The cluster object of this process. `inSeat`: a primary's becomes `node:cluster` itself. */
+export function clusterObject(inSeat: boolean): EventEmitter {
+  const seat = occupiedSeat();
+  if (seat !== null) return seat;
+  const node = nodeCluster();
+  if (node.isWorker) {
+    const { worker } = node;
+    if (!worker) return node; // NODE_UNIQUE_ID without a script: Node sets up no worker either (C-2).
+    const { installWorker, releaseFromNode } = require('./child/index') as typeof import('./child/index');
+    releaseFromNode();
+    return takeSeat((cluster) => installWorker(cluster, { id: worker.id, announced: true }));
+  }
+  const { installPrimary } = require('./master/index') as typeof import('./master/index');
+  if (inSeat) return takeSeat(installPrimary);
+  const cluster = new EventEmitter();
+  installPrimary(cluster);
+  return cluster;
+}

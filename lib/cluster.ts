@@ -1,0 +1,28 @@
+/**
+ * The cluster object: the same surface as `node:cluster`, on our own channel.
+ *
+ *   const cluster = require('cluster-internals');       // CommonJS
+ *   import cluster, { fork } from 'cluster-internals';  // ESM
+ *
+ * In a primary it is an object of its own; `node:cluster` stays Node's unless `register` was loaded.
+ * In a worker it is `node:cluster` itself, since `net`, `http` and `dgram` read it there.
+ *
+ * Node     https://nodejs.org/api/cluster.html
+ */
+import type { Cluster, ClusterSettings as NodeSettings } from 'node:cluster';
+import { clusterObject } from '../internal/role';
+
+/** `node:cluster`, and what `setupPrimary` takes besides: `dialect: 'node'` starts stock workers. */
+type ClusterInternals = Cluster & {
+  setupPrimary(settings?: NodeSettings & { dialect?: 'node' | 'pipelined' }): void;
+};
+
+const cluster = clusterObject(false) as unknown as ClusterInternals;
+
+// An `import { fork } from` needs to know the names before the code runs; Node finds them by reading
+// these assignments. Their values are replaced by the line below.
+exports.isWorker = exports.isMaster = exports.isPrimary = exports.worker = exports.Worker = undefined;
+exports.workers = exports.settings = exports.SCHED_NONE = exports.SCHED_RR = exports.schedulingPolicy = undefined;
+exports.setupPrimary = exports.setupMaster = exports.fork = exports.disconnect = undefined;
+
+export = cluster;

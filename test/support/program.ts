@@ -1,0 +1,102 @@
+/**
+ * Runs a program as a person would, from the outside: its lines, its exit, and a deadline after
+ * which the test fails with what was printed so far. Nothing here waits by the clock.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import path from 'node:path';
+
+export const root = path.resolve(__dirname, '../..');
+export const dist = (file: string): string => path.join(root, 'dist', file);
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface ProgramOptions {
+  readonly args?: readonly string[];
+  readonly execArgv?: readonly string[];
+  readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
+  /** The Node to run it with; this one by default. */
+  readonly node?: string;
+  /** Milliseconds after which it is killed and every wait fails. */
+  readonly deadline?: number;
+}
+
+/** A running program. `stop()` it in every test that does not see it end. */
+export class Program {
+  readonly child: ChildProcess;
+  readonly ended: Promise<Ended>;
+  readonly #name: string;
+  #stdout = '';
+  #stderr = '';
+  #failed: Error | null = null;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(file: string, options: ProgramOptions = {}) {
+    const { args = [], execArgv = [], env = {}, cwd = root, node = process.execPath, deadline = 20_000 } = options;
+    this.#name = path.relative(root, file);
+    this.child = spawn(node, [...execArgv, file, ...args], { cwd, env: cleanEnvironment(env), stdio: ['ignore', 'pipe', 'pipe'] });
+    const timer = setTimeout(() => {
+      this.#failed = new Error(`${this.#name} missed its deadline of ${deadline} ms\n${this.output}`);
+      this.child.kill('SIGKILL');
+      this.#wake();
+    }, deadline);
+    this.child.stdout?.setEncoding('utf8').on('data', (text: string) => { this.#stdout += text; this.#wake(); });
+    this.child.stderr?.setEncoding('utf8').on('data', (text: string) => { this.#stderr += text; this.#wake(); });
+    this.ended = new Promise((resolve, reject) => {
+      this.child.on('error', reject);
+      this.child.on('close', (code, signal) => {
+        clearTimeout(timer);
+        this.#wake();
+        if (this.#failed) reject(this.#failed);
+        else resolve({ code, signal, stdout: this.#stdout, stderr: this.#stderr });
+      });
+    });
+    this.ended.catch(() => {}); // Whoever awaits it gets the error; nobody has to.
+  }
+
+  get output(): string {
+    return `stdout:\n${this.#stdout}\nstderr:\n${this.#stderr}`;
+  }
+
+  /** Waits until the program has printed something that matches; gives the match. */
+  async prints(pattern: RegExp): Promise<RegExpMatchArray> {
+    for (;;) {
+      const match = this.#stdout.match(pattern) ?? this.#stderr.match(pattern);
+      if (match) return match;
+      if (this.#failed) throw this.#failed;
+      if (this.child.stdout?.closed) throw new Error(`${this.#name} ended without printing ${pattern}\n${this.output}`);
+      await new Promise<void>((resolve) => this.#waiting.add(resolve));
+    }
+  }
+
+  /** Ends it, and waits until it has. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Ended> {
+    if (this.child.exitCode === null && this.child.signalCode === null) this.child.kill(signal);
+    return this.ended;
+  }
+
+  #wake(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const resolve of waiting) resolve();
+  }
+}
+
+/** Runs a program to its end. */
+export function run(file: string, options?: ProgramOptions): Promise<Ended> {
+  return new Program(file, options).ended;
+}
+
+/** The test runner's own variables must not reach what is tested. */
+function cleanEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const clean = { ...process.env, ...env };
+  for (const name of Object.keys(clean)) {
+    if (/^(VITEST|TINYPOOL|NODE_OPTIONS$|NODE_UNIQUE_ID$|NODE_CHANNEL|TEST$|MODE$|PROD$|DEV$|SSR$)/.test(name) && !(name in env)) delete clean[name];
+  }
+  return clean;
+}
