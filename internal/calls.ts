@@ -41,16 +41,17 @@ export class Calls<Answer> {
   }
 
   /**
-   * Sends a message that expects no reply. `handle` is borrowed until the channel has written it.
-   * Returns the number it got, or -1 if there is no channel to send it on.
+   * Sends a message that expects no reply. `handle` is borrowed until the channel has written it;
+   * `written` is told when it has, or that it could not. Returns the number that the message got, or
+   * -1 if there is no channel to send it on; `written` is not called then.
    */
-  notify(body: object, handle?: NativeHandle | null): number {
+  notify(body: object, handle?: NativeHandle | null, written?: (error: Error | null) => void): number {
     const { send } = this.#target;
     if (!this.#target.connected || send === undefined) return -1;
     const seq = this.#seq++;
     const message = { cmd: CLUSTER, ...body, seq };
     traceMessage('sent', this.#self, this.#peer, message, handle);
-    send.call(this.#target, message, handle ?? undefined, handOffOptions);
+    send.call(this.#target, message, handle ?? undefined, handOffOptions, written);
     return seq;
   }
 

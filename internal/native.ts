@@ -211,9 +211,29 @@ export function datagramType(socket: DatagramSocket): 'udp4' | 'udp6' {
 }
 
 /** The server that accepted this socket, and the name under which it counts sent sockets. */
-export function serverOf(socket: Socket): { key: string } | null {
+export function serverOf(socket: Socket): { server: Server; key: string } | null {
   const { server } = socket as any;
-  return server ? { key: server._connectionKey } : null;
+  return server ? { server, key: server._connectionKey } : null;
+}
+
+/** The part of a count that another process holds: what `net.Server` asks in getConnections and close. */
+export interface RemoteCount {
+  getConnections(counted: (error: Error | null, count: number) => void): void;
+  close(closed: (error: Error | null) => void): void;
+  /** 'exit', with the count itself, when that process is gone. */
+  once(event: 'exit', gone: (count: RemoteCount) => void): this;
+}
+
+/**
+ * Lets a server count and await sockets that another process holds. Node leaves a server in this
+ * mode for good, in which neither method answers once all such processes are gone (I-53, D21).
+ */
+export function countElsewhere(server: Server, count: RemoteCount): void {
+  const owner = server as any;
+  owner._setupWorker(count);
+  count.once('exit', () => {
+    if (owner._workers.length === 0) owner._usingWorkers = false;
+  });
 }
 
 /**

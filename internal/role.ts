@@ -6,10 +6,20 @@
  * rides on Node's `process.send`. Everything else is a primary.
  */
 import { EventEmitter } from 'node:events';
+import { hasInheritedChannel } from './channel/inherited';
 import { nodeCluster, occupiedSeat, takeSeat } from './seat';
+
+/**
+ * Opens the channel that this process was started with, if that has not happened: a `--require` in
+ * NODE_OPTIONS comes before the one that our parent gave. Node's own channel is open by then, too.
+ */
+export function openInheritedChannel(): void {
+  if (hasInheritedChannel(process.env)) require('./child/preload');
+}
 
 /** The cluster object of this process. `inSeat`: a primary's becomes `node:cluster` itself. */
 export function clusterObject(inSeat: boolean): EventEmitter {
+  openInheritedChannel();
   const seat = occupiedSeat();
   if (seat !== null) return seat;
   const node = nodeCluster();

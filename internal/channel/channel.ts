@@ -23,6 +23,7 @@
  *          channel is always told), D9 (callbacks tell the truth), D10 (one retransmission is one
  *          more write of the same envelope), D11 (an acknowledgement that nobody waits for is ignored)
  */
+import type { Server, Socket } from 'node:net';
 import { alreadyDisconnected, causedByPeer, channelClosed, systemError } from '../errors';
 import {
   PENDING, WRITTEN, isExiting, readPipe, stopReading, writePipe,
@@ -56,6 +57,10 @@ export interface ChannelSink {
   closed(): void;
   /** An asynchronous write began (+1) or ended (-1). */
   pending(change: 1 | -1): void;
+  /** A socket that `server` accepted goes to the other end, which counts it from now on. */
+  socketSent(server: Server, key: string): void;
+  /** A socket came that the other end's server wants counted here. */
+  socketReceived(socket: Socket, key: string): void;
 }
 
 /** Above this many unwritten bytes `send` returns false. */
@@ -169,6 +174,7 @@ export class Channel {
     if (type === 'net.Socket') this.#codec.encode(message, 'plain');
     const outgoing = prepare(type, handle, message, keepOpen);
     if (outgoing.native === null) return this.#write(this.#codec.encode(message, 'plain'), swallowErrors, callback);
+    if (outgoing.countedBy !== undefined) this.#sink.socketSent(outgoing.countedBy, outgoing.envelope.key as string);
     const frame = this.#codec.encode(outgoing.envelope, tag);
     if (this.dialect === 'pipelined') {
       return this.#writeHandle(frame, outgoing.native, swallowErrors, callback, outgoing.release);
@@ -324,7 +330,10 @@ export class Channel {
       return;
     }
     process.nextTick(() => {
-      adopt(envelope, native, (handle) => this.#emit(envelope.msg, handle), this.#reportError);
+      adopt(envelope, native, (handle) => {
+        if (envelope.type === 'net.Socket' && envelope.key !== undefined) this.#sink.socketReceived(handle as Socket, envelope.key);
+        this.#emit(envelope.msg, handle);
+      }, this.#reportError);
     });
   }
 

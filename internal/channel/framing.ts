@@ -14,10 +14,9 @@
  * Keeps    1. each byte is copied at most once, and looked at once: a message of many MB in many
  *             chunks takes linear time
  *          2. a frame that cannot be decoded does not take the earlier ones of its chunk with it
+ * Uses     framing_advanced.ts, the second form
  * Node     the codec under lib/internal/child_process/serialization.js; the tags are ours.
  */
-import { DefaultDeserializer, DefaultSerializer } from 'node:v8';
-
 export type Serialization = 'json' | 'advanced';
 
 /** What comes with a frame: nothing, a bare native handle, or a handle described by an envelope. */
@@ -25,6 +24,10 @@ export type Tag = 'plain' | 'handle' | 'envelope';
 
 /** Called for each frame in turn. */
 export type FrameSink = (message: unknown, tag: Tag) => void;
+
+/** The tag bytes, 'H' and 'E'. */
+export const HANDLE = 0x48;
+export const ENVELOPE = 0x45;
 
 export interface Decoder {
   /** Takes one chunk; calls `sink` for each message that is now complete. Throws on bytes that are none. */
@@ -42,14 +45,14 @@ export interface Codec {
 }
 
 export function codecFor(serialization: Serialization): Codec {
-  return serialization === 'advanced' ? advanced : json;
+  if (serialization === 'json') return json;
+  // Loaded when it is asked for: `node:v8` alone takes a worker 2 ms of its start.
+  return (require('./framing_advanced') as typeof import('./framing_advanced')).advanced;
 }
 
 // ── json ─────────────────────────────────────────────────────────────────────────────────────────
 
 const NEWLINE = 0x0a;
-const HANDLE = 0x48; // 'H'
-const ENVELOPE = 0x45; // 'E'
 
 const json: Codec = {
   encode(message, tag) {
@@ -97,105 +100,6 @@ function decodeLine(line: string, sink: FrameSink): void {
   }
 }
 
-// ── advanced ─────────────────────────────────────────────────────────────────────────────────────
-
-const LENGTH_BYTES = 4;
-/** What V8 writes for an object that it leaves to us. */
-const VIEW = 0;
-const OTHER = 1;
-
-/** V8's own form for views; of other native objects a plain shallow copy, as Node sends it. */
-class MessageSerializer extends DefaultSerializer {
-  _writeHostObject(object: object): void {
-    if (ArrayBuffer.isView(object)) {
-      this.writeUint32(VIEW);
-      hostObjects.write.call(this, object);
-    } else {
-      this.writeUint32(OTHER);
-      this.writeValue({ ...object });
-    }
-  }
-}
-
-class MessageDeserializer extends DefaultDeserializer {
-  _readHostObject(): unknown {
-    return this.readUint32() === VIEW ? hostObjects.read.call(this) : this.readValue();
-  }
-}
-
-/** The documented extension points of v8.DefaultSerializer, which its types leave out. */
-const hostObjects = {
-  write: (DefaultSerializer.prototype as unknown as { _writeHostObject(object: object): void })._writeHostObject,
-  read: (DefaultDeserializer.prototype as unknown as { _readHostObject(): unknown })._readHostObject,
-};
-
-const room = new Uint8Array(LENGTH_BYTES);
-
-const advanced: Codec = {
-  encode(message, tag) {
-    const serializer = new MessageSerializer();
-    serializer.writeRawBytes(room);
-    if (tag !== 'plain') serializer.writeRawBytes(new Uint8Array([tag === 'handle' ? HANDLE : ENVELOPE]));
-    serializer.writeHeader();
-    serializer.writeValue(message);
-    const frame = serializer.releaseBuffer();
-    frame.writeUInt32BE(frame.length - LENGTH_BYTES, 0);
-    return frame;
-  },
-  join: (frames) => Buffer.concat(frames as Buffer[]),
-  decoder: () => new AdvancedDecoder(),
-};
-
-class AdvancedDecoder implements Decoder {
-  #parts: Uint8Array[] = [];
-  #have = 0;
-  /** Bytes that the frame at the front needs, its length included; unknown before its length is there. */
-  #need = LENGTH_BYTES;
-
-  get partial(): boolean {
-    return this.#have > 0;
-  }
-
-  push(chunk: Uint8Array, sink: FrameSink): void {
-    this.#parts.push(chunk);
-    this.#have += chunk.length;
-    if (this.#have < this.#need) return;
-    let bytes = asBuffer(this.#parts.length === 1 ? chunk : Buffer.concat(this.#parts));
-    this.#parts = [];
-    this.#have = 0;
-    try {
-      for (;;) {
-        this.#need = bytes.length < LENGTH_BYTES ? LENGTH_BYTES : LENGTH_BYTES + bytes.readUInt32BE(0);
-        if (bytes.length < this.#need) break;
-        const frame = bytes.subarray(LENGTH_BYTES, this.#need);
-        bytes = bytes.subarray(this.#need);
-        decodeFrame(frame, sink);
-      }
-    } catch (error) {
-      // The rest of the chunk is lost with the frame, as with a bad line of JSON.
-      this.#need = LENGTH_BYTES;
-      throw error;
-    }
-    if (bytes.length > 0) {
-      this.#parts.push(bytes);
-      this.#have = bytes.length;
-    }
-  }
-}
-
-function decodeFrame(frame: Buffer, sink: FrameSink): void {
-  switch (frame[0]) {
-    case HANDLE: return sink(decodeValue(frame.subarray(1)), 'handle');
-    case ENVELOPE: return sink(decodeValue(frame.subarray(1)), 'envelope');
-    default: return sink(decodeValue(frame), 'plain');
-  }
-}
-
-function decodeValue(bytes: Buffer): unknown {
-  const deserializer = new MessageDeserializer(bytes);
-  deserializer.readHeader();
-  return deserializer.readValue();
-}
-
-const asBuffer = (bytes: Uint8Array): Buffer =>
+/** The same bytes as a Buffer. */
+export const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

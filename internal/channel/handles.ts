@@ -39,6 +39,8 @@ export interface Outgoing {
   readonly envelope: Envelope;
   /** null where there is nothing to send any more: the message then goes alone, as in Node. */
   readonly native: NativeHandle | null;
+  /** The server that goes on counting a socket that was sent. */
+  readonly countedBy?: Server;
   /** Called when the receiver has the fd, or will never have it. */
   release(): void;
 }
@@ -76,11 +78,12 @@ export function prepare(type: HandleType, handle: SendHandle, message: unknown, 
     }
     case 'net.Socket': {
       const socket = handle as Socket;
-      const server = serverOf(socket);
-      if (server !== null) envelope.key = server.key;
-      if (keepOpen) return { envelope, native: handleOf(socket), release: nothing };
+      const accepted = serverOf(socket);
+      if (accepted !== null) envelope.key = accepted.key;
+      const countedBy = accepted === null ? {} : { countedBy: accepted.server };
+      if (keepOpen) return { envelope, native: handleOf(socket), release: nothing, ...countedBy };
       const native = detachSocket(socket);
-      return { envelope, native, release: () => native?.close() };
+      return { envelope, native, release: () => native?.close(), ...countedBy };
     }
   }
 }

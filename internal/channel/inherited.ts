@@ -18,6 +18,9 @@ export function announceChannel(env: NodeJS.ProcessEnv, { fd, serialization }: I
   env[VARIABLE] = `${fd},${serialization}`;
 }
 
+/** Was this process started with a channel of ours that nobody has opened yet? */
+export const hasInheritedChannel = (env: NodeJS.ProcessEnv): boolean => env[VARIABLE] !== undefined;
+
 /** Reads and deletes it; null in a process that was not started with a channel of ours. */
 export function takeInheritedChannel(env: NodeJS.ProcessEnv): InheritedChannel | null {
   const text = env[VARIABLE];

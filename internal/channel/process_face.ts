@@ -18,6 +18,7 @@ import { channelClosed, invalidArgType, nodeError } from '../errors';
 import { nodeMajor, type NativePipe } from '../native';
 import { Channel, type ChannelOptions, type ChannelSink, type SendCallback, type SendOptions } from './channel';
 import type { SendHandle } from './handles';
+import { SocketLists } from './socket_lists';
 
 /** What an equipped process has besides its own members. */
 export interface Spoken extends EventEmitter {
@@ -104,7 +105,10 @@ export function equip(
       onClosed?.();
     },
     pending: (change) => (change === 1 ? control.refCounted() : control.unrefCounted()),
+    socketSent: (server, key) => sockets.sent(server, key),
+    socketReceived: (socket, key) => sockets.received(socket, key),
   };
+  const sockets = new SocketLists(target as Spoken);
   const channel: Channel = new Channel(pipe, options, sink);
   const control = new Control(channel, side === 'parent' ? 1 : 0);
   if (side === 'child') channel.unref();

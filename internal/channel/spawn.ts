@@ -27,10 +27,10 @@ export interface ChannelForkOptions extends ForkOptions {
   name?: string | undefined;
 }
 
-/** The compiled preload: under tsx this file is a source, and the child still needs plain JavaScript. */
+/** The preload in one file (bundle.ts). Under tsx this file is a source, and the child still needs plain JavaScript. */
 export const preloadPath = path.join(
   __filename.endsWith('.ts') ? path.join(__dirname, '../../dist/internal') : path.join(__dirname, '..'),
-  'child/preload.js');
+  'child/preload.bundle.js');
 
 /**
  * Starts `modulePath` in a new Node process that is connected with this one.
@@ -69,9 +69,11 @@ export function fork(modulePath: string | URL, args?: readonly string[] | Channe
   return child;
 }
 
+/** Node's own, also when `register_fork` has put ours in its place since. */
+const nodeFork = childProcess.fork as unknown as (...args: unknown[]) => void;
+
 /** Bad arguments get the error that Node gives: its own fork is asked, which throws before it starts anything. */
 function checkArguments(modulePath: unknown, args: unknown, options: unknown): void {
-  const { fork: nodeFork } = childProcess as unknown as { fork(...args: unknown[]): void };
   const goodPath = typeof modulePath === 'string' ? !modulePath.includes('\0') : modulePath instanceof URL || modulePath instanceof Uint8Array;
   if (!goodPath) nodeFork(modulePath);
   if (args !== undefined && args !== null && !Array.isArray(args)) nodeFork(modulePath, args);

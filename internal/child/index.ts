@@ -22,9 +22,10 @@ import type { EventEmitter } from 'node:events';
 import path from 'node:path';
 import { Calls } from '../calls';
 import { channelOf } from '../channel/process_face';
+import { channelClosed } from '../errors';
 import {
   isServerReply, readPrimaryMessage,
-  type NewConnection, type PrimaryMessage, type Query, type QueryServer, type ServerReply,
+  type Accepted, type NewConnection, type PrimaryMessage, type Query, type QueryServer, type ServerReply,
 } from '../messages';
 import { nodeMajor, type ListeningHandle, type NativeHandle } from '../native';
 import { traceHandle, traceMessage, traceState } from '../trace';
@@ -248,13 +249,17 @@ class Child {
       this.#handTo(taker, message.key, handle);
       return;
     }
-    if (this.#arrived.push({ message, handle }) === 1) setImmediate(this.#deliver);
+    if (this.#arrived.push({ message, handle }) === 1) setImmediate(() => this.#deliver());
   }
 
-  readonly #deliver = (): void => {
+  /**
+   * Acknowledges what has arrived, and delivers it when the acknowledgement is on its way: if that
+   * cannot be sent, the primary gives these connections to others, and nobody here may touch them.
+   */
+  #deliver(delivered?: () => void): void {
     const arrived = this.#arrived;
     const last = arrived[arrived.length - 1];
-    if (last === undefined) return; // A `disconnect` came between and delivered them.
+    if (last === undefined) return delivered?.();
     this.#arrived = [];
     const rejected: number[] = [];
     const granted = new Map<string, number>();
@@ -265,9 +270,14 @@ class Child {
       else granted.set(key, before + 1);
       return taker;
     });
-    this.#calls.notify({ act: 'accepted', upTo: last.message.seq, rejected: rejected.length > 0 ? rejected : undefined });
-    for (const [at, { message, handle }] of arrived.entries()) this.#handTo(takers[at] ?? null, message.key, handle);
-  };
+    const handOver = (error: Error | null): void => {
+      for (const [at, { message, handle }] of arrived.entries()) this.#handTo(error ? null : takers[at] ?? null, message.key, handle);
+      delivered?.();
+    };
+    const accepted: Accepted = { act: 'accepted', upTo: last.message.seq };
+    const seq = this.#calls.notify(rejected.length > 0 ? { ...accepted, rejected } : accepted, null, handOver);
+    if (seq === -1) handOver(channelClosed());
+  }
 
   /** The server that takes a connection for `key`, when `granted` others of this turn are promised to it already. */
   #takerFor(key: string, granted: number): FauxHandle | null {
@@ -293,8 +303,11 @@ class Child {
       this.#setState('disconnecting');
     }
     worker.exitedAfterDisconnect = true;
-    this.#deliver(); // What was handed over before is served.
+    // What was handed over before is served.
+    this.#deliver(() => this.#closeServers(initiated));
+  }
 
+  #closeServers(initiated: boolean): void {
     let open = 1;
     const closed = (): void => {
       if (--open > 0) return;
