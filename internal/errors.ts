@@ -53,7 +53,8 @@ export function causedByPeer<E extends Error>(error: E): E {
 
 export const isCausedByPeer = (error: unknown): boolean => error instanceof Error && caused.has(error);
 
-function describe(value: unknown): string {
+/** What was received instead, in the words of Node's errors. */
+export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === 'function') return `function ${value.name}`;
   if (typeof value === 'object') {

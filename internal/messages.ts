@@ -159,6 +159,7 @@ function isAccepted(value: Fields): boolean {
 const addressTypes: readonly unknown[] = [4, 6, -1, 'udp4', 'udp6', null, undefined];
 const optional = (value: unknown, type: string): boolean => value === undefined || value === null || typeof value === type;
 
+/** The types of the fields. Whether they name an address that can be bound is for the bind to say. */
 function isQuery(value: Fields): boolean {
   return addressTypes.includes(value['addressType']) && optional(value['address'], 'string') &&
     optional(value['port'], 'number') && optional(value['fd'], 'number') && optional(value['flags'], 'number') &&

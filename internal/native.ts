@@ -59,7 +59,7 @@ const { WriteWrap, streamBaseState, kReadBytesOrError, kArrayBufferOffset, kLast
 /** libuv's numbers for what goes wrong, on Linux. */
 export const UV_EOF = -4095;
 export const UV_EINVAL = -22;
-export const UV_ENOTSUP = -95;
+export const UV_EADDRINUSE = -98;
 
 /** The flag bit of a query that says IPv6 only. */
 export const UV_TCP_IPV6ONLY = 1;
@@ -124,6 +124,7 @@ export function writePipe(
 ): number {
   const request = new WriteWrap();
   request.oncomplete = onDone;
+  if (typeof data !== 'string') request.buffer = data; // The write reads from it until it is done: nobody else may hold it.
   const native = pipe as any;
   const errno = typeof data === 'string'
     ? native.writeUtf8String(request, data, handle ?? undefined)
@@ -197,6 +198,12 @@ export const isUdp = (handle: unknown): handle is NativeHandle => handle instanc
 /** The native handle of a socket or server (borrowed), or null where it has none. */
 export function handleOf(object: Socket | Server): NativeHandle | null {
   return (object as any)._handle ?? null;
+}
+
+/** The server or socket that has taken this handle as its own; null for one that nobody took. */
+export function ownerOf(handle: NativeHandle): { close?(closed: () => void): void } | null {
+  const symbol = Object.getOwnPropertySymbols(handle).find((own) => own.description === 'owner_symbol');
+  return symbol ? (handle as any)[symbol] ?? null : null;
 }
 
 /** The native handle of a dgram socket (borrowed); Node keeps it behind a symbol, on 26 only there. */
@@ -275,9 +282,12 @@ export function takeListeningHandle(server: Server): ListeningHandle {
 export function bindStream(
   address: string | null, port: number, addressType: number | null, fd: number | undefined, flags: number | undefined,
 ): ListeningHandle | number {
+  if (port > HIGHEST_PORT || !Number.isInteger(port) || address === '') return UV_EINVAL;
   const net = require('node:net') as any;
   return net._createServerHandle(address, port, addressType, fd, flags);
 }
+
+const HIGHEST_PORT = 65535;
 
 /** A bound UDP handle, or a negative errno. With `fd` an inherited socket, which it owns from then on. */
 export function bindDatagram(

@@ -4,8 +4,10 @@
  *   PORT     the port, 8000 by default
  *   WORKERS  how many workers, one per CPU by default
  *
- * On SIGINT or SIGTERM it stops accepting, lets requests in progress finish, and exits 0.
+ * On SIGINT or SIGTERM it stops accepting, lets requests in progress finish, and exits 0. A second
+ * signal does not wait for them.
  */
+import type { ChildProcess } from 'node:child_process';
 import { createServer } from 'node:http';
 import { availableParallelism } from 'node:os';
 import cluster from './cluster';
@@ -20,7 +22,11 @@ function runPrimary(): void {
   const port = wholeNumber('PORT', 8000, 0, 65535);
   const workers = wholeNumber('WORKERS', availableParallelism(), 1, 1024);
   let leaving = false;
+  /** What has to be gone before the primary is, once it leaves. */
+  let processes: (ChildProcess | undefined)[] = [];
 
+  process.on('SIGINT', leave);
+  process.on('SIGTERM', leave);
   console.log(`primary ${process.pid} starts ${workers} workers for port ${port}`);
   cluster.on('online', (worker) => console.log(`worker ${worker.id} (pid ${worker.process.pid}) is online`));
   cluster.on('listening', (worker, { port: bound }) => {
@@ -35,34 +41,43 @@ function runPrimary(): void {
     if (!leaving) cluster.fork({ PORT: String(port) });
   });
 
-  const leave = (signal: NodeJS.Signals): void => {
-    if (leaving) return;
+  for (let started = 0; started < workers; started++) cluster.fork({ PORT: String(port) });
+
+  /** The first signal lets requests in progress finish; a second one does not. */
+  function leave(signal: NodeJS.Signals): void {
+    if (leaving) return killAll();
     leaving = true;
     console.log(`${signal}: no new connections, requests in progress finish`);
-    const alive = Object.values(cluster.workers ?? {});
+    processes = Object.values(cluster.workers ?? {}).map((worker) => worker?.process);
     cluster.disconnect();
-    // Ends whoever has not finished by then; it does not hold the primary, which ends with the last worker.
-    setTimeout(() => alive.forEach((worker) => worker?.process.kill('SIGKILL')), GRACE).unref();
-  };
-  process.on('SIGINT', leave);
-  process.on('SIGTERM', leave);
-
-  for (let started = 0; started < workers; started++) cluster.fork({ PORT: String(port) });
+    // It does not hold the primary, which ends with its last worker.
+    setTimeout(killAll, GRACE).unref();
+  }
 
   function fail(reason: string): void {
     if (leaving) return;
     leaving = true;
     console.error(reason);
     process.exitCode = 1;
-    for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGKILL');
+    processes = Object.values(cluster.workers ?? {}).map((worker) => worker?.process);
+    killAll();
+  }
+
+  function killAll(): void {
+    for (const child of processes) child?.kill('SIGKILL');
   }
 }
 
 function runWorker(): void {
-  // A terminal sends Ctrl-C to every process of the group: the primary decides what it means.
+  // Ctrl-C and a service manager's SIGTERM come to every process of the group: the primary decides what they mean.
   process.on('SIGINT', () => undefined);
+  process.on('SIGTERM', () => undefined);
   const id = cluster.worker?.id;
-  const server = createServer((_request, response) => response.end(`worker ${id} (pid ${process.pid})\n`));
+  const server = createServer((_request, response) => {
+    // On the way out a client that keeps its connection would hold us.
+    if (!server.listening) response.setHeader('Connection', 'close');
+    response.end(`worker ${id} (pid ${process.pid})\n`);
+  });
   server.on('error', (error: NodeJS.ErrnoException) => process.send?.({ cannotListen: error.code ?? error.message }));
   server.listen(Number(process.env['PORT']));
 }

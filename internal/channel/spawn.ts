@@ -20,12 +20,14 @@ import type { Serialization } from './framing';
 import { announceChannel } from './inherited';
 import { equip } from './process_face';
 
-/** Node's options, and which dialect the child speaks: 'node' for a child that runs without our preload. */
-export interface ChannelForkOptions extends ForkOptions {
+/** Node's options, each of which may be undefined as in Node, and two of our own. */
+export type ChannelForkOptions = { [Name in keyof ForkOptions]: ForkOptions[Name] | undefined } & {
+  /** What the child speaks: 'node' for a child that runs without our preload. */
   dialect?: Dialect | undefined;
+  windowsHide?: boolean | undefined;
   /** How the parent's end is named in the trace. */
   name?: string | undefined;
-}
+};
 
 /** The preload in one file (bundle.ts). Under tsx this file is a source, and the child still needs plain JavaScript. */
 export const preloadPath = path.join(
@@ -50,12 +52,12 @@ export function fork(modulePath: string | URL, args?: readonly string[] | Channe
   stdio[slot] = 'ignore';
 
   const preload = dialect === 'node' ? [] : ['--require', preloadPath];
-  const spawnOptions: SpawnOptions = {
+  const spawnOptions = {
     ...given,
     stdio: stdio as StdioOptions,
     shell: false,
     env: childEnvironment(given.env ?? process.env, dialect, slot, serialization),
-  };
+  } as SpawnOptions;
   const pipe = newPipe();
   const spawnArguments = [...preload, ...inheritedExecArgv(given.execArgv), script, ...((args ?? []) as string[])];
   let child: ChildProcess;
@@ -65,6 +67,7 @@ export function fork(modulePath: string | URL, args?: readonly string[] | Channe
     pipe.close();
     throw error;
   }
+  child.spawnargs.splice(1, preload.length); // The program did not ask for these.
   equip(child, pipe, { serialization, dialect, name }, 'parent', delayClose(child));
   return child;
 }

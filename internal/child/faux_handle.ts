@@ -50,11 +50,14 @@ export class FauxHandle implements ListeningHandle {
     this.#hold = undefined;
   }
 
-  close(): void {
-    if (!this.#open) return;
-    this.unref();
-    this.#open = false;
-    this.#closed();
+  /** `closed` is called once this has happened, which is at once. */
+  close(closed?: () => void): void {
+    if (this.#open) {
+      this.unref();
+      this.#open = false;
+      this.#closed();
+    }
+    closed?.();
   }
 
   /** Gives the server a connection, as a listening socket would. The handle is transferred to it. */

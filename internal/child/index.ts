@@ -27,7 +27,7 @@ import {
   isServerReply, readPrimaryMessage,
   type Accepted, type NewConnection, type PrimaryMessage, type Query, type QueryServer, type ServerReply,
 } from '../messages';
-import { nodeMajor, type ListeningHandle, type NativeHandle } from '../native';
+import { nodeMajor, ownerOf, type ListeningHandle, type NativeHandle } from '../native';
 import { traceHandle, traceMessage, traceState } from '../trace';
 import { workerClass, type Worker } from '../worker';
 import { FauxHandle } from './faux_handle';
@@ -47,10 +47,9 @@ interface Asker extends EventEmitter {
 type Answer = (errno: number, handle: ListeningHandle | null) => void;
 type Asked = Omit<Query, 'index' | 'data'>;
 
-/** A server of this worker that the primary knows of. */
+/** A handle of this worker that the primary knows of. */
 interface Held {
   readonly key: string;
-  readonly owner: Asker;
   readonly handle: ListeningHandle;
 }
 
@@ -58,7 +57,8 @@ interface Held {
 interface Place {
   readonly index: number;
   release(): void;
-  readonly taken: boolean;
+  /** Does this worker have any server on that address? */
+  readonly addressInUse: boolean;
 }
 
 /** What a closed server gets in place of a handle, where the primary had none to give. */
@@ -149,13 +149,13 @@ class Child {
     this.#calls.call({ act: 'queryServer', ...query } satisfies Omit<QueryServer, 'seq'>, (reply, handle) => {
       if (reply === null || !isServerReply(reply)) return place.release();
       if (typeof asker._setServerData === 'function') asker._setServerData(reply.data);
-      if (handle !== undefined) this.#adoptShared(reply, handle, asker, place, answer);
+      if (handle !== undefined) this.#adoptShared(reply, handle, place, answer);
       else if (reply.errno) this.#bindFailed(reply.errno, place, answer);
       else this.#listenFaux(reply, asker, place, answer);
     });
 
     asker.once('listening', () => {
-      if (!place.taken) return; // Closed since.
+      if (!place.addressInUse) return; // Closed since.
       this.#setState('listening');
       const bound = asker.address?.();
       const port = (typeof bound === 'object' ? bound?.port : undefined) || asked.port;
@@ -175,16 +175,16 @@ class Child {
       if (this.#listening.get(key)?.faux === faux) this.#listening.delete(key);
       this.#release(held, place);
     });
-    const held: Held = { key, owner, handle: faux };
+    const held: Held = { key, handle: faux };
     this.#listening.set(key, { owner, faux });
     this.#held.add(held);
     answer(0, faux);
   }
 
   /** Shared: the primary sent the listening socket itself. The handle is the server's from now on. */
-  #adoptShared(reply: ServerReply, native: NativeHandle, owner: Asker, place: Place, answer: Answer): void {
+  #adoptShared(reply: ServerReply, native: NativeHandle, place: Place, answer: Answer): void {
     const handle = native as ListeningHandle;
-    const held: Held = { key: reply.key, owner, handle };
+    const held: Held = { key: reply.key, handle };
     const close = handle.close;
     handle.close = (...args) => {
       handle.close = close;
@@ -212,7 +212,7 @@ class Child {
     used.add(index);
     return {
       index,
-      get taken() { return used.has(index); },
+      get addressInUse() { return used.size > 0; },
       release: () => {
         used.delete(index);
         if (used.size === 0 && this.#places.get(address)?.used === used) this.#places.delete(address);
@@ -314,13 +314,12 @@ class Child {
       if (initiated) this.#announceLeaving();
       else closeChannel();
     };
-    for (const { owner, handle } of [...this.#held]) {
+    for (const { handle } of [...this.#held]) {
       open++;
-      if (typeof owner.close === 'function') owner.close(closed);
-      else {
-        handle.close();
-        closed();
-      }
+      // Its owner waits for its connections. A handle without one never became a server's.
+      const owner = ownerOf(handle);
+      if (typeof owner?.close === 'function') owner.close(closed);
+      else handle.close(closed);
     }
     closed();
   }

@@ -20,7 +20,7 @@ import { EventEmitter } from 'node:events';
 import { fork } from '../channel/spawn';
 import { isCausedByPeer } from '../errors';
 import { readWorkerMessage, type QueryServer, type WorkerMessage } from '../messages';
-import { nodeMajor, type NativeHandle } from '../native';
+import { UV_EADDRINUSE, nodeMajor, type NativeHandle } from '../native';
 import { traceMessage, traceState } from '../trace';
 import { workerClass, type Worker } from '../worker';
 import { Peer } from './peer';
@@ -91,7 +91,9 @@ class Primary {
     const settings = mergeSettings(this.#cluster.settings, options);
     this.#cluster.settings = settings;
     if (this.#policy === null) {
-      this.#policy = checkPolicy(this.#cluster.schedulingPolicy);
+      // Fixed by the first call, even if that one throws because the policy is none.
+      this.#policy = this.#cluster.schedulingPolicy;
+      checkPolicy(this.#policy);
       process.on('internalMessage' as 'message', (message: unknown) => this.#debugWorkers(message));
     }
     process.nextTick(() => this.#cluster.emit('setup', settings));
@@ -100,15 +102,17 @@ class Primary {
   fork(env: NodeJS.ProcessEnv | undefined): Worker {
     this.setup(undefined);
     const { settings, workers } = this.#cluster;
+    const { exec, args, cwd, serialization, silent, stdio, uid, gid, windowsHide, dialect } = settings;
     const id = ++this.#lastId;
-    const child = fork(settings.exec as string, settings.args, {
-      ...settings,
+    // Other settings are the program's own; none of them reaches the child.
+    const child = fork(exec as string, args, {
+      cwd, serialization, silent, stdio, uid, gid, windowsHide, dialect,
       env: { ...process.env, ...env, NODE_UNIQUE_ID: String(id) },
       execArgv: [...this.#inspectPorts.flagsFor(settings)],
       name: `P to W${id}`,
     });
     const worker = new this.Worker({ id, process: child });
-    const peer = new Peer(worker, settings.dialect ?? 'pipelined');
+    const peer = new Peer(worker, dialect ?? 'pipelined');
     this.#peers.set(worker, peer);
 
     worker.on('message', (message: unknown, handle: unknown) => this.#cluster.emit('message', worker, message, handle));
@@ -177,20 +181,24 @@ class Primary {
     if (peer.worker.exitedAfterDisconnect) return; // On its way out; Node leaves it without a reply too (Q-7).
     const key = keyOf(query);
     let handle = this.#handles.get(key);
-    // The same key twice by one worker is a second bind of the same address (D6).
-    if (handle === undefined || handle.has(peer)) {
-      const shared = this.#policy !== SCHED_RR || query.addressType === 'udp4' || query.addressType === 'udp6';
-      handle = shared ? new SharedHandle(key, query) : new RoundRobinHandle(key, query);
-      if (!this.#handles.has(key)) this.#handles.set(key, handle);
+    if (handle?.has(peer)) {
+      // A second server of this worker on an address that is no port 0: what the kernel would say (D6).
+      peer.send({ errno: UV_EADDRINUSE, key, ack: query.seq, data: handle.data });
+      return;
     }
+    if (handle === undefined) this.#handles.set(key, handle = this.#openHandle(key, query));
     const asked = handle;
     asked.data ||= query.data;
     asked.add(peer, (errno, fields, native) => {
       // A failed bind is forgotten, so that the next query tries again.
       if (errno && this.#handles.get(key) === asked) this.#handles.delete(key);
-      else if (!errno) this.#handles.set(key, asked);
       peer.send({ errno, key, ack: query.seq, data: asked.data, ...fields }, native);
     });
+  }
+
+  #openHandle(key: string, query: QueryServer): ServerHandle {
+    const shared = this.#policy !== SCHED_RR || query.addressType === 'udp4' || query.addressType === 'udp6';
+    return shared ? new SharedHandle(key, query) : new RoundRobinHandle(key, query);
   }
 
   // ── the end of workers ─────────────────────────────────────────────────────────────────────────

@@ -72,7 +72,12 @@ export class RoundRobinHandle implements ServerHandle, Source {
     const server = net.createServer();
     server.once('listening', () => this.#bound(server));
     server.once('error', (error: NodeJS.ErrnoException) => this.#bindFailed(error.errno ?? UV_EINVAL));
-    server.listen(listenOptions(query));
+    try {
+      server.listen(listenOptions(query));
+    } catch {
+      // An address that `net` refuses to try. A worker's own `net` had let it pass, or nobody asked it.
+      process.nextTick(() => this.#bindFailed(UV_EINVAL));
+    }
   }
 
   // ── workers ────────────────────────────────────────────────────────────────────────────────────

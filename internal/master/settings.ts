@@ -5,7 +5,7 @@
  * Used by  master/index.ts
  * Node     https://nodejs.org/api/cluster.html#clustersettings
  */
-import { nodeError } from '../errors';
+import { describe, nodeError } from '../errors';
 import type { ChannelForkOptions } from '../channel/spawn';
 
 export const SCHED_NONE = 1;
@@ -45,9 +45,9 @@ export function initialPolicy(): number {
   }
 }
 
-/** The policy as it is at the first fork or setup. Throws ERR_INTERNAL_ASSERTION for a number that is none. */
-export function checkPolicy(policy: unknown): number {
-  if (policy === SCHED_NONE || policy === SCHED_RR) return policy;
+/** Throws ERR_INTERNAL_ASSERTION for a scheduling policy that is none. */
+export function checkPolicy(policy: unknown): void {
+  if (policy === SCHED_NONE || policy === SCHED_RR) return;
   throw nodeError(Error, 'ERR_INTERNAL_ASSERTION', `Bad cluster.schedulingPolicy: ${String(policy)}`);
 }
 
@@ -77,5 +77,5 @@ export class InspectPorts {
 }
 
 function badPort(port: unknown): Error {
-  return nodeError(RangeError, 'ERR_SOCKET_BAD_PORT', `Port should be >= 0 and < 65536. Received ${port === null ? 'null' : `type ${typeof port} (${String(port)})`}.`);
+  return nodeError(RangeError, 'ERR_SOCKET_BAD_PORT', `Port should be >= 0 and < 65536. Received ${describe(port)}.`);
 }

@@ -1,0 +1,22 @@
+// Covers: C-33, P-4, P-5, P-23
+// Programs that do not exist, do not compile, throw or exit at their start.
+'use strict';
+const cluster = require('node:cluster');
+const fs = require('node:fs');
+const { see, watchCluster, watchWorker, lookAtEachEvent, gone } = require('../observe');
+
+(async () => {
+  watchCluster();
+  fs.writeFileSync('throws.js', 'throw new Error("on purpose")');
+  fs.writeFileSync('broken.js', 'this is no program');
+  fs.writeFileSync('exits.js', 'process.exit(4)');
+  fs.writeFileSync('ends.js', 'process.channel.unref()');
+  fs.writeFileSync('listens-and-exits.js', 'require("net").createServer().listen(0); process.exit(6)');
+  for (const exec of ['does-not-exist.js', 'throws.js', 'broken.js', 'exits.js', 'ends.js', 'listens-and-exits.js']) {
+    cluster.setupPrimary({ exec });
+    const worker = watchWorker(cluster.fork());
+    see(`W${worker.id}`, 'program', exec);
+    lookAtEachEvent(worker);
+    await gone(worker);
+  }
+})();

@@ -1,0 +1,128 @@
+/** Every example is run as a person would run it, to its end, and has to print what it promises. */
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { Program, root, run } from '../support/program';
+
+/** What each example prints: its lines in order. Lines between braces come in any order. */
+type Line = string | RegExp;
+const expectations: Record<string, (lines: string[]) => void> = {
+  hello(lines) {
+    const answers = lines.slice(0, 6).map((line) => line.replace(/^request \d: hello from /, ''));
+    expect([...answers].sort()).toEqual(['worker 1', 'worker 1', 'worker 2', 'worker 2', 'worker 3', 'worker 3']);
+    expect(answers.slice(3), 'the second round is in the order of the first').toEqual(answers.slice(0, 3));
+    inAnyOrder(lines.slice(6), ['worker 1 left with 0', 'worker 2 left with 0', 'worker 3 left with 0']);
+  },
+  shared_server(lines) {
+    inOrder(lines, [
+      'child A holds the server',
+      'child B holds the server',
+      /^20 connections for three: 20 answers from (child A|child B|parent)(, (child B|parent))*$/,
+      /^20 connections for two: 20 answers from (child A|child B|child A, child B)$/,
+      'and without children: ECONNREFUSED',
+    ]);
+  },
+  sent_sockets(lines) {
+    inOrder(lines, [
+      "normal read 'one'", "special read 'two'", "normal read 'three'", "special read 'four'", 'no connection is left',
+    ]);
+  },
+  life_events(lines) {
+    inOrder(lines, [
+      'fork() returned worker 1, connected: true, dead: false',
+      'setup, for a-worker',
+      'setup, for a-worker',
+      'cluster: fork, worker 1 is none',
+      'worker: online',
+      'cluster: online, worker 1 is online',
+      "cluster: message 'hello'",
+      'worker: message',
+      'worker: listening',
+      'cluster: listening on 127.0.0.1 (IPv4)',
+      'worker: disconnect',
+      'cluster: disconnect, of its own will: true',
+      'worker: exit',
+      'cluster: exit, code 0, signal null',
+    ]);
+  },
+  udp(lines) {
+    inOrder(lines, [
+      /^both workers have port \d+: true$/,
+      '10 of 10 questions are answered',
+      'worker 2 got the last one',
+    ]);
+  },
+  refork(lines) {
+    inOrder(lines.slice(0, 5), [
+      'before: worker 1, worker 2',
+      'worker 1 was killed by SIGKILL',
+      'worker 3 takes its place',
+      'meanwhile: worker 2',
+      'after: worker 2, worker 3',
+    ]);
+    inAnyOrder(lines.slice(5), ['worker 2 has left', 'worker 3 has left']);
+  },
+  messages(lines) {
+    inOrder(lines, [
+      'worker 1 says ready',
+      "worker 1 says { thanks: 'first', year: 1970, double: 6n }",
+      'worker 1 has left',
+      'worker 2 says ready',
+      "worker 2 says { thanks: 'second', year: 1970, double: 6n }",
+      'worker 2 has left',
+    ]);
+  },
+  graceful_exit(lines) {
+    inOrder(lines.slice(0, 10), [
+      'worker 1 failed: a bug',
+      'worker 3 is its successor',
+      'a new request: worker 2',
+      'the slow one: worker 1, connection: close',
+      'worker 1 ended with 1',
+      'worker 3 failed: a bug',
+      'worker 4 is its successor',
+      'worker 3 ended with 2',
+      'the endless one: ECONNRESET',
+      'a new request: worker 2',
+    ]);
+    inAnyOrder(lines.slice(10), ['worker 2 ended with 0', 'worker 4 ended with 0']);
+  },
+};
+
+const programs = readdirSync(__dirname).filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'));
+
+test('every example has an expectation, and every expectation an example', () => {
+  expect(programs.map((file) => path.basename(file, '.ts')).sort()).toEqual(Object.keys(expectations).sort());
+});
+
+describe.concurrent('examples', () => {
+  for (const [name, check] of Object.entries(expectations)) {
+    test(name, async () => {
+      const { code, stdout, stderr } = await run(path.join(__dirname, `${name}.ts`), { execArgv: ['--import', 'tsx'] });
+      expect(stderr).toBe('');
+      check(stdout.trimEnd().split('\n'));
+      expect(code).toBe(0);
+    });
+  }
+
+  test('hello, by the command in its header', async () => {
+    const program = new Program(path.join(root, 'node_modules/tsx/dist/cli.mjs'), { args: ['test/examples/hello.ts'] });
+    const { code, stdout, stderr } = await program.ended;
+    expect(stderr).toBe('');
+    expectations['hello']?.(stdout.trimEnd().split('\n'));
+    expect(code).toBe(0);
+  });
+});
+
+function inOrder(lines: string[], expected: Line[]): void {
+  // Where a line matches its pattern the pattern takes its place, so that a difference shows all lines.
+  const seen = lines.map((line, at) => {
+    const pattern = expected[at];
+    return pattern instanceof RegExp && pattern.test(line) ? pattern : line;
+  });
+  expect(seen).toEqual(expected);
+}
+
+function inAnyOrder(lines: string[], expected: string[]): void {
+  expect([...lines].sort()).toEqual(expected);
+}

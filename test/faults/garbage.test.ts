@@ -1,0 +1,99 @@
+/**
+ * A worker that writes what is no message, or a message that makes no sense: the primary lives on and
+ * the other workers serve. Who wrote bytes that are no message is cut off.
+ */
+import { describe, expect, test } from 'vitest';
+import { get, many, tally } from '../interop/load';
+import { withCluster } from './cluster';
+
+const line = (text: string): string => Buffer.from(`${text}\n`).toString('hex');
+
+describe.concurrent('bytes that are no message', () => {
+  const bytes: Record<string, string> = {
+    'a word': line('garbage'),
+    'an empty line': line(''),
+    'half of an object': line('{"cmd":"NODE_CLUSTER",'),
+    'bytes that are no UTF-8': 'fffe00ff0a',
+    'a tag without a message': line('H'),
+    'an envelope of nothing': line('Enull'),
+    'bad after good': Buffer.from('"good"\nbad\n"more"\n').toString('hex'),
+  };
+  for (const [name, hex] of Object.entries(bytes)) {
+    for (const listen of name === 'a word' ? [true, false] : [true]) {
+      test(`${name}, ${listen ? 'somebody listens' : 'nobody listens'} to 'error'`, async () => {
+        await withCluster({ workers: 2, env: { REFORK: 'no', LISTEN: listen ? 'error' : 'no' } }, async (cluster) => {
+          const { fds } = cluster;
+          // Cut off before or after it has answered.
+          await get(cluster.port, `/write?bytes=${hex}`).catch(() => undefined);
+          const [, cutOff] = await cluster.program.prints(/^disconnect (\d+)$/m);
+          const other = cutOff === '1' ? '2' : '1';
+          await cluster.program.prints(new RegExp(`^exit ${cutOff} 0 table=${other}$`, 'm'));
+          await cluster.alive();
+          expect(tally(await many(4, 2, () => get(cluster.port)))).toEqual({ [other]: 4 });
+          await cluster.until(() => cluster.fds === fds - 1, 'its channel is closed');
+          const output = await cluster.end();
+          expect([...output.matchAll(/^worker error (\d+) (\w+)$/gm)].map(([, id]) => id)).toEqual(listen ? [cutOff] : []);
+        });
+      });
+    }
+  }
+
+  test('half a message, and then the end', async () => {
+    await withCluster({ workers: 2, env: { REFORK: 'no' } }, async (cluster) => {
+      const writer = await get(cluster.port, `/write?bytes=${Buffer.from('{"half":').toString('hex')}`);
+      process.kill(await cluster.listens(Number(writer)), 'SIGKILL');
+      await cluster.program.prints(new RegExp(`^disconnect ${writer}$`, 'm'));
+      expect(tally(await many(2, 1, () => get(cluster.port)))).toEqual({ [writer === '1' ? '2' : '1']: 2 });
+      await cluster.end();
+    });
+  });
+});
+
+describe.concurrent('messages that make no sense are ignored', () => {
+  const cluster = (fields: object): object => ({ cmd: 'NODE_CLUSTER', seq: 900, ...fields });
+  const query = (fields: object): object => cluster({ act: 'queryServer', index: 7, data: null, ...fields });
+  const groups: Record<string, object[]> = {
+    'unknown acts, numbers and keys': [
+      ...['unknown', 'hasOwnProperty', '__proto__', 'toString', 7, null].map((act) => cluster({ act })),
+      ...[0, -1, 900, 'x', null].map((ack) => cluster({ ack, accepted: true })), cluster({ ack: 0 }),
+      ...[1e300, -1, 0, 'x'].map((upTo) => cluster({ act: 'accepted', upTo, rejected: [1, 2, 900] })),
+      cluster({ act: 'accepted' }), cluster({ act: 'accepted', upTo: 900, rejected: 'all' }),
+      ...['nothing', '__proto__', 7, undefined].map((key) => cluster({ act: 'close', key })),
+      { cmd: 'NODE_CLUSTER', act: 'exitedAfterDisconnect' },
+    ],
+    'internal messages that are not of the cluster': [
+      { cmd: 'NODE_HANDLE' }, { cmd: 'NODE_HANDLE', type: 'net.Socket', msg: 1 }, { cmd: 'NODE_HANDLE_ACK' }, { cmd: 'NODE_HANDLE_NACK' },
+      { cmd: 'NODE_SOCKET_NOTIFY_CLOSE', key: 'x' }, { cmd: 'NODE_DEBUG_ENABLED' }, { cmd: 'NODE_CLUSTER' }, { cmd: 'NODE_' },
+    ],
+    'queries that no bind can satisfy': [
+      query({ port: 0, addressType: 4, address: 'no ip' }),
+      query({ port: null, addressType: null, address: null, fd: 99999 }),
+      query({ port: null, addressType: null, address: null, fd: 1.5 }),
+      query({ port: 0, addressType: 'udp6', address: '127.0.0.1', fd: -1, flags: 0 }),
+      query({ port: '0', addressType: 'tcp', address: 7, fd: 'x', backlog: {} }),
+    ],
+    'a query with a backlog that is none': [query({ port: 0, addressType: 4, address: '127.0.0.1', backlog: -5 })],
+    'a query with a port above 65535': [query({ port: 70000, addressType: 4, address: null })],
+    'a query with a port with a fraction': [query({ port: 1.5, addressType: 4, address: '127.0.0.1' })],
+    'a query with a negative port': [query({ port: -7, addressType: 4, address: null })],
+    'a query with an empty path': [query({ port: -1, addressType: -1, address: '' })],
+    'a query without fields': [query({})],
+    // It replaces the handle of the first query, which then nobody closes: the primary never ends.
+    'a query for an address that the worker has': [query({ port: 0, addressType: 4, address: '127.0.0.1', index: 0 })],
+  };
+
+  for (const policy of ['rr', 'none'] as const) {
+    for (const [name, sent] of Object.entries(groups)) {
+      test(`${name}, ${policy}`, async () => {
+        await withCluster({ workers: 2, policy, env: { REFORK: 'no' } }, async (running) => {
+          const sender = await get(running.port, `/send?messages=${encodeURIComponent(JSON.stringify(sent))}`);
+          await running.alive();
+          const served = await many(10, 1, () => get(running.port));
+          if (policy === 'rr') expect(tally(served), `${sender} is as good as the other`).toEqual({ 1: 5, 2: 5 });
+          expect(running.count(/^(exit|disconnect|worker error)/gm)).toBe(0);
+          await running.end();
+        });
+      });
+    }
+  }
+});

@@ -1,0 +1,54 @@
+/**
+ * npm run random -- [--count 2000] [--seed 1] [--node PATH] [--jobs 2]
+ *
+ * Plays many random sequences under node:cluster and under ours. Ends with 1 at the first that
+ * differs, and prints its seed, the shrunk sequence and both traces.
+ */
+import { parseArgs } from 'node:util';
+import { differs, generate, shrink, type Difference } from './sequences';
+
+const { values } = parseArgs({
+  options: {
+    count: { type: 'string', default: '2000' },
+    seed: { type: 'string', default: '1' },
+    jobs: { type: 'string', default: '2' },
+    node: { type: 'string', default: process.execPath },
+  },
+});
+
+async function main(): Promise<void> {
+  const first = Number(values.seed);
+  const last = first + Number(values.count) - 1;
+  const node = values.node as string;
+  const failed = new Map<number, Difference>();
+  let next = first;
+  let played = 0;
+  const job = async (): Promise<void> => {
+    while (next <= last && failed.size === 0) {
+      const seed = next++;
+      const difference = await differs(generate(seed), node);
+      if (difference !== null) failed.set(seed, difference);
+      if (++played % 50 === 0) console.log(`${played} of ${last - first + 1} sequences, ${failed.size} different`);
+    }
+  };
+  await Promise.all(Array.from({ length: Number(values.jobs) }, job));
+  for (const [seed, found] of failed) {
+    console.log(`seed ${seed} differs: ${JSON.stringify(generate(seed))}`);
+    const shortest = await shrink(generate(seed), node);
+    const again = await differs(shortest, node);
+    console.log(again === null ? 'not again, when played once more' : `shrunk: ${JSON.stringify(shortest)}`);
+    print(again ?? found);
+  }
+  console.log(`${played} sequences, seeds ${first} to ${next - 1}: ${played - failed.size} alike, ${failed.size} different`);
+  process.exitCode = failed.size > 0 ? 1 : 0;
+}
+
+/** The lines that only one of them has, then both. */
+function print({ node, ours }: Difference): void {
+  const [nodeLines, ourLines] = [node.split('\n'), ours.split('\n')];
+  for (const line of nodeLines.filter((one) => !ourLines.includes(one))) console.log(`only node:cluster: ${line}`);
+  for (const line of ourLines.filter((one) => !nodeLines.includes(one))) console.log(`only ours:         ${line}`);
+  console.log(`── node:cluster\n${node}\n── ours\n${ours}`);
+}
+
+void main();

@@ -1,0 +1,300 @@
+/** Each fact about Node's private surface that internal/native.ts relies on. */
+import childProcess, { spawn, type ChildProcess } from 'node:child_process';
+import dgram from 'node:dgram';
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { getSystemErrorName } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import {
+  PENDING, UV_EINVAL, UV_ENOTSUP, UV_EOF, UV_TCP_IPV6ONLY, WRITTEN, bindDatagram, bindStream, datagramHandleOf, datagramType, delayClose, detachSocket,
+  evalString, handleOf, isExiting, isPipe, isTcp, isUdp, newPipe, nodeMajor, openPipe, readPipe, serverOf, socketName, spawnWithPipe,
+  stopReading, takeListeningHandle, writePipe, type ListeningHandle, type NativeHandle, type NativePipe,
+} from '../../internal/native';
+import { cleanEnvironment, endChildrenAfterEachTest, event, fixture, keep, within } from '../support/children';
+import { allOf, closed, connected, connection, listening, portOf } from '../support/handles';
+import { dist, run } from '../support/program';
+
+endChildrenAfterEachTest();
+
+/** A child with our pipe on fd 3, and its stdout as text. */
+function piped(program: string): { child: ChildProcess; pipe: NativePipe; text: () => string } {
+  const pipe = newPipe();
+  const child = spawnWithPipe(pipe, 3, () => keep(spawn(process.execPath, [fixture('unit-native-child.js'), program], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ignore'], env: cleanEnvironment(),
+  })));
+  let text = '';
+  child.stdout?.setEncoding('utf8').on('data', (data: string) => { text += data; });
+  return { child, pipe, text: () => text };
+}
+
+const closedHandle = (handle: NativeHandle): Promise<void> => within(5_000, 'the close', (resolve) => handle.close(() => resolve()));
+
+interface Read { chunks: [text: string, handle: string | null][]; errno: number }
+const readBy = (text: string): Read => JSON.parse(text.slice(text.indexOf('{'))) as Read;
+
+describe('pipes', () => {
+  test('a handle crosses with its message; the kernel ends a read at it, so one read never has two', async () => {
+    const { child, pipe, text } = piped('reads');
+    const servers = [await listening(), await listening()];
+    const written = servers.map((server, at) => within<number>(5_000, 'the write', (resolve) => {
+      expect(writePipe(pipe, `before ${at} `, null, () => {})).toBe(WRITTEN);
+      expect(writePipe(pipe, `with ${at} `, handleOf(server), resolve)).toBe(PENDING);
+    }));
+    expect(writePipe(pipe, Buffer.from('bytes'), null, () => {})).toBeGreaterThanOrEqual(WRITTEN);
+    expect(await Promise.all(written)).toEqual([0, 0]);
+    await Promise.all(servers.map(closed));
+    // Closed only when all is read: libuv tells the end too early when it meets a read that an fd cut short.
+    const stdout = child.stdout as NonNullable<ChildProcess['stdout']>;
+    while (!text().includes('read\n')) await event(stdout, 'data');
+    await closedHandle(pipe);
+    await event(child, 'close');
+    const { chunks, errno } = readBy(text());
+    expect([errno, chunks.map(([part]) => part).join('')]).toEqual([UV_EOF, 'before 0 with 0 before 1 with 1 bytes']);
+    expect(chunks.filter(([, handle]) => handle === 'TCP').length).toBe(2);
+    expect(errno).toBe(UV_EOF);
+  });
+
+  test('a large write is pending while nobody reads, counts in writeQueueSize, and is done when it was read', async () => {
+    const { child, pipe } = piped('reads');
+    await event(child.stdout as NonNullable<ChildProcess['stdout']>, 'data');
+    child.kill('SIGSTOP');
+    const done = within<number>(5_000, 'the write', (resolve) => {
+      expect(writePipe(pipe, 'x'.repeat(1 << 20), null, resolve)).toBe(PENDING);
+    });
+    expect(pipe.writeQueueSize).toBeGreaterThan(131072);
+    child.kill('SIGCONT');
+    expect(await done).toBe(0);
+    expect(pipe.writeQueueSize).toBe(0);
+    await closedHandle(pipe);
+    await event(child, 'exit');
+  });
+
+  test('a write after the other end has gone is a negative errno', async () => {
+    const { child, pipe } = piped('nothing');
+    await event(child, 'exit');
+    expect(getSystemErrorName(writePipe(pipe, 'late', null, () => {}))).toBe('EPIPE');
+    await closedHandle(pipe);
+  });
+
+  test('the end is told once, and nothing after it', async () => {
+    const { child, pipe } = piped('nothing');
+    const ends: number[] = [];
+    await within<void>(5_000, 'the end', (resolve) => {
+      expect(readPipe(pipe, () => {}, (errno) => { ends.push(errno); resolve(); })).toBe(0);
+    });
+    await event(child, 'close').catch(() => undefined);
+    stopReading(pipe);
+    expect(ends).toEqual([UV_EOF]);
+    await closedHandle(pipe);
+  });
+
+  test('a pipe that was connected to nothing cannot be read', async () => {
+    const pipe = newPipe();
+    expect(readPipe(pipe, () => {}, () => {})).toBeLessThan(0);
+    await closedHandle(pipe);
+  });
+
+  test('openPipe throws on an fd that is not open', () => {
+    expect(() => openPipe(9999)).toThrow(/fd 9999 is not a pipe/);
+  });
+});
+
+describe('spawning', () => {
+  const nativeSpawn = (): unknown => Object.getPrototypeOf((new childProcess.ChildProcess() as unknown as { _handle: object })._handle).spawn;
+
+  test('the native spawn is put back, also when the start throws or starts nothing', async () => {
+    const before = nativeSpawn();
+    const pipe = newPipe();
+    expect(() => spawnWithPipe(pipe, 3, () => { throw new Error('mine'); })).toThrow('mine');
+    expect(nativeSpawn()).toBe(before);
+    spawnWithPipe(pipe, 3, () => undefined);
+    expect(nativeSpawn()).toBe(before);
+    const child = spawnWithPipe(pipe, 3, () => keep(spawn('/no/such/program', [], { stdio: ['ignore', 'ignore', 'ignore', 'ignore'] })));
+    expect(nativeSpawn()).toBe(before);
+    expect((await event<[NodeJS.ErrnoException]>(child, 'error'))[0].code).toBe('ENOENT');
+    await closedHandle(pipe);
+  });
+
+  test('Node gives the pipe no socket of its own', async () => {
+    const { child, pipe } = piped('nothing');
+    expect(child.stdio[3] ?? null).toBe(null);
+    await event(child, 'close');
+    await closedHandle(pipe);
+  });
+
+  test('delayClose: close waits for one thing more, and comes once', async () => {
+    const child = keep(spawn(process.execPath, ['-e', 'process.exit(5)'], { stdio: 'ignore', env: cleanEnvironment() }));
+    const events: unknown[] = [];
+    child.on('close', (...args) => events.push(args));
+    const ended = delayClose(child);
+    await event(child, 'exit');
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(events).toEqual([]);
+    ended();
+    expect(events).toEqual([[5, null]]);
+
+    const other = keep(spawn(process.execPath, ['-e', '0'], { stdio: 'ignore', env: cleanEnvironment() }));
+    const closing = event(other, 'close');
+    delayClose(other)(); // before it exits
+    expect(await closing).toEqual([0, null]);
+  });
+});
+
+describe('the process', () => {
+  test('B-1: the bindings print no warning, and process.noDeprecation is left as it was', async () => {
+    const file = fixture('unit-native-child.js');
+    const pending = await run(file, { args: ['quiet'], execArgv: ['--pending-deprecation', '--throw-deprecation'], env: cleanEnvironment() });
+    expect(pending).toMatchObject({ code: 0, stderr: '', stdout: '[false,null,null]\n' });
+    const silent = await run(file, { args: ['quiet'], execArgv: ['--no-deprecation'], env: cleanEnvironment() });
+    expect(silent).toMatchObject({ code: 0, stderr: '' });
+    expect((JSON.parse(silent.stdout) as unknown[])[1]).toBe(true);
+  });
+
+  test('isExiting: false before exit listeners, true in them', async () => {
+    expect(isExiting()).toBe(false);
+    const { stdout } = await run(fixture('unit-native-child.js'), { args: ['exiting'], env: cleanEnvironment() });
+    expect(JSON.parse(stdout)).toEqual([false, true]);
+  });
+
+  test('evalString: the program of -e and -p, undefined for a script', async () => {
+    expect(evalString()).toBeUndefined();
+    for (const flag of ['-e', '-p', '--eval']) {
+      const program = `console.log(JSON.stringify(require(${JSON.stringify(dist('internal/native.js'))}).evalString()))`;
+      const child = keep(spawn(process.execPath, [flag, program], { stdio: ['ignore', 'pipe', 'inherit'], env: cleanEnvironment() }));
+      let text = '';
+      child.stdout?.on('data', (data) => { text += String(data); });
+      await event(child, 'close');
+      expect(JSON.parse(text.split('\n')[0] as string)).toBe(program);
+    }
+  });
+
+  test('the numbers of libuv, and the major version', () => {
+    expect([UV_EOF, UV_EINVAL, UV_ENOTSUP].map((errno) => getSystemErrorName(errno))).toEqual(['EOF', 'EINVAL', 'ENOTSUP']);
+    expect(`v${nodeMajor}`).toBe(process.version.split('.')[0]);
+    expect(UV_TCP_IPV6ONLY).toBe(1);
+  });
+});
+
+describe('what a handle is', () => {
+  test('TCP, pipe and UDP are told apart, and from what only looks like one', async () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'unit-'));
+    const servers = [await listening(), await listening(path.join(directory, 's'))];
+    const socket = dgram.createSocket('udp6').bind(0, '::1');
+    await event(socket, 'listening');
+    const [tcp, pipe] = servers.map(handleOf);
+    const udp = datagramHandleOf(socket);
+    const kinds = [tcp, pipe, udp, {}, null, undefined, { close() {}, ref() {}, unref() {}, fd: 3 }].map((handle) => [isTcp(handle), isPipe(handle), isUdp(handle)]);
+    expect(kinds).toEqual([[true, false, false], [false, true, false], [false, false, true], ...Array(4).fill([false, false, false])]);
+    expect(datagramType(socket)).toBe('udp6');
+    expect(socketName(tcp as ListeningHandle)).toEqual({ address: '127.0.0.1', family: 'IPv4', port: portOf(servers[0] as net.Server) });
+    expect(socketName(pipe as ListeningHandle)).toBe(null);
+    for (const handle of [tcp, pipe, udp]) expect(handle?.fd).toBeGreaterThan(2);
+    await Promise.all([...servers, socket].map(closed));
+    expect(datagramHandleOf(socket)).toBe(null);
+    rmSync(directory, { recursive: true });
+  });
+
+  test('there is none in a server that does not listen and a socket that is not connected', () => {
+    expect([handleOf(net.createServer()), handleOf(new net.Socket())]).toEqual([null, null]);
+  });
+
+  test('serverOf: the server that accepted, by its key; null for a client', async () => {
+    const { client, accepted } = await connection();
+    expect(serverOf(accepted)).toMatchObject({ key: '4:127.0.0.1:0' });
+    expect(serverOf(client)).toBe(null);
+    const gone = event(client, 'close');
+    accepted.destroy();
+    client.resume();
+    await gone;
+  });
+});
+
+describe('detachSocket', () => {
+  test('the socket has nothing left: no handle, no timer, no place among its server\'s; the handle works on', async () => {
+    const server = await listening();
+    const [client, [accepted]] = await Promise.all([connected(portOf(server)), event<[net.Socket]>(server, 'connection')]);
+    accepted.setTimeout(60_000);
+    const handle = detachSocket(accepted) as NativeHandle;
+    expect([isTcp(handle), handleOf(accepted), accepted.timeout, detachSocket(accepted)]).toEqual([true, null, 0, null]);
+    await closed(server); // it counts no connection any more
+    const text = allOf(client);
+    const options = { handle, readable: true, writable: true };
+    new net.Socket(options as net.SocketConstructorOpts).end('again');
+    expect(await text).toBe('again');
+  });
+
+  test('an HTTP server\'s socket: the parser lets go, and what comes later is the new owner\'s', async () => {
+    const server = http.createServer().listen(0, '127.0.0.1');
+    await event(server, 'listening');
+    const [client, [accepted]] = await Promise.all([connected(portOf(server)), event<[net.Socket]>(server, 'connection')]);
+    const requests: unknown[] = [];
+    server.on('request', (request) => requests.push(request));
+    const handle = detachSocket(accepted) as NativeHandle;
+    expect((accepted as unknown as { parser: unknown }).parser).toBe(null);
+    const options = { handle, readable: true, writable: true };
+    const socket = new net.Socket(options as net.SocketConstructorOpts);
+    const came = event<[Buffer]>(socket, 'data');
+    client.write('GET / HTTP/1.1\r\n\r\n');
+    expect(String((await came)[0])).toBe('GET / HTTP/1.1\r\n\r\n');
+    expect(requests).toEqual([]);
+    const gone = event(client, 'close');
+    socket.destroy();
+    client.resume();
+    await gone;
+    await closed(server);
+  });
+});
+
+describe('listening', () => {
+  test('takeListeningHandle: the server is an empty shell, the handle accepts for its new owner', async () => {
+    const server = await listening();
+    const port = portOf(server);
+    const handle = takeListeningHandle(server);
+    expect([server.listening, server.address(), handle.onconnection]).toEqual([false, null, null]);
+    const accepted = within<[number, NativeHandle]>(5_000, 'a connection', (resolve) => { handle.onconnection = (...args) => resolve(args); });
+    const client = await connected(port);
+    const [errno, connectionHandle] = await accepted;
+    expect([errno ?? 0, isTcp(connectionHandle)]).toEqual([0, true]);
+    const gone = event(client, 'close');
+    connectionHandle.close();
+    client.resume();
+    await gone;
+    await closedHandle(handle);
+  });
+
+  test('B-3: bindStream binds without listening, or gives a negative errno', async () => {
+    const handle = bindStream('127.0.0.1', 0, 4, undefined, 0) as ListeningHandle;
+    expect(isTcp(handle)).toBe(true);
+    const { port } = socketName(handle) as { port: number };
+    const client = net.connect(port, '127.0.0.1');
+    expect((await event<[NodeJS.ErrnoException]>(client, 'error'))[0].code).toBe('ECONNREFUSED');
+    expect(handle.listen?.(1)).toBe(0);
+    await closedHandle(handle);
+    expect(bindStream('192.0.2.1', 0, 4, undefined, 0)).toBeLessThan(0);
+    expect(bindStream('/no/such/directory/s', -1, -1, undefined, undefined)).toBeLessThan(0);
+  });
+
+  test('bindDatagram: bound, or a negative errno; an fd that is no socket is EINVAL', async () => {
+    const first = bindDatagram('127.0.0.1', 0, 'udp4', -1, 0) as ListeningHandle;
+    expect(isUdp(first)).toBe(true);
+    const { port } = socketName(first) as { port: number };
+    expect(getSystemErrorName(bindDatagram('127.0.0.1', port, 'udp4', undefined, 0) as number)).toBe('EADDRINUSE');
+    const six = bindDatagram(null, null, 'udp6', undefined, null) as ListeningHandle;
+    expect(socketName(six)).toMatchObject({ family: 'IPv6', address: '::' });
+    expect(bindDatagram('no address', 0, 'udp4', undefined, 0)).toBeLessThan(0);
+    const file = openSync('/dev/null', 'r');
+    expect([bindDatagram(null, null, 'udp4', file, null), bindDatagram(null, null, 'udp4', 9999, null), bindDatagram(null, null, 'udp4', 3.5, null)])
+      .toEqual([UV_EINVAL, UV_EINVAL, UV_EINVAL]);
+    closeSync(file);
+    await Promise.all([closedHandle(first), closedHandle(six)]);
+  });
+
+  test('socketName: a negative errno of a closed handle', async () => {
+    const handle = bindStream('127.0.0.1', 0, 4, undefined, 0) as ListeningHandle;
+    await closedHandle(handle);
+    expect(socketName(handle)).toBeLessThan(0);
+  });
+});

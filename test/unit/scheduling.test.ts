@@ -1,0 +1,109 @@
+/** Which worker gets the next connection. */
+import { describe, expect, test } from 'vitest';
+import { Rotation } from '../../internal/master/scheduling';
+import { seeded } from '../support/children';
+
+function seated(windows: Record<string, number>): Rotation<string> {
+  const rotation = new Rotation<string>();
+  for (const [worker, window] of Object.entries(windows)) rotation.add(worker, window);
+  return rotation;
+}
+
+describe('R-5: serial connections', () => {
+  test('go round in the order in which the workers listened', () => {
+    const rotation = seated({ a: 16, b: 1, c: 16 });
+    const picks = Array.from({ length: 9 }, () => {
+      const worker = rotation.next() as string;
+      rotation.settled(worker);
+      return worker;
+    });
+    expect(picks.join('')).toBe('abcabcabc');
+  });
+
+  test('a worker that comes later is last in the round; one that leaves is skipped', () => {
+    const rotation = seated({ a: 1, b: 1 });
+    const pick = (): string => {
+      const worker = rotation.next() as string;
+      rotation.settled(worker);
+      return worker;
+    };
+    expect(pick()).toBe('a');
+    rotation.add('c', 1);
+    expect([pick(), pick(), pick()].join('')).toBe('bac');
+    rotation.remove('a');
+    expect([pick(), pick(), pick()].join('')).toBe('bcb');
+  });
+});
+
+describe('connections at once', () => {
+  test('fill all workers evenly, then up to each window, then nobody', () => {
+    const rotation = seated({ a: 3, b: 1, c: 2 });
+    expect(Array.from({ length: 8 }, () => rotation.next())).toEqual(['a', 'b', 'c', 'a', 'c', 'a', null, null]);
+    rotation.settled('b');
+    expect([rotation.next(), rotation.next()]).toEqual(['b', null]);
+  });
+
+  test('a worker that does not answer gets more only when all others have as much', () => {
+    const rotation = seated({ stalled: 16, a: 16, b: 16 });
+    expect(rotation.next()).toBe('stalled');
+    for (let times = 0; times < 20; times++) {
+      const worker = rotation.next() as string;
+      expect(worker).not.toBe('stalled');
+      rotation.settled(worker);
+    }
+  });
+});
+
+test('a worker is in the rotation exactly between add and remove', () => {
+  const rotation = seated({ a: 1 });
+  expect([rotation.has('a'), rotation.has('b'), rotation.size]).toEqual([true, false, 1]);
+  expect([rotation.remove('b'), rotation.remove('a'), rotation.remove('a'), rotation.size]).toEqual([false, true, false, 0]);
+  expect(rotation.next()).toBe(null);
+  rotation.settled('a'); // what was in flight to it has ended since
+  expect(rotation.next()).toBe(null);
+});
+
+test('a worker that comes back starts with nothing in flight', () => {
+  const rotation = seated({ a: 1 });
+  expect([rotation.next(), rotation.next()]).toEqual(['a', null]);
+  rotation.remove('a');
+  rotation.add('a', 1);
+  expect([rotation.next(), rotation.next()]).toEqual(['a', null]);
+});
+
+test.each([1, 2, 3, 4, 5])('property, seed %i: nobody exceeds its window, the least loaded is picked, the longest waiting among equals', (seed) => {
+  const random = seeded(seed);
+  const rotation = new Rotation<number>();
+  /** The model: seated workers, longest waiting first. */
+  let model: { worker: number; window: number; inFlight: number }[] = [];
+  let last = 0;
+  for (let step = 0; step < 4000; step++) {
+    const dice = random(10);
+    if (dice === 0 && model.length < 8) {
+      const window = random(4) === 0 ? 1 : 1 + random(16);
+      rotation.add(++last, window);
+      model.push({ worker: last, window, inFlight: 0 });
+    } else if (dice === 1 && model.length > 0 && random(3) === 0) {
+      const { worker } = model[random(model.length)]!;
+      expect(rotation.remove(worker)).toBe(true);
+      model = model.filter((seat) => seat.worker !== worker);
+    } else if (dice < 5) {
+      const busy = model.filter(({ inFlight }) => inFlight > 0);
+      const seat = busy[random(Math.max(busy.length, 1))];
+      if (seat) {
+        rotation.settled(seat.worker);
+        seat.inFlight--;
+      }
+    } else {
+      const free = model.filter(({ inFlight, window }) => inFlight < window);
+      const fewest = Math.min(...free.map(({ inFlight }) => inFlight));
+      const expected = free.find(({ inFlight }) => inFlight === fewest);
+      expect([step, rotation.next()]).toEqual([step, expected?.worker ?? null]);
+      if (expected) {
+        expected.inFlight++;
+        model = [...model.filter((seat) => seat !== expected), expected];
+      }
+    }
+    expect(rotation.size).toBe(model.length);
+  }
+});
