@@ -21,7 +21,6 @@ function runPrimary(operations) {
   const workers = [];
   const ports = new Map();
   const ends = new Map();
-  const silent = new Set();
   const directory = process.env.PLAYGROUND;
 
   cluster.setupPrimary({ silent: false, args: [] });
@@ -37,7 +36,7 @@ function runPrimary(operations) {
         worker.on(event, (...rest) => note(`worker ${worker.id}`, event, ...rest.map(plain), facts(worker)));
       }
       worker.on('message', (message) => {
-        if (message.seen && !silent.has(worker.id)) note(`inside ${worker.id}`, ...message.seen);
+        if (message.seen) note(`inside ${worker.id}`, ...message.seen);
       });
       worker.on('listening', ({ port, addressType }) => ports.set(addressType === -1 ? 'path' : addressType === 4 ? 'tcp' : 'udp', port));
       ends.set(worker.id, Promise.all([once(worker, 'exit'), once(worker, 'disconnect')]));
@@ -60,9 +59,7 @@ function runPrimary(operations) {
       note('client', kind, text);
     },
     async disconnect(id) { note(`worker ${id}`, 'returns itself', workers[id].disconnect() === workers[id]); await ends.get(id); },
-    async disconnectTwice(id) { workers[id].disconnect().disconnect(); await ends.get(id); },
     async kill(id, signal) { note(`worker ${id}`, 'kill returns', workers[id].kill(signal)); await ends.get(id); },
-    async disconnectAndKill(id) { workers[id].disconnect(); workers[id].kill('SIGKILL'); await ends.get(id); },
     async listenAndDisconnect(id, kind) { workers[id].send(['listen', kind]); workers[id].disconnect(); await ends.get(id); },
     async sendAndDisconnect(id) { workers[id].send(['echo', 'late']); workers[id].disconnect(); await ends.get(id); },
     async endChannel(id) { workers[id].process.disconnect(); await ends.get(id); },

@@ -42,7 +42,6 @@ function choices({ alive, dead, forked }: Model, pick: <Item>(items: readonly It
   const list: [number, () => Operation][] = [
     ...some(3, () => ['echo', pick(ids), pick([1, 'text', null, true, { nested: [1, 'ä€😀'] }])]),
     ...some(2, () => ['disconnect', pick(ids)]),
-    ...some(1, () => ['disconnectAndKill', pick(ids)]),
     ...some(1, () => ['sendAndDisconnect', pick(ids)]),
     ...some(1, () => ['listenAndDisconnect', ...pick(closed.length > 0 ? closed : [[0, ''] as const])]),
     ...some(1, () => ['kill', pick(ids), pick(['SIGTERM', 'SIGKILL', undefined])]),
@@ -60,7 +59,7 @@ function choices({ alive, dead, forked }: Model, pick: <Item>(items: readonly It
   return list;
 }
 
-const ending = ['disconnect', 'disconnectAndKill', 'sendAndDisconnect', 'listenAndDisconnect', 'kill', 'endChannel', 'within'];
+const ending = ['disconnect', 'sendAndDisconnect', 'listenAndDisconnect', 'kill', 'endChannel', 'within'];
 
 /** What an operation changes; false if it is not possible now, which happens to the rest of a shrunk sequence. */
 function apply(model: Model, [name, first, second]: Operation): boolean {

@@ -347,7 +347,7 @@ describe('the end', () => {
       const child = fork('exitsAtOnce', { serialization });
       const inbox = new Inbox(child);
       const closed = event(child, 'close');
-      expect(await inbox.take(7)).toEqual([1, 2, 3, 4, 5, 'exit 1', 'exit 2']);
+      expect(await inbox.take(9)).toEqual([1, 2, 3, 4, 5, 'exit 1', 'exit 2', 'exit 3', 'exit 4']);
       expect(await closed).toEqual([3, null]);
     });
   });

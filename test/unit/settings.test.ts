@@ -101,7 +101,7 @@ describe('as functions', () => {
   });
 
   test('C-13: 1 and 2 are policies, nothing else is', () => {
-    expect([checkPolicy(1), checkPolicy(2)]).toEqual([1, 2]);
+    for (const policy of [1, 2]) expect(() => checkPolicy(policy)).not.toThrow();
     expect(thrownBy(() => checkPolicy('2')).code).toBe('ERR_INTERNAL_ASSERTION');
   });
 

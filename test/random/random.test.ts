@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+import { differs, generate, isValid, shrink } from './sequences';
+
+const COUNT = 50;
+const FIRST_SEED = 1;
+const LENGTH = 8;
+const AT_ONCE = 4;
+
+test(`${COUNT} random sequences of operations look the same under node:cluster and under ours`, { timeout: 120_000 }, async () => {
+  let seed = FIRST_SEED;
+  const failures: string[] = [];
+  const job = async (): Promise<void> => {
+    while (seed < FIRST_SEED + COUNT && failures.length === 0) {
+      const sequence = generate(seed++, LENGTH);
+      const difference = await differs(sequence);
+      if (difference === null) continue;
+      failures.push(`seed ${seed - 1}, ${LENGTH} operations: ${JSON.stringify(await shrink(sequence))}\n` +
+        `── node:cluster\n${difference.node}\n── ours\n${difference.ours}`);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, job));
+  expect(failures).toEqual([]);
+});
+
+test('a seed gives the same valid sequence each time', () => {
+  for (let seed = 1; seed <= 200; seed++) {
+    expect(generate(seed)).toEqual(generate(seed));
+    expect(isValid(generate(seed))).toBe(true);
+  }
+});
