@@ -161,7 +161,7 @@ const optional = (value: unknown, type: string): boolean => value === undefined 
 
 /** The types of the fields. Whether they name an address that can be bound is for the bind to say. */
 function isQuery(value: Fields): boolean {
-  return addressTypes.includes(value['addressType']) && optional(value['address'], 'string') &&
+  return isCount(value['index']) && addressTypes.includes(value['addressType']) && optional(value['address'], 'string') &&
     optional(value['port'], 'number') && optional(value['fd'], 'number') && optional(value['flags'], 'number') &&
     (value['backlog'] === false || optional(value['backlog'], 'number'));
 }

@@ -38,16 +38,18 @@ export interface NativePipe extends NativeHandle {
 }
 
 // process.binding is deprecated in documentation only; with --pending-deprecation it would print a
-// warning about our call, which tells the app's author nothing.
+// warning about our call, which tells the app's author nothing. Under --no-deprecation the property
+// is there already, and cannot be written.
 function binding(name: string): any {
   const quiet = process as { noDeprecation?: boolean };
-  const before = quiet.noDeprecation;
+  if (quiet.noDeprecation === true) return (process as any).binding(name);
+  const before = Object.getOwnPropertyDescriptor(process, 'noDeprecation');
   quiet.noDeprecation = true;
   try {
     return (process as any).binding(name);
   } finally {
     if (before === undefined) delete quiet.noDeprecation;
-    else quiet.noDeprecation = before;
+    else Object.defineProperty(process, 'noDeprecation', before);
   }
 }
 
@@ -90,6 +92,7 @@ export function readPipe(
   pipe: NativePipe, onBytes: (chunk: Uint8Array, handle: NativeHandle | null) => void, onEnd: (errno: number) => void,
 ): number {
   const native = pipe as any;
+  let carried = false;
   native.pendingHandle = null;
   native.onread = (bytes: ArrayBuffer | undefined): void => {
     const count = streamBaseState[kReadBytesOrError];
@@ -97,7 +100,12 @@ export function readPipe(
     const handle = native.pendingHandle;
     if (handle !== null) native.pendingHandle = null;
     if (bytes !== undefined && count > 0) {
+      carried = handle !== null;
       onBytes(new Uint8Array(bytes, streamBaseState[kArrayBufferOffset], count), handle);
+    } else if (count === UV_EOF && carried && native.readStart() === 0) {
+      // libuv takes a short read from a pipe whose other end is closed for the last one. A read that an
+      // fd has ended is short with more behind it: only an end that follows no fd is the end.
+      carried = false;
     } else if (count < 0) {
       native.onread = () => {};
       onEnd(count);

@@ -358,14 +358,14 @@ export class Channel {
     const flight = this.#inFlight;
     if (flight === null) return;
     const { outgoing, frame } = flight;
-    // Only a socket that we own can be sent again: the others' owners may have closed them.
-    if (outgoing.envelope.type === 'net.Socket' && flight.attempts < ATTEMPTS) {
+    // Only what we own can be sent again: the others' owners may have closed them.
+    if (outgoing.owned && flight.attempts < ATTEMPTS) {
       flight.attempts++;
       this.#writeHandle(frame, outgoing.native as NativeHandle, true, undefined, undefined);
       return;
     }
     outgoing.release();
-    if (outgoing.envelope.type === 'net.Socket') {
+    if (outgoing.owned) {
       process.emitWarning('Handle did not reach the receiving process correctly', 'SentHandleNotReceivedWarning');
     }
     this.#sendWaiting();

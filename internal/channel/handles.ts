@@ -37,6 +37,8 @@ export interface Envelope {
 /** A handle ready to be written: its envelope, its fd, and how to let go of it. */
 export interface Outgoing {
   readonly envelope: Envelope;
+  /** Was it taken from its owner? Then it is ours to send again, and ours to close. */
+  readonly owned: boolean;
   /** null where there is nothing to send any more: the message then goes alone, as in Node. */
   readonly native: NativeHandle | null;
   /** The server that goes on counting a socket that was sent. */
@@ -68,22 +70,22 @@ export function prepare(type: HandleType, handle: SendHandle, message: unknown, 
   switch (type) {
     case 'net.Native':
     case 'dgram.Native':
-      return { envelope, native: handle as NativeHandle, release: nothing };
+      return { envelope, owned: false, native: handle as NativeHandle, release: nothing };
     case 'net.Server':
-      return { envelope, native: handleOf(handle as Server), release: nothing };
+      return { envelope, owned: false, native: handleOf(handle as Server), release: nothing };
     case 'dgram.Socket': {
       const socket = handle as DatagramSocket;
       envelope.dgramType = datagramType(socket);
-      return { envelope, native: datagramHandleOf(socket), release: nothing };
+      return { envelope, owned: false, native: datagramHandleOf(socket), release: nothing };
     }
     case 'net.Socket': {
       const socket = handle as Socket;
       const accepted = serverOf(socket);
       if (accepted !== null) envelope.key = accepted.key;
       const countedBy = accepted === null ? {} : { countedBy: accepted.server };
-      if (keepOpen) return { envelope, native: handleOf(socket), release: nothing, ...countedBy };
+      if (keepOpen) return { envelope, owned: false, native: handleOf(socket), release: nothing, ...countedBy };
       const native = detachSocket(socket);
-      return { envelope, native, release: () => native?.close(), ...countedBy };
+      return { envelope, owned: true, native, release: () => native?.close(), ...countedBy };
     }
   }
 }

@@ -58,7 +58,7 @@ interface Place {
   readonly index: number;
   release(): void;
   /** Does this worker have any server on that address? */
-  readonly addressInUse: boolean;
+  addressInUse(): boolean;
 }
 
 /** What a closed server gets in place of a handle, where the primary had none to give. */
@@ -155,7 +155,7 @@ class Child {
     });
 
     asker.once('listening', () => {
-      if (!place.addressInUse) return; // Closed since.
+      if (!place.addressInUse()) return; // Closed since.
       this.#setState('listening');
       const bound = asker.address?.();
       const port = (typeof bound === 'object' ? bound?.port : undefined) || asked.port;
@@ -212,7 +212,7 @@ class Child {
     used.add(index);
     return {
       index,
-      get addressInUse() { return used.size > 0; },
+      addressInUse: () => this.#places.has(address),
       release: () => {
         used.delete(index);
         if (used.size === 0 && this.#places.get(address)?.used === used) this.#places.delete(address);

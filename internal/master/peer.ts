@@ -39,6 +39,8 @@ export class Peer {
   readonly name: string;
   readonly #calls: Calls<never>;
   readonly #inFlight = new Fifo<HandOff>();
+  /** The seq of the last connection that was handed off. */
+  #lastHandOff = -1;
 
   constructor(worker: Worker, dialect: Dialect) {
     this.worker = worker;
@@ -60,12 +62,17 @@ export class Peer {
   handOff(key: string, connection: NativeHandle, source: Source): boolean {
     const seq = this.#calls.notify({ act: 'newconn', key }, connection);
     if (seq === -1) return false;
+    this.#lastHandOff = seq;
     this.#inFlight.push({ seq, connection, source });
     return true;
   }
 
-  /** The worker answered everything up to `upTo`, and refused what is in `rejected`. */
+  /**
+   * The worker answered everything up to `upTo`, and refused what is in `rejected`. An answer to what
+   * was never sent is no answer.
+   */
   acknowledge(upTo: number, rejected: readonly number[]): void {
+    if (upTo > this.#lastHandOff) return;
     for (let first = this.#inFlight.first; first !== undefined && first.seq <= upTo; first = this.#inFlight.first) {
       this.#inFlight.shift();
       const { seq, connection, source } = first;

@@ -173,7 +173,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
       } else {
         // Its channel has ended and its removal is on the way: let the others have it.
         this.#queue.unshift(connection);
-        this.#rotation.remove(peer);
+        this.#rotation.retire(peer);
       }
     }
   }

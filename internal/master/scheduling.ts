@@ -18,7 +18,7 @@ export const WINDOW = 16;
 
 interface Seat<Worker> {
   readonly worker: Worker;
-  readonly window: number;
+  window: number;
   inFlight: number;
 }
 
@@ -69,6 +69,12 @@ export class Rotation<Worker> {
   settled(worker: Worker): void {
     const seat = this.#find(worker);
     if (seat !== undefined) seat.inFlight--;
+  }
+
+  /** A worker that takes no more; it keeps its seat until it is removed. */
+  retire(worker: Worker): void {
+    const seat = this.#find(worker);
+    if (seat !== undefined) seat.window = 0;
   }
 
   #find(worker: Worker): Seat<Worker> | undefined {

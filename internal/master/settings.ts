@@ -51,7 +51,8 @@ export function checkPolicy(policy: unknown): void {
   throw nodeError(Error, 'ERR_INTERNAL_ASSERTION', `Bad cluster.schedulingPolicy: ${String(policy)}`);
 }
 
-const INSPECT = /^--inspect(?:-brk|-port|-wait)?(?:=|$)|^--debug-port/;
+/** Any flag of the inspector's, also one that only names a port. */
+const INSPECT = /--inspect|--debug-port/;
 const LOWEST_PORT = 1024;
 const HIGHEST_PORT = 65535;
 
@@ -62,11 +63,10 @@ export class InspectPorts {
   /** The flags of the next worker: with its own inspector port, if workers are to be inspected. Throws ERR_SOCKET_BAD_PORT. */
   flagsFor({ execArgv = [], inspectPort }: ClusterSettings): readonly string[] {
     if (inspectPort === null) throw badPort(inspectPort);
-    const inspected = execArgv.some((flag) => INSPECT.test(flag)) ||
-      (process.env['NODE_OPTIONS'] ?? '').split(/\s+/).some((flag) => INSPECT.test(flag));
+    const inspected = execArgv.some((flag) => INSPECT.test(flag)) || INSPECT.test(process.env['NODE_OPTIONS'] ?? '');
     if (!inspected) return execArgv;
     const port = typeof inspectPort === 'function' ? inspectPort() : inspectPort ?? this.#next();
-    if (!Number.isInteger(Number(port)) || port === null || Number(port) < 0 || Number(port) > HIGHEST_PORT) throw badPort(port);
+    if (!isPort(port)) throw badPort(port);
     return [...execArgv, `--inspect-port=${port}`];
   }
 
@@ -74,6 +74,12 @@ export class InspectPorts {
     const port = process.debugPort + ++this.#given;
     return port > HIGHEST_PORT ? port - HIGHEST_PORT + LOWEST_PORT - 1 : port;
   }
+}
+
+/** A whole number from 0 to 65535, or a text that says one. */
+function isPort(port: unknown): boolean {
+  if (typeof port === 'string' ? port.trim() === '' : typeof port !== 'number') return false;
+  return Number.isInteger(Number(port)) && Number(port) >= 0 && Number(port) <= HIGHEST_PORT;
 }
 
 function badPort(port: unknown): Error {

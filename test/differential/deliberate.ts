@@ -83,12 +83,7 @@ export const rules: readonly Rule[] = [
     ],
   },
   {
-    number: 'new', clause: 'Q-5', scenario: 'same-server-after-a-cancelled-listen',
-    what: "One 'listening' for one listen; in Node the cancelled one is told as well when the same object listens again.",
-    cut: [/^(sent|received) listening .*/, /^(worker|cluster) 'listening' .*/],
-  },
-  {
-    number: 'new', clause: 'I-57', scenario: 'connected-and-dead-at-each-event',
+    number: 'D22', clause: 'I-57', scenario: 'connected-and-dead-at-each-event',
     what: "A ChildProcess whose channel this side closed gets its 'close'; in Node it never does.",
     oursOnly: [{ of: 'P W3', matches: /process 'close'/ }],
   },

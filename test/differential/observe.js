@@ -18,6 +18,7 @@ const fs = require('node:fs');
 const net = require('node:net');
 const path = require('node:path');
 const { inspect } = require('node:util');
+const { next, message, ask, turns, ownPort } = require('./waits');
 
 const directory = process.env.DIFF_TRACE;
 const implementation = Symbol.for('cluster-internals.seat') in cluster ? 'ours' : 'stock';
@@ -131,22 +132,6 @@ function lookAtEachEvent(worker) {
   for (const event of ['online', 'listening', 'disconnect', 'exit']) worker.on(event, () => look(worker, `at '${event}':`));
 }
 
-/** The arguments of the next such event. Unlike `events.once` it leaves 'error' alone. */
-function next(emitter, event) {
-  return new Promise((resolve) => emitter.once(event, (...values) => resolve(values)));
-}
-
-/** The next message of this emitter for which `test` holds. */
-function message(emitter, test = () => true) {
-  return new Promise((resolve) => {
-    emitter.on('message', function listener(value, handle) {
-      if (!test(value)) return;
-      emitter.removeListener('message', listener);
-      resolve([value, handle]);
-    });
-  });
-}
-
 /** Forks a watched worker with these variables and waits until it listens; gives it and its address. */
 async function forkListening(env) {
   const worker = watchWorker(cluster.fork(env));
@@ -157,18 +142,6 @@ async function forkListening(env) {
 /** Waits until both the worker's channel and its process have ended. */
 function gone(worker) {
   return Promise.all([next(worker, 'exit'), next(worker, 'disconnect')]);
-}
-
-/** Connects, says `text` if there is one, and gives all that came until the end, or the error's code. */
-function ask(where, text) {
-  return new Promise((resolve) => {
-    const socket = net.connect(typeof where === 'number' ? { port: where, host: '127.0.0.1' } : { path: where });
-    let answer = '';
-    socket.setEncoding('utf8').on('data', (part) => { answer += part; });
-    if (text !== undefined) socket.write(text);
-    socket.on('error', (error) => resolve(error.code));
-    socket.on('close', () => resolve(answer));
-  });
 }
 
 /**
@@ -187,16 +160,6 @@ async function roundTrip() {
 function answerRoundTrips(worker) {
   worker.on('message', (value) => { if (value === ROUND_TRIP) worker.send('answered'); });
   return worker;
-}
-
-/** Some turns of the event loop: whatever is readable by now has been read after them. */
-async function turns(count = 10) {
-  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
-}
-
-/** A port that no other scenario of this run uses. */
-function ownPort(index = 0) {
-  return Number(process.env.DIFF_PORT ?? 20800) + index;
 }
 
 module.exports = {

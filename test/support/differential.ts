@@ -4,7 +4,7 @@
  *   runScenario(file, { node, implementation }) → Trace
  *   compare(scenario, stock, ours, rules)       → Difference[]
  *
- * A trace has for each process ("P", "W1") and each subject of it ("W1", "client", "self") the lines
+ * A trace has for each process ("P", "W1", and "C1" where there is no cluster) and each subject of it ("W1", "client", "self") the lines
  * in their order. Only lines of one process and one subject are compared with each other: between
  * two workers, or between a client and a worker, the order is the kernel's. Compared besides: exit
  * code and signal of the primary (a worker's are in its 'exit' events), and stdout.
@@ -83,14 +83,23 @@ export interface RunOptions {
   readonly deadline?: number;
 }
 
+/** Programs that use `node:cluster`. */
 export const scenarioDirectory = path.join(root, 'test/differential/scenarios');
+/** Programs that use `child_process.fork` and no cluster; their names begin with "fork/". */
+const forkDirectory = path.join(root, 'test/differential/scenarios_fork');
+const FORK = 'fork/';
 
 /** The names of all scenarios, without the programs that some of them start. */
 export function scenarios(): string[] {
-  return readdirSync(scenarioDirectory).filter((name) => name.endsWith('.js')).map((name) => name.slice(0, -3)).sort();
+  const programs = (directory: string): string[] => readdirSync(directory).filter((name) => name.endsWith('.js')).map((name) => name.slice(0, -3)).sort();
+  return [...programs(scenarioDirectory), ...programs(forkDirectory).map((name) => FORK + name)];
 }
 
-export const scenarioFile = (name: string): string => path.join(scenarioDirectory, `${name}.js`);
+export const scenarioFile = (name: string): string =>
+  name.startsWith(FORK) ? path.join(forkDirectory, `${name.slice(FORK.length)}.js`) : path.join(scenarioDirectory, `${name}.js`);
+
+/** What puts ours in the place of Node's in this program. */
+const registerFor = (file: string): string => dist(path.dirname(file) === forkDirectory ? 'lib/register_fork.js' : 'lib/register.js');
 
 /** The clauses that a scenario says it covers, from its first line. */
 export function coveredClauses(name: string): string[] {
@@ -130,7 +139,7 @@ async function claimPorts(): Promise<Ports> {
 /** Runs a scenario until its last process has ended. Rejects when that misses the deadline. */
 export async function runScenario(file: string, options: RunOptions): Promise<Trace> {
   const { implementation, node = process.env['DIFF_NODE'] || process.execPath, deadline = 20_000 } = options;
-  const register = options.register ?? process.env['DIFF_REGISTER'] ?? dist('lib/register.js');
+  const register = options.register ?? process.env['DIFF_REGISTER'] ?? registerFor(file);
   const directory = mkdtempSync(path.join(tmpdir(), 'diff-'));
   const { first: port, claim } = await claimPorts();
   try {
@@ -138,10 +147,8 @@ export async function runScenario(file: string, options: RunOptions): Promise<Tr
       ...cleanEnvironment(), DIFF_TRACE: directory, DIFF_PORT: String(port),
     }, directory, deadline);
     const traces: Traces = new Map();
-    for (const log of readdirSync(directory).filter((name) => name.endsWith('.log')).sort()) {
-      const name = log.slice(0, -4);
-      const entries = readFileSync(path.join(directory, log), 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as Entry);
-      if (/^[PW]/.test(name)) checkImplementation(entries, implementation, `${path.basename(file)} ${name}`);
+    for (const [name, entries] of readLogs(directory)) {
+      if (/^[PWC]/.test(name)) checkImplementation(entries, implementation, `${path.basename(file)} ${name}`);
       for (const { subject, line } of normalise(entries)) {
         const key = `${name} ${subject}`;
         const lines = traces.get(key) ?? [];
@@ -154,6 +161,24 @@ export async function runScenario(file: string, options: RunOptions): Promise<Tr
     await new Promise((resolve) => claim.close(resolve));
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/**
+ * What each process has recorded, under its name. In a program of `child_process.fork` only the parent
+ * knows what a child is called: the logs there are named by pid, and each tells of its children.
+ */
+function readLogs(directory: string): [name: string, entries: Entry[]][] {
+  const logs = readdirSync(directory).filter((name) => name.endsWith('.log')).map((log): [string, Entry[]] =>
+    [log.slice(0, -4), readFileSync(path.join(directory, log), 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line) as Entry)]);
+  const parents = new Map(logs.flatMap(([name, entries]) => entries.flatMap(({ child, as }) => (child === undefined ? [] : [[String(child), { name, as }]]))));
+  const nameOf = (log: string): string => {
+    const parent = parents.get(log);
+    if (parent === undefined) return /^\d+$/.test(log) ? 'P' : log;
+    const of = nameOf(parent.name);
+    return of === 'P' ? `${parent.as}` : `${of}.${parent.as}`;
+  };
+  return logs.map(([log, entries]): [string, Entry[]] => [nameOf(log), entries.filter(({ child }) => child === undefined)])
+    .sort(([one], [other]) => (one < other ? -1 : 1));
 }
 
 interface Ended {
@@ -223,6 +248,9 @@ interface Entry {
   readonly handle?: boolean;
   /** The scenario wants the two directions compared apart. */
   readonly apart?: boolean;
+  /** The pid of a forked child, and what its parent calls it. */
+  readonly child?: number;
+  readonly as?: string;
 }
 
 interface Placed {
@@ -359,13 +387,13 @@ function settleEnd(stock: string[], ours: string[]): { stock: string[]; ours: st
   return { stock: settle(stock), ours: settle(ours) };
 }
 
-const isExit = (line: string): boolean => /^(worker|cluster) 'exit'/.test(line);
-const isDisconnect = (line: string): boolean => /^(worker|cluster) 'disconnect'/.test(line);
+const isExit = (line: string): boolean => /^(worker|cluster|child) 'exit'/.test(line);
+const isDisconnect = (line: string): boolean => /^(worker|cluster|child) 'disconnect'/.test(line);
 
 function endsReversed(lines: readonly string[]): boolean {
   const exit = lines.findIndex(isExit);
   const disconnect = lines.findIndex(isDisconnect);
-  return exit > 0 && exit < disconnect && /^(received |(worker|cluster) 'message')/.test(lines[exit - 1] as string);
+  return exit > 0 && exit < disconnect && /^(received |(worker|cluster|child) 'message')/.test(lines[exit - 1] as string);
 }
 
 const applies = (rule: Rule, scenario: string, major: number): boolean =>
