@@ -61,8 +61,8 @@ export function traceState(what: string, from: string, to: string): void {
   states.publish({ what, from, to } satisfies StateTrace);
 }
 
-if (process.env['NODE_DEBUG']?.includes('cluster-internals')) {
-  const print = debuglog('cluster-internals');
+const print = debuglog('cluster-internals');
+if (print.enabled) {
   diagnostics.subscribe('cluster-internals:message', (event) => {
     const { from, to, way, message, fd } = event as MessageTrace;
     const { act, ack, cmd: _cmd, ...fields } = message;

@@ -290,6 +290,7 @@ export class Channel {
   };
 
   readonly #onFrame = (message: unknown, tag: Tag): void => {
+    if (tag !== 'plain' && this.dialect === 'node') throw new SyntaxError('A tagged frame in the dialect node');
     if (tag === 'handle') return this.#deliver(message, this.#arrived.shift());
     if (tag === 'envelope') return this.#open(message as Envelope);
     if (this.dialect === 'node' && isInternal(message)) {
