@@ -29,10 +29,10 @@ export type ChannelForkOptions = { [Name in keyof ForkOptions]: ForkOptions[Name
   name?: string | undefined;
 };
 
-/** The preload in one file (bundle.ts). Under tsx this file is a source, and the child still needs plain JavaScript. */
+/** What a child runs first. Under tsx this file is a source, and the child still needs plain JavaScript. */
 export const preloadPath = path.join(
   __filename.endsWith('.ts') ? path.join(__dirname, '../../dist/internal') : path.join(__dirname, '..'),
-  'child/preload.bundle.js');
+  'child/entry.js');
 
 /**
  * Starts `modulePath` in a new Node process that is connected with this one.
