@@ -25,6 +25,7 @@ export interface ProcessLike {
 /** The reply that ended a call, and the handle that came with it; null if the peer was lost. */
 export type Settle<Answer> = (reply: Answer | null, handle: NativeHandle | undefined) => void;
 
+/** The numbered messages to one peer. `Answer` is what its replies look like. */
 export class Calls<Answer> {
   readonly #target: ProcessLike;
   readonly #self: string;

@@ -34,9 +34,12 @@ export function systemError(errno: number, syscall: string): NodeJS.ErrnoExcepti
   return Object.assign(new Error(`${syscall} ${code}`), { errno, code, syscall });
 }
 
+/** `send` on a channel that has ended. */
 export const channelClosed = (): Error => nodeError(Error, 'ERR_IPC_CHANNEL_CLOSED', 'Channel closed');
+/** `disconnect` on a channel that has ended. */
 export const alreadyDisconnected = (): Error =>
   nodeError(Error, 'ERR_IPC_DISCONNECTED', 'IPC channel is already disconnected');
+/** A handle that has no fd to send, or that is none. */
 export const invalidHandleType = (): Error =>
   nodeError(TypeError, 'ERR_INVALID_HANDLE_TYPE', 'This handle type cannot be sent');
 
@@ -46,11 +49,13 @@ export const invalidHandleType = (): Error =>
  */
 const caused = new WeakSet<Error>();
 
+/** Marks an error as the other end's doing. */
 export function causedByPeer<E extends Error>(error: E): E {
   caused.add(error);
   return error;
 }
 
+/** Did the other end of a channel cause this error? */
 export const isCausedByPeer = (error: unknown): boolean => error instanceof Error && caused.has(error);
 
 /** What was received instead, in the words of Node's errors. */

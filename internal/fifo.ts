@@ -9,6 +9,7 @@ interface Node<Item> {
   next: Node<Item> | null;
 }
 
+/** A first-in, first-out queue that also takes items back at its head. */
 export class Fifo<Item> {
   #head: Node<Item> | null = null;
   #tail: Node<Item> | null = null;

@@ -12,6 +12,7 @@
  *          acknowledges all hand-offs up to a number (dialect pipelined only).
  */
 
+/** The `cmd` of every cluster message. Its NODE_ keeps it from the app's 'message' listeners. */
 export const CLUSTER = 'NODE_CLUSTER';
 
 /** What a worker asks for when it listens, and the identity of the primary's handle. */
@@ -73,6 +74,7 @@ export interface Accepted {
 /** Dialect node. The same for one connection: `ack` is the seq of its `newconn`. */
 export interface NewConnectionReply { readonly ack: number; readonly accepted: boolean }
 
+/** Everything that a worker says. */
 export type WorkerMessage =
   | Online | QueryServer | Listening | Close | ExitedAfterDisconnect | Accepted | NewConnectionReply;
 
@@ -102,6 +104,7 @@ export interface ServerReply {
 /** Answers `exitedAfterDisconnect`. */
 export interface Reply { readonly ack: number }
 
+/** Everything that a primary says. */
 export type PrimaryMessage = NewConnection | Disconnect | ServerReply | Reply;
 
 // ── guards ───────────────────────────────────────────────────────────────────────────────────────

@@ -60,7 +60,9 @@ const { WriteWrap, streamBaseState, kReadBytesOrError, kArrayBufferOffset, kLast
 
 /** libuv's numbers for what goes wrong, on Linux. */
 export const UV_EOF = -4095;
+/** An address that cannot be one. */
 export const UV_EINVAL = -22;
+/** An address that is taken. */
 export const UV_EADDRINUSE = -98;
 
 /** The flag bit of a query that says IPv6 only. */
@@ -114,12 +116,14 @@ export function readPipe(
   return native.readStart();
 }
 
+/** Stops reading; nothing is read until the pipe is closed. */
 export function stopReading(pipe: NativePipe): void {
   (pipe as any).readStop();
 }
 
 /** What became of a write: done, on its way (then `onDone` comes), or a negative errno. */
 export const WRITTEN = 0;
+/** On its way: `onDone` will say how it ended. */
 export const PENDING = 1;
 
 /**
@@ -199,8 +203,11 @@ export function evalString(): string | undefined {
 
 // ── what a handle is ─────────────────────────────────────────────────────────────────────────────
 
+/** Is this a native TCP handle, listening or connected? */
 export const isTcp = (handle: unknown): handle is NativeHandle => handle instanceof TCP;
+/** Is this a native handle of a unix socket? */
 export const isPipe = (handle: unknown): handle is NativeHandle => handle instanceof Pipe;
+/** Is this a native UDP handle? */
 export const isUdp = (handle: unknown): handle is NativeHandle => handle instanceof UDP;
 
 /** The native handle of a socket or server (borrowed), or null where it has none. */

@@ -21,6 +21,7 @@ export interface WorkerProcess extends EventEmitter {
   kill?(...args: never[]): boolean;
 }
 
+/** One worker: https://nodejs.org/api/cluster.html#class-worker */
 export interface Worker extends EventEmitter {
   /** undefined while it lives; true if it left of its own or the primary's will, else false. */
   exitedAfterDisconnect: boolean | undefined;
@@ -36,12 +37,14 @@ export interface Worker extends EventEmitter {
   destroy(signal?: string | number): void;
 }
 
+/** What `new Worker` takes; all of it may be left out. */
 export interface WorkerOptions {
   id?: number | string;
   state?: string;
   process?: WorkerProcess;
 }
 
+/** The class, which can also be called without `new`. */
 export interface WorkerClass {
   new (options?: WorkerOptions): Worker;
   (options?: WorkerOptions): Worker;

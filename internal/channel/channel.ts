@@ -33,9 +33,12 @@ import { traceHandle, traceState } from '../trace';
 import { codecFor, type Codec, type Decoder, type Serialization, type Tag } from './framing';
 import { adopt, isKnownEnvelope, prepare, typeOf, type Envelope, type HandleType, type Outgoing, type SendHandle } from './handles';
 
+/** What the other end runs: stock Node, or this project. */
 export type Dialect = 'node' | 'pipelined';
+/** Told when a message was written, or why it was not. */
 export type SendCallback = (error: Error | null) => void;
 
+/** What both ends of a channel have agreed on at spawn. */
 export interface ChannelOptions {
   readonly serialization: Serialization;
   readonly dialect: Dialect;
@@ -88,11 +91,13 @@ interface InFlight {
   attempts: number;
 }
 
+/** `keepOpen`: a sent socket stays usable here. `swallowErrors`: nobody is told that the write failed. */
 export interface SendOptions {
   readonly keepOpen?: boolean | undefined;
   readonly swallowErrors?: boolean | undefined;
 }
 
+/** One end of a channel. `start` begins to read; `disconnect` or the other end's end closes it. */
 export class Channel {
   readonly dialect: Dialect;
   readonly #pipe: NativePipe;

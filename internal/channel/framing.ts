@@ -25,10 +25,12 @@ export type Tag = 'plain' | 'handle' | 'envelope';
 /** Called for each frame in turn. */
 export type FrameSink = (message: unknown, tag: Tag) => void;
 
-/** The tag bytes, 'H' and 'E'. */
+/** The tag of a frame whose fd is a native handle, 'H'. */
 export const HANDLE = 0x48;
+/** The tag of a frame whose message describes its handle, 'E'. */
 export const ENVELOPE = 0x45;
 
+/** Turns chunks of bytes into messages. */
 export interface Decoder {
   /** Takes one chunk; calls `sink` for each message that is now complete. Throws on bytes that are none. */
   push(chunk: Uint8Array, sink: FrameSink): void;
@@ -36,6 +38,7 @@ export interface Decoder {
   readonly partial: boolean;
 }
 
+/** One form of framing. */
 export interface Codec {
   /** One frame. Throws what JSON or the structured clone throws on a message it cannot express. */
   encode(message: unknown, tag: Tag): string | Buffer;
@@ -44,6 +47,7 @@ export interface Codec {
   decoder(): Decoder;
 }
 
+/** The codec of a serialization. */
 export function codecFor(serialization: Serialization): Codec {
   if (serialization === 'json') return json;
   // Loaded when it is asked for: `node:v8` alone takes a worker 2 ms of its start.

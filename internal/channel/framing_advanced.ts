@@ -41,6 +41,7 @@ const hostObjects = {
 
 const room = new Uint8Array(LENGTH_BYTES);
 
+/** The codec `advanced`. */
 export const advanced: Codec = {
   encode(message, tag) {
     const serializer = new MessageSerializer();

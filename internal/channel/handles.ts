@@ -20,6 +20,7 @@ import {
   type NativeHandle,
 } from '../native';
 
+/** How an envelope names what it carries. */
 export type HandleType = 'net.Socket' | 'net.Server' | 'net.Native' | 'dgram.Socket' | 'dgram.Native';
 
 /** What `send` takes beside a message. */

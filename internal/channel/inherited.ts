@@ -6,6 +6,7 @@
  */
 import type { Serialization } from './framing';
 
+/** Which fd the channel is, and how its messages are framed. */
 export interface InheritedChannel {
   readonly fd: number;
   readonly serialization: Serialization;

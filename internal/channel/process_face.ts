@@ -72,6 +72,7 @@ export class Control extends EventEmitter {
   }
 }
 
+/** Whose end of the channel this is: only a child counts what keeps it alive. */
 export type Side = 'parent' | 'child';
 
 /**

@@ -31,6 +31,7 @@ interface CountMessage {
 
 type Answer = (error: Error | null, count: number) => void;
 
+/** The counts between this process and one other. */
 export class SocketLists {
   readonly #peer: Peer;
   /** By server: two servers with the same key are two lists here, though one question for the peer. */

@@ -18,6 +18,7 @@ export const script = new Script(readFileSync(file, 'utf8'), {
   filename: file,
   ...(known ? { cachedData: readFileSync(compiled) } : {}),
 });
+/** Where the compiled code of this Node version is kept. */
 export const compiledFile = compiled;
 
 (script.runInThisContext() as (require: NodeJS.Require, entry: string) => void)(require, __filename);

@@ -15,6 +15,7 @@ import type { SocketName } from '../messages';
 /** The longest delay that a timer takes: about 25 days. */
 const LONGEST = 2 ** 31 - 1;
 
+/** The handle of a server under round robin. */
 export class FauxHandle implements ListeningHandle {
   /** Set by `net` when the server listens. */
   onconnection: ListeningHandle['onconnection'] = null;

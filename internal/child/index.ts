@@ -64,6 +64,7 @@ interface Place {
 /** What a closed server gets in place of a handle, where the primary had none to give. */
 const noHandle: ListeningHandle = { onconnection: null, close() {}, ref() {}, unref() {} };
 
+/** Which worker this process is. */
 export interface WorkerOptions {
   id: number;
   /** Has Node's own start-up sent `online` already? (A worker of a stock primary.) */

@@ -33,6 +33,7 @@ interface HandOff {
   readonly source: Source;
 }
 
+/** A worker, as the primary speaks with it. */
 export class Peer {
   readonly worker: Worker;
   readonly dialect: Dialect;

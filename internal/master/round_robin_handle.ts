@@ -59,6 +59,7 @@ type ListenState =
   | { readonly is: 'failed'; readonly errno: number }
   | { readonly is: 'closed' };
 
+/** A listening address whose connections the primary hands to workers in turn. */
 export class RoundRobinHandle implements ServerHandle, Source {
   data: unknown = null;
   readonly #key: string;

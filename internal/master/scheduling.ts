@@ -22,6 +22,7 @@ interface Seat<Worker> {
   inFlight: number;
 }
 
+/** The workers of one address, and whose turn it is. */
 export class Rotation<Worker> {
   /** In the order in which they are offered a connection when all are equal. */
   readonly #seats: Seat<Worker>[] = [];

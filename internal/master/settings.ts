@@ -8,7 +8,9 @@
 import { describe, nodeError } from '../errors';
 import type { ChannelForkOptions } from '../channel/spawn';
 
+/** Each worker accepts by itself: the kernel decides. */
 export const SCHED_NONE = 1;
+/** The primary accepts, and hands connections to the workers in turn. */
 export const SCHED_RR = 2;
 
 /** https://nodejs.org/api/cluster.html#clustersettings; `dialect` is ours: 'node' starts stock workers (D17). */

@@ -16,6 +16,7 @@ import { traceState } from '../trace';
 import type { Peer } from './peer';
 import { shortPath, type HandleReply, type ServerHandle } from './round_robin_handle';
 
+/** A bound address whose socket every worker gets. */
 export class SharedHandle implements ServerHandle {
   data: unknown = null;
   readonly #key: string;
