@@ -7,7 +7,7 @@ export default defineConfig({
     // Each file in a process of its own: what it leaves open is its own, and can be counted.
     pool: 'forks',
     isolate: true,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 });

@@ -5,7 +5,7 @@
  * Owns     the native pipe (closed by `#close`, once), the fds that arrived and whose message has not
  *          (closed with the channel), the sent sockets whose arrival is not acknowledged (dialect node)
  * Used by  process_face.ts, which equips a ChildProcess or `process` with it
- * Uses     framing.ts (bytes ⇄ messages), handles.ts (fds ⇄ objects), native.ts (the pipe)
+ * Uses     framing.ts (bytes ⇄ messages), outbox.ts (writing), handles.ts (fds ⇄ objects), native.ts (the pipe)
  * Never    delivers a message inside the read that brought it: each gets a tick of its own, so that
  *          an exception in one listener does not touch the next
  * States   open ── disconnect() ──► draining (a handle un-acked, half a message in) ──► closed
@@ -15,8 +15,6 @@
  *          3. an fd is written before any later message, and taken by the first tagged frame: fds
  *             and the frames that announce them are two queues in the same order
  *          4. `sink.closed` is called once, after everything that was received
- * Writes   The first message of a turn is written at once, the rest of that turn is joined into one
- *          write at its end, at the latest when the process exits.
  * Wire     node:      NODE_HANDLE + fd →, ← NODE_HANDLE_ACK (or _NACK: sent again, 4 times in all)
  *          pipelined: frames tagged in framing.ts, no acknowledgement of the channel's own
  * Node     the setupChannel part of lib/internal/child_process.js. Differences: D4 (the end of the
@@ -24,19 +22,15 @@
  *          more write of the same envelope), D11 (an acknowledgement that nobody waits for is ignored)
  */
 import type { Server, Socket } from 'node:net';
-import { alreadyDisconnected, causedByPeer, channelClosed, systemError } from '../errors';
-import {
-  PENDING, WRITTEN, isExiting, readPipe, stopReading, writePipe,
-  type NativeHandle, type NativePipe,
-} from '../native';
+import { alreadyDisconnected, causedByPeer, channelClosed } from '../errors';
+import { readPipe, stopReading, type NativeHandle, type NativePipe } from '../native';
 import { traceHandle, traceState } from '../trace';
 import { codecFor, type Codec, type Decoder, type Serialization, type Tag } from './framing';
 import { adopt, isKnownEnvelope, prepare, typeOf, type Envelope, type HandleType, type Outgoing, type SendHandle } from './handles';
+import { Outbox, type OutboxSink, type SendCallback, type Told } from './outbox';
 
 /** What the other end runs: stock Node, or this project. */
 export type Dialect = 'node' | 'pipelined';
-/** Told when a message was written, or why it was not. */
-export type SendCallback = (error: Error | null) => void;
 
 /** What both ends of a channel have agreed on at spawn. */
 export interface ChannelOptions {
@@ -47,7 +41,7 @@ export interface ChannelOptions {
 }
 
 /** What the owner of a channel is told. Messages, errors and the end come in ticks of their own. */
-export interface ChannelSink {
+export interface ChannelSink extends Pick<OutboxSink, 'pending'> {
   message(message: unknown, handle: SendHandle | undefined): void;
   /** The same for a message whose `cmd` begins with NODE_. */
   internalMessage(message: object, handle: SendHandle | undefined): void;
@@ -58,18 +52,12 @@ export interface ChannelSink {
   ending(state: 'draining' | 'closed'): void;
   /** Everything that was received has been told, and the pipe is closed. */
   closed(): void;
-  /** An asynchronous write began (+1) or ended (-1). */
-  pending(change: 1 | -1): void;
   /** A socket that `server` accepted goes to the other end, which counts it from now on. */
   socketSent(server: Server, key: string): void;
   /** A socket came that the other end's server wants counted here. */
   socketReceived(socket: Socket, key: string): void;
 }
 
-/** Above this many unwritten bytes `send` returns false. */
-const HIGH_WATER = 65536 * 2;
-/** Joined messages are written before the end of the turn when they have grown to this length. */
-const JOIN_LIMIT = 65536;
 /** How often a socket is sent in all when the receiver says that its fd did not come. */
 const ATTEMPTS = 4;
 
@@ -79,8 +67,7 @@ type ChannelState = 'open' | 'draining' | 'closed';
 interface Waiting {
   readonly message: unknown;
   readonly handle: SendHandle | undefined;
-  readonly keepOpen: boolean;
-  readonly swallowErrors: boolean;
+  readonly options: SendOptions;
   readonly callback: SendCallback | undefined;
 }
 
@@ -103,16 +90,10 @@ export class Channel {
   readonly #pipe: NativePipe;
   readonly #codec: Codec;
   readonly #decoder: Decoder;
+  readonly #outbox: Outbox;
   readonly #sink: ChannelSink;
   readonly #name: string;
   #state: ChannelState = 'open';
-
-  /** Frames of this turn that are not written yet, and who wants to know. */
-  #joined: (string | Buffer)[] = [];
-  #joinedLength = 0;
-  #joinedCallbacks: SendCallback[] = [];
-  /** Has this turn written already, so that what follows is joined? */
-  #turnBegan = false;
 
   /** fds that came, in order, whose tagged frame is not complete yet. */
   readonly #arrived: NativeHandle[] = [];
@@ -126,6 +107,7 @@ export class Channel {
     this.dialect = options.dialect;
     this.#codec = codecFor(options.serialization);
     this.#decoder = this.#codec.decoder();
+    this.#outbox = new Outbox(pipe, this.#codec, { failed: (error) => sink.error(error), pending: (change) => sink.pending(change) });
   }
 
   /** Begins to read. Apart from the constructor, since the owner has to be ready for what comes. */
@@ -157,127 +139,32 @@ export class Channel {
    */
   send(message: unknown, handle: SendHandle | undefined, options: SendOptions, callback: SendCallback | undefined): boolean {
     const type = handle === undefined ? undefined : typeOf(handle);
-    const keepOpen = options.keepOpen === true;
-    const swallowErrors = options.swallowErrors === true;
-    if (this.#inFlight !== null) {
-      return this.#waiting.push({ message, handle, keepOpen, swallowErrors, callback }) === 1;
+    if (this.#inFlight !== null) return this.#waiting.push({ message, handle, options, callback }) === 1;
+    const told: Told = { callback, swallowErrors: options.swallowErrors };
+    if (type === undefined) return this.#outbox.write(this.#codec.encode(message, 'plain'), told);
+    if (type === 'net.Native' && this.dialect === 'pipelined') {
+      return this.#writeHandle(this.#codec.encode(message, 'handle'), handle as NativeHandle, told);
     }
-    if (type === undefined) return this.#write(this.#codec.encode(message, 'plain'), swallowErrors, callback);
-    return this.#sendHandle(type, handle as SendHandle, message, keepOpen, swallowErrors, callback);
+    return this.#sendEnvelope(type, handle as SendHandle, message, options, told);
   }
 
-  #sendHandle(
-    type: HandleType, handle: SendHandle, message: unknown, keepOpen: boolean, swallowErrors: boolean,
-    callback: SendCallback | undefined,
-  ): boolean {
-    const bare = this.dialect === 'pipelined' && type === 'net.Native';
-    const tag: Tag = this.dialect === 'node' ? 'plain' : bare ? 'handle' : 'envelope';
-    if (bare) {
-      return this.#writeHandle(this.#codec.encode(message, tag), handle as NativeHandle, swallowErrors, callback, undefined);
-    }
+  #sendEnvelope(type: HandleType, handle: SendHandle, message: unknown, options: SendOptions, told: Told): boolean {
     // Encode before a socket is taken from its owner: a message that cannot be sent leaves it alone.
     if (type === 'net.Socket') this.#codec.encode(message, 'plain');
-    const outgoing = prepare(type, handle, message, keepOpen);
-    if (outgoing.native === null) return this.#write(this.#codec.encode(message, 'plain'), swallowErrors, callback);
-    if (outgoing.countedBy !== undefined) this.#sink.socketSent(outgoing.countedBy, outgoing.envelope.key as string);
-    const frame = this.#codec.encode(outgoing.envelope, tag);
-    if (this.dialect === 'pipelined') {
-      return this.#writeHandle(frame, outgoing.native, swallowErrors, callback, outgoing.release);
-    }
-    this.#flush();
+    const outgoing = prepare(type, handle, message, options.keepOpen === true);
+    const { native, envelope, countedBy, release } = outgoing;
+    if (native === null) return this.#outbox.write(this.#codec.encode(message, 'plain'), told);
+    if (countedBy !== undefined) this.#sink.socketSent(countedBy, envelope.key as string);
+    if (this.dialect === 'pipelined') return this.#writeHandle(this.#codec.encode(envelope, 'envelope'), native, { ...told, release });
+    const frame = this.#codec.encode(envelope, 'plain');
     this.#inFlight = { outgoing, frame, attempts: 1 };
-    return this.#writeHandle(frame, outgoing.native, swallowErrors, callback, undefined);
+    return this.#writeHandle(frame, native, told);
   }
 
-  /** Writes now if it is the first frame of the turn, else joins it to the others. */
-  #write(frame: string | Buffer, swallowErrors: boolean, callback: SendCallback | undefined): boolean {
-    if (!this.#turnBegan || isExiting()) {
-      this.#flush();
-      this.#beginTurn();
-      return this.#writeNow(frame, null, swallowErrors, callback, undefined);
-    }
-    if (this.#joined.length === 0) flushAtExit(this);
-    this.#joined.push(frame);
-    this.#joinedLength += frame.length;
-    if (callback !== undefined) this.#joinedCallbacks.push(callback);
-    if (this.#joinedLength >= JOIN_LIMIT) this.#flush();
-    return this.#joinedLength + this.#pipe.writeQueueSize < HIGH_WATER;
-  }
-
-  #beginTurn(): void {
-    this.#turnBegan = true;
-    process.nextTick(this.#endTurn);
-  }
-
-  readonly #endTurn = (): void => {
-    this.#turnBegan = false;
-    this.#flush();
-  };
-
-  /** Writes what this turn has joined. Also called by the exit of the process. */
-  flush(): void {
-    this.#flush();
-  }
-
-  #flush(): void {
-    if (this.#joined.length === 0) return;
-    const frames = this.#joined;
-    const callbacks = this.#joinedCallbacks;
-    this.#joined = [];
-    this.#joinedCallbacks = [];
-    this.#joinedLength = 0;
-    unflushed.delete(this);
-    const frame = frames.length === 1 ? frames[0] as string | Buffer : this.#codec.join(frames);
-    this.#writeNow(frame, null, false, callbacks.length === 0 ? undefined : (error) => {
-      for (const callback of callbacks) process.nextTick(callback, error);
-    }, undefined);
-  }
-
-  /** A frame whose fd goes with it: never joined to later ones, since it takes its own system call anyway. */
-  #writeHandle(
-    frame: string | Buffer, native: NativeHandle, swallowErrors: boolean, callback: SendCallback | undefined,
-    release: (() => void) | undefined,
-  ): boolean {
-    this.#flush();
+  #writeHandle(frame: string | Buffer, native: NativeHandle, told: Told): boolean {
     traceHandle('released', this.#name, native);
-    return this.#writeNow(frame, native, swallowErrors, callback, release);
+    return this.#outbox.writeNow(frame, native, told);
   }
-
-  #writeNow(
-    frame: string | Buffer, native: NativeHandle | null, swallowErrors: boolean, callback: SendCallback | undefined,
-    release: (() => void) | undefined,
-  ): boolean {
-    if (this.#state === 'closed') {
-      release?.();
-      this.#fail(channelClosed(), swallowErrors, callback);
-      return false;
-    }
-    const status = writePipe(this.#pipe, frame, native, (errno) => {
-      this.#sink.pending(-1);
-      release?.();
-      callback?.(errno < 0 ? systemError(errno, 'write') : null);
-    });
-    switch (status) {
-      case PENDING:
-        this.#sink.pending(1);
-        break;
-      case WRITTEN:
-        release?.();
-        if (callback !== undefined) process.nextTick(callback, null);
-        break;
-      default:
-        release?.();
-        this.#fail(causedByPeer(systemError(status, 'write')), swallowErrors, callback);
-    }
-    return this.#pipe.writeQueueSize < HIGH_WATER;
-  }
-
-  #fail(error: Error, swallowErrors: boolean, callback: SendCallback | undefined): void {
-    if (callback !== undefined) process.nextTick(callback, error);
-    else if (!swallowErrors) process.nextTick(this.#reportError, error);
-  }
-
-  readonly #reportError = (error: Error): void => this.#sink.error(error);
 
   // ── receiving ──────────────────────────────────────────────────────────────────────────────────
 
@@ -321,8 +208,7 @@ export class Channel {
 
   #reply(cmd: 'NODE_HANDLE_ACK' | 'NODE_HANDLE_NACK'): void {
     if (this.#state === 'closed') return;
-    this.#flush();
-    this.#writeNow(this.#codec.encode({ cmd }, 'plain'), null, true, undefined, undefined);
+    this.#outbox.writeNow(this.#codec.encode({ cmd }, 'plain'), null, { swallowErrors: true });
   }
 
   /** Takes the fd that arrived out of its envelope. */
@@ -332,14 +218,14 @@ export class Channel {
     if (!isKnownEnvelope(envelope)) {
       native.close();
       const error = new TypeError(`Unknown handle type: ${String((envelope as Envelope).type)}`);
-      process.nextTick(this.#reportError, causedByPeer(error));
+      process.nextTick(() => this.#sink.error(causedByPeer(error)));
       return;
     }
     process.nextTick(() => {
       adopt(envelope, native, (handle) => {
         if (envelope.type === 'net.Socket' && envelope.key !== undefined) this.#sink.socketReceived(handle as Socket, envelope.key);
         this.#emit(envelope.msg, handle);
-      }, this.#reportError);
+      }, (error) => this.#sink.error(error));
     });
   }
 
@@ -367,7 +253,7 @@ export class Channel {
     // Only what we own can be sent again: the others' owners may have closed them.
     if (outgoing.owned && flight.attempts < ATTEMPTS) {
       flight.attempts++;
-      this.#writeHandle(frame, outgoing.native as NativeHandle, true, undefined, undefined);
+      this.#writeHandle(frame, outgoing.native as NativeHandle, { swallowErrors: true });
       return;
     }
     outgoing.release();
@@ -382,11 +268,11 @@ export class Channel {
     this.#inFlight = null;
     let waiting: Waiting | undefined;
     while (this.#inFlight === null && (waiting = this.#waiting.shift()) !== undefined) {
-      const { message, handle, callback } = waiting;
+      const { message, handle, options, callback } = waiting;
       try {
-        this.send(message, handle, waiting, callback);
+        this.send(message, handle, options, callback);
       } catch (error) {
-        this.#fail(error as Error, waiting.swallowErrors, callback);
+        this.#outbox.fail(error as Error, { callback, swallowErrors: options.swallowErrors });
       }
     }
     this.#closeIfDrained();
@@ -403,7 +289,7 @@ export class Channel {
       this.#sink.error(alreadyDisconnected());
       return;
     }
-    this.#flush();
+    this.#outbox.flush();
     if (this.#inFlight !== null || this.#decoder.partial) this.#transition('draining');
     else this.#close();
   }
@@ -420,14 +306,14 @@ export class Channel {
   #close(): void {
     const { outgoing } = this.#inFlight ?? {};
     const waiting = this.#waiting;
-    this.#flush();
+    this.#outbox.close();
     this.#transition('closed');
     this.#inFlight = null;
     this.#waiting = [];
     outgoing?.release();
     stopReading(this.#pipe);
-    for (const { swallowErrors, callback } of waiting) {
-      if (callback !== undefined) this.#fail(channelClosed(), swallowErrors, callback);
+    for (const { callback } of waiting) {
+      if (callback !== undefined) this.#outbox.fail(channelClosed(), { callback });
     }
     process.nextTick(() => {
       this.#pipe.close();
@@ -451,17 +337,3 @@ function isInternal(message: unknown): message is Record<string, unknown> {
 }
 
 const PREFIX = 'NODE_';
-
-// ── what is joined must be written before the process exits ──────────────────────────────────────
-
-const unflushed = new Set<Channel>();
-let exitListener = false;
-
-function flushAtExit(channel: Channel): void {
-  unflushed.add(channel);
-  if (exitListener) return;
-  exitListener = true;
-  process.on('exit', () => {
-    for (const unwritten of unflushed) unwritten.flush();
-  });
-}

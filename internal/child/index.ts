@@ -2,7 +2,7 @@
  * The worker's role: asks the primary whenever a server wants to listen, and gives the connections
  * that the primary hands over to the server that they are for.
  *
- * Owns     the servers that the primary knows of (`#held`), their indexes, and the connections that
+ * Owns     the servers that the primary knows of (`#held`), their places, and the connections that
  *          arrived and are not delivered (`#arrived`; delivered or closed in `#deliver`)
  * Used by  child/preload.ts and role.ts, which put it into the seat; `net` and `dgram` through `_getServer`
  * Never    lets the app touch a connection before it is acknowledged: an un-acked one can be handed
@@ -31,6 +31,7 @@ import { nodeMajor, ownerOf, type ListeningHandle, type NativeHandle } from '../
 import { traceHandle, traceMessage, traceState } from '../trace';
 import { workerClass, type Worker } from '../worker';
 import { FauxHandle } from './faux_handle';
+import { Places, type Place } from './places';
 
 /** What `net` and `dgram` pass: a server or a socket. */
 interface Asker extends EventEmitter {
@@ -51,14 +52,6 @@ type Asked = Omit<Query, 'index' | 'data'>;
 interface Held {
   readonly key: string;
   readonly handle: ListeningHandle;
-}
-
-/** The number of a server among those that this worker has on the same address. */
-interface Place {
-  readonly index: number;
-  release(): void;
-  /** Does this worker have any server on that address? */
-  addressInUse(): boolean;
 }
 
 /** What a closed server gets in place of a handle, where the primary had none to give. */
@@ -119,7 +112,7 @@ class Child {
   readonly #held = new Set<Held>();
   /** The round-robin servers among them, by the key that `newconn` names. */
   readonly #listening = new Map<string, { readonly owner: Asker; readonly faux: FauxHandle }>();
-  readonly #places = new Map<string, { next: number; readonly used: Set<number> }>();
+  readonly #places = new Places();
   /** Connections of this turn, in the order of their seq, not yet acknowledged. */
   #arrived: { readonly message: NewConnection; readonly handle: NativeHandle }[] = [];
 
@@ -143,7 +136,7 @@ class Child {
   getServer(asker: Asker, asked: Asked, answer: Answer): void {
     let { address } = asked;
     if (typeof asked.port === 'number' && asked.port < 0 && typeof address === 'string') address = path.resolve(address);
-    const place = this.#takePlace([address, asked.port, asked.addressType, asked.fd].join(':'));
+    const place = this.#places.take([address, asked.port, asked.addressType, asked.fd].join(':'));
     const data = typeof asker._getServerData === 'function' ? asker._getServerData() : null;
     const query: Query = { index: place.index, data, ...asked, address };
 
@@ -202,23 +195,6 @@ class Child {
     this.#held.delete(held);
     place.release();
     this.#calls.notify({ act: 'close', key: held.key });
-  }
-
-  /** Indexes count up while an address is in use, and start again at 0 when nothing uses it. */
-  #takePlace(address: string): Place {
-    let places = this.#places.get(address);
-    if (places === undefined) this.#places.set(address, (places = { next: 0, used: new Set() }));
-    const { used } = places;
-    const index = places.next++;
-    used.add(index);
-    return {
-      index,
-      addressInUse: () => this.#places.has(address),
-      release: () => {
-        used.delete(index);
-        if (used.size === 0 && this.#places.get(address)?.used === used) this.#places.delete(address);
-      },
-    };
   }
 
   // ── messages of the primary ────────────────────────────────────────────────────────────────────

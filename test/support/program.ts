@@ -37,7 +37,7 @@ export class Program {
   readonly #waiting = new Set<() => void>();
 
   constructor(file: string, options: ProgramOptions = {}) {
-    const { args = [], execArgv = [], env = {}, cwd = root, node = process.execPath, deadline = 20_000 } = options;
+    const { args = [], execArgv = [], env = {}, cwd = root, node = process.execPath, deadline = 40_000 } = options;
     this.#name = path.relative(root, file);
     this.child = spawn(node, [...execArgv, file, ...args], { cwd, env: cleanEnvironment(env), stdio: ['ignore', 'pipe', 'pipe'] });
     const timer = setTimeout(() => {

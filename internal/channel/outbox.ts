@@ -1,0 +1,161 @@
+/**
+ * The writing end of a channel: frames leave in order, in as few writes as order and promptness allow.
+ *
+ *   first frame of a turn        written at once
+ *   later frames of that turn    joined, written together at its end (or at 64 KiB, or when an fd has
+ *                                to go, or when the process exits)
+ *   a frame with an fd           a write of its own, at once: the kernel takes one fd per call
+ *
+ * Owns     the frames that are joined and not written; a frame that is on its way belongs to the
+ *          native write, which keeps it until it is done
+ * Used by  channel.ts, which owns the pipe and tells `close` when that ends
+ * Never    drops a frame without saying so: each write ends in its callback, in `failed`, or in silence
+ *          where its sender asked for that
+ */
+import { causedByPeer, channelClosed, systemError } from '../errors';
+import { PENDING, WRITTEN, isExiting, writePipe, type NativeHandle, type NativePipe } from '../native';
+import type { Codec } from './framing';
+
+/** Told when a message was written, or why it was not. */
+export type SendCallback = (error: Error | null) => void;
+
+/** Who wants to know how a write ended. */
+export interface Told {
+  readonly callback?: SendCallback | undefined;
+  /** Without a callback a failed write is an 'error', unless this is set. */
+  readonly swallowErrors?: boolean | undefined;
+  /** Lets go of the fd that went with it, whatever became of the write. */
+  readonly release?: (() => void) | undefined;
+}
+
+/** What the channel hears of its writes. */
+export interface OutboxSink {
+  failed(error: Error): void;
+  /** An asynchronous write began (+1) or ended (-1). */
+  pending(change: 1 | -1): void;
+}
+
+/** Above this many unwritten bytes `send` returns false. */
+const HIGH_WATER = 65536 * 2;
+/** Joined frames are written before the end of the turn when they have grown to this length. */
+const JOIN_LIMIT = 65536;
+
+/** The frames of one channel that are not written yet. */
+export class Outbox {
+  readonly #pipe: NativePipe;
+  readonly #codec: Codec;
+  readonly #sink: OutboxSink;
+  #joined: (string | Buffer)[] = [];
+  #joinedLength = 0;
+  #joinedCallbacks: SendCallback[] = [];
+  /** Is there a frame among the joined ones whose failure is an 'error'? */
+  #joinedLoud = false;
+  /** Has this turn written already, so that what follows is joined? */
+  #turnBegan = false;
+  #closed = false;
+
+  constructor(pipe: NativePipe, codec: Codec, sink: OutboxSink) {
+    this.#pipe = pipe;
+    this.#codec = codec;
+    this.#sink = sink;
+  }
+
+  /** Writes now if it is the first frame of the turn, else joins it to the others. False above the high-water mark. */
+  write(frame: string | Buffer, told: Told): boolean {
+    if (!this.#turnBegan || isExiting()) {
+      this.#turnBegan = true;
+      process.nextTick(this.#endTurn);
+      return this.writeNow(frame, null, told);
+    }
+    if (this.#joined.length === 0) flushAtExit(this);
+    this.#joined.push(frame);
+    this.#joinedLength += frame.length;
+    if (told.callback !== undefined) this.#joinedCallbacks.push(told.callback);
+    else if (!told.swallowErrors) this.#joinedLoud = true;
+    if (this.#joinedLength >= JOIN_LIMIT) this.flush();
+    return this.#joinedLength + this.#pipe.writeQueueSize < HIGH_WATER;
+  }
+
+  readonly #endTurn = (): void => {
+    this.#turnBegan = false;
+    this.flush();
+  };
+
+  /** Writes what is joined. */
+  flush(): void {
+    if (this.#joined.length === 0) return;
+    const frames = this.#joined;
+    const callbacks = this.#joinedCallbacks;
+    const swallowErrors = !this.#joinedLoud;
+    this.#joined = [];
+    this.#joinedCallbacks = [];
+    this.#joinedLength = 0;
+    this.#joinedLoud = false;
+    unflushed.delete(this);
+    const frame = frames.length === 1 ? frames[0] as string | Buffer : this.#codec.join(frames);
+    this.#put(frame, null, callbacks.length === 0 ? { swallowErrors } : {
+      callback: (error) => {
+        for (const callback of callbacks) process.nextTick(callback, error);
+      },
+    });
+  }
+
+  /** Writes what is joined, then this frame, with the fd of `native` (borrowed until `told.release`). */
+  writeNow(frame: string | Buffer, native: NativeHandle | null, told: Told): boolean {
+    this.flush();
+    this.#put(frame, native, told);
+    return this.#pipe.writeQueueSize < HIGH_WATER;
+  }
+
+  /** Nothing is written from now on; what is on its way may still arrive. */
+  close(): void {
+    this.flush();
+    this.#closed = true;
+  }
+
+  #put(frame: string | Buffer, native: NativeHandle | null, told: Told): void {
+    const { callback, release } = told;
+    if (this.#closed) {
+      release?.();
+      this.fail(channelClosed(), told);
+      return;
+    }
+    const status = writePipe(this.#pipe, frame, native, (errno) => {
+      this.#sink.pending(-1);
+      release?.();
+      callback?.(errno < 0 ? systemError(errno, 'write') : null);
+    });
+    switch (status) {
+      case PENDING:
+        this.#sink.pending(1);
+        return;
+      case WRITTEN:
+        release?.();
+        if (callback !== undefined) process.nextTick(callback, null);
+        return;
+      default:
+        release?.();
+        this.fail(causedByPeer(systemError(status, 'write')), told);
+    }
+  }
+
+  /** A message will not be written: its callback is told, or everybody is. */
+  fail(error: Error, { callback, swallowErrors }: Told): void {
+    if (callback !== undefined) process.nextTick(callback, error);
+    else if (!swallowErrors) process.nextTick(() => this.#sink.failed(error));
+  }
+}
+
+// ── what is joined must be written before the process exits ──────────────────────────────────────
+
+const unflushed = new Set<Outbox>();
+let exitListener = false;
+
+function flushAtExit(outbox: Outbox): void {
+  unflushed.add(outbox);
+  if (exitListener) return;
+  exitListener = true;
+  process.on('exit', () => {
+    for (const unwritten of unflushed) unwritten.flush();
+  });
+}
