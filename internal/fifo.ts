@@ -19,6 +19,11 @@ export class Fifo<Item> {
     return this.#length;
   }
 
+  /** The items from the head on, which stay where they are. */
+  *[Symbol.iterator](): Iterator<Item> {
+    for (let node = this.#head; node !== null; node = node.next) yield node.item;
+  }
+
   /** The item that `shift` would return; undefined if there is none. */
   get first(): Item | undefined {
     return this.#head?.item;

@@ -12,7 +12,7 @@
  */
 /* eslint-disable @typescript-eslint/no-explicit-any */
 import type { ChildProcess } from 'node:child_process';
-import { fstatSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import type { Socket as DatagramSocket } from 'node:dgram';
 import type { Server, Socket } from 'node:net';
 
@@ -299,7 +299,11 @@ export function bindStream(
 ): ListeningHandle | number {
   if (port > HIGHEST_PORT || !Number.isInteger(port) || address === '') return UV_EINVAL;
   const net = require('node:net') as any;
-  return net._createServerHandle(address, port, addressType, fd, flags);
+  try {
+    return net._createServerHandle(address, port, addressType, fd, flags);
+  } catch {
+    return UV_EINVAL; // A combination that no `listen` asks for, like an fd with an address.
+  }
 }
 
 const HIGHEST_PORT = 65535;
@@ -308,7 +312,7 @@ const HIGHEST_PORT = 65535;
 export function bindDatagram(
   address: string | null, port: number | null, type: 'udp4' | 'udp6', fd: number | undefined, flags: number | null | undefined,
 ): NativeHandle | number {
-  if (fd !== undefined && fd > 0 && !isSocketFd(fd)) return UV_EINVAL;
+  if (fd !== undefined && fd > 0 && !isUdpFd(fd)) return UV_EINVAL;
   const handle = new UDP();
   let errno: number;
   if (fd !== undefined && fd > 0) errno = handle.open(fd);
@@ -321,12 +325,20 @@ export function bindDatagram(
   return handle;
 }
 
-function isSocketFd(fd: number): boolean {
+/**
+ * Is this fd a UDP socket? libuv opens whatever it is given, and closes it afterwards, so the kernel is
+ * asked first. It lists bound sockets only; one that is not bound receives nothing anyway.
+ */
+function isUdpFd(fd: number): boolean {
+  let inode: string | undefined;
   try {
-    return fstatSync(fd).isSocket();
+    inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${fd}`))?.[1];
   } catch {
-    return false; // No such fd: as little a socket as a file is.
+    return false; // No such fd.
   }
+  if (inode === undefined) return false;
+  const listed = new RegExp(` ${inode} \\d+ [0-9a-f]+ \\d+\\s*$`, 'm');
+  return ['udp', 'udp6'].some((table) => listed.test(readFileSync(`/proc/self/net/${table}`, 'utf8')));
 }
 
 /** The local name of a handle, or a negative errno; null for a handle that has none (a pipe). */

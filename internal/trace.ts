@@ -7,7 +7,7 @@
  * Never    holds a handle or a message beyond the publish call.
  */
 import diagnostics from 'node:diagnostics_channel';
-import { debuglog } from 'node:util';
+import { debuglog, inspect } from 'node:util';
 
 /** `cluster-internals:message`: a cluster message that this process sent or received. */
 export interface MessageTrace {
@@ -24,7 +24,8 @@ export interface MessageTrace {
 /** `cluster-internals:handle`: an fd got or lost its place in this process. */
 export interface HandleTrace {
   event: 'adopted' | 'released' | 'queued' | 'handed off' | 'delivered' | 'rejected' | 'reclaimed' | 'closed';
-  what: string;
+  /** The channel's name, or the key of the address. */
+  where: string;
   fd: number;
 }
 
@@ -50,9 +51,9 @@ export function traceMessage(
 }
 
 /** Publishes a handle's change of place; `handle` is only asked for its fd. */
-export function traceHandle(event: HandleTrace['event'], what: string, handle: { fd?: number } | null): void {
+export function traceHandle(event: HandleTrace['event'], where: string, handle: { fd?: number } | null): void {
   if (!handles.hasSubscribers) return;
-  handles.publish({ event, what, fd: handle?.fd ?? -1 } satisfies HandleTrace);
+  handles.publish({ event, where, fd: handle?.fd ?? -1 } satisfies HandleTrace);
 }
 
 /** Publishes a step of a state machine, named by its machine and its two states. */
@@ -67,13 +68,13 @@ if (print.enabled) {
     const { from, to, way, message, fd } = event as MessageTrace;
     const { act, ack, cmd: _cmd, ...fields } = message;
     const name = act ?? (ack === undefined ? 'message' : `reply to ${String(ack)}`);
-    const shown = Object.entries(fields).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+    const shown = Object.entries(fields).map(([key, value]) => `${key}=${inspect(value, { breakLength: Infinity })}`);
     if (fd !== undefined) shown.push(`fd=${fd}`);
     print('%s → %s %s %s%s', from, to, name, shown.join(' '), way === 'received' ? ' (received)' : '');
   });
   diagnostics.subscribe('cluster-internals:handle', (event) => {
-    const { event: what, what: name, fd } = event as HandleTrace;
-    print('%s %s fd=%d', name, what, fd);
+    const { event: what, where, fd } = event as HandleTrace;
+    print('%s %s fd=%d', where, what, fd);
   });
   diagnostics.subscribe('cluster-internals:state', (event) => {
     const { what, from, to } = event as StateTrace;

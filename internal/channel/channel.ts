@@ -94,6 +94,7 @@ export class Channel {
   readonly #sink: ChannelSink;
   readonly #name: string;
   #state: ChannelState = 'open';
+  #endedHere = false;
 
   /** fds that came, in order, whose tagged frame is not complete yet. */
   readonly #arrived: NativeHandle[] = [];
@@ -119,6 +120,11 @@ export class Channel {
 
   get fd(): number {
     return this.#pipe.fd ?? -1;
+  }
+
+  /** Has this side closed it, so that what the other end said last was not read? */
+  get endedHere(): boolean {
+    return this.#endedHere;
   }
 
   ref(): void {
@@ -157,8 +163,13 @@ export class Channel {
     if (countedBy !== undefined) this.#sink.socketSent(countedBy, envelope.key as string);
     if (this.dialect === 'pipelined') return this.#writeHandle(this.#codec.encode(envelope, 'envelope'), native, { ...told, release });
     const frame = this.#codec.encode(envelope, 'plain');
-    this.#inFlight = { outgoing, frame, attempts: 1 };
-    return this.#writeHandle(frame, native, told);
+    const flight: InFlight = { outgoing, frame, attempts: 1 };
+    this.#inFlight = flight;
+    // What could not be written is never acknowledged: the others need not wait for it.
+    const failed = (): void => {
+      if (this.#inFlight === flight) this.#acknowledged();
+    };
+    return this.#writeHandle(frame, native, { ...told, failed });
   }
 
   #writeHandle(frame: string | Buffer, native: NativeHandle, told: Told): boolean {
@@ -218,15 +229,20 @@ export class Channel {
     if (!isKnownEnvelope(envelope)) {
       native.close();
       const error = new TypeError(`Unknown handle type: ${String((envelope as Envelope).type)}`);
-      process.nextTick(() => this.#sink.error(causedByPeer(error)));
+      process.nextTick(() => this.#blame(error));
       return;
     }
     process.nextTick(() => {
       adopt(envelope, native, (handle) => {
         if (envelope.type === 'net.Socket' && envelope.key !== undefined) this.#sink.socketReceived(handle as Socket, envelope.key);
         this.#emit(envelope.msg, handle);
-      }, (error) => this.#sink.error(error));
+      }, (error) => this.#blame(error));
     });
+  }
+
+  /** What the other end sent cannot be taken. */
+  #blame(error: Error): void {
+    this.#sink.error(causedByPeer(error));
   }
 
   #deliver(message: unknown, handle: SendHandle | undefined): void {
@@ -289,9 +305,17 @@ export class Channel {
       this.#sink.error(alreadyDisconnected());
       return;
     }
+    this.#endedHere = true;
     this.#outbox.flush();
     if (this.#inFlight !== null || this.#decoder.partial) this.#transition('draining');
     else this.#close();
+  }
+
+  /** Ends the channel at once, whatever is half sent or half received: the other end cannot be talked to. */
+  abort(): void {
+    if (this.#state === 'closed') return;
+    this.#endedHere = true;
+    this.#close();
   }
 
   #closeIfDrained(): void {

@@ -123,9 +123,13 @@ export function adopt(
     case 'net.Server': {
       const { Server } = require('node:net') as typeof import('node:net');
       const server = new Server();
-      server.once('error', fail);
+      const failed = (error: Error): void => {
+        native.close();
+        fail(error);
+      };
+      server.once('error', failed);
       server.listen(native, () => {
-        server.off('error', fail);
+        server.off('error', failed);
         deliver(server);
       });
       return;

@@ -26,6 +26,8 @@ export interface Told {
   readonly swallowErrors?: boolean | undefined;
   /** Lets go of the fd that went with it, whatever became of the write. */
   readonly release?: (() => void) | undefined;
+  /** Called beside all others when it could not be written. */
+  readonly failed?: (() => void) | undefined;
 }
 
 /** What the channel hears of its writes. */
@@ -47,9 +49,8 @@ export class Outbox {
   readonly #sink: OutboxSink;
   #joined: (string | Buffer)[] = [];
   #joinedLength = 0;
-  #joinedCallbacks: SendCallback[] = [];
-  /** Is there a frame among the joined ones whose failure is an 'error'? */
-  #joinedLoud = false;
+  /** Who wants to know of the joined frames, in their order. */
+  #joinedTold: Told[] = [];
   /** Has this turn written already, so that what follows is joined? */
   #turnBegan = false;
   #closed = false;
@@ -70,8 +71,7 @@ export class Outbox {
     if (this.#joined.length === 0) flushAtExit(this);
     this.#joined.push(frame);
     this.#joinedLength += frame.length;
-    if (told.callback !== undefined) this.#joinedCallbacks.push(told.callback);
-    else if (!told.swallowErrors) this.#joinedLoud = true;
+    this.#joinedTold.push(told);
     if (this.#joinedLength >= JOIN_LIMIT) this.flush();
     return this.#joinedLength + this.#pipe.writeQueueSize < HIGH_WATER;
   }
@@ -85,25 +85,18 @@ export class Outbox {
   flush(): void {
     if (this.#joined.length === 0) return;
     const frames = this.#joined;
-    const callbacks = this.#joinedCallbacks;
-    const swallowErrors = !this.#joinedLoud;
+    const told = this.#joinedTold;
     this.#joined = [];
-    this.#joinedCallbacks = [];
+    this.#joinedTold = [];
     this.#joinedLength = 0;
-    this.#joinedLoud = false;
     unflushed.delete(this);
-    const frame = frames.length === 1 ? frames[0] as string | Buffer : this.#codec.join(frames);
-    this.#put(frame, null, callbacks.length === 0 ? { swallowErrors } : {
-      callback: (error) => {
-        for (const callback of callbacks) process.nextTick(callback, error);
-      },
-    });
+    this.#put(frames.length === 1 ? frames[0] as string | Buffer : this.#codec.join(frames), null, told);
   }
 
   /** Writes what is joined, then this frame, with the fd of `native` (borrowed until `told.release`). */
   writeNow(frame: string | Buffer, native: NativeHandle | null, told: Told): boolean {
     this.flush();
-    this.#put(frame, native, told);
+    this.#put(frame, native, [told]);
     return this.#pipe.writeQueueSize < HIGH_WATER;
   }
 
@@ -113,34 +106,41 @@ export class Outbox {
     this.#closed = true;
   }
 
-  #put(frame: string | Buffer, native: NativeHandle | null, told: Told): void {
-    const { callback, release } = told;
+  #put(frame: string | Buffer, native: NativeHandle | null, told: readonly Told[]): void {
     if (this.#closed) {
-      release?.();
-      this.fail(channelClosed(), told);
+      for (const one of told) this.fail(channelClosed(), one);
       return;
     }
     const status = writePipe(this.#pipe, frame, native, (errno) => {
       this.#sink.pending(-1);
-      release?.();
-      callback?.(errno < 0 ? systemError(errno, 'write') : null);
+      const error = errno < 0 ? systemError(errno, 'write') : null;
+      for (const { callback, release, failed } of told) {
+        release?.();
+        if (error !== null) failed?.();
+        callback?.(error);
+      }
     });
     switch (status) {
       case PENDING:
         this.#sink.pending(1);
         return;
       case WRITTEN:
-        release?.();
-        if (callback !== undefined) process.nextTick(callback, null);
+        for (const { callback, release } of told) {
+          release?.();
+          if (callback !== undefined) process.nextTick(callback, null);
+        }
         return;
-      default:
-        release?.();
-        this.fail(causedByPeer(systemError(status, 'write')), told);
+      default: {
+        const error = causedByPeer(systemError(status, 'write'));
+        for (const one of told) this.fail(error, one);
+      }
     }
   }
 
   /** A message will not be written: its callback is told, or everybody is. */
-  fail(error: Error, { callback, swallowErrors }: Told): void {
+  fail(error: Error, { callback, swallowErrors, release, failed }: Told): void {
+    release?.();
+    if (failed !== undefined) process.nextTick(failed);
     if (callback !== undefined) process.nextTick(callback, error);
     else if (!swallowErrors) process.nextTick(() => this.#sink.failed(error));
   }

@@ -88,14 +88,14 @@ export function equip(
 
   const sink: ChannelSink = {
     message(message, handle) {
-      if (target.listenerCount('message') === 0) backlog.push([message, handle]);
+      if (backlog.length > 0 || target.listenerCount('message') === 0) backlog.push([message, handle]);
       else target.emit('message', message, handle);
     },
     internalMessage: (message, handle) => void target.emit('internalMessage', message, handle),
     error: (error) => void target.emit('error', error),
     malformed(error) {
       if (side === 'child') throw error;
-      if (spoken.connected) channel.disconnect();
+      channel.abort();
       process.nextTick(() => target.emit('error', error));
     },
     ending(state) {
@@ -113,7 +113,12 @@ export function equip(
   const sockets = new SocketLists(target as Spoken);
   const channel: Channel = new Channel(pipe, options, sink);
   const control = new Control(channel, side === 'parent' ? 1 : 0);
-  if (side === 'child') channel.unref();
+  if (side === 'child') {
+    channel.unref();
+    // A preload of the app's may have been here before us.
+    const listeners = target.listenerCount('message') + target.listenerCount('disconnect');
+    for (let count = 0; count < listeners; count++) control.refCounted();
+  }
 
   const deliverBacklog = (): void => {
     while (backlog.length > 0 && target.listenerCount('message') > 0) {

@@ -45,7 +45,9 @@ export function fork(modulePath: string | URL, args?: readonly string[] | Channe
   }
   checkArguments(modulePath, args, options);
   const given: ChannelForkOptions = { ...options };
-  const { dialect = 'pipelined', name = 'P', serialization = 'json' } = given;
+  const { name = 'P', serialization = 'json', execPath = process.execPath } = given;
+  // Another program than this Node may be no Node at all: it gets what Node's documentation promises it.
+  const dialect = given.dialect ?? (execPath === process.execPath || !execPath ? 'pipelined' : 'node');
   const script = modulePath instanceof URL ? fileURLToPath(modulePath) : String(modulePath);
   const stdio = stdioArray(given);
   const slot = stdio.indexOf('ipc');
@@ -62,7 +64,7 @@ export function fork(modulePath: string | URL, args?: readonly string[] | Channe
   const spawnArguments = [...preload, ...inheritedExecArgv(given.execArgv), script, ...((args ?? []) as string[])];
   let child: ChildProcess;
   try {
-    child = spawnWithPipe(pipe, slot, () => childProcess.spawn(given.execPath || process.execPath, spawnArguments, spawnOptions));
+    child = spawnWithPipe(pipe, slot, () => spawn(execPath || process.execPath, spawnArguments, spawnOptions));
   } catch (error) {
     pipe.close();
     throw error;
@@ -72,7 +74,8 @@ export function fork(modulePath: string | URL, args?: readonly string[] | Channe
   return child;
 }
 
-/** Node's own, also when `register_fork` has put ours in its place since. */
+/** Node's own, also when somebody has put another in its place since, as `register_fork` does. */
+const { spawn } = childProcess;
 const nodeFork = childProcess.fork as unknown as (...args: unknown[]) => void;
 
 /** Bad arguments get the error that Node gives: its own fork is asked, which throws before it starts anything. */
@@ -106,7 +109,8 @@ function childStdio(all: string): string[] {
 }
 
 function childEnvironment(env: NodeJS.ProcessEnv, dialect: Dialect, slot: number, serialization: Serialization): NodeJS.ProcessEnv {
-  const child = { ...env };
+  const child: NodeJS.ProcessEnv = {};
+  for (const name in env) child[name] = env[name]; // Inherited ones too, as Node does.
   if (dialect === 'node') {
     child['NODE_CHANNEL_FD'] = String(slot);
     child['NODE_CHANNEL_SERIALIZATION_MODE'] = serialization;
@@ -118,7 +122,7 @@ function childEnvironment(env: NodeJS.ProcessEnv, dialect: Dialect, slot: number
 
 /** A child inherits the runtime's flags, but not the program of `node -e`, which would fork itself. */
 function inheritedExecArgv(given: readonly string[] | undefined): readonly string[] {
-  if (given) return given;
+  if (given && given !== process.execArgv) return given;
   const program = evalString();
   const at = program === undefined ? -1 : process.execArgv.lastIndexOf(program);
   return at > 0 ? process.execArgv.filter((_, index) => index !== at && index !== at - 1) : process.execArgv;

@@ -114,7 +114,7 @@ class Child {
   readonly #listening = new Map<string, { readonly owner: Asker; readonly faux: FauxHandle }>();
   readonly #places = new Places();
   /** Connections of this turn, in the order of their seq, not yet acknowledged. */
-  #arrived: { readonly message: NewConnection; readonly handle: NativeHandle }[] = [];
+  #arrived: { readonly message: NewConnection; readonly handle: NativeHandle | undefined }[] = [];
 
   constructor(id: number, announced: boolean) {
     this.#name = `W${id}`;
@@ -219,8 +219,8 @@ class Child {
    * acknowledged together at its end, and only then delivered.
    */
   #connectionArrived(message: NewConnection, handle: NativeHandle | undefined): void {
-    if (handle === undefined) return;
     if (!this.#pipelined) {
+      if (handle === undefined) return;
       const taker = this.#takerFor(message.key, 0);
       this.#calls.notify({ ack: message.seq, accepted: taker !== null });
       this.#handTo(taker, message.key, handle);
@@ -240,9 +240,10 @@ class Child {
     this.#arrived = [];
     const rejected: number[] = [];
     const granted = new Map<string, number>();
-    const takers = arrived.map(({ message: { key, seq } }) => {
+    const takers = arrived.map(({ message: { key, seq }, handle }) => {
       const before = granted.get(key) ?? 0;
-      const taker = this.#takerFor(key, before);
+      // Without its fd, which a process at its limit does not get, the primary has to try another.
+      const taker = handle === undefined ? null : this.#takerFor(key, before);
       if (taker === null) rejected.push(seq);
       else granted.set(key, before + 1);
       return taker;
@@ -265,7 +266,8 @@ class Child {
     return limited && _connections + granted >= (maxConnections as number) ? null : server.faux;
   }
 
-  #handTo(taker: FauxHandle | null, key: string, handle: NativeHandle): void {
+  #handTo(taker: FauxHandle | null, key: string, handle: NativeHandle | undefined): void {
+    if (handle === undefined) return;
     traceHandle(taker === null ? 'closed' : 'delivered', key, handle);
     if (taker === null) handle.close();
     else taker.connection(handle);

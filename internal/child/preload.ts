@@ -4,7 +4,7 @@
  * `node --require preload.js app.js`, so it is synchronous and in CommonJS.
  *
  * Owns     nothing afterwards; the channel belongs to `process`
- * Never    leaves a trace for the app: not in `process.execArgv`, not in `process.env`
+ * Never    leaves a trace in `process.execArgv` or `process.env`
  * Node     prepares the channel and the cluster in its bootstrap. NODE_UNIQUE_ID makes it prepare
  *          its own worker role too, without a channel to speak on: `releaseFromNode` takes that away.
  */

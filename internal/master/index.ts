@@ -17,6 +17,7 @@
  * Node     lib/internal/cluster/primary.js
  */
 import { EventEmitter } from 'node:events';
+import { channelOf } from '../channel/process_face';
 import { fork } from '../channel/spawn';
 import { isCausedByPeer } from '../errors';
 import { readWorkerMessage, type QueryServer, type WorkerMessage } from '../messages';
@@ -137,9 +138,8 @@ class Primary {
 
   #receive(peer: Peer, value: unknown, handle: NativeHandle | undefined): void {
     const message = readWorkerMessage(value);
-    // A worker has no reason to send us an fd; whatever comes is closed.
-    handle?.close?.();
-    if (message === null) return;
+    if (message === null) return; // Another part of Node's, or of the app's.
+    handle?.close?.(); // No cluster message of a worker has one.
     traceMessage('received', peer.name, 'P', message);
     if ('ack' in message) return peer.acknowledge(message.ack, message.accepted ? [] : [message.ack]);
     this.#act(peer, message);
@@ -228,7 +228,7 @@ class Primary {
 
   #disconnected(peer: Peer): void {
     const { worker } = peer;
-    peer.lose();
+    peer.lose(channelOf(worker.process)?.endedHere ? 'untold' : 'lost');
     this.#leaveHandles(peer);
     this.#peers.delete(worker);
     if (worker.isDead()) this.#removeWorker(worker);

@@ -5,7 +5,7 @@
  * Owns     the connections handed off and not acknowledged (the primary's copies of their fds). Each
  *          ends in exactly one call of `settled`, with which its `RoundRobinHandle` owns it again.
  * Used by  master/index.ts (replies, acknowledgements, the worker's end), round_robin_handle.ts
- * Never    sends again what was acknowledged
+ * Never    sends again what was acknowledged, or what may have been; closes what is not written yet
  * Keeps    1. hand-offs are in the order of their seq, so an acknowledgement settles from the head
  *          2. after `lose()` nothing is in flight; what was goes back in order: latest first, each to
  *             the head of its queue
@@ -18,19 +18,26 @@ import type { Dialect } from '../channel/channel';
 import { Fifo } from '../fifo';
 import type { NativeHandle } from '../native';
 import type { Worker } from '../worker';
+import type { Seat } from './scheduling';
 
-/** How a hand-off ended. `lost`: the worker is gone and never took it. */
-export type Outcome = 'accepted' | 'rejected' | 'lost';
+/**
+ * How a hand-off ended. `lost`: the worker is gone and never took it. `untold`: this side closed the
+ * channel, with what the worker may have said still in it.
+ */
+export type Outcome = 'accepted' | 'rejected' | 'lost' | 'untold';
 
 /** Who handed a connection off, and owns it again when that has ended. */
 export interface Source {
-  settled(peer: Peer, connection: NativeHandle, outcome: Outcome): void;
+  settled(seat: Seat<Peer>, connection: NativeHandle, outcome: Outcome): void;
 }
 
 interface HandOff {
   readonly seq: number;
   readonly connection: NativeHandle;
+  readonly seat: Seat<Peer>;
   readonly source: Source;
+  /** The channel could not write it: what the worker says to its number cannot mean it. */
+  failed: boolean;
 }
 
 /** A worker, as the primary speaks with it. */
@@ -40,8 +47,10 @@ export class Peer {
   readonly name: string;
   readonly #calls: Calls<never>;
   readonly #inFlight = new Fifo<HandOff>();
-  /** The seq of the last connection that was handed off. */
+  /** The seq of the last one. */
   #lastHandOff = -1;
+  /** How many of them the channel has not written yet: the last ones. */
+  #unwritten = 0;
 
   constructor(worker: Worker, dialect: Dialect) {
     this.worker = worker;
@@ -60,29 +69,44 @@ export class Peer {
   }
 
   /** Hands a connection to the worker's server `key`. False, and the caller keeps it, if there is no channel. */
-  handOff(key: string, connection: NativeHandle, source: Source): boolean {
-    const seq = this.#calls.notify({ act: 'newconn', key }, connection);
+  handOff(key: string, connection: NativeHandle, seat: Seat<Peer>, source: Source): boolean {
+    const seq = this.#calls.notify({ act: 'newconn', key }, connection, this.#written);
     if (seq === -1) return false;
     this.#lastHandOff = seq;
-    this.#inFlight.push({ seq, connection, source });
+    this.#unwritten++;
+    this.#inFlight.push({ seq, connection, seat, source, failed: false });
     return true;
   }
 
+  /** Hand-offs are written in their order, so a count says which; one function serves them all. */
+  readonly #written = (error: Error | null): void => {
+    if (error !== null) {
+      const first = [...this.#inFlight][this.#inFlight.length - this.#unwritten];
+      if (first !== undefined) first.failed = true;
+    }
+    this.#unwritten--;
+  };
+
   /**
    * The worker answered everything up to `upTo`, and refused what is in `rejected`. An answer to what
-   * was never sent is no answer.
+   * it has not been sent is none: those connections are still the channel's, and must stay open.
    */
   acknowledge(upTo: number, rejected: readonly number[]): void {
     if (upTo > this.#lastHandOff) return;
-    for (let first = this.#inFlight.first; first !== undefined && first.seq <= upTo; first = this.#inFlight.first) {
-      this.#inFlight.shift();
-      const { seq, connection, source } = first;
-      source.settled(this, connection, rejected.includes(seq) ? 'rejected' : 'accepted');
+    let answered = 0;
+    for (const { seq } of this.#inFlight) {
+      if (seq > upTo) break;
+      answered++;
+    }
+    if (answered > this.#inFlight.length - this.#unwritten) return;
+    for (; answered > 0; answered--) {
+      const { seq, connection, seat, source, failed } = this.#inFlight.shift() as HandOff;
+      source.settled(seat, connection, failed || rejected.includes(seq) ? 'rejected' : 'accepted');
     }
   }
 
-  /** The worker is gone. */
-  lose(): void {
-    for (const { connection, source } of this.#inFlight.drain().reverse()) source.settled(this, connection, 'lost');
+  /** The channel has ended: `lost` if the worker ended it, `untold` if this side did. */
+  lose(outcome: 'lost' | 'untold'): void {
+    for (const { connection, seat, source } of this.#inFlight.drain().reverse()) source.settled(seat, connection, outcome);
   }
 }

@@ -17,7 +17,7 @@
  *             ├────── 'error' ──────► failed
  *             └── last remove() ────► abandoned ── 'listening', 'error' ──► closed     (D5)
  * Keeps    1. a connection is in exactly one place: queued, in flight to one worker, or closed
- *          2. while a connection is queued, no worker has room in its window
+ *          2. after each event: while a connection is queued, no worker has room in its window
  *          3. a worker that listens here is in `#rotation`, or waits in `binding`
  * Costs    a connection: accept, one sendmsg with its fd and about 70 bytes, one close; its share of
  *          one acknowledgement per turn of the worker's event loop. No closure, no timer.
@@ -31,7 +31,7 @@ import type { QueryServer, SocketName } from '../messages';
 import { UV_EINVAL, UV_TCP_IPV6ONLY, socketName, takeListeningHandle, type ListeningHandle, type NativeHandle } from '../native';
 import { traceHandle, traceState } from '../trace';
 import type { Outcome, Peer, Source } from './peer';
-import { Rotation, WINDOW } from './scheduling';
+import { Rotation, WINDOW, type Seat } from './scheduling';
 
 /** What a worker is told about the handle that it asked for. */
 export type HandleReply = (errno: number | null, fields: { sockname?: SocketName }, handle: NativeHandle | null) => void;
@@ -119,13 +119,14 @@ export class RoundRobinHandle implements ServerHandle, Source {
       this.#transition({ is: 'abandoned' });
       return true;
     }
-    if (!this.#rotation.remove(peer)) return false;
-    if (this.#rotation.size > 0) {
-      this.#distribute();
-      return false;
+    const seated = this.#rotation.remove(peer);
+    if (seated && this.#rotation.size === 0) {
+      this.#close();
+      return true;
     }
-    this.#close();
-    return true;
+    // Also when it had left before: what was in flight to it then may have come back just now.
+    this.#distribute();
+    return false;
   }
 
   // ── binding ────────────────────────────────────────────────────────────────────────────────────
@@ -145,6 +146,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
   }
 
   #bindFailed(errno: number): void {
+    if (this.#state.is === 'failed') return; // `listen` has thrown, and emits as well.
     if (this.#state.is !== 'binding') {
       this.#transition({ is: 'closed' });
       return;
@@ -166,31 +168,31 @@ export class RoundRobinHandle implements ServerHandle, Source {
   /** Hands queued connections to workers, as long as there are both. */
   #distribute(): void {
     while (this.#queue.length > 0) {
-      const peer = this.#rotation.next();
-      if (peer === null) return;
+      const seat = this.#rotation.next();
+      if (seat === null) return;
       const connection = this.#queue.shift() as NativeHandle;
-      if (peer.handOff(this.#key, connection, this)) {
+      if (seat.worker.handOff(this.#key, connection, seat, this)) {
         traceHandle('handed off', this.#key, connection);
       } else {
         // Its channel has ended and its removal is on the way: let the others have it.
         this.#queue.unshift(connection);
-        this.#rotation.retire(peer);
+        seat.retired = true;
       }
     }
   }
 
   /** A hand-off has ended; called by the peer's table, which has forgotten it. */
-  settled(peer: Peer, connection: NativeHandle, outcome: Outcome): void {
-    this.#rotation.settled(peer);
-    if (outcome === 'accepted' || this.#state.is !== 'listening') {
-      connection.close(); // The worker has its own copy, or nobody is left who could take it.
+  settled(seat: Seat<Peer>, connection: NativeHandle, outcome: Outcome): void {
+    seat.inFlight--;
+    if (outcome === 'accepted' || outcome === 'untold' || this.#state.is !== 'listening') {
+      connection.close(); // The worker has its own copy, or may have, or nobody is left who could take it.
     } else if (outcome === 'rejected') {
       traceHandle('rejected', this.#key, connection);
       this.#queue.push(connection);
     } else {
       traceHandle('reclaimed', this.#key, connection);
       this.#queue.unshift(connection);
-      return; // Its worker is still seated: remove() distributes when it is not.
+      return; // The worker is about to be removed, and remove() distributes.
     }
     this.#distribute();
   }

@@ -16,10 +16,13 @@
 /** How many connections may be in flight to a worker of ours. A stock worker gets one at a time. */
 export const WINDOW = 16;
 
-interface Seat<Worker> {
+/** The place of a worker in the rotation, from `add` to `remove`. Listening again is a new seat. */
+export interface Seat<Worker> {
   readonly worker: Worker;
-  window: number;
+  readonly window: number;
   inFlight: number;
+  /** It can take no more, and will be removed. */
+  retired: boolean;
 }
 
 /** The workers of one address, and whose turn it is. */
@@ -32,12 +35,12 @@ export class Rotation<Worker> {
   }
 
   has(worker: Worker): boolean {
-    return this.#find(worker) !== undefined;
+    return this.#seats.some((seat) => seat.worker === worker);
   }
 
   /** Seats a worker at the end of the rotation; `window` is the most that it may have in flight. */
   add(worker: Worker, window: number): void {
-    this.#seats.push({ worker, window, inFlight: 0 });
+    this.#seats.push({ worker, window, inFlight: 0, retired: false });
   }
 
   /** False if it was not seated. */
@@ -48,13 +51,13 @@ export class Rotation<Worker> {
     return true;
   }
 
-  /** The worker for the next connection, which is counted as in flight to it; null while none may have one. */
-  next(): Worker | null {
+  /** The seat for the next connection, which is counted as in flight to it; null while none may have one. */
+  next(): Seat<Worker> | null {
     let best = -1;
     let fewest = Number.POSITIVE_INFINITY;
     for (let at = 0; at < this.#seats.length; at++) {
-      const { inFlight, window } = this.#seats[at] as Seat<Worker>;
-      if (inFlight < window && inFlight < fewest) {
+      const { inFlight, window, retired } = this.#seats[at] as Seat<Worker>;
+      if (!retired && inFlight < window && inFlight < fewest) {
         best = at;
         fewest = inFlight;
       }
@@ -63,22 +66,6 @@ export class Rotation<Worker> {
     const [seat] = this.#seats.splice(best, 1) as [Seat<Worker>];
     this.#seats.push(seat);
     seat.inFlight++;
-    return seat.worker;
-  }
-
-  /** One connection less in flight to this worker, however it ended. */
-  settled(worker: Worker): void {
-    const seat = this.#find(worker);
-    if (seat !== undefined) seat.inFlight--;
-  }
-
-  /** A worker that takes no more; it keeps its seat until it is removed. */
-  retire(worker: Worker): void {
-    const seat = this.#find(worker);
-    if (seat !== undefined) seat.window = 0;
-  }
-
-  #find(worker: Worker): Seat<Worker> | undefined {
-    return this.#seats.find((seat) => seat.worker === worker);
+    return seat;
   }
 }

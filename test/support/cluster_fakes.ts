@@ -5,6 +5,7 @@
 import { EventEmitter } from 'node:events';
 import type { Dialect } from '../../internal/channel/channel';
 import { Peer, type Outcome, type Source } from '../../internal/master/peer';
+import { Rotation, type Seat } from '../../internal/master/scheduling';
 import type { QueryServer } from '../../internal/messages';
 import type { NativeHandle } from '../../internal/native';
 import type { Worker } from '../../internal/worker';
@@ -20,9 +21,13 @@ export type FakeHandle = NativeHandle & { closed?: boolean };
 export class FakeProcess extends EventEmitter {
   connected = true;
   readonly sent: Sent[] = [];
+  /** What was sent is written at once, unless this holds it back: then by calling what is in it. */
+  unwritten: ((error: Error | null) => void)[] | null = null;
 
-  send(message: unknown, handle?: unknown): boolean {
+  send(message: unknown, handle?: unknown, _options?: unknown, written?: (error: Error | null) => void): boolean {
     this.sent.push({ message: message as Sent['message'], handle: handle as FakeHandle | undefined });
+    if (written !== undefined && this.unwritten !== null) this.unwritten.push(written);
+    else written?.(null);
     return true;
   }
 }
@@ -35,6 +40,13 @@ export class FakeWorker {
   constructor(id: number, dialect: Dialect = 'pipelined') {
     this.id = id;
     this.peer = new Peer({ id, process: this.process } as unknown as Worker, dialect);
+  }
+
+  /** A seat of its own, for hand-offs that no rotation has asked for. */
+  seat(): Seat<Peer> {
+    const rotation = new Rotation<Peer>();
+    rotation.add(this.peer, 16);
+    return rotation.next() as Seat<Peer>;
   }
 
   /** The connections that it was sent, in order. */
@@ -52,10 +64,10 @@ export class FakeWorker {
     if (last) this.peer.acknowledge(last.message.seq, rejected);
   }
 
-  /** Its channel ends. */
-  lose(): void {
+  /** Its channel ends, by its own doing or by the primary's. */
+  lose(outcome: 'lost' | 'untold' = 'lost'): void {
     this.process.connected = false;
-    this.peer.lose();
+    this.peer.lose(outcome);
   }
 }
 
@@ -80,8 +92,8 @@ export class FakeConnection implements NativeHandle {
 export class FakeSource implements Source {
   readonly outcomes: [connection: NativeHandle, outcome: Outcome, by: Peer][] = [];
 
-  settled(by: Peer, connection: NativeHandle, outcome: Outcome): void {
-    this.outcomes.push([connection, outcome, by]);
+  settled({ worker }: Seat<Peer>, connection: NativeHandle, outcome: Outcome): void {
+    this.outcomes.push([connection, outcome, worker]);
   }
 }
 

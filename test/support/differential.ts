@@ -148,7 +148,7 @@ export async function runScenario(file: string, options: RunOptions): Promise<Tr
     }, directory, deadline);
     const traces: Traces = new Map();
     for (const [name, entries] of readLogs(directory)) {
-      if (/^[PWC]/.test(name)) checkImplementation(entries, implementation, `${path.basename(file)} ${name}`);
+      if (/^(P|[WC]\d)/.test(name)) checkImplementation(entries, implementation, `${path.basename(file)} ${name}`);
       for (const { subject, line } of normalise(entries)) {
         const key = `${name} ${subject}`;
         const lines = traces.get(key) ?? [];

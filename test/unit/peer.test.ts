@@ -6,7 +6,7 @@ function handedOff(count: number): { worker: FakeWorker; source: FakeSource; con
   const worker = new FakeWorker(1);
   const source = new FakeSource();
   const connections = Array.from({ length: count }, (_, at) => new FakeConnection(100 + at));
-  for (const connection of connections) expect(worker.peer.handOff('key', connection, source)).toBe(true);
+  for (const connection of connections) expect(worker.peer.handOff('key', connection, worker.seat(), source)).toBe(true);
   return {
     worker, source, connections, seqs: worker.connections.map(({ message }) => message.seq),
     outcomes: () => source.outcomes.map(([connection, outcome]) => `${(connection.fd ?? 0) - 100} ${outcome}`),
@@ -44,7 +44,7 @@ test('M-3: an acknowledgement of a number below everything in flight settles not
   const worker = new FakeWorker(1);
   const source = new FakeSource();
   for (let times = 0; times < 5; times++) worker.peer.send({ ack: times }); // uses up 0 to 4
-  worker.peer.handOff('key', new FakeConnection(1), source);
+  worker.peer.handOff('key', new FakeConnection(1), worker.seat(), source);
   for (const number of [0, 4]) worker.peer.acknowledge(number, []);
   expect([source.outcomes, worker.peer.inFlight]).toEqual([[], 1]);
 });
@@ -71,7 +71,7 @@ test('without a channel nothing is handed off, and the caller keeps the connecti
   const source = new FakeSource();
   const connection = new FakeConnection(1);
   worker.process.connected = false;
-  expect(worker.peer.handOff('key', connection, source)).toBe(false);
+  expect(worker.peer.handOff('key', connection, worker.seat(), source)).toBe(false);
   expect(worker.peer.send({ act: 'disconnect' })).toBe(false);
   worker.lose();
   expect([worker.peer.inFlight, connection.closes, source.outcomes, worker.process.sent]).toEqual([0, 0, [], []]);
@@ -80,7 +80,7 @@ test('without a channel nothing is handed off, and the caller keeps the connecti
 test('hand-offs of two addresses share one order and go back each to its own', () => {
   const worker = new FakeWorker(1);
   const sources = [new FakeSource(), new FakeSource()] as const;
-  for (let at = 0; at < 4; at++) worker.peer.handOff(`key ${at % 2}`, new FakeConnection(at), sources[(at % 2) as 0 | 1]);
+  for (let at = 0; at < 4; at++) worker.peer.handOff(`key ${at % 2}`, new FakeConnection(at), worker.seat(), sources[(at % 2) as 0 | 1]);
   worker.peer.acknowledge(worker.connections[1]!.message.seq, []);
   worker.lose();
   expect(sources.map(({ outcomes }) => outcomes.map(([{ fd }, outcome]) => `${fd} ${outcome}`))).toEqual([
@@ -93,12 +93,41 @@ test('a source that hands off again while it is told keeps the table in order', 
   const handed: number[] = [];
   const source = {
     settled: (): void => {
-      if (handed.length < 3) worker.peer.handOff('key', new FakeConnection(handed.push(handed.length)), source);
+      if (handed.length < 3) worker.peer.handOff('key', new FakeConnection(handed.push(handed.length)), worker.seat(), source);
     },
   };
-  worker.peer.handOff('key', new FakeConnection(0), source);
+  worker.peer.handOff('key', new FakeConnection(0), worker.seat(), source);
   worker.peer.acknowledge(0, []);
   expect([handed, worker.peer.inFlight]).toEqual([[0], 1]);
   worker.peer.acknowledge(1, []);
   expect(worker.connections.map(({ message }) => message.seq)).toEqual([0, 1, 2]);
+});
+
+test('an answer to what the channel has not written yet is none: the connection stays open', () => {
+  const worker = new FakeWorker(1);
+  const source = new FakeSource();
+  worker.peer.handOff('key', new FakeConnection(0), worker.seat(), source);
+  worker.process.unwritten = [];
+  worker.peer.handOff('key', new FakeConnection(1), worker.seat(), source);
+  worker.peer.acknowledge(1, []);
+  expect([source.outcomes.length, worker.peer.inFlight]).toEqual([0, 2]);
+  for (const written of worker.process.unwritten) written(null);
+  worker.peer.acknowledge(1, []);
+  expect(source.outcomes.map(([{ fd }, outcome]) => `${fd} ${outcome}`)).toEqual(['0 accepted', '1 accepted']);
+});
+
+test('a hand-off that could not be written is refused, whatever the worker says', () => {
+  const worker = new FakeWorker(1);
+  const source = new FakeSource();
+  worker.process.unwritten = [];
+  for (let at = 0; at < 3; at++) worker.peer.handOff('key', new FakeConnection(at), worker.seat(), source);
+  worker.process.unwritten.forEach((written, at) => written(at === 1 ? new Error('write EMFILE') : null));
+  worker.peer.acknowledge(2, []);
+  expect(source.outcomes.map(([{ fd }, outcome]) => `${fd} ${outcome}`)).toEqual(['0 accepted', '1 rejected', '2 accepted']);
+});
+
+test('a channel that this side has ended: nobody knows what the worker took', () => {
+  const { worker, outcomes } = handedOff(2);
+  worker.lose('untold');
+  expect(outcomes()).toEqual(['1 untold', '0 untold']);
 });

@@ -39,7 +39,7 @@ describe('published', () => {
     traceHandle('queued', 'key', { fd: 7 });
     traceHandle('closed', 'key', {});
     traceHandle('closed', 'key', null);
-    expect(events).toEqual([{ event: 'queued', what: 'key', fd: 7 }, { event: 'closed', what: 'key', fd: -1 }, { event: 'closed', what: 'key', fd: -1 }]);
+    expect(events).toEqual([{ event: 'queued', where: 'key', fd: 7 }, { event: 'closed', where: 'key', fd: -1 }, { event: 'closed', where: 'key', fd: -1 }]);
   });
 
   test('a state: of what, from where to where', () => {
@@ -88,9 +88,9 @@ describe('NODE_DEBUG', () => {
         from = at + 1;
       }
     };
-    inOrder(/W1 → P online seq=0 \(received\)/, /W1: none → online/, /W1 → P queryServer .*address="127\.0\.0\.1" port=0 .*\(received\)/,
-      /: binding → listening/, /P → W1 reply to 1 errno=null key="127\.0\.0\.1:0:4:undefined:0" .*sockname=/,
-      /W1 → P listening .*\(received\)/, /W1: online → listening/, /queued fd=\d+/, /P → W1 newconn key="127\.0\.0\.1:0:4:undefined:0" seq=\d+ fd=\d+$/,
+    inOrder(/W1 → P online seq=0 \(received\)/, /W1: none → online/, /W1 → P queryServer .*address='127\.0\.0\.1' port=0 .*\(received\)/,
+      /: binding → listening/, /P → W1 reply to 1 errno=null key='127\.0\.0\.1:0:4:undefined:0' .*sockname=/,
+      /W1 → P listening .*\(received\)/, /W1: online → listening/, /queued fd=\d+/, /P → W1 newconn key='127\.0\.0\.1:0:4:undefined:0' seq=\d+ fd=\d+$/,
       /W1 → P accepted upTo=\d+.*\(received\)/, /P → W1 disconnect/, /W1: listening → disconnected/);
     inOrder(/W1 → P online seq=0$/, /W1 → P queryServer /, /P → W1 newconn .*fd=\d+ \(received\)/, /W1 → P accepted upTo=/, / delivered fd=/);
     expect(stderr).not.toContain('NODE_CLUSTER');
