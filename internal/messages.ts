@@ -145,7 +145,8 @@ export function isServerReply(reply: PrimaryMessage): reply is ServerReply {
 
 type Fields = Record<string, unknown>;
 
-function isClusterMessage(value: unknown): value is Fields {
+/** Is this meant for the cluster, whatever is in it? Other NODE_ messages are other parts' business. */
+export function isClusterMessage(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && (value as Fields)['cmd'] === CLUSTER;
 }
 

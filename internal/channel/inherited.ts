@@ -1,6 +1,10 @@
 /**
- * How a child learns of the channel that it inherited: one environment variable, written by
- * spawn.ts and taken away by child/preload.ts before the app or a grandchild can see it.
+ * How a child learns of the channel that it inherited: one environment variable, and the flag that
+ * loads our preload. Written by spawn.ts, taken away by child/preload.ts before the app or a
+ * grandchild can see them.
+ *
+ * A preload in NODE_OPTIONS runs before one on the command line, and may use `process.send` like any
+ * other code. So where there are NODE_OPTIONS, ours stands at their head.
  *
  * Node     NODE_CHANNEL_FD and NODE_CHANNEL_SERIALIZATION_MODE, which would wake Node's own channel
  */
@@ -17,6 +21,28 @@ const VARIABLE = 'CLUSTER_INTERNALS_CHANNEL';
 /** Writes the channel into the environment of a child. */
 export function announceChannel(env: NodeJS.ProcessEnv, { fd, serialization }: InheritedChannel): void {
   env[VARIABLE] = `${fd},${serialization}`;
+}
+
+/** The flags that load `preload` in a child with this environment: on its command line, or else in its NODE_OPTIONS. */
+export function announcePreload(env: NodeJS.ProcessEnv, preload: string): string[] {
+  const options = env['NODE_OPTIONS'];
+  if (!options) return ['--require', preload];
+  env['NODE_OPTIONS'] = inNodeOptions(preload) + options;
+  return [];
+}
+
+/** Takes the flags away again, wherever they stood. */
+export function removePreload(env: NodeJS.ProcessEnv, execArgv: string[], preload: string): void {
+  // A worker thread of the app inherits execArgv, and runs this without a channel of its own.
+  const at = execArgv.indexOf(preload);
+  if (at > 0) execArgv.splice(at - 1, 2);
+  const flag = inNodeOptions(preload);
+  const options = env['NODE_OPTIONS'];
+  if (options?.startsWith(flag)) env['NODE_OPTIONS'] = options.slice(flag.length);
+}
+
+function inNodeOptions(preload: string): string {
+  return `--require "${preload.replace(/["\\]/g, '\\$&')}" `;
 }
 
 /** Was this process started with a channel of ours that nobody has opened yet? */

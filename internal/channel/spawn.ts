@@ -17,7 +17,7 @@ import { nodeError } from '../errors';
 import { delayClose, evalString, newPipe, spawnWithPipe } from '../native';
 import type { Dialect } from './channel';
 import type { Serialization } from './framing';
-import { announceChannel } from './inherited';
+import { announceChannel, announcePreload } from './inherited';
 import { equip } from './process_face';
 
 /** Node's options, each of which may be undefined as in Node, and two of our own. */
@@ -53,12 +53,13 @@ export function fork(modulePath: string | URL, args?: readonly string[] | Channe
   const slot = stdio.indexOf('ipc');
   stdio[slot] = 'ignore';
 
-  const preload = dialect === 'node' ? [] : ['--require', preloadPath];
+  const env = childEnvironment(given.env ?? process.env, dialect, slot, serialization);
+  const preload = dialect === 'node' ? [] : announcePreload(env, preloadPath);
   const spawnOptions = {
     ...given,
     stdio: stdio as StdioOptions,
     shell: false,
-    env: childEnvironment(given.env ?? process.env, dialect, slot, serialization),
+    env,
   } as SpawnOptions;
   const pipe = newPipe();
   const spawnArguments = [...preload, ...inheritedExecArgv(given.execArgv), script, ...((args ?? []) as string[])];

@@ -9,13 +9,11 @@
  *          its own worker role too, without a channel to speak on: `releaseFromNode` takes that away.
  */
 import { equip } from '../channel/process_face';
-import { takeInheritedChannel } from '../channel/inherited';
+import { removePreload, takeInheritedChannel } from '../channel/inherited';
 import { openPipe } from '../native';
 import { nodeCluster, takeSeat } from '../seat';
 
-// A worker thread of the app inherits execArgv, and runs this without a channel of its own.
-const at = process.execArgv.indexOf(__filename);
-if (at > 0) process.execArgv.splice(at - 1, 2);
+removePreload(process.env, process.execArgv, __filename);
 
 const inherited = takeInheritedChannel(process.env);
 if (inherited !== null) {

@@ -20,7 +20,7 @@ import { EventEmitter } from 'node:events';
 import { channelOf } from '../channel/process_face';
 import { fork } from '../channel/spawn';
 import { isCausedByPeer } from '../errors';
-import { readWorkerMessage, type QueryServer, type WorkerMessage } from '../messages';
+import { isClusterMessage, readWorkerMessage, type QueryServer, type WorkerMessage } from '../messages';
 import { UV_EADDRINUSE, nodeMajor, type NativeHandle } from '../native';
 import { traceMessage, traceState } from '../trace';
 import { workerClass, type Worker } from '../worker';
@@ -138,8 +138,8 @@ class Primary {
 
   #receive(peer: Peer, value: unknown, handle: NativeHandle | undefined): void {
     const message = readWorkerMessage(value);
-    if (message === null) return; // Another part of Node's, or of the app's.
-    handle?.close?.(); // No cluster message of a worker has one.
+    if (isClusterMessage(value)) release(handle); // No cluster message of a worker has one.
+    if (message === null) return;
     traceMessage('received', peer.name, 'P', message);
     if ('ack' in message) return peer.acknowledge(message.ack, message.accepted ? [] : [message.ack]);
     this.#act(peer, message);
@@ -266,6 +266,12 @@ class Primary {
       else worker.once('online', () => debug(worker));
     }
   }
+}
+
+/** Closes what nobody asked for: a native handle, a server or a socket. */
+function release(handle: { close?(): void; destroy?(): void } | undefined): void {
+  if (typeof handle?.destroy === 'function') handle.destroy();
+  else handle?.close?.();
 }
 
 /**
