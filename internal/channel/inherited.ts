@@ -41,8 +41,9 @@ export function removePreload(env: NodeJS.ProcessEnv, execArgv: string[], preloa
   if (options?.startsWith(flag)) env['NODE_OPTIONS'] = options.slice(flag.length);
 }
 
+/** NODE_OPTIONS quotes as JSON does. */
 function inNodeOptions(preload: string): string {
-  return `--require "${preload.replace(/["\\]/g, '\\$&')}" `;
+  return ['--require', JSON.stringify(preload), ''].join(' ');
 }
 
 /** Was this process started with a channel of ours that nobody has opened yet? */
