@@ -87,4 +87,136 @@ export const rules: readonly Rule[] = [
     what: "A ChildProcess whose channel this side closed gets its 'close'; in Node it never does.",
     oursOnly: [{ of: 'P W3', matches: /process 'close'/ }],
   },
+  {
+    number: 'D5', clause: 'P-8', scenario: 'wire-close-behind-the-query',
+    what: 'A worker may leave an address that is still being bound; in Node the primary dies of it.',
+    stockOnly: [{ of: 'P main', matches: /^uncaught 'TypeError'/ }, { of: 'P self', matches: /exits with 1/ }],
+    oursOnly: [
+      { of: 'P self', matches: /exits with 0/ }, { of: 'P client', matches: /^got 'ECONNREFUSED'/ }, { of: 'R1 wire', matches: /^"leave"/ },
+      { of: 'P W1', matches: /^worker '(message|disconnect|exit)'/ },
+    ],
+    exit: true,
+  },
+  {
+    number: 'D6', clause: 'M-3', scenario: 'wire-same-query-twice', versions: [20],
+    what: 'Who asks twice for one address is told that it is in use; in Node 20 the primary dies of an assertion.',
+    stockOnly: [{ of: 'P main', matches: /^uncaught 'Error' 'ERR_INTERNAL_ASSERTION'/ }, { of: 'P self', matches: /exits with 1/ }],
+    oursOnly: [
+      { of: 'P self', matches: /exits with 0/ }, { of: 'R1 wire', matches: /"errno":-98/ },
+      { of: 'P W1', matches: /^(sent reply to queryServer 2 {"errno":-98|worker '(disconnect|exit)')/ },
+    ],
+    exit: true,
+  },
+  {
+    number: 'D7', clause: 'P-32', scenario: 'wire-numbers',
+    what: 'The messages to each worker are counted by themselves; in Node all workers share one count.',
+    stockOnly: [{ of: 'R2 number', matches: /^of the answer 1/ }],
+    oursOnly: [{ of: 'R2 number', matches: /^of the answer 0/ }],
+  },
+  {
+    number: 'new', clause: 'P-20', scenario: 'disconnected-twice',
+    what: 'A worker that is told twice to leave leaves once, with 0; in Node it ends its channel twice and dies of that.',
+    stockOnly: [{ of: 'P W1', matches: /'exit' (Worker\(1\) )?1 null/ }, { of: 'W1 self', matches: /exits with 1/ }],
+    oursOnly: [{ of: 'P W1', matches: /'exit' (Worker\(1\) )?0 null/ }, { of: 'W1 self', matches: /exits with 0/ }],
+  },
+  {
+    number: 'D20', clause: 'Q-10', scenario: 'scheduling-none-same-port-twice', versions: [22, 24, 26],
+    what: 'SCHED_NONE: the second server of a worker on its own port gets EADDRINUSE; in Node the worker dies of an assertion.',
+    stockOnly: [
+      { of: 'P W1', matches: /^(sent reply to queryServer 2 {"errno":0|(worker|cluster) 'exit' (Worker\(1\) )?1 null)/ },
+      { of: 'W1 self', matches: /^(received reply to queryServer 2 {"errno":0|exits with 1)/ },
+    ],
+    oursOnly: [
+      { of: 'P W1', matches: /^(sent reply to queryServer 2 {"errno":-98|received (close|exited)|sent reply to exited|(worker|cluster) 'exit' (Worker\(1\) )?0 null)/ },
+      { of: 'W1 self', matches: /^(received reply to (queryServer 2 {"errno":-98|exited)|second|sent (close|exited)|exits with 0)/ }, { of: 'W1 client', matches: /^got 'first'/ },
+    ],
+  },
+  // ── child_process.fork ─────────────────────────────────────────────────────────────────────────
+  {
+    number: 'D1', clause: 'I-11', scenario: 'fork/bytes-that-are-no-message',
+    what: "Bytes of a child that are no message are an 'error' of its ChildProcess, and end the channel; in Node the parent throws.",
+    stockOnly: [{ of: 'P C1', matches: /^(uncaught|message 'after')/ }, { of: 'C1 self', matches: /^got 'go on'/ }],
+    oursOnly: [{ of: 'P C1', matches: /^'error' 'SyntaxError'/ }],
+  },
+  {
+    number: 'D2', clause: 'I-23', scenario: 'fork/handles-among-messages',
+    what: 'Nothing waits for a handle to be acknowledged, so `send` has no such reason to give false.',
+    cut: [/^(message|socket|server) \d (true|false)$/],
+  },
+  {
+    number: 'D4', clause: 'I-45', scenario: 'fork/killed-with-a-socket-under-way',
+    what: "A child that dies before it has taken a handle gets its 'disconnect', and the handle is closed.",
+    stockOnly: [{ of: 'P client', matches: /^hangs/ }],
+    oursOnly: [{ of: 'P C1', matches: /^child 'disconnect'/ }, { of: 'P client', matches: /^closed/ }],
+  },
+  {
+    number: 'D9', clause: 'I-24', scenario: 'fork/never-reads',
+    what: 'The callback of a message that was never written gets an error.',
+    stockOnly: [{ of: 'P C1 large', matches: /^callback null/ }],
+    oursOnly: [{ of: 'P C1 large', matches: /^callback '/ }],
+  },
+  {
+    number: 'D9', clause: 'I-56', scenario: 'fork/lost-by-disconnect',
+    what: 'The same where this side closes the channel.',
+    stockOnly: [{ of: 'P C1', matches: /^callback null/ }],
+    oursOnly: [{ of: 'P C1', matches: /^callback '/ }],
+  },
+  {
+    number: 'D11', clause: 'I-43', scenario: 'fork/forged-internal-messages',
+    what: 'A forged message of the channel itself is ignored; in Node an assertion fails here or there.',
+    stockOnly: [{ of: 'P uncaught', matches: /ERR_INTERNAL_ASSERTION/ }, { of: 'C2 uncaught', matches: /ERR_INTERNAL_ASSERTION/ }, { of: 'C3 uncaught', matches: /ERR_INTERNAL_ASSERTION/ }],
+  },
+  {
+    number: 'D14', clause: 'I-31', scenario: 'fork/waiting-messages-and-disconnect',
+    what: 'Messages that wait for a listener survive the end of the channel; in Node they are lost, or a TypeError.',
+    stockOnly: [{ of: 'P uncaught', matches: /^TypeError/ }],
+    oursOnly: [{ of: 'P C1', matches: /^got / }],
+  },
+  {
+    number: 'new', clause: 'I-31', scenario: 'fork/messages-before-a-listener',
+    what: 'Of several waiting messages a `once` listener takes one, and the others wait for the next listener; in Node they are lost.',
+    oursOnly: [{ of: 'P C2', matches: /^got [23]$/ }],
+  },
+  {
+    number: 'D19', clause: 'I-60b', scenario: 'fork/parent-alive-after-a-large-message',
+    what: 'A large message leaves the channel of a parent ref-ed; in Node the parent ends while it waits for the answer.',
+    oursOnly: [{ of: 'P answers', matches: /^got 'answer'/ }],
+  },
+  {
+    number: 'D21', clause: 'I-53', scenario: 'fork/server-after-its-children',
+    what: 'A server whose sent sockets are gone with their children counts and closes; in Node neither calls back.',
+    oursOnly: [{ of: 'P main', matches: /^(getConnections|close) / }],
+  },
+  {
+    number: 'new', clause: 'I-28', scenario: 'fork/message-that-cannot-be-sent-with-a-socket',
+    what: 'A message that cannot be encoded leaves its socket with the sender; in Node nobody has it any more.',
+    stockOnly: [{ of: 'P main', matches: /^kept false/ }],
+    oursOnly: [{ of: 'P main', matches: /^kept true/ }, { of: 'P client', matches: /^got 'from the parent'/ }],
+  },
+  {
+    number: 'new', clause: 'I-57', scenario: 'fork/closed-by-the-parent',
+    what: "A ChildProcess whose channel this side closed gets its 'close'; in Node it never does.",
+    oursOnly: [{ of: 'P C1', matches: /^child 'close'/ }],
+  },
+  {
+    number: 'new', clause: 'I-14', scenario: 'fork/length-of-two-gigabytes', versions: [20],
+    what: 'The length of an advanced message is unsigned, as in Node from 22 on.',
+    stockOnly: [{ of: 'C1 self', matches: /^(uncaught 'Error'|exits with 9)/ }],
+    oursOnly: [{ of: 'C1 self', matches: /^(disconnected|exits with 0)/ }],
+  },
+  {
+    number: 'new', clause: 'I-3', scenario: 'fork/members-beside-the-documented',
+    what: 'What Node keeps in undocumented members of `process` and ChildProcess is private here.',
+    cut: [/^members .*/],
+  },
+  {
+    number: 'new', clause: 'I-2', scenario: 'fork/internal-listeners-of-the-process',
+    what: 'The channel does not listen to its own messages as events.',
+    cut: [/^(internalMessage|newListener) \d/],
+  },
+  {
+    number: 'new', clause: 'I-57', scenario: 'fork/spawn-fails',
+    what: "'close' comes after 'disconnect' also where no process was started.",
+    cut: [/^child '(disconnect|close)'/],
+  },
 ];

@@ -49,20 +49,22 @@ function show(value) {
 const { fork } = childProcess;
 childProcess.fork = function (...args) {
   const child = fork.apply(this, args);
+  if (registered !== undefined && '_handleQueue' in child) throw new Error('not forked by ours');
   const as = `C${names.size + 1}`;
   names.set(child, as);
   if (child.pid !== undefined) record({ child: child.pid, as });
   return child;
 };
 
-const oursIsHere = process.channel ? !('_handleQueue' in process) : registered !== undefined;
+// A child with another execPath speaks over Node's own channel under ours as well; what it forks does not.
+const oursIsHere = registered !== undefined || (process.channel && !('_handleQueue' in process));
 record({ subject: 'self', text: 'started', implementation: oursIsHere ? 'ours' : 'stock' });
 process.on('exit', (code) => see('self', 'exits with', code));
 
 // ── what scenarios watch ─────────────────────────────────────────────────────────────────────────
 
-/** Records these events of a child, with their arguments; all but 'error', if none are given. */
-function watch(child, events = ['spawn', 'message', 'disconnect', 'exit', 'close']) {
+/** Records these events of a child, with their arguments. */
+function watch(child, events = ['spawn', 'message', 'disconnect', 'exit']) {
   const subject = names.get(child);
   for (const event of events) {
     child.on(event, function (...values) {
@@ -79,9 +81,9 @@ function look(child, when) {
   see(names.get(child), when, { connected, channel: channel === null ? null : typeof channel, exitCode, signalCode, killed });
 }
 
-/** Waits until a child's channel, process and streams have ended. */
+/** Waits until a child's channel and process have ended. Not for 'close', which Node does not always emit. */
 function gone(child) {
-  return Promise.all([next(child, 'exit'), next(child, 'disconnect'), next(child, 'close')]);
+  return Promise.all([next(child, 'exit'), next(child, 'disconnect')]);
 }
 
 /** The outcome of a call, recorded: what it gave, or what it threw. */
@@ -95,6 +97,17 @@ function attempt(subject, what, call) {
   }
 }
 
+/** Stops this process, without a turn of its event loop, until `unblock` in another one. */
+function block(file) {
+  while (!fs.existsSync(file)) Atomics.wait(pause, 0, 0, 1);
+}
+
+function unblock(file) {
+  fs.writeFileSync(file, '');
+}
+
+const pause = new Int32Array(new SharedArrayBuffer(4));
+
 /** Arguments or flags, without what puts ours in the place of Node's. */
 function withoutRegister(args) {
   const at = args.findIndex((arg, index) => arg === '--require' && args[index + 1] === registered);
@@ -102,6 +115,7 @@ function withoutRegister(args) {
 }
 
 module.exports = {
-  see, show, watch, look, gone, attempt, withoutRegister, processListeners, registered: () => registered,
+  see, show, watch, look, gone, attempt, block, unblock, withoutRegister, processListeners, registered,
+  nameOf: (child) => names.get(child),
   next, message, ask, turns, ownPort,
 };

@@ -38,7 +38,7 @@ const code = (text: string): string => text.replace(/\/\*[\s\S]*?\*\//g, '').rep
 
 /** Every module that a source names, however it loads it, types included. */
 function imports(text: string): string[] {
-  const named = [...code(text).matchAll(/(?:\bfrom|\bimport|\brequire|\bimport\s*\(|\brequire\s*\()\s*\(?\s*(['"])([^'"\n]+)\1/g)];
+  const named = [...code(text).matchAll(/(?:\bfrom|\bimport|(?<!-)\brequire|\bimport\s*\(|\brequire\s*\()\s*\(?\s*(['"])([^'"\n]+)\1/g)];
   return [...new Set(named.map((match) => match[2] as string))];
 }
 

@@ -7,8 +7,8 @@ const wire = require('../wire');
 if (wire.here) {
   const { say, hear, leave } = wire.open();
   const query = { act: 'queryServer', index: 0, data: null, address: null, port: ownPort(), addressType: 4 };
-  say(wire.said(0, { act: 'online' }), wire.said(1, query), wire.said(2, { act: 'close', key: `null:${ownPort()}:4:undefined` }),
-    wire.said(3, { act: 'close', key: `null:${ownPort()}:4:undefined:0` }), 'closed');
+  const key = `null:${ownPort()}:4:undefined${Number(process.versions.node.split('.')[0]) < 22 ? ':0' : ''}`;
+  say(wire.said(0, { act: 'online' }), wire.said(1, query), wire.said(2, { act: 'close', key }), 'closed');
   hear().then(leave);
 } else primary();
 

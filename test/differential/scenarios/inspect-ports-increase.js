@@ -1,0 +1,41 @@
+// Covers: C-32
+// Which flags make a worker be inspected, and how its port follows from the primary's.
+'use strict';
+const cluster = require('node:cluster');
+const { see, next } = require('../observe');
+
+process.debugPort = 30000;
+(async () => {
+  const own = process.execArgv;
+  const start = async (...values) => {
+    // Killed before it opens its inspector: only what it is started with matters.
+    const worker = cluster.fork();
+    see('main', ...values, worker.process.spawnargs.filter((flag) => flag.includes('inspect')));
+    const exit = next(worker, 'exit');
+    worker.process.kill('SIGKILL');
+    await exit;
+  };
+  for (const flag of ['--inspect', '--inspect=127.0.0.1:0', '--inspect-brk', '--inspect-port=7', '--inspect-publish-uid=http', '--no-warnings', '--inspector']) {
+    cluster.setupPrimary({ execArgv: [...own, flag] });
+    await start(flag);
+  }
+  cluster.setupPrimary({ execArgv: [...own, '--inspect'] });
+  cluster.setupPrimary({ inspectPort: 4000 });
+  await start('a number');
+  let asked = 0;
+  cluster.setupPrimary({ inspectPort: () => 5000 + asked++ });
+  await start('a function');
+  await start('a function again');
+  cluster.setupPrimary({ inspectPort: undefined });
+  await start('the default again');
+  process.debugPort = 65530;
+  await start('above the last port');
+  process.debugPort = 30000;
+  cluster.setupPrimary({ execArgv: own });
+  for (const options of ['--inspect', '--no-warnings --inspect-port=0', '--no-warnings']) {
+    // Node looks at the environment once for each array of flags.
+    cluster.setupPrimary({ execArgv: [...own] });
+    process.env.NODE_OPTIONS = options;
+    await start('by NODE_OPTIONS', options);
+  }
+})();

@@ -1,0 +1,3 @@
+#!/bin/sh
+# Stands for Node, and starts it.
+exec "$REAL_NODE" "$@"
