@@ -10,14 +10,17 @@ import { getSystemErrorName, inspect } from 'node:util';
 
 type ErrorBase = new (message: string) => Error;
 
-/** An error as Node builds it: `name` is the class, the code shows in the stack and in `.code`. */
+/** An error as Node builds it: the code shows in its stack and text and is its one enumerable property. */
 export function nodeError(Base: ErrorBase, code: string, message: string): Error & { code: string } {
   const error = new Base(message);
-  const { name } = error;
-  error.name = `${name} [${code}]`;
+  const text = `${error.name} [${code}]`;
   // V8 renders the header of a stack once, when it is first read: read it while the code is in the name.
+  Object.defineProperty(error, 'name', { value: text, configurable: true });
   void error.stack;
-  error.name = name;
+  Reflect.deleteProperty(error, 'name');
+  Object.defineProperty(error, 'toString', {
+    value: () => `${text}: ${error.message}`, writable: true, configurable: true, enumerable: false,
+  });
   return Object.assign(error, { code });
 }
 

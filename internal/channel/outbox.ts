@@ -1,9 +1,10 @@
 /**
  * The writing end of a channel: frames leave in order, in as few writes as order and promptness allow.
  *
- *   first frame of a turn        written at once
+ *   first frames of a turn       written at once, each: a process that says its last words and dies
+ *                                of a signal has said them
  *   later frames of that turn    joined, written together at its end (or at 64 KiB, or when an fd has
- *                                to go, or when the process exits)
+ *                                to go, or when the process exits): D15
  *   a frame with an fd           a write of its own, at once: the kernel takes one fd per call
  *
  * Owns     the frames that are joined and not written; a frame that is on its way belongs to the
@@ -39,6 +40,8 @@ export interface OutboxSink {
 
 /** Above this many unwritten bytes `send` returns false. */
 const HIGH_WATER = 65536 * 2;
+/** So many frames of a turn are written at once, before the rest of the turn is joined. */
+const EAGER = 8;
 /** Joined frames are written before the end of the turn when they have grown to this length. */
 const JOIN_LIMIT = 65536;
 
@@ -51,8 +54,8 @@ export class Outbox {
   #joinedLength = 0;
   /** Who wants to know of the joined frames, in their order. */
   #joinedTold: Told[] = [];
-  /** Has this turn written already, so that what follows is joined? */
-  #turnBegan = false;
+  /** How many frames this turn has written at once; 0 before its first. */
+  #written = 0;
   #closed = false;
 
   constructor(pipe: NativePipe, codec: Codec, sink: OutboxSink) {
@@ -61,11 +64,10 @@ export class Outbox {
     this.#sink = sink;
   }
 
-  /** Writes now if it is the first frame of the turn, else joins it to the others. False above the high-water mark. */
+  /** Writes now if it is one of the first frames of the turn, else joins it to the others. False above the high-water mark. */
   write(frame: string | Buffer, told: Told): boolean {
-    if (!this.#turnBegan || isExiting()) {
-      this.#turnBegan = true;
-      process.nextTick(this.#endTurn);
+    if (this.#written < EAGER || isExiting()) {
+      if (this.#written++ === 0) process.nextTick(this.#endTurn);
       return this.writeNow(frame, null, told);
     }
     if (this.#joined.length === 0) flushAtExit(this);
@@ -77,7 +79,7 @@ export class Outbox {
   }
 
   readonly #endTurn = (): void => {
-    this.#turnBegan = false;
+    this.#written = 0;
     this.flush();
   };
 

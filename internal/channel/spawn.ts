@@ -87,6 +87,11 @@ function checkArguments(modulePath: unknown, args: unknown, options: unknown): v
   if (options !== undefined && options !== null && (typeof options !== 'object' || Array.isArray(options))) {
     nodeFork(modulePath, args, options);
   }
+  const { execPath, execArgv = [] } = (options ?? {}) as ForkOptions;
+  // No program can be given a text with a null byte.
+  if ([modulePath, execPath, ...(args as unknown[] ?? []), ...execArgv].some((text) => String(text).includes('\0'))) {
+    nodeFork(modulePath, args, options);
+  }
 }
 
 /** The stdio array with its one 'ipc' entry, by Node's rules. */

@@ -114,7 +114,7 @@ export const rules: readonly Rule[] = [
     oursOnly: [{ of: 'R2 number', matches: /^of the answer 0/ }],
   },
   {
-    number: 'new', clause: 'P-20', scenario: 'disconnected-twice',
+    number: 'D26', clause: 'P-20', scenario: 'disconnected-twice',
     what: 'A worker that is told twice to leave leaves once, with 0; in Node it ends its channel twice and dies of that.',
     stockOnly: [{ of: 'P W1', matches: /'exit' (Worker\(1\) )?1 null/ }, { of: 'W1 self', matches: /exits with 1/ }],
     oursOnly: [{ of: 'P W1', matches: /'exit' (Worker\(1\) )?0 null/ }, { of: 'W1 self', matches: /exits with 0/ }],
@@ -173,7 +173,7 @@ export const rules: readonly Rule[] = [
     oursOnly: [{ of: 'P C1', matches: /^got / }],
   },
   {
-    number: 'new', clause: 'I-31', scenario: 'fork/messages-before-a-listener',
+    number: 'D14', clause: 'I-31', scenario: 'fork/messages-before-a-listener',
     what: 'Of several waiting messages a `once` listener takes one, and the others wait for the next listener; in Node they are lost.',
     oursOnly: [{ of: 'P C2', matches: /^got [23]$/ }],
   },
@@ -188,34 +188,34 @@ export const rules: readonly Rule[] = [
     oursOnly: [{ of: 'P main', matches: /^(getConnections|close) / }],
   },
   {
-    number: 'new', clause: 'I-28', scenario: 'fork/message-that-cannot-be-sent-with-a-socket',
+    number: 'D23', clause: 'I-28', scenario: 'fork/message-that-cannot-be-sent-with-a-socket',
     what: 'A message that cannot be encoded leaves its socket with the sender; in Node nobody has it any more.',
     stockOnly: [{ of: 'P main', matches: /^kept false/ }],
     oursOnly: [{ of: 'P main', matches: /^kept true/ }, { of: 'P client', matches: /^got 'from the parent'/ }],
   },
   {
-    number: 'new', clause: 'I-57', scenario: 'fork/closed-by-the-parent',
+    number: 'D22', clause: 'I-57', scenario: 'fork/closed-by-the-parent',
     what: "A ChildProcess whose channel this side closed gets its 'close'; in Node it never does.",
     oursOnly: [{ of: 'P C1', matches: /^child 'close'/ }],
   },
   {
-    number: 'new', clause: 'I-14', scenario: 'fork/length-of-two-gigabytes', versions: [20],
+    number: 'D24', clause: 'I-14', scenario: 'fork/length-of-two-gigabytes', versions: [20],
     what: 'The length of an advanced message is unsigned, as in Node from 22 on.',
     stockOnly: [{ of: 'C1 self', matches: /^(uncaught 'Error'|exits with 9)/ }],
     oursOnly: [{ of: 'C1 self', matches: /^(disconnected|exits with 0)/ }],
   },
   {
-    number: 'new', clause: 'I-3', scenario: 'fork/members-beside-the-documented',
+    number: 'D25', clause: 'I-3', scenario: 'fork/members-beside-the-documented',
     what: 'What Node keeps in undocumented members of `process` and ChildProcess is private here.',
     cut: [/^members .*/],
   },
   {
-    number: 'new', clause: 'I-2', scenario: 'fork/internal-listeners-of-the-process',
+    number: 'D25', clause: 'I-2', scenario: 'fork/internal-listeners-of-the-process',
     what: 'The channel does not listen to its own messages as events.',
     cut: [/^(internalMessage|newListener) \d/],
   },
   {
-    number: 'new', clause: 'I-57', scenario: 'fork/spawn-fails',
+    number: 'D22', clause: 'I-57', scenario: 'fork/spawn-fails',
     what: "'close' comes after 'disconnect' also where no process was started.",
     cut: [/^child '(disconnect|close)'/],
   },

@@ -26,7 +26,7 @@ const quiet = __filename.replace('arguments-of-fork', 'programs/speaks');
   const { execPath } = process;
   const bad = [
     [], [undefined], [null], [5], [{}], [[]], [true], [() => {}], [''], ['a\0b'], [Buffer.from('a\0b')], [new URL('http://example.com/a.js')], [new URL('file://host/a.js')],
-    [quiet, 'text'], [quiet, 5], [quiet, true], [quiet, () => {}], [quiet, ['a\0b']], [quiet, [Symbol('s')]], [quiet, [], 'text'], [quiet, [], 5], [quiet, [], []], [quiet, [], () => {}], [quiet, [], true],
+    [quiet, 'text'], [quiet, 5], [quiet, true], [quiet, () => {}], [quiet, ['a\0b'], { execArgv: [] }], [quiet, [Symbol('s')]], [quiet, [], 'text'], [quiet, [], 5], [quiet, [], []], [quiet, [], () => {}], [quiet, [], true],
     ...[
       { execPath: 5 }, { execPath: 'a\0b' }, { execArgv: 'text' }, { execArgv: ['a\0b'] }, { cwd: 5 }, { cwd: 'a\0b' }, { cwd: new URL('http://example.com/') }, { detached: 'x' }, { uid: 'x' }, { uid: -1 }, { uid: 1.5 }, { gid: 'x' }, { gid: -1 },
       { argv0: 5 }, { argv0: 'a\0b' }, { windowsHide: 'x' }, { windowsVerbatimArguments: 'x' }, { env: 5 }, { env: 'x' }, { env: { A: 'a\0b' } }, { env: { 'A\0': 'b' } }, { serialization: 'x' }, { serialization: null }, { serialization: 5 }, { serialization: '' }, { shell: 5 },

@@ -1,0 +1,26 @@
+/** What is not built yet says so; what there is no more of is reported, and the rest goes on. */
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { dist, root, run } from '../support/program';
+
+const fixture = path.join(root, 'test/fixtures/faults_limits.js');
+const register = ['--require', dist('lib/register.js')];
+const major = Number.parseInt(process.versions.node, 10);
+
+test('D27: under the permission model we say that we have no access, at load', async () => {
+  const permission = major < 22 ? '--experimental-permission' : '--permission';
+  const { code, stderr } = await run(fixture, { execArgv: [permission, '--allow-child-process', '--allow-fs-read=*', ...register] });
+  expect(code).toBe(1);
+  expect(stderr).toContain('ERR_ACCESS_DENIED');
+});
+
+test('D28: a net.BoundSocket is refused, where this Node has them', async () => {
+  const { code, stdout, stderr } = await run(fixture, { args: ['boundSocket'], execArgv: register });
+  expect([code, stderr, stdout.trim()]).toEqual([0, '', major < 24 ? 'none' : 'ERR_INVALID_HANDLE_TYPE']);
+});
+
+test('D29: a fork without an fd left: an error, disconnect, and no entry in the table', async () => {
+  const limited = path.join(root, 'test/fixtures/faults_limited.sh');
+  const { code, stdout, stderr } = await run(fixture, { node: limited, args: ['noMoreFds'], execArgv: register });
+  expect([code, stderr, stdout.trim().split('\n')]).toEqual([0, '', ['EMFILE', 'error EMFILE', "disconnect [ '1' ]"]]);
+});
