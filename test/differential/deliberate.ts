@@ -27,7 +27,7 @@ export const rules: readonly Rule[] = [
     stockOnly: [{ of: 'P main', matches: /^uncaught 'TypeError'/ }, { of: 'P self', matches: /exits with 1/ }],
     oursOnly: [
       { of: 'P self', matches: /exits with 0/ }, { of: 'P W1', matches: /still here|exitedAfterDisconnect|'disconnect'|'exit'/ },
-      { of: 'W1 self', matches: /^received reply to exitedAfterDisconnect/ },
+      { of: 'W1 self', matches: /^(sent|received reply to) exitedAfterDisconnect/ },
     ],
     exit: true,
   },

@@ -6,10 +6,14 @@ const { see, watchWorker, gone } = require('../observe');
 
 if (cluster.isPrimary) {
   process.on('uncaughtExceptionMonitor', (error) => see('main', 'uncaught', error.name));
-  gone(watchWorker(cluster.fork()));
+  const worker = watchWorker(cluster.fork());
+  gone(worker);
+  worker.process.on('internalMessage', ({ act }) => {
+    if (act === 'hasOwnProperty') setImmediate(() => worker.send('still here'));
+  });
 } else {
+  // It sends nothing else: a primary that dies of it must not be written to.
   process.send({ cmd: 'NODE_CLUSTER', act: 'hasOwnProperty' });
-  process.send({ cmd: 'NODE_CLUSTER', ack: 99 });
   cluster.worker.on('disconnect', () => see('self', "worker 'disconnect'"));
-  process.send('still here', () => cluster.worker.disconnect());
+  process.on('message', () => cluster.worker.disconnect());
 }
