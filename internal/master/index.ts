@@ -208,8 +208,9 @@ class Primary {
     worker.exitedAfterDisconnect = true;
     const peer = this.#peers.get(worker);
     if (peer !== undefined) {
-      peer.send({ act: 'disconnect' });
+      // In this order: whoever learns from the worker that it leaves finds the address closed.
       this.#leaveHandles(peer);
+      peer.send({ act: 'disconnect' });
     }
     this.#removeWorker(worker);
   }
