@@ -15,7 +15,7 @@ else runWorker();
 // ── primary ──────────────────────────────────────────────────────────────────────────────────────
 
 function runPrimary(operations) {
-  /** Lines by what they are about: 'cluster', 'worker 1', 'client'. One subject's order is stable. */
+  /** Lines by what they are about: 'cluster', 'worker 1', 'inside 1 tcp'. One subject's order is stable. */
   const trace = {};
   const note = (subject, ...words) => (trace[subject] ??= []).push(words.map(show).join(' '));
   const workers = [];
@@ -36,7 +36,7 @@ function runPrimary(operations) {
         worker.on(event, (...rest) => note(`worker ${worker.id}`, event, ...rest.map(plain), facts(worker)));
       }
       worker.on('message', (message) => {
-        if (message.seen) note(`inside ${worker.id}`, ...message.seen);
+        if (message.seen) note(`inside ${worker.id} ${message.seen[1]}`, ...message.seen);
       });
       worker.on('listening', ({ port, addressType }) => ports.set(addressType === -1 ? 'path' : addressType === 4 ? 'tcp' : 'udp', port));
       ends.set(worker.id, Promise.all([once(worker, 'exit'), once(worker, 'disconnect')]));

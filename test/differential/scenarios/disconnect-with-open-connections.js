@@ -18,6 +18,7 @@ else {
   server.on('close', () => see('self', 'server closed', cluster.worker.state, process.connected));
   server.listen(0, '127.0.0.1');
   process.on('message', (what) => {
+    if (what === 'ready?') return process.send('ready');
     if (what === 'disconnect') cluster.worker.disconnect();
     if (what === 'end') process.disconnect();
     see('self', 'after', what, cluster.worker.state, cluster.worker.exitedAfterDisconnect, server.listening);
@@ -32,6 +33,9 @@ async function primary() {
     see(`W${worker.id}`, 'way', way);
     const client = net.connect({ port, host: '127.0.0.1', allowHalfOpen: true }).on('error', () => {});
     await next(client, 'data');
+    // What the worker said when it took the connection has come, when this has.
+    worker.send('ready?');
+    await next(worker, 'message');
     const end = gone(worker);
     const closed = next(client, 'close');
     leave(worker);

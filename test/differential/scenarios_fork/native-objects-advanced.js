@@ -17,7 +17,12 @@ if (process.argv[2] === 'child') {
     server.close();
     // What hangs on it cannot be cloned.
     for (const key of [...Object.keys(handle), ...Object.getOwnPropertySymbols(handle)]) delete handle[key];
-    attempt('C1', 'sent', () => child.send({ native: handle }));
-    if (child.connected) child.send({ native: {} });
+    let sent = false;
+    attempt('C1', 'sent', () => {
+      const returned = child.send({ native: handle });
+      sent = true;
+      return returned;
+    });
+    if (!sent) child.send({ native: {} });
   });
 }
