@@ -6,7 +6,14 @@ const net = require('node:net');
 const { see, next, gone } = require('../observe');
 
 if (cluster.isPrimary) primary();
-else net.createServer().listen(0);
+else {
+  // A server of its own holds the worker until the primary has seen 'disconnect' and connects to it:
+  // otherwise 'exit' may come first (P-5).
+  const hold = net.createServer((socket) => { socket.on('error', () => {}).destroy(); hold.close(); });
+  hold.listen({ port: 0, host: '127.0.0.1', exclusive: true }, () => {
+    process.send({ hold: hold.address().port }, () => net.createServer().listen(0));
+  });
+}
 
 /** Records what of the loop comes after this moment. */
 function mark(name) {
@@ -32,8 +39,10 @@ async function primary() {
     worker.once(event, () => { see(event, 'on the worker'); mark(event); });
     cluster.once(event, () => see(event, 'on the cluster'));
   }
+  const [{ hold }] = await next(worker, 'message');
   await next(worker, 'listening');
   const end = gone(worker);
+  worker.once('disconnect', () => net.connect(hold, '127.0.0.1').on('error', () => {}));
   cluster.disconnect(() => see('exit', 'callback'));
   mark('disconnect()');
   await end;
