@@ -24,11 +24,6 @@ export class Fifo<Item> {
     for (let node = this.#head; node !== null; node = node.next) yield node.item;
   }
 
-  /** The item that `shift` would return; undefined if there is none. */
-  get first(): Item | undefined {
-    return this.#head?.item;
-  }
-
   push(item: Item): void {
     const node: Node<Item> = { item, next: null };
     if (this.#tail === null) this.#head = node;

@@ -6,7 +6,7 @@
  *   client ─────────► queued (#queue) ──────────► in flight (peer.ts) ──────────► the worker's
  *                        ▲    ▲                     │          │
  *                        │    └──── rejected ───────┘          │
- *                        └───────── lost: head of the queue ───┘
+ *                        └───────── lost: head of the queue ───┘    (untold: closed, see peer.ts)
  *
  * Owns     the listening handle, and every accepted connection until a worker has acknowledged it:
  *          the primary's copy of the fd is closed then, or when the last worker leaves
@@ -14,13 +14,14 @@
  * Uses     scheduling.ts (who is next)
  * Never    reads from an accepted connection; never hands one to two workers at a time
  * States   binding ── 'listening' ──► listening ── last remove() ──► closed
- *             ├────── 'error' ──────► failed
+ *             ├────── 'error', or `listen` throws ──────► failed
  *             └── last remove() ────► abandoned ── 'listening', 'error' ──► closed     (D5)
  * Keeps    1. a connection is in exactly one place: queued, in flight to one worker, or closed
  *          2. after each event: while a connection is queued, no worker has room in its window
  *          3. a worker that listens here is in `#rotation`, or waits in `binding`
  * Costs    a connection: accept, one sendmsg with its fd and about 70 bytes, one close; its share of
- *          one acknowledgement per turn of the worker's event loop. No closure, no timer.
+ *          one acknowledgement per turn of the worker's event loop (libuv reads one fd a turn, so
+ *          mostly one each). No envelope, no timer; some small objects, and a closure in outbox.ts.
  * Node     lib/internal/cluster/round_robin_handle.js. Differences: D2 (several in flight), D3
  *          (reclaimed when a worker dies), D5, D13 (rejected by the last worker: closed, no hang)
  */

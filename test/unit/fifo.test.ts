@@ -6,7 +6,7 @@ test('keeps the order of push, and puts back at the head', () => {
   for (const item of [1, 2, 3]) queue.push(item);
   expect(queue.shift()).toBe(1);
   queue.unshift(1);
-  expect(queue.first).toBe(1);
+  expect([...queue]).toEqual([1, 2, 3]);
   expect(queue.length).toBe(3);
   expect(queue.drain()).toEqual([1, 2, 3]);
   expect(queue.shift()).toBeUndefined();
