@@ -56,7 +56,7 @@ function binding(name: string): any {
 const { Pipe, constants: pipeConstants } = binding('pipe_wrap');
 const { TCP } = binding('tcp_wrap');
 const { UDP } = binding('udp_wrap');
-const { WriteWrap, streamBaseState, kReadBytesOrError, kArrayBufferOffset, kLastWriteWasAsync } = binding('stream_wrap');
+const { WriteWrap, streamBaseState, kReadBytesOrError, kLastWriteWasAsync } = binding('stream_wrap');
 
 /** libuv's numbers for what goes wrong, on Linux. */
 export const UV_EOF = -4095;
@@ -86,25 +86,41 @@ export function openPipe(fd: number): NativePipe {
   return pipe;
 }
 
+/** Where bytes arrive if nobody has a better place. One for all pipes: what is read is used up in the callback. */
+const room = Buffer.allocUnsafeSlow(65536);
+
 /**
- * Starts reading. `onBytes` gets each chunk, and the handle whose fd came with it (transferred).
+ * Starts reading. `onBytes` gets each chunk (borrowed until it returns) and the handle whose fd came
+ * with it (transferred), and returns where the next bytes should be put, null for anywhere.
  * `onEnd` is called once, with UV_EOF or the error. Returns a negative errno if reading cannot start.
+ *
+ * libuv goes on to read in the same turn of the event loop as long as a read fills its buffer (up to
+ * 32 times), and the kernel ends a read at a message that carries an fd. So behind one of those the
+ * next buffer is as long as that message: when many of one length wait, all are read in one turn.
  */
 export function readPipe(
-  pipe: NativePipe, onBytes: (chunk: Uint8Array, handle: NativeHandle | null) => void, onEnd: (errno: number) => void,
+  pipe: NativePipe, onBytes: (chunk: Uint8Array, handle: NativeHandle | null) => Uint8Array | null, onEnd: (errno: number) => void,
 ): number {
   const native = pipe as any;
   let carried = false;
+  // Held here, since libuv writes to it and only knows its address.
+  let into: Uint8Array = room;
+  let fitting: Uint8Array = room;
   native.pendingHandle = null;
-  native.onread = (bytes: ArrayBuffer | undefined): void => {
+  native.onread = (): Uint8Array | undefined => {
     const count = streamBaseState[kReadBytesOrError];
     // The kernel ends a read at a message that carries an fd, so there is at most one here.
     const handle = native.pendingHandle;
     if (handle !== null) native.pendingHandle = null;
-    if (bytes !== undefined && count > 0) {
+    if (count > 0) {
       carried = handle !== null;
-      onBytes(new Uint8Array(bytes, streamBaseState[kArrayBufferOffset], count), handle);
-    } else if (count === UV_EOF && carried && native.readStart() === 0) {
+      const next = onBytes(count === into.length ? into : into.subarray(0, count), handle);
+      if (next !== null) return into = next;
+      if (!carried) return into = room;
+      if (fitting.length !== count) fitting = room.subarray(0, count);
+      return into = fitting;
+    }
+    if (count === UV_EOF && carried && native.readStart() === 0) {
       // libuv takes a short read from a pipe whose other end is closed for the last one. A read that an
       // fd has ended is short with more behind it: only an end that follows no fd is the end.
       carried = false;
@@ -112,7 +128,9 @@ export function readPipe(
       native.onread = () => {};
       onEnd(count);
     }
+    return undefined;
   };
+  native.useUserBuffer(room);
   return native.readStart();
 }
 

@@ -179,7 +179,7 @@ export class Channel {
 
   // ── receiving ──────────────────────────────────────────────────────────────────────────────────
 
-  readonly #onBytes = (chunk: Uint8Array, handle: NativeHandle | null): void => {
+  readonly #onBytes = (chunk: Uint8Array, handle: NativeHandle | null): Uint8Array | null => {
     if (handle !== null) {
       traceHandle('adopted', this.#name, handle);
       this.#arrived.push(handle);
@@ -190,6 +190,7 @@ export class Channel {
       this.#sink.malformed(causedByPeer(error as Error));
     }
     this.#closeIfDrained();
+    return this.#decoder.room;
   };
 
   readonly #onFrame = (message: unknown, tag: Tag): void => {

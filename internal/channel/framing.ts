@@ -11,12 +11,15 @@
  *   advanced  length [H|E] FF 0F value   E: the value is a NODE_HANDLE envelope around the message
  *
  * Owns     the bytes of the frame that is not complete yet
- * Keeps    1. each byte is copied at most once, and looked at once: a message of many MB in many
+ * Keeps    1. each byte is looked at once, and copied twice at most: a message of many MB in many
  *             chunks takes linear time
  *          2. a frame that cannot be decoded does not take the earlier ones of its chunk with it
- * Uses     framing_advanced.ts, the second form
+ * Uses     framing_advanced.ts, the second form; growing.ts
  * Node     the codec under lib/internal/child_process/serialization.js; the tags are ours.
  */
+import { Growing } from './growing';
+
+/** The two forms. */
 export type Serialization = 'json' | 'advanced';
 
 /** What comes with a frame: nothing, a bare native handle, or a handle described by an envelope. */
@@ -32,8 +35,10 @@ export const ENVELOPE = 0x45;
 
 /** Turns chunks of bytes into messages. */
 export interface Decoder {
-  /** Takes one chunk; calls `sink` for each message that is now complete. Throws on bytes that are none. */
+  /** Takes one chunk (borrowed); calls `sink` for each message that is now complete. Throws on bytes that are none. */
   push(chunk: Uint8Array, sink: FrameSink): void;
+  /** Where the next bytes should be put, so that nobody has to copy them; null for anywhere. */
+  readonly room: Uint8Array | null;
   /** Is there a part of a message that has not ended? */
   readonly partial: boolean;
 }
@@ -69,31 +74,41 @@ const json: Codec = {
 };
 
 class JsonDecoder implements Decoder {
-  /** Chunks since the last newline. */
-  #parts: Uint8Array[] = [];
+  /** The line that has not ended. */
+  readonly #line = new Growing();
 
   get partial(): boolean {
-    return this.#parts.length > 0;
+    return this.#line.length > 0;
+  }
+
+  get room(): Uint8Array | null {
+    return this.#line.room();
   }
 
   push(chunk: Uint8Array, sink: FrameSink): void {
     const end = chunk.lastIndexOf(NEWLINE);
-    if (end === -1) {
-      this.#parts.push(chunk);
-      return;
-    }
-    // A newline byte is never part of a longer UTF-8 sequence, so the text up to the last one decodes whole.
-    let complete = chunk.subarray(0, end);
-    if (this.#parts.length > 0) complete = Buffer.concat([...this.#parts, complete]);
-    this.#parts = end + 1 < chunk.length ? [chunk.subarray(end + 1)] : [];
-    const text = asBuffer(complete).toString('utf8');
+    if (end === -1) return this.#line.add(chunk);
+    // A newline byte is never part of a longer UTF-8 sequence, so each line decodes by itself.
     let start = 0;
-    for (let stop = text.indexOf('\n'); stop !== -1; stop = text.indexOf('\n', start)) {
-      decodeLine(text.slice(start, stop), sink);
-      start = stop + 1;
+    let begun: string | null = null;
+    if (this.#line.length > 0) {
+      start = chunk.indexOf(NEWLINE) + 1;
+      this.#line.add(chunk.subarray(0, start - 1));
+      begun = this.#line.take().toString('utf8');
     }
-    decodeLine(start === 0 ? text : text.slice(start), sink);
+    if (end + 1 < chunk.length) this.#line.add(chunk.subarray(end + 1));
+    if (begun !== null) decodeLine(begun, sink);
+    if (start <= end) decodeLines(asBuffer(chunk).toString('utf8', start, end), sink);
   }
+}
+
+function decodeLines(text: string, sink: FrameSink): void {
+  let start = 0;
+  for (let stop = text.indexOf('\n'); stop !== -1; stop = text.indexOf('\n', start)) {
+    decodeLine(text.slice(start, stop), sink);
+    start = stop + 1;
+  }
+  decodeLine(start === 0 ? text : text.slice(start), sink);
 }
 
 function decodeLine(line: string, sink: FrameSink): void {

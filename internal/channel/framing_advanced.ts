@@ -8,6 +8,7 @@
  */
 import { DefaultDeserializer, DefaultSerializer } from 'node:v8';
 import { ENVELOPE, HANDLE, asBuffer, type Codec, type Decoder, type FrameSink } from './framing';
+import { Growing } from './growing';
 
 const LENGTH_BYTES = 4;
 /** What V8 writes for an object that it leaves to us. */
@@ -58,41 +59,53 @@ export const advanced: Codec = {
 };
 
 class AdvancedDecoder implements Decoder {
-  #parts: Uint8Array[] = [];
-  #have = 0;
-  /** Bytes that the frame at the front needs, its length included; unknown before its length is there. */
-  #need = LENGTH_BYTES;
+  /** The frame that has not ended, with its length. */
+  readonly #frame = new Growing();
 
   get partial(): boolean {
-    return this.#have > 0;
+    return this.#frame.length > 0;
+  }
+
+  get room(): Uint8Array | null {
+    return this.#frame.length < LENGTH_BYTES ? null : this.#frame.room(wholeLength(this.#frame.bytes, 0));
   }
 
   push(chunk: Uint8Array, sink: FrameSink): void {
-    this.#parts.push(chunk);
-    this.#have += chunk.length;
-    if (this.#have < this.#need) return;
-    let bytes = asBuffer(this.#parts.length === 1 ? chunk : Buffer.concat(this.#parts));
-    this.#parts = [];
-    this.#have = 0;
-    try {
-      for (;;) {
-        this.#need = bytes.length < LENGTH_BYTES ? LENGTH_BYTES : LENGTH_BYTES + bytes.readUInt32BE(0);
-        if (bytes.length < this.#need) break;
-        const frame = bytes.subarray(LENGTH_BYTES, this.#need);
-        bytes = bytes.subarray(this.#need);
-        decodeFrame(frame, sink);
-      }
-    } catch (error) {
-      // The rest of the chunk is lost with the frame, as with a bad line of JSON.
-      this.#need = LENGTH_BYTES;
-      throw error;
-    }
-    if (bytes.length > 0) {
-      this.#parts.push(bytes);
-      this.#have = bytes.length;
+    const bytes = asBuffer(chunk);
+    const start = this.#frame.length > 0 ? this.#finish(bytes) : 0;
+    const begun = start > 0 && this.#isWhole() ? this.#frame.take() : null;
+    let end = start;
+    while (bytes.length - end >= LENGTH_BYTES && bytes.length - end >= wholeLength(bytes, end)) end += wholeLength(bytes, end);
+    // A copy: views in a message are views of the bytes that it came in.
+    const whole = end > start ? Buffer.from(bytes.subarray(start, end)) : null;
+    if (end < bytes.length) this.#frame.add(bytes.subarray(end));
+    if (begun !== null) decodeFrame(begun.subarray(LENGTH_BYTES), sink);
+    if (whole === null) return;
+    for (let at = 0; at < whole.length; at += wholeLength(whole, at)) {
+      decodeFrame(whole.subarray(at + LENGTH_BYTES, at + wholeLength(whole, at)), sink);
     }
   }
+
+  /** Adds to the frame what belongs to it, and says how much that was: all, if the frame does not end here. */
+  #finish(bytes: Buffer): number {
+    let used = 0;
+    if (this.#frame.length < LENGTH_BYTES) {
+      used = Math.min(LENGTH_BYTES - this.#frame.length, bytes.length);
+      this.#frame.add(bytes.subarray(0, used));
+      if (this.#frame.length < LENGTH_BYTES) return used;
+    }
+    const more = Math.min(wholeLength(this.#frame.bytes, 0) - this.#frame.length, bytes.length - used);
+    this.#frame.add(bytes.subarray(used, used + more));
+    return used + more;
+  }
+
+  #isWhole(): boolean {
+    return this.#frame.length >= LENGTH_BYTES && this.#frame.length === wholeLength(this.#frame.bytes, 0);
+  }
 }
+
+/** How long the frame is that begins there, its length included. */
+const wholeLength = (bytes: Buffer, at: number): number => LENGTH_BYTES + bytes.readUInt32BE(at);
 
 function decodeFrame(frame: Buffer, sink: FrameSink): void {
   switch (frame[0]) {

@@ -1,0 +1,60 @@
+/**
+ * The bytes of a frame that has not ended, in one piece. A large frame is read straight into it: the
+ * pipe is told to put the next bytes where they belong (`room`), and `add` finds them in place.
+ *
+ * Owns     its memory, until `take` gives it away
+ * Used by  framing.ts, framing_advanced.ts
+ * Keeps    memory at most twice what has come, whatever a length says that is to come
+ */
+
+/** Below this a frame is short: it is copied, and the next read may bring many others with its end. */
+const LARGE = 16384;
+
+/** Bytes that come in pieces. */
+export class Growing {
+  #bytes = Buffer.alloc(0);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The bytes so far (borrowed). */
+  get bytes(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Adds a piece (borrowed): a copy of it, unless it was read to its place. */
+  add(piece: Uint8Array): void {
+    const inPlace = piece.buffer === this.#bytes.buffer && piece.byteOffset === this.#bytes.byteOffset + this.#length;
+    if (!inPlace) {
+      this.#reserve(piece.length, Number.POSITIVE_INFINITY);
+      this.#bytes.set(piece, this.#length);
+    }
+    this.#length += piece.length;
+  }
+
+  /** Where the next bytes belong, up to `whole` in all; null as long as there are few. */
+  room(whole = Number.POSITIVE_INFINITY): Uint8Array | null {
+    if (this.#length < LARGE || whole - this.#length < LARGE) return null;
+    this.#reserve(Math.min(4 * LARGE, whole - this.#length), whole);
+    return this.#bytes.subarray(this.#length);
+  }
+
+  /** Gives all bytes away (transferred), and begins anew. */
+  take(): Buffer {
+    const { bytes } = this;
+    this.#bytes = Buffer.alloc(0);
+    this.#length = 0;
+    return bytes;
+  }
+
+  #reserve(more: number, whole: number): void {
+    const needed = this.#length + more;
+    if (needed <= this.#bytes.length) return;
+    const grown = this.#length < LARGE && needed < LARGE ? needed : Math.max(needed, Math.min(2 * this.#bytes.length, whole));
+    const bytes = Buffer.allocUnsafeSlow(grown);
+    bytes.set(this.bytes, 0);
+    this.#bytes = bytes;
+  }
+}
