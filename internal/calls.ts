@@ -12,9 +12,10 @@
  * Node     lib/internal/cluster/utils.js, where counter and table are one per process and the loss
  *          of a peer leaves its entries behind
  */
+import { channelOf } from './channel/process_face';
 import type { NativeHandle } from './native';
 import { CLUSTER } from './messages';
-import { traceMessage } from './trace';
+import { messagesAreTraced, traceMessage } from './trace';
 
 /** Anything that speaks like a ChildProcess or like `process` in a child. */
 export interface ProcessLike {
@@ -54,6 +55,23 @@ export class Calls<Answer> {
     traceMessage('sent', this.#self, this.#peer, message, handle);
     send.call(this.#target, message, handle ?? undefined, handOffOptions, written);
     return seq;
+  }
+
+  /**
+   * A message that is sent often, each time with another number and a handle: over a channel of ours
+   * what it has in common is encoded once. The function that is returned is a `notify` of it.
+   */
+  prepare(body: object): (handle: NativeHandle, told: { callback: (error: Error | null) => void }) => number {
+    const channel = channelOf(this.#target);
+    if (channel?.dialect !== 'pipelined') return (handle, { callback }) => this.notify(body, handle, callback);
+    const send = channel.prepare({ cmd: CLUSTER, ...body });
+    return (handle, told) => {
+      if (!this.#target.connected) return -1;
+      const seq = this.#seq++;
+      if (messagesAreTraced()) traceMessage('sent', this.#self, this.#peer, { cmd: CLUSTER, ...body, seq }, handle);
+      send(seq, handle, told);
+      return seq;
+    };
   }
 
   /** Sends a message whose reply goes to `settle`. False, and no call, if there is no channel. */

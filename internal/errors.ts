@@ -31,6 +31,12 @@ export function invalidArgType(name: string, expected: string, actual: unknown):
     `The "${name}" ${kind} must be ${expected}. Received ${describe(actual)}`);
 }
 
+/** `ERR_INVALID_ARG_VALUE` in Node's words. */
+export function invalidArgValue(name: string, actual: unknown): Error {
+  const kind = name.includes('.') ? 'property' : 'argument';
+  return nodeError(TypeError, 'ERR_INVALID_ARG_VALUE', `The ${kind} '${name}' is invalid. Received ${inspect(actual)}`);
+}
+
 /** The error of a failed system call: `write EPIPE` with `errno`, `code` and `syscall`. */
 export function systemError(errno: number, syscall: string): NodeJS.ErrnoException {
   const code = getSystemErrorName(errno);

@@ -19,6 +19,11 @@ export class Fifo<Item> {
     return this.#length;
   }
 
+  /** The item at the head, which stays there. */
+  get first(): Item | undefined {
+    return this.#head?.item;
+  }
+
   /** The items from the head on, which stay where they are. */
   *[Symbol.iterator](): Iterator<Item> {
     for (let node = this.#head; node !== null; node = node.next) yield node.item;

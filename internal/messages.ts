@@ -69,6 +69,8 @@ export interface Accepted {
   readonly act: 'accepted';
   readonly upTo: number;
   readonly rejected?: readonly number[] | undefined;
+  /** How many connections are open, by key, where the primary asked to be told (`counts`). */
+  readonly open?: Readonly<Record<string, number>> | undefined;
 }
 
 /** Dialect node. The same for one connection: `ack` is the seq of its `newconn`. */
@@ -99,6 +101,8 @@ export interface ServerReply {
   readonly key: string;
   readonly data: unknown;
   readonly sockname?: SocketName | undefined;
+  /** Dialect pipelined: the worker is to say how many connections it has open there. */
+  readonly counts?: true | undefined;
 }
 
 /** Answers `exitedAfterDisconnect`. */
@@ -156,8 +160,9 @@ function isCount(value: unknown): value is number {
 }
 
 function isAccepted(value: Fields): boolean {
-  const { upTo, rejected } = value;
-  return isCount(upTo) && (rejected === undefined || (Array.isArray(rejected) && rejected.every(isCount)));
+  const { upTo, rejected, open } = value;
+  return isCount(upTo) && (rejected === undefined || (Array.isArray(rejected) && rejected.every(isCount))) &&
+    (open === undefined || (typeof open === 'object' && open !== null && Object.values(open).every(isCount)));
 }
 
 const addressTypes: readonly unknown[] = [4, 6, -1, 'udp4', 'udp6', null, undefined];

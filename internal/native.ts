@@ -146,14 +146,16 @@ export const PENDING = 1;
 
 /**
  * Writes text or bytes, and with them the fd of `handle` (borrowed until the write is done).
- * Returns WRITTEN if the kernel took everything, PENDING if `onDone(status)` will be called, or a
- * negative errno. A write that carries a handle is always PENDING.
+ * Returns WRITTEN if the kernel took everything, PENDING if `onDone(status, about)` will be called, or
+ * a negative errno. A write that carries a handle is always PENDING. `onDone` can be one for all writes.
  */
-export function writePipe(
-  pipe: NativePipe, data: string | Uint8Array, handle: NativeHandle | null, onDone: (status: number) => void,
+export function writePipe<About>(
+  pipe: NativePipe, data: string | Uint8Array, handle: NativeHandle | null, onDone: (status: number, about: About) => void, about: About,
 ): number {
   const request = new WriteWrap();
-  request.oncomplete = onDone;
+  request.onDone = onDone;
+  request.about = about;
+  request.oncomplete = writeDone;
   if (typeof data !== 'string') request.buffer = data; // The write reads from it until it is done: nobody else may hold it.
   const native = pipe as any;
   const errno = typeof data === 'string'
@@ -161,6 +163,10 @@ export function writePipe(
     : native.writeBuffer(request, data, handle ?? undefined);
   if (errno !== 0) return errno;
   return streamBaseState[kLastWriteWasAsync] ? PENDING : WRITTEN;
+}
+
+function writeDone(this: any, status: number): void {
+  this.onDone(status, this.about);
 }
 
 // ── spawning ─────────────────────────────────────────────────────────────────────────────────────
@@ -365,6 +371,14 @@ export function socketName(handle: ListeningHandle): { address: string; family: 
   const name = {} as { address: string; family: string; port: number };
   const errno = handle.getsockname(name);
   return errno ? errno : name;
+}
+
+/** The remote address of a connection; nothing where it has none (a unix socket, a client that has gone). */
+export function peerName(connection: NativeHandle): { remoteAddress?: string; remotePort?: number } {
+  const native = connection as any;
+  const name = {} as { address?: string; port?: number };
+  if (typeof native.getpeername !== 'function' || native.getpeername(name) !== 0) return {};
+  return { remoteAddress: name.address as string, remotePort: name.port as number };
 }
 
 /** The major version of the Node that this runs on. */

@@ -40,6 +40,9 @@ const messages = diagnostics.channel('cluster-internals:message');
 const handles = diagnostics.channel('cluster-internals:handle');
 const states = diagnostics.channel('cluster-internals:state');
 
+/** Does anybody listen for messages? Asked where putting one together for the trace alone would cost. */
+export const messagesAreTraced = (): boolean => messages.hasSubscribers;
+
 /** Publishes a message; `handle` is only asked for its fd. */
 export function traceMessage(
   way: 'sent' | 'received', from: string, to: string, message: object, handle?: { fd?: number } | null,

@@ -6,8 +6,8 @@
  *          (closed with the channel), the sent sockets whose arrival is not acknowledged (dialect node)
  * Used by  process_face.ts, which equips a ChildProcess or `process` with it
  * Uses     framing.ts (bytes ⇄ messages), outbox.ts (writing), handles.ts (fds ⇄ objects), native.ts (the pipe)
- * Never    delivers a message inside the read that brought it: each gets a tick of its own, so that
- *          an exception in one listener does not touch the next
+ * Never    delivers a message inside the read that brought it: all of a read have one tick, and an
+ *          exception in one listener does not touch the next message
  * States   open ── disconnect() ──► draining (a handle un-acked, half a message in) ──► closed
  *            └── disconnect() with nothing pending, end of stream ─────────────────────────▲
  * Keeps    1. messages leave in the order of `send`, also around handles
@@ -41,7 +41,7 @@ export interface ChannelOptions {
 }
 
 /** What the owner of a channel is told. Messages, errors and the end come in ticks of their own. */
-export interface ChannelSink extends Pick<OutboxSink, 'pending'> {
+export interface ChannelSink extends Pick<OutboxSink, 'pending' | 'drained'> {
   message(message: unknown, handle: SendHandle | undefined): void;
   /** The same for a message whose `cmd` begins with NODE_. */
   internalMessage(message: object, handle: SendHandle | undefined): void;
@@ -78,6 +78,12 @@ interface InFlight {
   attempts: number;
 }
 
+/** What came: a message and its handle, or a step. */
+interface Received {
+  readonly item: unknown;
+  readonly handle: SendHandle | undefined;
+}
+
 /** `keepOpen`: a sent socket stays usable here. `swallowErrors`: nobody is told that the write failed. */
 export interface SendOptions {
   readonly keepOpen?: boolean | undefined;
@@ -98,6 +104,8 @@ export class Channel {
 
   /** fds that came, in order, whose tagged frame is not complete yet. */
   readonly #arrived: NativeHandle[] = [];
+  /** What came and was not told yet. */
+  #inbox: Received[] = [];
   #inFlight: InFlight | null = null;
   #waiting: Waiting[] = [];
 
@@ -108,7 +116,9 @@ export class Channel {
     this.dialect = options.dialect;
     this.#codec = codecFor(options.serialization);
     this.#decoder = this.#codec.decoder();
-    this.#outbox = new Outbox(pipe, this.#codec, { failed: (error) => sink.error(error), pending: (change) => sink.pending(change) });
+    this.#outbox = new Outbox(pipe, this.#codec, {
+      failed: (error) => sink.error(error), pending: (change) => sink.pending(change), drained: () => sink.drained(),
+    });
   }
 
   /** Begins to read. Apart from the constructor, since the owner has to be ready for what comes. */
@@ -146,7 +156,7 @@ export class Channel {
   send(message: unknown, handle: SendHandle | undefined, options: SendOptions, callback: SendCallback | undefined): boolean {
     const type = handle === undefined ? undefined : typeOf(handle);
     if (this.#inFlight !== null) return this.#waiting.push({ message, handle, options, callback }) === 1;
-    const told: Told = { callback, swallowErrors: options.swallowErrors };
+    const told: Told = callback === undefined && !options.swallowErrors ? noted : { callback, swallowErrors: options.swallowErrors };
     if (type === undefined) return this.#outbox.write(this.#codec.encode(message, 'plain'), told);
     if (type === 'net.Native' && this.dialect === 'pipelined') {
       return this.#writeHandle(this.#codec.encode(message, 'handle'), handle as NativeHandle, told);
@@ -170,6 +180,15 @@ export class Channel {
       if (this.#inFlight === flight) this.#acknowledged();
     };
     return this.#writeHandle(frame, native, { ...told, failed });
+  }
+
+  /**
+   * A message that is sent many times, each with another number and a native handle (borrowed until
+   * `written` is called). Dialect pipelined only.
+   */
+  prepare(body: object): (seq: number, native: NativeHandle, told: Told) => void {
+    const frame = this.#codec.numbered(body, 'handle');
+    return (seq, native, told) => void this.#writeHandle(frame(seq), native, told);
   }
 
   #writeHandle(frame: string | Buffer, native: NativeHandle, told: Told): boolean {
@@ -230,10 +249,10 @@ export class Channel {
     if (!isKnownEnvelope(envelope)) {
       native.close();
       const error = new TypeError(`Unknown handle type: ${String((envelope as Envelope).type)}`);
-      process.nextTick(() => this.#blame(error));
+      this.#enqueue(() => this.#blame(error));
       return;
     }
-    process.nextTick(() => {
+    this.#enqueue(() => {
       adopt(envelope, native, (handle) => {
         if (envelope.type === 'net.Socket' && envelope.key !== undefined) this.#sink.socketReceived(handle as Socket, envelope.key);
         this.#emit(envelope.msg, handle);
@@ -247,12 +266,34 @@ export class Channel {
   }
 
   #deliver(message: unknown, handle: SendHandle | undefined): void {
-    process.nextTick(this.#emit, message, handle);
+    this.#enqueue(message, handle);
   }
 
-  readonly #emit = (message: unknown, handle: SendHandle | undefined): void => {
+  #emit(message: unknown, handle: SendHandle | undefined): void {
     if (isInternal(message)) this.#sink.internalMessage(message, handle);
     else this.#sink.message(message, handle);
+  }
+
+  /** A message, or a step to take in its turn (no message is a function). */
+  #enqueue(item: unknown, handle?: SendHandle): void {
+    this.#inbox.push({ item, handle });
+    if (this.#inbox.length === 1) process.nextTick(this.#drainInbox);
+  }
+
+  /** All that has come by now, in one tick. Behind a listener that throws the rest has a tick of its own. */
+  readonly #drainInbox = (): void => {
+    const inbox = this.#inbox;
+    let at = 0;
+    try {
+      while (at < inbox.length) {
+        const { item, handle } = inbox[at++] as Received;
+        if (typeof item === 'function') (item as () => void)();
+        else this.#emit(item, handle);
+      }
+    } finally {
+      this.#inbox = inbox.slice(at);
+      if (this.#inbox.length > 0) process.nextTick(this.#drainInbox);
+    }
   };
 
   // ── dialect node: one handle in flight ─────────────────────────────────────────────────────────
@@ -340,12 +381,16 @@ export class Channel {
     for (const { callback } of waiting) {
       if (callback !== undefined) this.#outbox.fail(channelClosed(), { callback });
     }
-    process.nextTick(() => {
-      this.#pipe.close();
-      for (const handle of this.#arrived.splice(0)) handle.close();
-      this.#sink.closed();
-    });
+    process.nextTick(this.#ended);
   }
+
+  readonly #ended = (): void => {
+    // A listener threw, and the rest of what came is told in a tick behind this one.
+    if (this.#inbox.length > 0) return this.#enqueue(this.#ended);
+    this.#pipe.close();
+    for (const handle of this.#arrived.splice(0)) handle.close();
+    this.#sink.closed();
+  };
 
   #transition(to: ChannelState): void {
     traceState(`channel ${this.#name}`, this.#state, to);
@@ -353,6 +398,9 @@ export class Channel {
     if (to !== 'open') this.#sink.ending(to);
   }
 }
+
+/** For a message whose sender asked for nothing: a failed write is an 'error'. */
+const noted: Told = Object.freeze({});
 
 /** NODE_ and at least one letter more: the runtime's own, kept from the app's 'message' listeners. */
 function isInternal(message: unknown): message is Record<string, unknown> {

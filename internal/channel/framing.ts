@@ -47,6 +47,8 @@ export interface Decoder {
 export interface Codec {
   /** One frame. Throws what JSON or the structured clone throws on a message it cannot express. */
   encode(message: unknown, tag: Tag): string | Buffer;
+  /** Frames that differ only in their `seq`, which is their last field; what they share is encoded once. */
+  numbered(body: object, tag: Tag): (seq: number) => string | Buffer;
   /** Several frames as one. */
   join(frames: readonly (string | Buffer)[]): string | Buffer;
   decoder(): Decoder;
@@ -68,6 +70,10 @@ const json: Codec = {
     const line = `${JSON.stringify(message)}\n`;
     if (tag === 'plain') return line;
     return (tag === 'handle' ? 'H' : 'E') + line;
+  },
+  numbered(body, tag) {
+    const [head, end] = (this.encode({ ...body, seq: 0 }, tag) as string).split(/0(?=\}\n$)/) as [string, string];
+    return (seq) => head + seq + end;
   },
   join: (frames) => (frames as string[]).join(''),
   decoder: () => new JsonDecoder(),

@@ -54,6 +54,7 @@ export const advanced: Codec = {
     frame.writeUInt32BE(frame.length - LENGTH_BYTES, 0);
     return frame;
   },
+  numbered: (body, tag) => (seq) => advanced.encode({ ...body, seq }, tag),
   join: (frames) => Buffer.concat(frames as Buffer[]),
   decoder: () => new AdvancedDecoder(),
 };

@@ -36,6 +36,8 @@ export interface OutboxSink {
   failed(error: Error): void;
   /** An asynchronous write began (+1) or ended (-1). */
   pending(change: 1 | -1): void;
+  /** What was above the high-water mark when `write` returned false is below it again. */
+  drained(): void;
 }
 
 /** Above this many unwritten bytes `send` returns false. */
@@ -57,6 +59,8 @@ export class Outbox {
   /** How many frames this turn has written at once; 0 before its first. */
   #written = 0;
   #closed = false;
+  /** `write` has returned false, and nobody was told since that there is room again. */
+  #full = false;
 
   constructor(pipe: NativePipe, codec: Codec, sink: OutboxSink) {
     this.#pipe = pipe;
@@ -75,7 +79,12 @@ export class Outbox {
     this.#joinedLength += frame.length;
     this.#joinedTold.push(told);
     if (this.#joinedLength >= JOIN_LIMIT) this.flush();
-    return this.#joinedLength + this.#pipe.writeQueueSize < HIGH_WATER;
+    return this.#hasRoom();
+  }
+
+  #hasRoom(): boolean {
+    this.#full = this.#joinedLength + this.#pipe.writeQueueSize >= HIGH_WATER;
+    return !this.#full;
   }
 
   readonly #endTurn = (): void => {
@@ -92,14 +101,15 @@ export class Outbox {
     this.#joinedTold = [];
     this.#joinedLength = 0;
     unflushed.delete(this);
-    this.#put(frames.length === 1 ? frames[0] as string | Buffer : this.#codec.join(frames), null, told);
+    if (frames.length === 1) this.#put(frames[0] as string | Buffer, null, told[0] as Told);
+    else this.#put(this.#codec.join(frames), null, told);
   }
 
   /** Writes what is joined, then this frame, with the fd of `native` (borrowed until `told.release`). */
   writeNow(frame: string | Buffer, native: NativeHandle | null, told: Told): boolean {
     this.flush();
-    this.#put(frame, native, [told]);
-    return this.#pipe.writeQueueSize < HIGH_WATER;
+    this.#put(frame, native, told);
+    return this.#hasRoom();
   }
 
   /** Nothing is written from now on; what is on its way may still arrive. */
@@ -108,35 +118,33 @@ export class Outbox {
     this.#closed = true;
   }
 
-  #put(frame: string | Buffer, native: NativeHandle | null, told: readonly Told[]): void {
-    if (this.#closed) {
-      for (const one of told) this.fail(channelClosed(), one);
-      return;
-    }
-    const status = writePipe(this.#pipe, frame, native, (errno) => {
-      this.#sink.pending(-1);
-      const error = errno < 0 ? systemError(errno, 'write') : null;
-      for (const { callback, release, failed } of told) {
-        release?.();
-        if (error !== null) failed?.();
-        callback?.(error);
-      }
-    });
+  #put(frame: string | Buffer, native: NativeHandle | null, told: Told | readonly Told[]): void {
+    if (this.#closed) return this.#fail(channelClosed(), told);
+    const status = writePipe(this.#pipe, frame, native, this.#done, told);
     switch (status) {
       case PENDING:
-        this.#sink.pending(1);
-        return;
+        return this.#sink.pending(1);
       case WRITTEN:
-        for (const { callback, release } of told) {
-          release?.();
-          if (callback !== undefined) process.nextTick(callback, null);
-        }
-        return;
-      default: {
-        const error = causedByPeer(systemError(status, 'write'));
-        for (const one of told) this.fail(error, one);
-      }
+        return each(told, writtenAtOnce);
+      default:
+        return this.#fail(causedByPeer(systemError(status, 'write')), told);
     }
+  }
+
+  /** An asynchronous write has ended. One function for all of them: a write keeps who wants to know. */
+  readonly #done = (errno: number, told: Told | readonly Told[]): void => {
+    this.#sink.pending(-1);
+    const error = errno < 0 ? systemError(errno, 'write') : null;
+    each(told, ({ callback, release, failed }) => {
+      release?.();
+      if (error !== null) failed?.();
+      callback?.(error);
+    });
+    if (this.#full && this.#hasRoom()) this.#sink.drained();
+  };
+
+  #fail(error: Error, told: Told | readonly Told[]): void {
+    each(told, (one) => this.fail(error, one));
   }
 
   /** A message will not be written: its callback is told, or everybody is. */
@@ -146,6 +154,16 @@ export class Outbox {
     if (callback !== undefined) process.nextTick(callback, error);
     else if (!swallowErrors) process.nextTick(() => this.#sink.failed(error));
   }
+}
+
+function each(told: Told | readonly Told[], tell: (one: Told) => void): void {
+  if (Array.isArray(told)) for (const one of told as readonly Told[]) tell(one);
+  else tell(told as Told);
+}
+
+function writtenAtOnce({ callback, release }: Told): void {
+  release?.();
+  if (callback !== undefined) process.nextTick(callback, null);
 }
 
 // ── what is joined must be written before the process exits ──────────────────────────────────────

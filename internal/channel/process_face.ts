@@ -106,6 +106,7 @@ export function equip(
       target.emit('disconnect');
       onClosed?.();
     },
+    drained: () => void control.emit('drain'),
     pending: (change) => (change === 1 ? control.refCounted() : control.unrefCounted()),
     socketSent: (server, key) => sockets.sent(server, key),
     socketReceived: (socket, key) => sockets.received(socket, key),

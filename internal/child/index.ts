@@ -31,6 +31,7 @@ import { nodeMajor, ownerOf, type ListeningHandle, type NativeHandle } from '../
 import { traceHandle, traceMessage, traceState } from '../trace';
 import { workerClass, type Worker } from '../worker';
 import { FauxHandle } from './faux_handle';
+import { OpenCounts } from './open_counts';
 import { Places, type Place } from './places';
 
 /** What `net` and `dgram` pass: a server or a socket. */
@@ -113,6 +114,9 @@ class Child {
   /** The round-robin servers among them, by the key that `newconn` names. */
   readonly #listening = new Map<string, { readonly owner: Asker; readonly faux: FauxHandle }>();
   readonly #places = new Places();
+  readonly #counts = new OpenCounts((open) => void this.#calls.notify({ act: 'accepted', upTo: this.#upTo, open } satisfies Accepted));
+  /** The seq of the last connection that was acknowledged. */
+  #upTo = 0;
   /** Connections of this turn, in the order of their seq, not yet acknowledged. */
   #arrived: { readonly message: NewConnection; readonly handle: NativeHandle | undefined }[] = [];
 
@@ -166,11 +170,15 @@ class Child {
   #listenFaux(reply: ServerReply, owner: Asker, place: Place, answer: Answer): void {
     const { key } = reply;
     const faux = new FauxHandle(reply.sockname, () => {
-      if (this.#listening.get(key)?.faux === faux) this.#listening.delete(key);
+      if (this.#listening.get(key)?.faux === faux) {
+        this.#listening.delete(key);
+        this.#counts.unwatch(key);
+      }
       this.#release(held, place);
     });
     const held: Held = { key, handle: faux };
     this.#listening.set(key, { owner, faux });
+    if (reply.counts) this.#counts.watch(key, owner);
     this.#held.add(held);
     answer(0, faux);
   }
@@ -252,8 +260,12 @@ class Child {
       for (const [at, { message, handle }] of arrived.entries()) this.#handTo(error ? null : takers[at] ?? null, message.key, handle);
       delivered?.();
     };
-    const accepted: Accepted = { act: 'accepted', upTo: last.message.seq };
-    const seq = this.#calls.notify(rejected.length > 0 ? { ...accepted, rejected } : accepted, null, handOver);
+    this.#upTo = last.message.seq;
+    const open = this.#counts.say(granted);
+    const accepted: Accepted = {
+      act: 'accepted', upTo: this.#upTo, ...(rejected.length > 0 ? { rejected } : {}), ...(open === undefined ? {} : { open }),
+    };
+    const seq = this.#calls.notify(accepted, null, handOver);
     if (seq === -1) handOver(channelClosed());
   }
 

@@ -113,7 +113,7 @@ class Primary {
       name: `P to W${id}`,
     });
     const worker = new this.Worker({ id, process: child });
-    const peer = new Peer(worker, dialect ?? 'pipelined');
+    const peer = new Peer(worker, dialect ?? 'pipelined', settings.weight);
     this.#peers.set(worker, peer);
 
     worker.on('message', (message: unknown, handle: unknown) => this.#cluster.emit('message', worker, message, handle));
@@ -164,6 +164,7 @@ class Primary {
         return;
       }
       case 'accepted':
+        for (const [key, open] of Object.entries(message.open ?? {})) this.#handles.get(key)?.report?.(peer, open);
         return peer.acknowledge(message.upTo, message.rejected ?? []);
       case 'close':
         return this.#leaveHandle(peer, message.key);
@@ -198,7 +199,7 @@ class Primary {
 
   #openHandle(key: string, query: QueryServer): ServerHandle {
     const shared = this.#policy !== SCHED_RR || query.addressType === 'udp4' || query.addressType === 'udp6';
-    return shared ? new SharedHandle(key, query) : new RoundRobinHandle(key, query);
+    return shared ? new SharedHandle(key, query) : new RoundRobinHandle(key, query, this.#cluster.settings.scheduling);
   }
 
   // ── the end of workers ─────────────────────────────────────────────────────────────────────────

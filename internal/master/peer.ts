@@ -45,14 +45,19 @@ export class Peer {
   readonly worker: Worker;
   readonly dialect: Dialect;
   readonly name: string;
+  /** How much of the work it should get, beside the others. */
+  readonly weight: number;
   readonly #calls: Calls<never>;
   readonly #inFlight = new Fifo<HandOff>();
+  /** How a connection for a key is sent: its message is encoded once. */
+  readonly #handOffs = new Map<string, (connection: NativeHandle, told: { callback: (error: Error | null) => void }) => number>();
   /** The seq of the last one. */
   #lastHandOff = -1;
   /** How many of them the channel has not written yet: the last ones. */
   #unwritten = 0;
 
-  constructor(worker: Worker, dialect: Dialect) {
+  constructor(worker: Worker, dialect: Dialect, weight = 1) {
+    this.weight = weight;
     this.worker = worker;
     this.dialect = dialect;
     this.name = `W${worker.id}`;
@@ -70,7 +75,9 @@ export class Peer {
 
   /** Hands a connection to the worker's server `key`. False, and the caller keeps it, if there is no channel. */
   handOff(key: string, connection: NativeHandle, seat: Seat<Peer>, source: Source): boolean {
-    const seq = this.#calls.notify({ act: 'newconn', key }, connection, this.#written);
+    let send = this.#handOffs.get(key);
+    if (send === undefined) this.#handOffs.set(key, send = this.#calls.prepare({ act: 'newconn', key }));
+    const seq = send(connection, this.#told);
     if (seq === -1) return false;
     this.#lastHandOff = seq;
     this.#unwritten++;
@@ -79,13 +86,15 @@ export class Peer {
   }
 
   /** Hand-offs are written in their order, so a count says which; one function serves them all. */
-  readonly #written = (error: Error | null): void => {
+  readonly #told = { callback: (error: Error | null): void => this.#written(error) };
+
+  #written(error: Error | null): void {
     if (error !== null) {
       const first = [...this.#inFlight][this.#inFlight.length - this.#unwritten];
       if (first !== undefined) first.failed = true;
     }
     this.#unwritten--;
-  };
+  }
 
   /**
    * The worker answered everything up to `upTo`, and refused what is in `rejected`. An answer to what

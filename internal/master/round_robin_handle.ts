@@ -32,10 +32,10 @@ import type { QueryServer, SocketName } from '../messages';
 import { UV_EINVAL, UV_TCP_IPV6ONLY, socketName, takeListeningHandle, type ListeningHandle, type NativeHandle } from '../native';
 import { traceHandle, traceState } from '../trace';
 import type { Outcome, Peer, Source } from './peer';
-import { Rotation, WINDOW, type Seat } from './scheduling';
+import { Rotation, WINDOW, type Scheduling, type Seat } from './scheduling';
 
 /** What a worker is told about the handle that it asked for. */
-export type HandleReply = (errno: number | null, fields: { sockname?: SocketName }, handle: NativeHandle | null) => void;
+export type HandleReply = (errno: number | null, fields: { sockname?: SocketName; counts?: true }, handle: NativeHandle | null) => void;
 
 /** What `RoundRobinHandle` and `SharedHandle` have in common. */
 export interface ServerHandle {
@@ -44,6 +44,8 @@ export interface ServerHandle {
   has(peer: Peer): boolean;
   /** A worker listens here; `reply` is called once, now or when the bind has ended. */
   add(peer: Peer, reply: HandleReply): void;
+  /** The worker has said how many connections it has open here, if this handle counts them. */
+  report?(peer: Peer, open: number): void;
   /** A worker listens here no more. True if it was the last one: the handle is closed. */
   remove(peer: Peer): boolean;
 }
@@ -65,12 +67,13 @@ export class RoundRobinHandle implements ServerHandle, Source {
   data: unknown = null;
   readonly #key: string;
   readonly #queue = new Fifo<NativeHandle>();
-  readonly #rotation = new Rotation<Peer>();
+  readonly #rotation: Rotation<Peer>;
   #state: ListenState = { is: 'binding', waiting: [] };
 
   /** Begins to bind and listen as the query says; the first query of a key decides. */
-  constructor(key: string, query: QueryServer) {
+  constructor(key: string, query: QueryServer, scheduling?: Scheduling) {
     this.#key = key;
+    this.#rotation = new Rotation(scheduling);
     const server = net.createServer();
     server.once('listening', () => this.#bound(server));
     server.once('error', (error: NodeJS.ErrnoException) => this.#bindFailed(error.errno ?? UV_EINVAL));
@@ -105,8 +108,9 @@ export class RoundRobinHandle implements ServerHandle, Source {
   }
 
   #seat({ peer, reply }: Waiting, sockname: SocketName | null): void {
-    reply(null, sockname === null ? {} : { sockname }, null);
-    this.#rotation.add(peer, peer.dialect === 'node' ? 1 : WINDOW);
+    const ours = peer.dialect === 'pipelined';
+    reply(null, { ...(sockname === null ? {} : { sockname }), ...(ours && this.#rotation.counts ? { counts: true } : {}) }, null);
+    this.#rotation.add(peer, peer.worker.id, ours ? WINDOW : 1, peer.weight);
     this.#distribute();
   }
 
@@ -169,9 +173,10 @@ export class RoundRobinHandle implements ServerHandle, Source {
   /** Hands queued connections to workers, as long as there are both. */
   #distribute(): void {
     while (this.#queue.length > 0) {
-      const seat = this.#rotation.next();
+      const connection = this.#queue.first as NativeHandle;
+      const seat = this.#rotation.next(connection);
       if (seat === null) return;
-      const connection = this.#queue.shift() as NativeHandle;
+      this.#queue.shift();
       if (seat.worker.handOff(this.#key, connection, seat, this)) {
         traceHandle('handed off', this.#key, connection);
       } else {
@@ -182,9 +187,14 @@ export class RoundRobinHandle implements ServerHandle, Source {
     }
   }
 
+  /** The worker has said how many connections it has open here. */
+  report(peer: Peer, open: number): void {
+    this.#rotation.report(peer, open);
+  }
+
   /** A hand-off has ended; called by the peer's table, which has forgotten it. */
   settled(seat: Seat<Peer>, connection: NativeHandle, outcome: Outcome): void {
-    seat.inFlight--;
+    this.#rotation.settled(seat, outcome === 'accepted' || outcome === 'rejected');
     if (outcome === 'accepted' || outcome === 'untold' || this.#state.is !== 'listening') {
       connection.close(); // The worker has its own copy, or may have, or nobody is left who could take it.
     } else if (outcome === 'rejected') {

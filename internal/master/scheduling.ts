@@ -1,37 +1,115 @@
 /**
  * Which worker gets the next connection. This file is the whole rule: `RoundRobinHandle` asks, and
- * does what it is told.
+ * does what it is told. To change a rule, change a function below; to add one, add it to `ruleFor`.
  *
- * The rule: the worker with the fewest hand-offs in flight; among equals the one that has waited
- * longest (rotation, in the order in which the workers listened). While every hand-off is
- * acknowledged before the next connection comes, that is Node's round robin. A worker that does not
- * answer keeps what it has in flight and gets more only when all others have as much.
+ *   round-robin         the worker with the fewest hand-offs in flight; among equals the one that has
+ *                       waited longest (rotation). While each is acknowledged before the next comes,
+ *                       that is Node's round robin.
+ *   least-connections   the fewest connections open now (as the worker reports them) and in flight,
+ *                       for its weight
+ *   random-two          of two workers at random the one with fewer: nearly as even, nothing to scan
+ *   sticky              rendezvous hashing of the client's address: a client comes back to its worker,
+ *                       and when one of n leaves, only that one's clients move
+ *   a function          whatever the program wants; round robin where it throws or names nobody
+ *
+ * The window. One hand-off in flight per worker, as in Node, makes a worker wait a round trip between
+ * connections; many strand connections in a worker that is busy for a second. So a worker may have up
+ * to WINDOW in flight as long as it answers: when nothing has been heard of it for YOUNG_MS, it gets
+ * no more than it has (one, if it had none, as in Node). `sticky` and functions name one worker and no
+ * other: what they say is done, and waits in that worker's pipe.
  *
  * Owns     who listens on one address, and how many hand-offs each has in flight there
- * Keeps    1. nobody has more in flight than its window
- *          2. a worker is in the rotation exactly between `add` and `remove`
- * Node     the `free` queue of RoundRobinHandle: one hand-off in flight, first come first served
+ * Used by  round_robin_handle.ts; settings.ts checks what a program asks for
+ * Keeps    1. under the first three rules nobody has more in flight than its window
+ *          2. a worker is seated exactly between `add` and `remove`; its slot is the lowest free one,
+ *             so that who replaces a worker gets its clients
+ * Node     the `free` queue of RoundRobinHandle: one hand-off in flight, first come first served. The
+ *          rules but the first are ours (D30).
  */
+import { peerName, type NativeHandle } from '../native';
 
 /** How many connections may be in flight to a worker of ours. A stock worker gets one at a time. */
 export const WINDOW = 16;
+/** Milliseconds without a sign of life after which a worker gets no second connection. */
+const YOUNG_MS = 10;
 
-/** The place of a worker in the rotation, from `add` to `remove`. Listening again is a new seat. */
-export interface Seat<Worker> {
+/** A client, as a scheduling function sees it; without an address on a unix socket. */
+export interface Client {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+}
+
+/** A worker, as a scheduling function sees it. */
+export interface Candidate {
+  readonly id: number;
+  /** Connections handed to it that it has not acknowledged. */
+  readonly inFlight: number;
+  /** Connections that it had open at this address when it last said so; 0 for a stock worker. */
+  readonly open: number;
+  /** As in the settings when it was forked; 1 by default. */
+  readonly weight: number;
+}
+
+/** A rule of the program's own: gives one of the candidates, or its id, or its cluster.Worker. */
+export type Scheduler = (connection: Client, candidates: readonly Candidate[]) => { readonly id: number } | number;
+
+/** What `setupPrimary({ scheduling })` takes. */
+export type Scheduling = 'round-robin' | 'least-connections' | 'random-two' | 'sticky' | Scheduler;
+
+/** Is this something that `setupPrimary({ scheduling })` takes? */
+export function isScheduling(value: unknown): value is Scheduling {
+  return typeof value === 'function' || (typeof value === 'string' && Object.hasOwn(rules, value));
+}
+
+/** The place of a worker at an address, from `add` to `remove`. Listening again is a new seat. */
+export interface Seat<Worker> extends Candidate {
   readonly worker: Worker;
   readonly window: number;
+  readonly slot: number;
   inFlight: number;
+  open: number;
+  /** When it last answered, or got a connection while it had none; milliseconds of `performance.now()`. */
+  heard: number;
+  /** When it last had its turn; counts picks. */
+  turn: number;
   /** It can take no more, and will be removed. */
   retired: boolean;
 }
 
+/** Says which of these seats gets the connection; null if none may have one now. */
+type Rule = <Worker>(seats: readonly Seat<Worker>[], connection: NativeHandle) => Seat<Worker> | null;
+
+/** A rule, and whether workers have to report how many connections they have open. */
+interface Scheme {
+  readonly pick: Rule;
+  readonly counts: boolean;
+}
+
+const rules = {
+  'round-robin': { pick: roundRobin, counts: false },
+  'least-connections': { pick: leastConnections, counts: true },
+  'random-two': { pick: randomTwo, counts: true },
+  'sticky': { pick: sticky, counts: false },
+} satisfies Record<string, Scheme>;
+
 /** The workers of one address, and whose turn it is. */
 export class Rotation<Worker> {
-  /** In the order in which they are offered a connection when all are equal. */
   readonly #seats: Seat<Worker>[] = [];
+  readonly #scheme: Scheme;
+  #turns = 0;
+
+  /** `scheduling`: as checked by `isScheduling`. */
+  constructor(scheduling: Scheduling = 'round-robin') {
+    this.#scheme = typeof scheduling === 'function' ? { pick: ruleOf(scheduling), counts: true } : rules[scheduling];
+  }
 
   get size(): number {
     return this.#seats.length;
+  }
+
+  /** Does the rule depend on how many connections workers have open? */
+  get counts(): boolean {
+    return this.#scheme.counts;
   }
 
   has(worker: Worker): boolean {
@@ -39,8 +117,10 @@ export class Rotation<Worker> {
   }
 
   /** Seats a worker at the end of the rotation; `window` is the most that it may have in flight. */
-  add(worker: Worker, window: number): void {
-    this.#seats.push({ worker, window, inFlight: 0, retired: false });
+  add(worker: Worker, id: number, window: number, weight = 1): void {
+    let slot = 0;
+    while (this.#seats.some((seat) => seat.slot === slot)) slot++;
+    this.#seats.push({ worker, id, window, weight, slot, inFlight: 0, open: 0, heard: 0, turn: ++this.#turns, retired: false });
   }
 
   /** False if it was not seated. */
@@ -51,21 +131,135 @@ export class Rotation<Worker> {
     return true;
   }
 
-  /** The seat for the next connection, which is counted as in flight to it; null while none may have one. */
-  next(): Seat<Worker> | null {
-    let best = -1;
-    let fewest = Number.POSITIVE_INFINITY;
-    for (let at = 0; at < this.#seats.length; at++) {
-      const { inFlight, window, retired } = this.#seats[at] as Seat<Worker>;
-      if (!retired && inFlight < window && inFlight < fewest) {
-        best = at;
-        fewest = inFlight;
-      }
-    }
-    if (best === -1) return null;
-    const [seat] = this.#seats.splice(best, 1) as [Seat<Worker>];
-    this.#seats.push(seat);
-    seat.inFlight++;
+  /** The worker has said how many connections it has open. */
+  report(worker: Worker, open: number): void {
+    const seat = this.#seats.find((one) => one.worker === worker);
+    if (seat !== undefined) seat.open = open;
+  }
+
+  /** The seat for this connection, which is counted as in flight to it; null while none may have it. */
+  next(connection: NativeHandle): Seat<Worker> | null {
+    const seat = this.#scheme.pick(this.#seats, connection);
+    if (seat === null) return null;
+    if (seat.inFlight++ === 0) seat.heard = performance.now();
+    seat.turn = ++this.#turns;
     return seat;
   }
+
+  /** A hand-off has ended; `answered`: by the worker. */
+  settled(seat: Seat<Worker>, answered: boolean): void {
+    seat.inFlight--;
+    if (answered) seat.heard = performance.now();
+  }
+}
+
+// ── the rules ────────────────────────────────────────────────────────────────────────────────────
+
+function hasRoom(seat: Seat<unknown>, now: number): boolean {
+  if (seat.retired) return false;
+  return seat.inFlight === 0 || (seat.inFlight < seat.window && now - seat.heard < YOUNG_MS);
+}
+
+function roundRobin<Worker>(seats: readonly Seat<Worker>[]): Seat<Worker> | null {
+  let best: Seat<Worker> | null = null;
+  for (const seat of seats) {
+    if (seat.inFlight === 0 && !seat.retired && (best === null || seat.turn < best.turn)) best = seat;
+  }
+  return best ?? least(seats, (seat) => seat.inFlight);
+}
+
+function leastConnections<Worker>(seats: readonly Seat<Worker>[]): Seat<Worker> | null {
+  return least(seats, load);
+}
+
+const load = ({ open, inFlight, weight }: Candidate): number => (open + inFlight) / weight;
+
+/** Of the seats that have room the one with the least; among equals the one that has waited longest. */
+function least<Worker>(seats: readonly Seat<Worker>[], measure: (seat: Candidate) => number): Seat<Worker> | null {
+  const now = performance.now();
+  let best: Seat<Worker> | null = null;
+  let fewest = Number.POSITIVE_INFINITY;
+  for (const seat of seats) {
+    if (!hasRoom(seat, now)) continue;
+    const measured = measure(seat);
+    if (measured < fewest || (measured === fewest && seat.turn < (best as Seat<Worker>).turn)) {
+      best = seat;
+      fewest = measured;
+    }
+  }
+  return best;
+}
+
+function randomTwo<Worker>(seats: readonly Seat<Worker>[]): Seat<Worker> | null {
+  const now = performance.now();
+  let free = 0;
+  for (const seat of seats) if (hasRoom(seat, now)) free++;
+  if (free === 0) return null;
+  const first = Math.floor(Math.random() * free);
+  const second = free === 1 ? first : (first + 1 + Math.floor(Math.random() * (free - 1))) % free;
+  let one: Seat<Worker> | null = null;
+  let other: Seat<Worker> | null = null;
+  let at = -1;
+  for (const seat of seats) {
+    if (!hasRoom(seat, now)) continue;
+    at++;
+    if (at === first) one = seat;
+    if (at === second) other = seat;
+  }
+  return load(other as Seat<Worker>) < load(one as Seat<Worker>) ? other : one;
+}
+
+/** Each slot draws a number for the client, the highest has it: the others' numbers never change. */
+function sticky<Worker>(seats: readonly Seat<Worker>[], connection: NativeHandle): Seat<Worker> | null {
+  const { remoteAddress } = peerName(connection);
+  if (remoteAddress === undefined) return roundRobin(seats);
+  const client = hash(remoteAddress);
+  let best: Seat<Worker> | null = null;
+  let highest = -1;
+  for (const seat of seats) {
+    const drawn = scatter(client ^ Math.imul(seat.slot + 1, 0x9e3779b1));
+    if (!seat.retired && drawn > highest) {
+      best = seat;
+      highest = drawn;
+    }
+  }
+  return best;
+}
+
+/** FNV-1a. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let at = 0; at < text.length; at++) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193);
+  return value;
+}
+
+/** Spreads 32 bits so that each depends on all: the finalizer of MurmurHash3. */
+function scatter(bits: number): number {
+  let value = Math.imul(bits ^ (bits >>> 16), 0x85ebca6b);
+  value = Math.imul(value ^ (value >>> 13), 0xc2b2ae35);
+  return (value ^ (value >>> 16)) >>> 0;
+}
+
+/** The program's function as a rule. What it does wrong is told once, and costs no connection. */
+function ruleOf(scheduler: Scheduler): Rule {
+  let warned = false;
+  const warn = (what: string): void => {
+    if (warned) return;
+    warned = true;
+    process.emitWarning(`The scheduling function ${what}; such connections go by round robin`, 'ClusterSchedulingWarning');
+  };
+  return (seats, connection) => {
+    const seated = seats.filter(({ retired }) => !retired);
+    if (seated.length === 0) return null;
+    try {
+      const chosen: unknown = scheduler(peerName(connection), seated.map(({ id, inFlight, open, weight }) => ({ id, inFlight, open, weight })));
+      const id = typeof chosen === 'number' ? chosen : (chosen as { id?: unknown } | null | undefined)?.id;
+      const seat = seated.find((one) => one.id === id);
+      if (seat !== undefined) return seat;
+      warn(`named ${id === undefined ? 'no worker' : `worker ${String(id)}, which does not listen there`}`);
+    } catch (error) {
+      warn(`threw ${String(error)}`);
+    }
+    return roundRobin(seated);
+  };
 }

@@ -5,8 +5,9 @@
  * Used by  master/index.ts
  * Node     https://nodejs.org/api/cluster.html#clustersettings
  */
-import { describe, nodeError } from '../errors';
+import { describe, invalidArgValue, nodeError } from '../errors';
 import type { ChannelForkOptions } from '../channel/spawn';
+import { isScheduling, type Scheduling } from './scheduling';
 
 /** Each worker accepts by itself: the kernel decides. */
 export const SCHED_NONE = 1;
@@ -18,9 +19,13 @@ export interface ClusterSettings extends Omit<ChannelForkOptions, 'name' | 'env'
   exec?: string | undefined;
   args?: string[] | undefined;
   inspectPort?: number | (() => number) | undefined;
+  /** Which worker gets the next connection under SCHED_RR, for addresses that are first asked for afterwards (D30). */
+  scheduling?: Scheduling | undefined;
+  /** How much the workers forked from now on should get beside others: a number above 0, 1 by default (D30). */
+  weight?: number | undefined;
 }
 
-/** The settings after one more call of setupPrimary: a new object each time. Throws a TypeError without execArgv. */
+/** The settings after one more call of setupPrimary: a new object each time. Throws a TypeError without execArgv, ERR_INVALID_ARG_VALUE for a rule or weight that is none. */
 export function mergeSettings(current: ClusterSettings, given: ClusterSettings | undefined): ClusterSettings {
   const settings: ClusterSettings = {
     args: process.argv.slice(2),
@@ -30,6 +35,9 @@ export function mergeSettings(current: ClusterSettings, given: ClusterSettings |
     ...current,
     ...given,
   };
+  const { scheduling, weight } = settings;
+  if (scheduling !== undefined && !isScheduling(scheduling)) throw invalidArgValue('options.scheduling', scheduling);
+  if (weight !== undefined && !(typeof weight === 'number' && weight > 0 && weight < Infinity)) throw invalidArgValue('options.weight', weight);
   const flags = settings.execArgv as string[];
   // Without a name of its own each worker's profile would overwrite the other's.
   if (flags.some((flag) => flag.startsWith('--prof')) && !flags.some((flag) => flag.startsWith('--logfile='))) {

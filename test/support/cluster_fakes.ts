@@ -45,8 +45,8 @@ export class FakeWorker {
   /** A seat of its own, for hand-offs that no rotation has asked for. */
   seat(): Seat<Peer> {
     const rotation = new Rotation<Peer>();
-    rotation.add(this.peer, 16);
-    return rotation.next() as Seat<Peer>;
+    rotation.add(this.peer, this.id, 16);
+    return rotation.next(new FakeConnection(0)) as Seat<Peer>;
   }
 
   /** The connections that it was sent, in order. */
