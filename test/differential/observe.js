@@ -150,9 +150,15 @@ async function forkListening(env) {
   return { worker, ...info };
 }
 
-/** Waits until both the worker's channel and its process have ended. */
+/**
+ * Waits until both the worker's channel and its process have ended. The kernel ends the channel first;
+ * where 'exit' is told first all the same (P-5) the end is read in the turns after it, which a primary
+ * might not live to see whose channel Node has unref'ed (I-60b).
+ */
 function gone(worker) {
-  return Promise.all([next(worker, 'exit'), next(worker, 'disconnect')]);
+  const exit = next(worker, 'exit');
+  exit.then(() => turns());
+  return Promise.all([exit, next(worker, 'disconnect')]);
 }
 
 /**
