@@ -138,7 +138,7 @@ async function claimPorts(): Promise<Ports> {
 
 /** Runs a scenario until its last process has ended. Rejects when that misses the deadline. */
 export async function runScenario(file: string, options: RunOptions): Promise<Trace> {
-  const { implementation, node = process.env['DIFF_NODE'] || process.execPath, deadline = 20_000 } = options;
+  const { implementation, node = process.env['DIFF_NODE'] || process.execPath, deadline = 50_000 } = options;
   const register = options.register ?? process.env['DIFF_REGISTER'] ?? registerFor(file);
   const directory = mkdtempSync(path.join(tmpdir(), 'diff-'));
   const { first: port, claim } = await claimPorts();
