@@ -24,6 +24,7 @@ const directory = process.env.DIFF_TRACE;
 const implementation = Symbol.for('cluster-internals.seat') in cluster ? 'ours' : 'stock';
 const name = cluster.isWorker && cluster.worker ? `W${cluster.worker.id}` : process.env.DIFF_NAME ?? 'P';
 let apart = false;
+let ends = false;
 const ROUND_TRIP = 'round trip';
 
 function record(entry) {
@@ -60,6 +61,16 @@ function recordMessage(way, peer, message, handle) {
 function directionsApart() {
   apart = true;
 }
+
+/**
+ * From now on the 'exit' of a worker is a subject of its own: for scenarios in which several leave at
+ * once. Whoever looks for one that is dead finds the others too, before the ends of their channels.
+ */
+function endsApart() {
+  ends = true;
+}
+
+const subjectOf = (worker, event) => (ends && event === 'exit' ? `W${worker.id} exit` : `W${worker.id}`);
 
 /** Node's cluster has no trace: what a process-like object says and hears is seen at its two ends. */
 function tap(target, peer) {
@@ -101,7 +112,7 @@ function watchCluster() {
   for (const event of ['fork', 'online', 'listening', 'disconnect', 'exit', 'message']) {
     cluster.on(event, function (worker, ...values) {
       if (values[0] === ROUND_TRIP) return;
-      see(`W${worker.id}`, `cluster '${event}'`, worker, ...values);
+      see(subjectOf(worker, event), `cluster '${event}'`, worker, ...values);
       if (this !== cluster) see(`W${worker.id}`, 'wrong this');
     });
   }
@@ -112,7 +123,7 @@ function watchWorker(worker) {
   for (const event of ['online', 'listening', 'disconnect', 'exit', 'message']) {
     worker.on(event, function (...values) {
       if (values[0] === ROUND_TRIP) return;
-      see(`W${worker.id}`, `worker '${event}'`, ...values);
+      see(subjectOf(worker, event), `worker '${event}'`, ...values);
       if (this !== worker) see(`W${worker.id}`, 'wrong this');
     });
   }
@@ -139,9 +150,15 @@ async function forkListening(env) {
   return { worker, ...info };
 }
 
-/** Waits until both the worker's channel and its process have ended. */
+/**
+ * Waits until both the worker's channel and its process have ended. The kernel ends the channel first;
+ * where 'exit' is told first all the same (P-5) the end is read in the turns after it, which a primary
+ * might not live to see whose channel Node has unref'ed (I-60b).
+ */
 function gone(worker) {
-  return Promise.all([next(worker, 'exit'), next(worker, 'disconnect')]);
+  const exit = next(worker, 'exit');
+  exit.then(() => turns());
+  return Promise.all([exit, next(worker, 'disconnect')]);
 }
 
 /**
@@ -164,5 +181,5 @@ function answerRoundTrips(worker) {
 
 module.exports = {
   see, show, watchCluster, watchWorker, look, lookAtEachEvent, next, message, forkListening, gone, ask, turns, ownPort,
-  directionsApart, roundTrip, answerRoundTrips,
+  directionsApart, endsApart, roundTrip, answerRoundTrips,
 };

@@ -81,9 +81,14 @@ function look(child, when) {
   see(names.get(child), when, { connected, channel: channel === null ? null : typeof channel, exitCode, signalCode, killed });
 }
 
-/** Waits until a child's channel and process have ended. Not for 'close', which Node does not always emit. */
+/**
+ * Waits until a child's channel and process have ended, as in observe.js. Not for 'close', which Node
+ * does not always emit.
+ */
 function gone(child) {
-  return Promise.all([next(child, 'exit'), next(child, 'disconnect')]);
+  const exit = next(child, 'exit');
+  exit.then(() => turns());
+  return Promise.all([exit, next(child, 'disconnect')]);
 }
 
 /** The outcome of a call, recorded: what it gave, or what it threw. */

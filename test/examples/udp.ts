@@ -47,7 +47,7 @@ async function runPrimary(): Promise<void> {
 }
 
 async function ask(client: Socket, port: number, question: string): Promise<string> {
-  const answered = once(client, 'message', { signal: AbortSignal.timeout(5000) });
+  const answered = once(client, 'message', { signal: AbortSignal.timeout(30_000) });
   client.send(question, port, '127.0.0.1');
   const [answer] = await answered as [Buffer];
   return answer.toString();

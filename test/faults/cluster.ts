@@ -20,7 +20,7 @@ export class FaultyCluster {
 
   private constructor({ workers, policy = 'rr', dialect = 'pipelined', env = {} }: Options) {
     this.program = new Program(path.join(root, 'test/fixtures/faults_cluster.js'), {
-      args: [String(workers), policy, dialect], env, deadline: 10_000,
+      args: [String(workers), policy, dialect], env, deadline: 50_000,
     });
   }
 
@@ -56,13 +56,13 @@ export class FaultyCluster {
 
   /** Asks the primary whether it lives. */
   async alive(): Promise<void> {
-    const answered = once(this.#line as Socket, 'data', { signal: AbortSignal.timeout(5000) });
+    const answered = once(this.#line as Socket, 'data', { signal: AbortSignal.timeout(30_000) });
     this.#line?.write('?');
     expect(await answered).toEqual(['alive']);
   }
 
   /** Waits until a fact about the primary is true: asks it something, which lets its events pass, and looks again. */
-  async until(fact: () => boolean, what: string, deadline = 5000): Promise<void> {
+  async until(fact: () => boolean, what: string, deadline = 30_000): Promise<void> {
     const end = performance.now() + deadline;
     while (!fact()) {
       if (performance.now() > end) throw new Error(`not within ${deadline} ms: ${what}; fds ${this.fds}\n${this.program.output}`);

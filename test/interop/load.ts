@@ -3,7 +3,7 @@ import { Agent, request, type RequestOptions } from 'node:http';
 import { text } from 'node:stream/consumers';
 
 /** No single request of a test takes longer; a client that hangs fails here. */
-const DEADLINE = 15_000;
+const DEADLINE = 40_000;
 
 /** One request; its body. Rejects on any error, and when the deadline has passed. */
 export function get(port: number, path = '/', options: RequestOptions = {}): Promise<string> {

@@ -62,7 +62,7 @@ test('forks one worker per CPU by default', async () => {
 
 describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
   test.each(['the primary', 'its whole group'])('to %s: a request in progress finishes, exit 0, nobody left', async (whom) => {
-    const program = start({ PORT: '0', WORKERS: '1' }, { deadline: 8000 });
+    const program = start({ PORT: '0', WORKERS: '1' }, { deadline: 40_000 });
     const port = await listens(program, 1);
     const group = program.child.pid as number;
 
@@ -88,7 +88,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
   test.each([
     ['its first line', /^primary \d+ starts 3 workers/m], ['the first worker', /is online$/m],
   ])('while the workers start, right after %s: exit 0, nobody left', async (_name, line) => {
-    const program = start({ PORT: '0', WORKERS: '3' }, { deadline: 8000 });
+    const program = start({ PORT: '0', WORKERS: '3' }, { deadline: 40_000 });
     await program.prints(line);
     process.kill(program.child.pid as number, signal);
     const { code, stderr } = await program.ended;
@@ -98,7 +98,7 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
 });
 
 test('on SIGTERM a client that keeps its connection alive is told to close it, and does not hold the exit', async () => {
-  const program = start({ PORT: '0', WORKERS: '1' }, { deadline: 4000 });
+  const program = start({ PORT: '0', WORKERS: '1' }, { deadline: 40_000 });
   const port = await listens(program, 1);
   const busy = await client(port, 'GET / HTTP/1.1\r\nHost: busy\r\n\r\nGET / HTTP/1.1\r\nHo');
   const idle = await client(port, 'GET / HTTP/1.1\r\nHost: idle\r\n\r\n');
@@ -162,7 +162,7 @@ async function client(port: number, text: string): Promise<Socket> {
   const socket = connect(port, '127.0.0.1').setEncoding('utf8');
   clients.push(socket);
   socket.write(text);
-  await once(socket, 'data', { signal: AbortSignal.timeout(5000) });
+  await once(socket, 'data', { signal: AbortSignal.timeout(30_000) });
   return socket;
 }
 
@@ -170,7 +170,7 @@ async function client(port: number, text: string): Promise<Socket> {
 async function rest(socket: Socket): Promise<string> {
   let received = '';
   socket.on('data', (text) => { received += text; });
-  await once(socket, 'close', { signal: AbortSignal.timeout(3000) });
+  await once(socket, 'close', { signal: AbortSignal.timeout(30_000) });
   return received;
 }
 

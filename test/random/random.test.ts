@@ -6,7 +6,7 @@ const FIRST_SEED = 1;
 const LENGTH = 8;
 const AT_ONCE = 4;
 
-test(`${COUNT} random sequences of operations look the same under node:cluster and under ours`, { timeout: 120_000 }, async () => {
+test(`${COUNT} random sequences of operations look the same under node:cluster and under ours`, { timeout: 300_000 }, async () => {
   let seed = FIRST_SEED;
   const failures: string[] = [];
   const job = async (): Promise<void> => {

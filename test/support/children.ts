@@ -57,7 +57,7 @@ export function cleanEnvironment(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEn
 }
 
 /** The arguments of the next `name`; rejects after the deadline. */
-export function event<Arguments extends unknown[] = unknown[]>(emitter: EventEmitter, name: string, deadline = 8_000): Promise<Arguments> {
+export function event<Arguments extends unknown[] = unknown[]>(emitter: EventEmitter, name: string, deadline = 30_000): Promise<Arguments> {
   return within(deadline, `event '${name}'`, (resolve) => emitter.once(name, (...args: unknown[]) => resolve(args as Arguments)));
 }
 
@@ -90,7 +90,7 @@ export class Inbox<Message = unknown> {
   /** Takes the next message with its handle. */
   async nextWithHandle(): Promise<[message: Message, handle: unknown]> {
     while (this.#came.length === 0) {
-      await within<void>(8_000, 'a message', (resolve) => this.#waiting.push(() => resolve()));
+      await within<void>(30_000, 'a message', (resolve) => this.#waiting.push(() => resolve()));
     }
     return this.#came.shift() as [Message, unknown];
   }

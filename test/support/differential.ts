@@ -138,7 +138,7 @@ async function claimPorts(): Promise<Ports> {
 
 /** Runs a scenario until its last process has ended. Rejects when that misses the deadline. */
 export async function runScenario(file: string, options: RunOptions): Promise<Trace> {
-  const { implementation, node = process.env['DIFF_NODE'] || process.execPath, deadline = 20_000 } = options;
+  const { implementation, node = process.env['DIFF_NODE'] || process.execPath, deadline = 50_000 } = options;
   const register = options.register ?? process.env['DIFF_REGISTER'] ?? registerFor(file);
   const directory = mkdtempSync(path.join(tmpdir(), 'diff-'));
   const { first: port, claim } = await claimPorts();
@@ -373,8 +373,9 @@ export function describeDifference({ where, stock, ours }: Difference): string {
 /**
  * The end of a worker is told as 'disconnect', then 'exit' (P-5). When its last message, the end of
  * its channel and its death reach the primary in one turn, the two may come the other way round, under
- * Node as under ours. Where that has happened in one of the two runs, and right after a message, both
- * are brought to the usual order, and what was looked at in between is left out.
+ * Node as under ours. Where that has happened in one of the two runs, and right after a message or
+ * what it caused, both are brought to the usual order; what was looked at in between is left out, and
+ * which of the two is the last state.
  */
 function settleEnd(stock: string[], ours: string[]): { stock: string[]; ours: string[] } {
   if (endsReversed(stock) === endsReversed(ours)) return { stock, ours };
@@ -382,7 +383,8 @@ function settleEnd(stock: string[], ours: string[]): { stock: string[]; ours: st
     const events = lines.filter((line) => !/^at (process )?'/.test(line));
     const exit = events.findIndex(isExit);
     const late = events.slice(exit).filter(isDisconnect);
-    return [...events.slice(0, exit), ...late, ...events.slice(exit).filter((line) => !isDisconnect(line))];
+    const after = events.slice(exit).filter((line) => !isDisconnect(line)).map((line) => line.replace(/state: '(dead|disconnected)'/, 'state: <ended>'));
+    return [...events.slice(0, exit), ...late, ...after];
   };
   return { stock: settle(stock), ours: settle(ours) };
 }
@@ -390,10 +392,13 @@ function settleEnd(stock: string[], ours: string[]): { stock: string[]; ours: st
 const isExit = (line: string): boolean => /^(worker|cluster|child) 'exit'/.test(line);
 const isDisconnect = (line: string): boolean => /^(worker|cluster|child) 'disconnect'/.test(line);
 
+/** A message, or what comes of one in the same turn. */
+const ofAMessage = /^(received |sent reply |(worker|cluster|child) '(message|online|listening)'|at '(online|listening)')/;
+
 function endsReversed(lines: readonly string[]): boolean {
   const exit = lines.findIndex(isExit);
   const disconnect = lines.findIndex(isDisconnect);
-  return exit > 0 && exit < disconnect && /^(received |(worker|cluster|child) 'message')/.test(lines[exit - 1] as string);
+  return exit > 0 && exit < disconnect && ofAMessage.test(lines[exit - 1] as string);
 }
 
 const applies = (rule: Rule, scenario: string, major: number): boolean =>

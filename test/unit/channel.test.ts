@@ -149,7 +149,7 @@ describe('send', () => {
     await inbox.next();
     child.kill('SIGSTOP');
     const errors: unknown[] = [];
-    const done = within<void>(8_000, 'three callbacks', (resolve) => {
+    const done = within<void>(30_000, 'three callbacks', (resolve) => {
       const callback = (error: Error | null): void => void (errors.push(error) === 3 && resolve());
       expect(child.send('x'.repeat(100 << 10), callback)).toBe(true); // below the mark, whatever the kernel took
       expect(child.send('x'.repeat(1 << 20), callback)).toBe(false); // the kernel takes 208 KiB at most
@@ -182,7 +182,7 @@ describe('send', () => {
     child.disconnect();
     const errors: string[] = [];
     child.on('error', (error: NodeJS.ErrnoException) => errors.push(`event ${error.code}`));
-    const called = within<Error | null>(8_000, 'callback', (resolve) => {
+    const called = within<Error | null>(30_000, 'callback', (resolve) => {
       expect(child.send('late', (error) => resolve(error))).toBe(false);
     });
     expect(loose(child).send('later')).toBe(false);
@@ -199,7 +199,7 @@ describe('send', () => {
     child.send('ready');
     child.kill('SIGKILL');
     await event(child, 'exit');
-    const error = await within<Error | null>(8_000, 'callback', (resolve) => void child.send('late', resolve));
+    const error = await within<Error | null>(30_000, 'callback', (resolve) => void child.send('late', resolve));
     expect(['EPIPE', 'ECONNRESET', 'ERR_IPC_CHANNEL_CLOSED']).toContain((error as NodeJS.ErrnoException).code);
   });
 });
@@ -209,7 +209,7 @@ describe('receiving', () => {
     const child = fork('sendsBothKinds');
     const came: [string, unknown][] = [];
     child.on('internalMessage', (message) => came.push(['internal', message]));
-    await within<void>(8_000, 'the last message', (resolve) => child.on('message', (message) => {
+    await within<void>(30_000, 'the last message', (resolve) => child.on('message', (message) => {
       came.push(['message', message]);
       if (message === 'end') resolve();
     }));
@@ -278,7 +278,7 @@ describe('receiving', () => {
     process.on('uncaughtException', (error) => thrown.push(error.message));
     try {
       const got: unknown[] = [];
-      const last = within<void>(8_000, 'the last message', (resolve) => child.on('message', (message) => {
+      const last = within<void>(30_000, 'the last message', (resolve) => child.on('message', (message) => {
         got.push(message);
         if (message === 3) resolve();
         throw new Error(`of ${message}`);

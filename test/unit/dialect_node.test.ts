@@ -77,7 +77,7 @@ describe('one handle in flight (I-29)', () => {
     const second = await connection();
     const texts = Promise.all([allOf(first.client), allOf(second.client)]);
     child.send({ ask: 'answerQuietly', text: 'first' }, first.accepted);
-    const written = within<Error | null>(8_000, 'callback', (resolve) => {
+    const written = within<Error | null>(30_000, 'callback', (resolve) => {
       child.send({ ask: 'answerQuietly', text: 'second' }, second.accepted, {}, resolve);
     });
     child.disconnect();
@@ -180,7 +180,7 @@ test('I-45: a child dies with a handle un-acked: disconnect, exit and close come
   for (const name of ['disconnect', 'exit', 'close']) child.on(name, () => events.push(name));
   const closing = event(child, 'close');
   child.send('with a socket', accepted);
-  const told = within<NodeJS.ErrnoException | null>(8_000, 'callback', (resolve) => void child.send('waits', resolve));
+  const told = within<NodeJS.ErrnoException | null>(30_000, 'callback', (resolve) => void child.send('waits', resolve));
   expect((await told)?.code).toBe('ERR_IPC_CHANNEL_CLOSED');
   expect(await closing).toEqual([9, null]);
   expect([...events].sort()).toEqual(['close', 'disconnect', 'exit']);

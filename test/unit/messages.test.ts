@@ -119,5 +119,5 @@ describe('D6, D18: a primary outlives', () => {
     });
     expect([stdout, code]).toEqual(['served\n', 0]);
     expect(stderr).toBe('');
-  }, 15_000);
+  });
 });

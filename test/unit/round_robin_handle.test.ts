@@ -73,7 +73,7 @@ class Subject {
   /** Waits for the end of the bind. */
   async bound(): Promise<void> {
     while (this.state === 'binding' || this.state === 'abandoned') {
-      await within<void>(5_000, 'the end of the bind', (resolve) => this.#waiting.push(() => resolve()));
+      await within<void>(30_000, 'the end of the bind', (resolve) => this.#waiting.push(() => resolve()));
     }
   }
 
@@ -96,7 +96,7 @@ async function clients(port: number, count: number): Promise<net.Socket[]> {
 /** Waits until `worker` has been handed `count` connections. */
 async function handed(worker: FakeWorker, count: number): Promise<void> {
   if (worker.connections.length >= count) return;
-  await within<void>(5_000, `connection ${count}`, (resolve) => {
+  await within<void>(30_000, `connection ${count}`, (resolve) => {
     const { process } = worker;
     const { send } = process;
     process.send = (...args) => {
@@ -118,7 +118,7 @@ const order = (handles: FakeHandle[], sockets: net.Socket[]): number[] =>
 
 const ended = (client: net.Socket): Promise<unknown[]> => {
   client.resume();
-  return client.closed ? Promise.resolve([]) : event(client, 'close', 5_000);
+  return client.closed ? Promise.resolve([]) : event(client, 'close', 30_000);
 };
 
 describe('every order of {the bind ends, add a, add b, remove a, remove b}', () => {

@@ -1,18 +1,18 @@
 // Covers: C-20, C-22, C-24, C-26, C-33
 // Settings by assignment instead of setupPrimary, before the first setup and later; and what a worker is started with.
+// Only that matters: a program that is no Node and ends at once stands for it.
 'use strict';
 const cluster = require('node:cluster');
 const path = require('node:path');
 const { see, next } = require('../observe');
 
 const own = process.execArgv;
+process.execPath = '/bin/true';
 async function start(what) {
   const worker = cluster.fork();
   const { spawnargs, spawnfile } = worker.process;
   see('main', what, spawnargs.slice(1).filter((flag) => !own.includes(flag)).map((flag) => path.basename(flag)), spawnfile === process.execPath, worker.process.stdout !== null);
-  const exit = next(worker, 'exit');
-  worker.process.kill('SIGKILL');
-  await exit;
+  await next(worker, 'exit');
 }
 
 (async () => {

@@ -11,7 +11,10 @@ if (cluster.isPrimary) {
     watchCluster();
     const blocker = net.createServer().listen(ownPort());
     await next(blocker, 'listening');
-    await gone(watchWorker(cluster.fork()));
+    const worker = watchWorker(cluster.fork());
+    // Under Node's the worker may have died of the first answer when the second one is written (D18).
+    worker.on('error', () => {});
+    await gone(worker);
     blocker.close();
   })();
 } else {

@@ -3,7 +3,7 @@
 'use strict';
 const cluster = require('node:cluster');
 const net = require('node:net');
-const { see, watchCluster, look, forkListening, gone, ask } = require('../observe');
+const { see, watchCluster, look, forkListening, gone, ask, endsApart } = require('../observe');
 
 if (cluster.isPrimary) primary();
 else net.createServer((socket) => socket.end('hello')).listen(0);
@@ -21,6 +21,7 @@ async function primary() {
   see('client', 'refused', await ask(first.port));
 
   const several = [await forkListening(), await forkListening(), await forkListening()];
+  endsApart();
   const ends = several.map(({ worker }) => gone(worker));
   let called = 0;
   cluster.disconnect(() => {

@@ -5,15 +5,14 @@ const cluster = require('node:cluster');
 const { see, next } = require('../observe');
 
 process.debugPort = 30000;
+// Only what a worker is started with matters: a program that is no Node and ends at once stands for it.
+process.execPath = '/bin/true';
 (async () => {
   const own = process.execArgv;
   const start = async (...values) => {
-    // Killed before it opens its inspector: only what it is started with matters.
     const worker = cluster.fork();
     see('main', ...values, worker.process.spawnargs.filter((flag) => flag.includes('inspect')));
-    const exit = next(worker, 'exit');
-    worker.process.kill('SIGKILL');
-    await exit;
+    await next(worker, 'exit');
   };
   for (const flag of ['--inspect', '--inspect=127.0.0.1:0', '--inspect-brk', '--inspect-port=7', '--inspect-publish-uid=http', '--no-warnings', '--inspector']) {
     cluster.setupPrimary({ execArgv: [...own, flag] });

@@ -6,10 +6,14 @@ const { see, gone, message } = require('../observe');
 
 if (cluster.isPrimary) primary();
 else {
+  let written = 0;
   process.on('message', ({ at, text }) => {
     see('self', 'got', at, text.length);
-    process.send({ at, text }, (error) => see(`callback ${at}`, 'callback', error));
-    if (at === 9) process.send('done', () => process.disconnect());
+    // The callback of a write that was not done at once may come after those of later ones that were.
+    process.send({ at, text }, (error) => {
+      see(`callback ${at}`, 'callback', error);
+      if (++written === 10) process.send('done', () => process.disconnect());
+    });
   });
   process.send('ready');
 }

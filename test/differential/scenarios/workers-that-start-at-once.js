@@ -3,7 +3,7 @@
 'use strict';
 const cluster = require('node:cluster');
 const net = require('node:net');
-const { see, watchCluster, watchWorker, next, gone, ask, ownPort } = require('../observe');
+const { see, watchCluster, watchWorker, next, gone, ask, ownPort, endsApart } = require('../observe');
 
 if (cluster.isPrimary) primary();
 else {
@@ -21,6 +21,7 @@ async function primary() {
   const workers = Array.from({ length: 4 }, () => watchWorker(cluster.fork()));
   see('main', 'ids', workers.map(({ id }) => id), Object.keys(cluster.workers));
   await Promise.all(workers.map((worker) => next(worker, 'listening')));
+  endsApart();
   const ends = workers.map(gone);
   cluster.disconnect(() => see('main', 'callback', Object.keys(cluster.workers)));
   await Promise.all(ends);

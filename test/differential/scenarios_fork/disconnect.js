@@ -1,7 +1,7 @@
 // Covers: I-55, I-57, I-58
 // Both sides disconnect, once and twice: what holds at which moment.
 'use strict';
-const { see, look, gone, attempt, message, turns, nameOf } = require('../observe_fork');
+const { see, look, gone, attempt, turns, nameOf, block, unblock } = require('../observe_fork');
 const childProcess = require('node:child_process');
 
 async function disconnectTwice(subject, target) {
@@ -19,7 +19,8 @@ async function disconnectTwice(subject, target) {
 
 if (process.argv[2] === 'child disconnects') process.once('message', () => disconnectTwice('self', process));
 else if (process.argv[2] === 'child') {
-  process.on('disconnect', () => see('self', "'disconnect'", process.connected, process.channel));
+  // It lives until the parent has tried everything.
+  process.on('disconnect', () => { see('self', "'disconnect'", process.connected, process.channel); block('go on'); });
   process.on('message', () => {});
 } else {
   (async () => {
@@ -27,8 +28,10 @@ else if (process.argv[2] === 'child') {
       const child = childProcess.fork(__filename, [way]);
       for (const event of ['disconnect', 'exit']) child.on(event, () => look(child, `at '${event}'`));
       const end = gone(child);
-      if (way === 'child') await disconnectTwice(nameOf(child), child);
-      else child.send('now');
+      if (way === 'child') {
+        await disconnectTwice(nameOf(child), child);
+        unblock('go on');
+      } else child.send('now');
       await end;
       look(child, 'at the end');
     }

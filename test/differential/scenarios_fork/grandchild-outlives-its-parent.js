@@ -6,10 +6,10 @@ const childProcess = require('node:child_process');
 
 if (process.argv[2] === 'child') {
   const grandchild = childProcess.spawn('/bin/sh', ['-c', 'read line; exit 0'], { stdio: ['pipe', 'inherit', 'inherit'], detached: true });
-  grandchild.on('spawn', () => process.send(grandchild.pid, () => process.kill(process.pid, 'SIGKILL')));
+  grandchild.on('spawn', () => process.send('started', () => process.kill(process.pid, 'SIGKILL')));
 } else {
   (async () => {
-    const child = watch(childProcess.fork(__filename, ['child']), ['disconnect', 'exit', 'close']);
+    const child = watch(childProcess.fork(__filename, ['child']), ['message', 'disconnect', 'exit', 'close']);
     const end = gone(child);
     await message(child);
     await end;
