@@ -18,7 +18,7 @@ const allowed: Record<string, readonly string[]> = {
   'internal/master/': ['internal/master/', 'internal/worker', 'internal/calls', 'internal/channel/', 'internal/native', 'leaves'],
   'internal/child/': ['internal/child/', 'internal/worker', 'internal/calls', 'internal/channel/', 'internal/native', 'leaves'],
   'internal/worker': [],
-  'internal/calls': ['internal/native', 'leaves'],
+  'internal/calls': ['internal/channel/process_face', 'internal/native', 'leaves'],
   'internal/channel/': ['internal/channel/', 'internal/native', 'leaves'],
   'internal/native': [],
   'internal/messages': [],

@@ -1,7 +1,7 @@
 /** One address under round robin: binding, queueing, handing off, ending, with workers in memory and real connections. */
 import diagnostics from 'node:diagnostics_channel';
 import net from 'node:net';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { RoundRobinHandle, shortPath } from '../../internal/master/round_robin_handle';
 import { WINDOW } from '../../internal/master/scheduling';
 import type { SocketName } from '../../internal/messages';
@@ -16,6 +16,7 @@ let keys = 0;
 const left: (() => void)[] = [];
 
 afterEach(() => {
+  vi.restoreAllMocks();
   for (const release of left.splice(0)) release();
 });
 
@@ -232,6 +233,8 @@ describe('R-5: handing off', () => {
   });
 
   test('R-6: a stock worker has one in flight, a worker of ours a window; the rest waits in order', async () => {
+    // However long the connections take to come, the worker was heard of just now.
+    vi.spyOn(performance, 'now').mockReturnValue(1);
     const subject = new Subject();
     const [ours, stock] = [new FakeWorker(1), new FakeWorker(2, 'node')];
     subject.add(ours);
