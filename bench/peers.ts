@@ -1,0 +1,64 @@
+/**
+ * Who is measured: ours, stock Node under both policies, and the other ways to serve one port with
+ * several processes. All run the app of servers/serve.js.
+ */
+import type { Bench } from './bench';
+import { nginxPeer } from './nginx';
+import type { Program } from './program';
+
+export type Kind = 'tcp' | 'http';
+
+/** A peer that runs: what to load, whose CPU to count. */
+export interface Peer {
+  readonly name: string;
+  readonly port: number;
+  /** The process that accepts first, then its workers. */
+  readonly pids: readonly number[];
+  /** Connections served by each worker since its start. */
+  served(): Promise<readonly number[]>;
+  stop(): Promise<void>;
+}
+
+/** Options of servers/cluster.js. */
+export interface ClusterOptions {
+  readonly implementation: 'ours' | 'stock';
+  readonly policy?: 'rr' | 'none';
+  readonly workers?: number;
+  readonly kind?: Kind;
+  readonly scheduling?: string;
+}
+
+export async function clusterPeer(bench: Bench, options: ClusterOptions): Promise<Peer & { readonly program: Program }> {
+  const { implementation, policy = 'rr' } = options;
+  const name = `${implementation} ${policy === 'rr' ? 'RR' : 'NONE'}`;
+  const program = await bench.start(name, 'servers/cluster.js', options);
+  return { ...peerOf(bench, name, program), program };
+}
+
+function peerOf(bench: Bench, name: string, program: Program): Peer {
+  const { port, pids } = program.facts;
+  return { name, port, pids, served: () => program.ask('served'), stop: () => bench.stop(program) };
+}
+
+/** Starts a peer, or says why this machine or this Node has none. */
+type Starter = (bench: Bench, kind: Kind) => Promise<Peer | string>;
+
+/** The peers beside ours, by the name that the report gives them. */
+export const otherPeers: Readonly<Record<string, Starter>> = {
+  'reusePort': async (bench, kind) => {
+    if (!hasReusePort()) return `n/a on Node ${process.versions.node}: needs 22.12`;
+    return peerOf(bench, 'reusePort', await bench.start('reusePort', 'servers/processes.js', { how: 'reusePort', kind }));
+  },
+  'server sent to children': async (bench, kind) => (
+    peerOf(bench, 'server sent to children', await bench.start('server sent to children', 'servers/processes.js', { how: 'shared', kind }))
+  ),
+  'bare fd passing (floor)': async (bench, kind) => (
+    peerOf(bench, 'bare fd passing (floor)', await bench.start('bare fd passing', 'servers/floor.js', { kind }))
+  ),
+  'nginx proxy': async (bench, kind) => (kind === 'http' ? nginxPeer(bench) : 'proxies HTTP only'),
+};
+
+function hasReusePort(): boolean {
+  const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];
+  return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
+}

@@ -1,0 +1,28 @@
+/** What the kernel says about a process: what it has cost, how large it is, whether it lives. */
+import { readFileSync, readdirSync } from 'node:fs';
+
+/** CPU microseconds that a process has used since its start, all its threads, to the nanosecond where the kernel counts them. */
+export function cpuOf(pid: number): number {
+  let nanoseconds = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const [ran] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ');
+    nanoseconds += Number(ran);
+  }
+  return nanoseconds / 1000;
+}
+
+/** Resident memory of a process in MiB. */
+export function memoryOf(pid: number): number {
+  const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  if (line === null) throw new Error(`process ${pid} has no memory: it has ended`);
+  return Number(line[1]) / 1024;
+}
+
+/** Does a process run? One that has ended and is not reaped does not. */
+export function lives(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false; // No such process.
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * Messages between a parent and its children: one way and there and back, in both serializations,
+ * and to sixteen at once. Rows `oneway`, `roundtrip`, `broadcast`.
+ */
+import type { Bench } from '../bench';
+import { figure, type Chart, type Figure } from '../figures';
+import type { Program } from '../program';
+import type { Result, Row } from './row';
+
+const WINDOW = 0.7;
+const SERIALIZATIONS = ['json', 'advanced'] as const;
+type Serialization = (typeof SERIALIZATIONS)[number];
+const IMPLEMENTATIONS = ['stock', 'ours'] as const;
+type Implementation = (typeof IMPLEMENTATIONS)[number];
+
+interface Size {
+  readonly bytes: number;
+  readonly text: string;
+  readonly content?: 'buffer';
+}
+const SIZES: readonly Size[] = [
+  { bytes: 64, text: '64 B' },
+  { bytes: 1024, text: '1 KiB' },
+  { bytes: 1024 * 1024, text: '1 MiB' },
+];
+const BUFFER: Size = { bytes: 1024 * 1024, text: '1 MiB Buffer', content: 'buffer' };
+
+interface Count {
+  readonly count: number;
+  readonly seconds: number;
+}
+
+export const messageRows: readonly Row[] = [
+  { name: 'oneway', about: 'messages per second, parent to child', run: oneWay },
+  { name: 'roundtrip', about: 'messages there and back, one at a time', run: roundTrip },
+  { name: 'broadcast', about: '64 B to 16 workers', run: broadcast },
+];
+
+async function oneWay(bench: Bench): Promise<Result> {
+  const figures: Figure[] = [];
+  for (const serialization of SERIALIZATIONS) {
+    const parents = await startParents(bench, { serialization });
+    for (const size of serialization === 'json' ? SIZES : [...SIZES, BUFFER]) {
+      const rates = await ratesOf(bench, parents, 'oneWay', size, `oneway ${serialization} ${size.text}`);
+      figures.push(oneWayFigure(serialization, size, rates));
+    }
+    await bench.stop(...Object.values(parents));
+  }
+  return { figures, charts: [chartOf('Messages one way, ours / stock', figures)] };
+}
+
+function oneWayFigure(serialization: Serialization, size: Size, rates: Rates): Figure {
+  const large = size.bytes > 64 * 1024;
+  const scale = large ? size.bytes / 1e6 : 1;
+  const side = (name: Implementation) => ({ name, samples: rates[name].map((rate) => rate * scale) });
+  const id = `oneway-${serialization}-${size.content === 'buffer' ? 'buffer' : size.bytes}`;
+  return figure({ id, title: `${large ? 'MB/s' : 'messages/s'} one way, ${size.text}, ${serialization}`, unit: large ? 'MB/s' : '/s', better: 'higher' }, side('ours'), side('stock'));
+}
+
+async function roundTrip(bench: Bench): Promise<Result> {
+  const figures: Figure[] = [];
+  for (const serialization of SERIALIZATIONS) {
+    const parents = await startParents(bench, { serialization });
+    for (const size of SIZES) {
+      const rates = await ratesOf(bench, parents, 'roundTrips', size, `roundtrip ${serialization} ${size.text}`);
+      figures.push(figure(
+        { id: `roundtrip-${serialization}-${size.bytes}`, title: `round trips/s, ${size.text}, ${serialization}`, unit: '/s', better: 'higher' },
+        { name: 'ours', samples: rates.ours }, { name: 'stock', samples: rates.stock },
+      ));
+    }
+    await bench.stop(...Object.values(parents));
+  }
+  return { figures, charts: [chartOf('Messages there and back, ours / stock', figures)] };
+}
+
+async function broadcast(bench: Bench): Promise<Result> {
+  const parents = await startParents(bench, { children: 16 });
+  const rates = await ratesOf(bench, parents, 'oneWay', SIZES[0] as Size, 'broadcast');
+  await bench.stop(...Object.values(parents));
+  return {
+    figures: [figure(
+      { id: 'broadcast-64', title: 'broadcast of 64 B to 16 workers, messages/s', unit: '/s', better: 'higher' },
+      { name: 'ours', samples: rates.ours }, { name: 'stock', samples: rates.stock },
+    )],
+  };
+}
+
+type Parents = Record<Implementation, Program>;
+type Rates = Record<Implementation, number[]>;
+
+async function startParents(bench: Bench, options: { serialization?: Serialization; children?: number }): Promise<Parents> {
+  return {
+    stock: await bench.start('stock parent', 'servers/messages.js', { implementation: 'stock', ...options }),
+    ours: await bench.start('our parent', 'servers/messages.js', { implementation: 'ours', ...options }),
+  };
+}
+
+async function ratesOf(bench: Bench, parents: Parents, command: 'oneWay' | 'roundTrips', size: Size, title: string): Promise<Rates> {
+  const measure = async (name: Implementation): Promise<number> => {
+    const { count, seconds } = await parents[name].ask<Count>(command, { size: size.bytes, content: size.content, seconds: bench.seconds(WINDOW) });
+    return count / seconds;
+  };
+  for (const name of IMPLEMENTATIONS) await measure(name); // Warm.
+  return bench.inTurn(IMPLEMENTATIONS, async (name, pair) => {
+    const rate = await measure(name);
+    bench.say(`${title} ${pair + 1}/${bench.pairs} ${name}: ${Math.round(rate)}/s`);
+    return rate;
+  });
+}
+
+function chartOf(title: string, figures: readonly Figure[]): Chart {
+  return { title, unit: 'ratio', labels: figures.map((one) => one.title.replace(/^[^,]*, /, '')), values: figures.map((one) => one.verdict.median) };
+}

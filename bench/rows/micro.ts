@@ -1,0 +1,52 @@
+/**
+ * The primary's own code without the kernel: a connection while 10 to 50,000 are queued, and the
+ * choice among sixteen workers. Rows `queue`, `pick`. Stock's code cannot be reached for this, so
+ * these compare ours with ours, and with nothing.
+ */
+import type { Bench } from '../bench';
+import { figure } from '../figures';
+import { median } from '../statistics';
+import type { Result, Row } from './row';
+
+const LENGTHS = [10, 100, 1000, 10_000, 50_000];
+const SOURCES = ['--require', 'tsx/cjs'];
+const TIMES = 200_000;
+
+export const microRows: readonly Row[] = [
+  { name: 'queue', about: 'the primary\'s own work per connection, 10 to 50,000 queued', run: queue },
+  { name: 'pick', about: 'the choice among 16 workers', run: pick },
+];
+
+async function queue(bench: Bench): Promise<Result> {
+  const program = await bench.start('queue', 'micro/queue.ts', {}, SOURCES);
+  const measure = (length: number): Promise<number> => program.ask<number>('measure', { length, times: Math.round(TIMES * bench.extent.scale) });
+  const keys = LENGTHS.map(String);
+  for (const key of keys) await measure(Number(key)); // Warm, and filled.
+  const samples = await bench.inTurn(keys, async (key, pair) => {
+    const nanoseconds = await measure(Number(key));
+    bench.say(`queue ${pair + 1}/${bench.pairs} ${key} queued: ${Math.round(nanoseconds)} ns`);
+    return nanoseconds;
+  });
+  await bench.stop(program);
+  const side = (length: number) => ({ name: `${length} queued`, samples: samples[String(length)] as number[] });
+  return {
+    figures: LENGTHS.slice(1).map((length) => figure(
+      { id: length === 50_000 ? 'growth-queue' : `queue-${length}`, title: `the primary's own work per connection, ${length} queued / 10`, unit: 'ns', better: 'lower' }, side(length), side(10),
+    )),
+    charts: [{ title: 'The primary\'s own work per connection by the length of the queue', unit: 'ns', labels: keys, values: LENGTHS.map((length) => median(side(length).samples)) }],
+  };
+}
+
+async function pick(bench: Bench): Promise<Result> {
+  const program = await bench.start('pick', 'micro/pick.ts', {}, SOURCES);
+  await program.ask('measure', { times: TIMES });
+  const { ours } = await bench.inTurn(['ours'], () => program.ask<number>('measure', { times: TIMES }));
+  await bench.stop(program);
+  bench.say(`pick: ${Math.round(median(ours))} ns`);
+  return {
+    figures: [figure(
+      { id: 'pick', title: 'the choice among 16 workers', unit: 'ns', better: 'lower', compare: 'difference' },
+      { name: 'ours', samples: ours }, { name: 'nothing', samples: ours.map(() => 0) },
+    )],
+  };
+}

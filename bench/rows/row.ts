@@ -1,0 +1,16 @@
+/** What a row is: a name to call it by, and what it measures. */
+import type { Bench } from '../bench';
+import type { Chart, Figure } from '../figures';
+
+export interface Result {
+  readonly figures: readonly Figure[];
+  readonly charts?: readonly Chart[];
+  /** What this machine could not measure, and why. */
+  readonly notes?: readonly string[];
+}
+
+export interface Row {
+  readonly name: string;
+  readonly about: string;
+  run(bench: Bench): Promise<Result>;
+}

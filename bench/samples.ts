@@ -1,0 +1,50 @@
+/** One window of load on one peer: what it served and what that cost. */
+import type { Bench } from './bench';
+import type { Window } from './load/modes';
+import type { Kind, Peer } from './peers';
+import { cpuOf } from './processes';
+import { jain } from './statistics';
+
+export interface Sample extends Window {
+  /** Connections per second. */
+  readonly rate: number;
+  /** CPU microseconds per connection of all server processes, and of the first and the others. */
+  readonly cpu: number;
+  readonly primary: number;
+  readonly workers: number;
+  /** Jain's index over what each worker served in this window. */
+  readonly fairness: number;
+}
+
+/** What an HTTP client sends. */
+export const REQUEST = 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
+
+/** Loads a peer with 64 clients for so many seconds. */
+export async function closedSample(bench: Bench, peer: Peer, kind: Kind, seconds: number, sources?: number): Promise<Sample> {
+  const request = kind === 'http' ? REQUEST : undefined;
+  return sampled(peer, () => bench.closed({ port: peer.port, seconds, request, sources }));
+}
+
+/** Connections at a fixed rate. */
+export async function openSample(bench: Bench, peer: Peer, rate: number, seconds: number): Promise<Sample> {
+  return sampled(peer, () => bench.open({ port: peer.port, seconds, rate }));
+}
+
+async function sampled(peer: Peer, load: () => Promise<Window>): Promise<Sample> {
+  const servedBefore = await peer.served();
+  const before = peer.pids.map(cpuOf);
+  const window = await load();
+  const each = peer.pids.map((pid, at) => (cpuOf(pid) - (before[at] as number)) / window.connections);
+  const servedAfter = await peer.served();
+  const [primary = 0, ...workers] = each;
+  const ofWorkers = workers.reduce((sum, one) => sum + one, 0);
+  return {
+    ...window, rate: window.connections / window.seconds, cpu: primary + ofWorkers, primary, workers: ofWorkers,
+    fairness: jain(servedAfter.map((count, at) => count - (servedBefore[at] as number))),
+  };
+}
+
+/** One line of progress. */
+export function describe(sample: Sample): string {
+  return `${Math.round(sample.rate)}/s, ${sample.cpu.toFixed(1)} µs (${sample.primary.toFixed(1)} + ${sample.workers.toFixed(1)}), p99 ${sample.p99.toFixed(1)} ms`;
+}

@@ -1,0 +1,17 @@
+// node floor_child.js <tcp|http>, started by floor.js: each fd on the pipe is a connection.
+'use strict';
+const net = require('node:net');
+const { openPipe, readPipe, writePipe } = require('../../dist/internal/native.js');
+const { createServer } = require('./serve');
+
+const server = createServer(process.argv[2]);
+const pipe = openPipe(3);
+let served = 0;
+readPipe(pipe, (_bytes, handle) => {
+  if (handle === null) {
+    writePipe(pipe, String(served), null, () => {});
+    return;
+  }
+  served++;
+  server.emit('connection', new net.Socket({ handle, readable: true, writable: true }));
+}, () => process.exit(0));

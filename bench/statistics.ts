@@ -1,0 +1,54 @@
+/** What is made of samples: the middle, the spread, the quotient of two series, fairness. */
+
+/** The middle and the spread of some samples. */
+export interface Spread {
+  readonly median: number;
+  readonly low: number;
+  readonly high: number;
+  /** The quartiles. */
+  readonly q1: number;
+  readonly q3: number;
+}
+
+/** The value below which `part` of the samples lie, interpolated. Throws without samples. */
+export function quantile(samples: readonly number[], part: number): number {
+  if (samples.length === 0) throw new Error('no samples');
+  const sorted = [...samples].sort((one, other) => one - other);
+  const at = (sorted.length - 1) * part;
+  const below = sorted[Math.floor(at)] as number;
+  const above = sorted[Math.ceil(at)] as number;
+  return below + (above - below) * (at - Math.floor(at));
+}
+
+export function median(samples: readonly number[]): number {
+  return quantile(samples, 0.5);
+}
+
+export function spread(samples: readonly number[]): Spread {
+  return {
+    median: median(samples), low: quantile(samples, 0), high: quantile(samples, 1),
+    q1: quantile(samples, 0.25), q3: quantile(samples, 0.75),
+  };
+}
+
+/** Pair by pair: `ours[i] / base[i]`, of samples taken side by side. */
+export function ratios(ours: readonly number[], base: readonly number[]): number[] {
+  return pairwise(ours, base, (one, other) => one / other);
+}
+
+/** Pair by pair: `ours[i] - base[i]`. */
+export function differences(ours: readonly number[], base: readonly number[]): number[] {
+  return pairwise(ours, base, (one, other) => one - other);
+}
+
+function pairwise(ours: readonly number[], base: readonly number[], make: (one: number, other: number) => number): number[] {
+  if (ours.length !== base.length) throw new Error(`${ours.length} samples against ${base.length}`);
+  return ours.map((one, at) => make(one, base[at] as number));
+}
+
+/** Jain's fairness index: 1 if all shares are equal, 1/n if one has everything. */
+export function jain(shares: readonly number[]): number {
+  const sum = shares.reduce((total, share) => total + share, 0);
+  const squares = shares.reduce((total, share) => total + share * share, 0);
+  return squares === 0 ? 1 : (sum * sum) / (shares.length * squares);
+}
