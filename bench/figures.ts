@@ -63,6 +63,9 @@ export const goals: Readonly<Record<string, Goal>> = {
   'growth-workers': { must: 1.2, aim: 1 },
   'growth-queue': { must: 1.2, aim: 1 },
   'pick': { must: 1000 },
+  'pick-least-connections': { must: 1000 },
+  'pick-random-two': { must: 1000 },
+  'pick-sticky': { must: 1000 },
   'blocked-half': { must: 2, aim: 0 },
 };
 

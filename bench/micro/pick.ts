@@ -1,23 +1,29 @@
-/** What it costs to ask the rule of scheduling.ts for the next of sixteen workers. Run by rows/micro.ts. */
-import { Rotation, WINDOW } from '../../internal/master/scheduling';
+/** What it costs to ask a rule of scheduling.ts for the next of sixteen workers. Run by rows/micro.ts. */
+import { Rotation, WINDOW, type Scheduling, type Seat } from '../../internal/master/scheduling';
+import { FakeConnection } from '../../test/support/cluster_fakes';
 import { answerWith, ready } from '../servers/control';
 
 const WORKERS = 16;
 /** Hand-offs in flight when a pick is made. */
 const BUSY = 40;
 
+/** A client with an address, for the rule that looks at it. */
+const client = Object.assign(new FakeConnection(1), {
+  getpeername: (out: object): number => (Object.assign(out, { address: '127.0.0.1', port: 1 }), 0),
+});
+
 answerWith({
   /** Nanoseconds per pick, with some workers busier than others. */
-  measure({ times }: { times: number }): number {
-    const rotation = new Rotation<object>();
-    for (let worker = 0; worker < WORKERS; worker++) rotation.add({}, WINDOW);
-    const inFlight = Array.from({ length: BUSY }, () => rotation.next());
+  measure({ times, scheduling }: { times: number; scheduling: Scheduling }): number {
+    const rotation = new Rotation<number>(scheduling);
+    for (let worker = 0; worker < WORKERS; worker++) rotation.add(worker, worker, WINDOW);
+    const inFlight = Array.from({ length: BUSY }, () => rotation.next(client));
     const begin = process.hrtime.bigint();
     for (let time = 0; time < times; time++) {
       // The oldest of them is acknowledged, the next takes its place.
       const oldest = inFlight[time % BUSY];
-      if (oldest) oldest.inFlight--;
-      inFlight[time % BUSY] = rotation.next();
+      if (oldest) rotation.settled(oldest as Seat<number>, true);
+      inFlight[time % BUSY] = rotation.next(client);
     }
     return Number(process.hrtime.bigint() - begin) / times;
   },

@@ -11,6 +11,7 @@ import type { Result, Row } from './row';
 const LENGTHS = [10, 100, 1000, 10_000, 50_000];
 const SOURCES = ['--require', 'tsx/cjs'];
 const TIMES = 200_000;
+const RULES = ['round-robin', 'least-connections', 'random-two', 'sticky'] as const;
 
 export const microRows: readonly Row[] = [
   { name: 'queue', about: 'the primary\'s own work per connection, 10 to 50,000 queued', run: queue },
@@ -39,14 +40,17 @@ async function queue(bench: Bench): Promise<Result> {
 
 async function pick(bench: Bench): Promise<Result> {
   const program = await bench.start('pick', 'micro/pick.ts', {}, SOURCES);
-  await program.ask('measure', { times: TIMES });
-  const { ours } = await bench.inTurn(['ours'], () => program.ask<number>('measure', { times: TIMES }));
+  const measure = (scheduling: string): Promise<number> => program.ask<number>('measure', { times: TIMES, scheduling });
+  for (const rule of RULES) await measure(rule); // Warm.
+  const samples = await bench.inTurn([...RULES], measure);
   await bench.stop(program);
-  bench.say(`pick: ${Math.round(median(ours))} ns`);
-  return {
-    figures: [figure(
-      { id: 'pick', title: 'the choice among 16 workers', unit: 'ns', better: 'lower', compare: 'difference' },
+  const figures = RULES.map((rule) => {
+    const ours = samples[rule];
+    bench.say(`pick ${rule}: ${Math.round(median(ours))} ns`);
+    return figure(
+      { id: rule === RULES[0] ? 'pick' : `pick-${rule}`, title: `the choice among 16 workers, ${rule}`, unit: 'ns', better: 'lower', compare: 'difference' },
       { name: 'ours', samples: ours }, { name: 'nothing', samples: ours.map(() => 0) },
-    )],
-  };
+    );
+  });
+  return { figures };
 }

@@ -105,7 +105,7 @@ export class Channel {
   /** fds that came, in order, whose tagged frame is not complete yet. */
   readonly #arrived: NativeHandle[] = [];
   /** What came and was not told yet. */
-  #inbox: Received[] = [];
+  readonly #inbox: Received[] = [];
   #inFlight: InFlight | null = null;
   #waiting: Waiting[] = [];
 
@@ -203,6 +203,7 @@ export class Channel {
       traceHandle('adopted', this.#name, handle);
       this.#arrived.push(handle);
     }
+    this.#outbox.newTurn();
     try {
       this.#decoder.push(chunk, this.#onFrame);
     } catch (error) {
@@ -291,8 +292,12 @@ export class Channel {
         else this.#emit(item, handle);
       }
     } finally {
-      this.#inbox = inbox.slice(at);
-      if (this.#inbox.length > 0) process.nextTick(this.#drainInbox);
+      if (at === inbox.length) {
+        inbox.length = 0;
+      } else {
+        inbox.splice(0, at);
+        process.nextTick(this.#drainInbox);
+      }
     }
   };
 

@@ -92,7 +92,7 @@ class JsonDecoder implements Decoder {
   }
 
   push(chunk: Uint8Array, sink: FrameSink): void {
-    const end = chunk.lastIndexOf(NEWLINE);
+    const end = chunk[chunk.length - 1] === NEWLINE ? chunk.length - 1 : chunk.lastIndexOf(NEWLINE);
     if (end === -1) return this.#line.add(chunk);
     // A newline byte is never part of a longer UTF-8 sequence, so each line decodes by itself.
     let start = 0;
@@ -102,9 +102,11 @@ class JsonDecoder implements Decoder {
       this.#line.add(chunk.subarray(0, start - 1));
       begun = this.#line.take().toString('utf8');
     }
+    const lines = start <= end ? asBuffer(chunk).toString('utf8', start, end) : null;
+    // Not before: the chunk can lie where the tail is going to.
     if (end + 1 < chunk.length) this.#line.add(chunk.subarray(end + 1));
     if (begun !== null) decodeLine(begun, sink);
-    if (start <= end) decodeLines(asBuffer(chunk).toString('utf8', start, end), sink);
+    if (lines !== null) decodeLines(lines, sink);
   }
 }
 

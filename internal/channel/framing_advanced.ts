@@ -30,8 +30,16 @@ class MessageSerializer extends DefaultSerializer {
 
 class MessageDeserializer extends DefaultDeserializer {
   _readHostObject(): unknown {
-    return this.readUint32() === VIEW ? hostObjects.read.call(this) : this.readValue();
+    if (this.readUint32() !== VIEW) return this.readValue();
+    // A view of the message's own bytes, whose memory the next message gets.
+    return copyOf(hostObjects.read.call(this) as NodeJS.ArrayBufferView);
   }
+}
+
+function copyOf(view: NodeJS.ArrayBufferView): NodeJS.ArrayBufferView {
+  if (Buffer.isBuffer(view)) return Buffer.from(view);
+  const View = view.constructor as new (bytes: ArrayBufferLike) => NodeJS.ArrayBufferView;
+  return new View(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
 }
 
 /** The documented extension points of v8.DefaultSerializer, which its types leave out. */
@@ -74,16 +82,12 @@ class AdvancedDecoder implements Decoder {
   push(chunk: Uint8Array, sink: FrameSink): void {
     const bytes = asBuffer(chunk);
     const start = this.#frame.length > 0 ? this.#finish(bytes) : 0;
-    const begun = start > 0 && this.#isWhole() ? this.#frame.take() : null;
+    if (start > 0 && this.#isWhole()) decodeFrame(this.#frame.take().subarray(LENGTH_BYTES), sink);
     let end = start;
     while (bytes.length - end >= LENGTH_BYTES && bytes.length - end >= wholeLength(bytes, end)) end += wholeLength(bytes, end);
-    // A copy: views in a message are views of the bytes that it came in.
-    const whole = end > start ? Buffer.from(bytes.subarray(start, end)) : null;
     if (end < bytes.length) this.#frame.add(bytes.subarray(end));
-    if (begun !== null) decodeFrame(begun.subarray(LENGTH_BYTES), sink);
-    if (whole === null) return;
-    for (let at = 0; at < whole.length; at += wholeLength(whole, at)) {
-      decodeFrame(whole.subarray(at + LENGTH_BYTES, at + wholeLength(whole, at)), sink);
+    for (let at = start; at < end; at += wholeLength(bytes, at)) {
+      decodeFrame(bytes.subarray(at + LENGTH_BYTES, at + wholeLength(bytes, at)), sink);
     }
   }
 

@@ -2,17 +2,21 @@
  * The bytes of a frame that has not ended, in one piece. A large frame is read straight into it: the
  * pipe is told to put the next bytes where they belong (`room`), and `add` finds them in place.
  *
- * Owns     its memory, until `take` gives it away
+ * Owns     its memory, which serves one frame after the other
  * Used by  framing.ts, framing_advanced.ts
  * Keeps    memory at most twice what has come, whatever a length says that is to come
  */
 
 /** Below this a frame is short: it is copied, and the next read may bring many others with its end. */
 const LARGE = 16384;
+/** Memory up to this is kept for the next frame: to get it anew from the system costs more than to fill it. */
+const KEPT = 4 << 20;
+
+const none = Buffer.alloc(0);
 
 /** Bytes that come in pieces. */
 export class Growing {
-  #bytes = Buffer.alloc(0);
+  #bytes = none;
   #length = 0;
 
   get length(): number {
@@ -38,14 +42,14 @@ export class Growing {
   room(whole = Number.POSITIVE_INFINITY): Uint8Array | null {
     if (this.#length < LARGE || whole - this.#length < LARGE) return null;
     this.#reserve(Math.min(4 * LARGE, whole - this.#length), whole);
-    return this.#bytes.subarray(this.#length);
+    return this.#bytes.subarray(this.#length, Math.min(whole, this.#bytes.length));
   }
 
-  /** Gives all bytes away (transferred), and begins anew. */
+  /** All bytes (borrowed until the next `add`); begins anew. */
   take(): Buffer {
     const { bytes } = this;
-    this.#bytes = Buffer.alloc(0);
     this.#length = 0;
+    if (this.#bytes.length > KEPT) this.#bytes = none;
     return bytes;
   }
 

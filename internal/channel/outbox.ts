@@ -56,7 +56,7 @@ export class Outbox {
   #joinedLength = 0;
   /** Who wants to know of the joined frames, in their order. */
   #joinedTold: Told[] = [];
-  /** How many frames this turn has written at once; 0 before its first. */
+  /** How many frames this turn has written at once, at most; from the second on its end is waited for. */
   #written = 0;
   #closed = false;
   /** `write` has returned false, and nobody was told since that there is room again. */
@@ -71,7 +71,8 @@ export class Outbox {
   /** Writes now if it is one of the first frames of the turn, else joins it to the others. False above the high-water mark. */
   write(frame: string | Buffer, told: Told): boolean {
     if (this.#written < EAGER || isExiting()) {
-      if (this.#written++ === 0) process.nextTick(this.#endTurn);
+      // Who writes once a turn, mostly in answer to what was read, needs no tick for it.
+      if (this.#written++ === 1) process.nextTick(this.#endTurn);
       return this.writeNow(frame, null, told);
     }
     if (this.#joined.length === 0) flushAtExit(this);
@@ -91,6 +92,11 @@ export class Outbox {
     this.#written = 0;
     this.flush();
   };
+
+  /** Something was read: whatever is written now is written in another turn than what was before. */
+  newTurn(): void {
+    this.#written = 0;
+  }
 
   /** Writes what is joined. */
   flush(): void {

@@ -1,4 +1,5 @@
 /** Bytes ⇄ messages: whatever the kernel makes of the stream, the messages are the same. */
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import type * as framing from '../../internal/channel/framing';
 import type { Decoder, Serialization, Tag } from '../../internal/channel/framing';
@@ -267,5 +268,31 @@ describe('advanced', () => {
     const one = decoder();
     expect(() => decoded(one, [Buffer.alloc(4)])).toThrow();
     expect(decoded(one, [encode(1, 'plain') as Buffer])).toEqual([[1, 'plain']]);
+  });
+});
+
+describe.each(['json', 'advanced'] as const)('%s, read as a pipe reads it', (serialization) => {
+  test.each([1, 2, 3, 4, 5, 6])('seed %i: frames of all sizes, in memory that the next read overwrites', (seed) => {
+    const random = seeded(seed);
+    const messages = Array.from({ length: 60 }, (_, at) => {
+      const length = [3, 300, 20_000, 90_000, 400_000][random(5)] as number;
+      const text = String.fromCharCode(97 + (at % 26)).repeat(1 + random(length));
+      return serialization === 'advanced' && random(2) === 0 ? Buffer.from(text) : { at, text };
+    });
+    const stream = encoded(serialization, messages.map((message): Frame => [message, 'plain']));
+    const shared = Buffer.alloc(65536);
+    const decoder = codecFor(serialization).decoder();
+    const got: unknown[] = [];
+    for (let at = 0; at < stream.length;) {
+      const into = decoder.room ?? shared;
+      const count = Math.min(into.length, stream.length - at, 1 + random(200_000));
+      into.set(stream.subarray(at, at + count));
+      decoder.push(into.subarray(0, count), (message) => got.push(message));
+      at += count;
+      shared.fill(0x21);
+    }
+    expect(got.length).toBe(messages.length);
+    expect(got.every((message, at) => isDeepStrictEqual(message, messages[at]))).toBe(true);
+    expect(decoder.partial).toBe(false);
   });
 });
