@@ -29,7 +29,7 @@ export const blockedRow: Row = {
       ours: await clusterPeer(bench, { implementation: 'ours', workers: 4 }),
     };
     const half = Math.round((await capacityOf(bench, peers.stock)) / 2);
-    await bench.open({ port: peers.ours.port, rate: LOW_RATE, seconds: bench.seconds(1) });
+    await capacityOf(bench, peers.ours); // As warm as stock.
     const figures = [
       ...(await atRate(bench, peers, 'blocked-1500', LOW_RATE, 'spin')),
       ...(await atRate(bench, peers, 'blocked-half', half, 'sleep')),

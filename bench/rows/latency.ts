@@ -30,7 +30,7 @@ export const latencyRow: Row = {
       ours: await clusterPeer(bench, { implementation: 'ours' }),
     };
     const rate = Math.round((await capacityOf(bench, peers.stock)) / 2);
-    await openSample(bench, peers.ours, rate, bench.seconds(1));
+    await capacityOf(bench, peers.ours); // As warm as stock.
     const samples = await bench.inTurn(['stock', 'ours'], async (name, pair) => {
       const sample = await openSample(bench, peers[name], rate, bench.seconds(WINDOW));
       bench.say(`latency ${pair + 1}/${bench.pairs} ${name} at ${rate}/s: p50 ${sample.p50.toFixed(2)} p99 ${sample.p99.toFixed(2)} max ${sample.max.toFixed(1)} ms, ${sample.cpu.toFixed(1)} µs`);
