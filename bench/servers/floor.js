@@ -19,7 +19,10 @@ function startChild() {
   const child = spawnWithPipe(pipe, 3, () => spawn(process.execPath, [path.join(__dirname, 'floor_child.js'), kind], { stdio }));
   child.on('exit', (code, signal) => fail(`a child of the floor ended with ${signal ?? code}`));
   const answers = [];
-  const reading = readPipe(pipe, (chunk) => answers.shift()?.(Number(Buffer.from(chunk))), () => fail('a child of the floor closed its pipe'));
+  const reading = readPipe(pipe, (chunk) => {
+    answers.shift()?.(Number(Buffer.from(chunk)));
+    return null;
+  }, () => fail('a child of the floor closed its pipe'));
   if (reading !== 0) fail(`a pipe of the floor cannot be read: ${reading}`);
   return { pid: child.pid, pipe, answers };
 }

@@ -10,8 +10,9 @@ let served = 0;
 readPipe(pipe, (_bytes, handle) => {
   if (handle === null) {
     writePipe(pipe, String(served), null, () => {});
-    return;
+    return null;
   }
   served++;
   server.emit('connection', new net.Socket({ handle, readable: true, writable: true }));
+  return null;
 }, () => process.exit(0));
