@@ -1,8 +1,12 @@
 /** Which worker gets the next connection. */
+import { availableParallelism } from 'node:os';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Rotation, isScheduling, type Candidate, type Client, type Scheduling, type Seat } from '../../internal/master/scheduling';
 import { seeded } from '../support/children';
 import { FakeConnection } from '../support/cluster_fakes';
+
+/** As in scheduling.ts. */
+const AWAKE = Math.max(4, 2 * availableParallelism());
 
 /** What the rules take for the time. */
 let now = 1000;
@@ -114,7 +118,10 @@ test.each([1, 2, 3, 4, 5])('property, seed %i: nobody exceeds its window, the le
         seat.inFlight--;
       }
     } else {
-      const free = model.filter(({ inFlight, window }) => inFlight < window);
+      const room = model.filter(({ inFlight, window }) => inFlight < window);
+      const awake = room.filter(({ inFlight }) => inFlight > 0);
+      // Enough are awake: they are filled before another is woken.
+      const free = awake.length > 0 && model.filter(({ inFlight }) => inFlight > 0).length >= AWAKE ? awake : room;
       const fewest = Math.min(...free.map(({ inFlight }) => inFlight));
       const expected = free.find(({ inFlight }) => inFlight === fewest);
       const seat = rotation.next(connection);
