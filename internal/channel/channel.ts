@@ -6,8 +6,8 @@
  *          (closed with the channel), the sent sockets whose arrival is not acknowledged (dialect node)
  * Used by  process_face.ts, which equips a ChildProcess or `process` with it
  * Uses     framing.ts (bytes ⇄ messages), outbox.ts (writing), handles.ts (fds ⇄ objects), native.ts (the pipe)
- * Never    delivers a message inside the read that brought it: all of a read have one tick, and an
- *          exception in one listener does not touch the next message
+ * Never    delivers a message inside the read that brought it, but in a tick; an exception in one
+ *          listener does not touch the next message
  * States   open ── disconnect() ──► draining (a handle un-acked, half a message in) ──► closed
  *            └── disconnect() with nothing pending, end of stream ─────────────────────────▲
  * Keeps    1. messages leave in the order of `send`, also around handles
@@ -106,6 +106,8 @@ export class Channel {
   readonly #arrived: NativeHandle[] = [];
   /** What came and was not told yet. */
   readonly #inbox: Received[] = [];
+  /** Ticks to come that will tell it. */
+  #ticks = 0;
   #inFlight: InFlight | null = null;
   #waiting: Waiting[] = [];
 
@@ -278,26 +280,31 @@ export class Channel {
   /** A message, or a step to take in its turn (no message is a function). */
   #enqueue(item: unknown, handle?: SendHandle): void {
     this.#inbox.push({ item, handle });
-    if (this.#inbox.length === 1) process.nextTick(this.#drainInbox);
+    this.#awaitTicks(1);
   }
 
-  /** All that has come by now, in one tick. Behind a listener that throws the rest has a tick of its own. */
+  #awaitTicks(count: number): void {
+    for (; this.#ticks < count; this.#ticks++) process.nextTick(this.#drainInbox);
+  }
+
+  /** All that has come by now, in one tick; where exceptions are survived, each message in its own. */
   readonly #drainInbox = (): void => {
     const inbox = this.#inbox;
+    this.#ticks--;
+    const together = inbox.length < 2 || !exceptionsAreCaught();
+    // Before a listener runs, so that the rest comes before what a listener puts off.
+    if (!together) this.#awaitTicks(inbox.length - 1);
     let at = 0;
     try {
-      while (at < inbox.length) {
+      while (at < inbox.length && (together || at === 0)) {
         const { item, handle } = inbox[at++] as Received;
         if (typeof item === 'function') (item as () => void)();
         else this.#emit(item, handle);
       }
     } finally {
-      if (at === inbox.length) {
-        inbox.length = 0;
-      } else {
-        inbox.splice(0, at);
-        process.nextTick(this.#drainInbox);
-      }
+      if (at === inbox.length) inbox.length = 0;
+      else inbox.splice(0, at);
+      if (inbox.length > 0) this.#awaitTicks(1);
     }
   };
 
@@ -406,6 +413,10 @@ export class Channel {
 
 /** For a message whose sender asked for nothing: a failed write is an 'error'. */
 const noted: Told = Object.freeze({});
+
+/** Does the process go on after a listener has thrown? */
+const exceptionsAreCaught = (): boolean =>
+  process.listenerCount('uncaughtException') > 0 || process.hasUncaughtExceptionCaptureCallback();
 
 /** NODE_ and at least one letter more: the runtime's own, kept from the app's 'message' listeners. */
 function isInternal(message: unknown): message is Record<string, unknown> {

@@ -29,18 +29,17 @@ class MessageSerializer extends DefaultSerializer {
 }
 
 class MessageDeserializer extends DefaultDeserializer {
+  borrowed = false;
+
   _readHostObject(): unknown {
     if (this.readUint32() !== VIEW) return this.readValue();
-    // A view of the message's own bytes, whose memory the next message gets.
-    return copyOf(hostObjects.read.call(this) as NodeJS.ArrayBufferView);
+    if (this.borrowed) throw hasViews;
+    return hostObjects.read.call(this);
   }
 }
 
-function copyOf(view: NodeJS.ArrayBufferView): NodeJS.ArrayBufferView {
-  if (Buffer.isBuffer(view)) return Buffer.from(view);
-  const View = view.constructor as new (bytes: ArrayBufferLike) => NodeJS.ArrayBufferView;
-  return new View(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
-}
+/** Thrown by a view in a message whose bytes the next message overwrites: it is read again, from a copy. */
+const hasViews = new Error('views of borrowed bytes');
 
 /** The documented extension points of v8.DefaultSerializer, which its types leave out. */
 const hostObjects = {
@@ -82,12 +81,12 @@ class AdvancedDecoder implements Decoder {
   push(chunk: Uint8Array, sink: FrameSink): void {
     const bytes = asBuffer(chunk);
     const start = this.#frame.length > 0 ? this.#finish(bytes) : 0;
-    if (start > 0 && this.#isWhole()) decodeFrame(this.#frame.take().subarray(LENGTH_BYTES), sink);
+    if (start > 0 && this.#isWhole()) decodeFrame(this.#frame.take(), sink);
     let end = start;
     while (bytes.length - end >= LENGTH_BYTES && bytes.length - end >= wholeLength(bytes, end)) end += wholeLength(bytes, end);
     if (end < bytes.length) this.#frame.add(bytes.subarray(end));
     for (let at = start; at < end; at += wholeLength(bytes, at)) {
-      decodeFrame(bytes.subarray(at + LENGTH_BYTES, at + wholeLength(bytes, at)), sink);
+      decodeFrame(bytes.subarray(at, at + wholeLength(bytes, at)), sink);
     }
   }
 
@@ -112,16 +111,29 @@ class AdvancedDecoder implements Decoder {
 /** How long the frame is that begins there, its length included. */
 const wholeLength = (bytes: Buffer, at: number): number => LENGTH_BYTES + bytes.readUInt32BE(at);
 
+/** `frame` (borrowed) begins with its length. */
 function decodeFrame(frame: Buffer, sink: FrameSink): void {
-  switch (frame[0]) {
-    case HANDLE: return sink(decodeValue(frame.subarray(1)), 'handle');
-    case ENVELOPE: return sink(decodeValue(frame.subarray(1)), 'envelope');
-    default: return sink(decodeValue(frame), 'plain');
+  switch (frame[LENGTH_BYTES]) {
+    case HANDLE: return sink(decodeValue(frame, LENGTH_BYTES + 1), 'handle');
+    case ENVELOPE: return sink(decodeValue(frame, LENGTH_BYTES + 1), 'envelope');
+    default: return sink(decodeValue(frame, LENGTH_BYTES), 'plain');
   }
 }
 
-function decodeValue(bytes: Buffer): unknown {
+function decodeValue(frame: Buffer, start: number): unknown {
+  try {
+    return read(frame.subarray(start), true);
+  } catch (error) {
+    if (error !== hasViews) throw error;
+    const copy = Buffer.allocUnsafeSlow(frame.length);
+    frame.copy(copy);
+    return read(copy.subarray(start), false);
+  }
+}
+
+function read(bytes: Buffer, borrowed: boolean): unknown {
   const deserializer = new MessageDeserializer(bytes);
+  deserializer.borrowed = borrowed;
   deserializer.readHeader();
   return deserializer.readValue();
 }
