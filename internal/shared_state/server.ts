@@ -5,7 +5,7 @@
  *
  * Owns     the store, the leases, the sessions with their feeds; one timer, for what ends first
  * Used by  primary.ts, which gives each worker a session; tests, with a clock of their own
- * Uses     store.ts, leases.ts, feed.ts
+ * Uses     operations.ts on store.ts and leases.ts; feed.ts
  * Never    throws at what a client sends: a message that makes no sense is ignored, a call is refused
  * States   of a session: unknown ── hello ──► known ── bye, end ──► unknown; its calls count while it is known
  * Keeps    1. a call is answered once; after `end` nothing is sent to the session
@@ -18,7 +18,8 @@ import type { Clock } from './clock';
 import { Feed } from './feed';
 import { Leases, type Grant, type Waiter } from './leases';
 import { readCall, type Answer, type Batch, type Call, type ClientMessage, type Limits, type Result, type ServerMessage } from './protocol';
-import { Store, type Entry } from './store';
+import { operate } from './operations';
+import { Store } from './store';
 import { checkBytes, stateError, toRefusal } from './values';
 
 /** How often a replica hears that it is current, in milliseconds. */
@@ -136,58 +137,11 @@ export class StateServer {
 
   /** Does it; null if the answer comes later. */
   #operate(session: Session, call: Call): Result | null {
-    const now = this.#clock.now();
-    if ('fence' in call && call.fence !== undefined) this.#leases.check(call.fence, session);
     switch (call.op) {
-      case 'get':
-        return shown(this.#store.get(call.key));
-      case 'set':
-        return this.#write(session, call.key, call.text, call.ttlMs === undefined ? undefined : now + call.ttlMs);
-      case 'delete': {
-        const { version = 0 } = this.#store.get(call.key) ?? {};
-        if (call.version !== undefined && call.version !== version) return { done: false, version };
-        const deleted = this.#store.delete(call.key);
-        return { done: deleted !== undefined, version: deleted ?? 0 };
-      }
-      case 'increment': {
-        const before = this.#store.get(call.key);
-        const text = added(call.key, before, call.by);
-        // A window of time does not move with what is counted in it.
-        const ends = before !== undefined ? before.expiresAt : call.ttlMs === undefined ? undefined : now + call.ttlMs;
-        return this.#write(session, call.key, text, ends);
-      }
-      case 'compareAndSet': {
-        const before = this.#store.get(call.key);
-        if ((before?.version ?? 0) !== call.version) return { done: false, ...shown(before) };
-        return { done: true, ...this.#write(session, call.key, call.text, call.ttlMs === undefined ? undefined : now + call.ttlMs) };
-      }
-      case 'lock': {
-        checkBytes('The name of the lock', call.name, this.#limits, 'keyBytes');
-        const granted = this.#leases.acquire(now, call.name, { holder: session, id: call.id, ttlMs: call.ttlMs }, call.wait);
-        if (granted === 'waits') return null;
-        return granted === 'held' ? {} : { token: granted.token, expiresAt: granted.expiresAt };
-      }
-      case 'renew':
-        return { expiresAt: this.#leases.renew(now, call, session, call.ttlMs).expiresAt };
-      case 'release':
-        return { done: this.#leases.release(now, call, session) };
-      case 'holder': {
-        const lock = this.#leases.look(call.name);
-        return lock === undefined ? {} : { holder: lock.holder.id, token: lock.token, expiresAt: lock.expiresAt, waiting: lock.waiting };
-      }
-      case 'watch':
-        return this.#watch(session, call);
-      case 'unwatch':
-        return { done: session.feeds.delete(call.watch) };
-      default:
-        return call satisfies never;
+      case 'watch': return this.#watch(session, call);
+      case 'unwatch': return { done: session.feeds.delete(call.watch) };
+      default: return operate(this.#store, this.#leases, this.#limits, this.#clock.now(), session, call);
     }
-  }
-
-  #write(session: Session, key: string, text: string, expiresAt: number | undefined): Result {
-    // The primary's own values come from `encode`; a worker's may be anything, and others would parse it.
-    if (session.id !== 0) checkText(text);
-    return shown(this.#store.set(key, text, expiresAt));
   }
 
   #watch(session: Session, { watch, prefix, since, beat }: Call & { op: 'watch' }): Result {
@@ -272,33 +226,5 @@ export class StateServer {
       this.#pump(true);
     }
     this.#settle();
-  }
-}
-
-/** What an answer says of an entry; an absent one has version 0. */
-function shown(entry: Entry | undefined): Result {
-  if (entry === undefined) return { version: 0 };
-  const { text, version, expiresAt } = entry;
-  return expiresAt === undefined ? { text, version } : { text, version, expiresAt };
-}
-
-/** The text of the sum. */
-function added(key: string, before: Entry | undefined, by: number): string {
-  const value: unknown = before === undefined ? 0 : JSON.parse(before.text);
-  if (typeof value !== 'number') {
-    throw stateError('ERR_SHARED_STATE_NOT_A_NUMBER', `The value of '${key}' is no number, it cannot be incremented`);
-  }
-  const sum = value + by;
-  if (Number.isInteger(value) && Number.isInteger(by) ? !Number.isSafeInteger(sum) : !Number.isFinite(sum)) {
-    throw stateError('ERR_SHARED_STATE_NOT_A_NUMBER', `'${key}' would be ${sum}, beyond what a number can count exactly`);
-  }
-  return String(sum);
-}
-
-function checkText(text: string): void {
-  try {
-    JSON.parse(text);
-  } catch {
-    throw stateError('ERR_SHARED_STATE_VALUE', 'The value is no JSON');
   }
 }
