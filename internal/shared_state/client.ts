@@ -225,14 +225,17 @@ export class StateClient {
     for (const callback of [...this.#lost]) callback(error);
   }
 
-  /** For good: the channel is gone, or the user wants no more. */
-  end(code: 'ERR_SHARED_STATE_DISCONNECTED' | 'ERR_SHARED_STATE_CLOSED', message: string): void {
+  /**
+   * For good: the channel is gone, or the user wants no more. `orderly`: as was to be expected, so
+   * that a loop over a watch just ends; it would turn a farewell into a crash otherwise.
+   */
+  end(code: 'ERR_SHARED_STATE_DISCONNECTED' | 'ERR_SHARED_STATE_CLOSED', message: string, orderly: boolean): void {
     if (this.#state === 'ended') return;
     this.#lose(stateError(code, message, { maybeDone: true }));
     this.#state = 'ended';
     this.#reason = stateError(code, message);
     for (const pending of [...this.#pending.values()]) pending.settle(this.#reason);
-    for (const watcher of [...this.#watchers.values()]) watcher.ended(this.#reason);
+    for (const watcher of [...this.#watchers.values()]) watcher.ended(orderly ? undefined : this.#reason);
     this.#watchers.clear();
     this.#lost.clear();
   }
@@ -241,6 +244,6 @@ export class StateClient {
   close(): void {
     this.#flush();
     if (this.#state === 'together') this.#send({ act: 'bye' });
-    this.end('ERR_SHARED_STATE_CLOSED', 'The shared state was closed in this process');
+    this.end('ERR_SHARED_STATE_CLOSED', 'The shared state was closed in this process', true);
   }
 }

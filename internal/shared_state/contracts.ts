@@ -22,6 +22,6 @@ export interface Watcher {
   /** The server has taken it on, at this version. */
   opened(version: number): void;
   batch(batch: Batch): void;
-  /** There will be no more. */
-  ended(error: Error): void;
+  /** There will be no more; without an error if that was to be expected. */
+  ended(error: Error | undefined): void;
 }

@@ -8,6 +8,7 @@
  */
 import type { StateClient } from './client';
 import type { Batch, KeyEvent } from './protocol';
+import { stateError } from './values';
 
 /** One read of a replica. An absent key has the value undefined and version 0. */
 export interface ReplicaRead<Value = unknown> {
@@ -75,7 +76,7 @@ export class Replica {
   /** Lets go of it: it answers on, with a growing age. */
   close(): void {
     this.#unwatch();
-    this.#end(new Error('The replica was closed'));
+    this.#end(undefined);
   }
 
   #take(batch: Batch): void {
@@ -95,7 +96,7 @@ export class Replica {
     if (batch.reset !== 'part') this.#opened?.resolve();
   }
 
-  #end(error: Error): void {
+  #end(error: Error = stateError('ERR_SHARED_STATE_CLOSED', 'The replica was closed')): void {
     this.#error ??= error;
     this.#opened?.reject(error);
   }

@@ -9,6 +9,7 @@
 import type { StateClient } from './client';
 import type { Watcher } from './contracts';
 import type { Batch, KeyEvent } from './protocol';
+import { stateError } from './values';
 
 /** A key and its value, with the version of the write that made it. */
 export interface WatchedEntry { readonly key: string; readonly value: unknown; readonly version: number }
@@ -129,7 +130,7 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
     this.#end_ = { error };
     this.#signal?.removeEventListener('abort', this.#abort);
     // A watch that never opened says why; one that was ended says that.
-    this.#opened?.reject(error ?? new Error('The watch was closed'));
+    this.#opened?.reject(error ?? stateError('ERR_SHARED_STATE_CLOSED', 'The watch was closed'));
     this.#unwatch();
     const [first, ...others] = this.#next.splice(0);
     if (first !== undefined) void this.next().then(first.resolve, first.reject);

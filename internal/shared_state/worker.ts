@@ -23,7 +23,7 @@ export function openInWorker(cluster: Cluster, timeoutMs: number, closed: () => 
   const listener = (value: unknown): void => client.receive(value);
   const disconnected = (): void => {
     forget();
-    client.end('ERR_SHARED_STATE_DISCONNECTED', 'The channel with the primary has ended');
+    client.end('ERR_SHARED_STATE_DISCONNECTED', 'The channel with the primary has ended', worker.exitedAfterDisconnect === true);
   };
   const forget = (): void => {
     worker.process.removeListener('internalMessage', listener);

@@ -97,7 +97,7 @@ export class World {
       die: () => {
         dead = true;
         this.server.end(session);
-        client.end('ERR_SHARED_STATE_DISCONNECTED', 'The channel with the primary has ended');
+        client.end('ERR_SHARED_STATE_DISCONNECTED', 'The channel with the primary has ended', false);
       },
       hold: () => {
         const waiting: (() => void)[] = held = [];
