@@ -64,8 +64,9 @@ export function openInPrimary(cluster: Cluster, limits: Limits, timeoutMs: numbe
   cluster.on('disconnect', leave);
   cluster.on('exit', exited);
 
-  // The primary's own: what is sent arrives in a microtask of its own, as it would over a pipe.
-  const toClient = (message: ServerMessage): void => queueMicrotask(() => client.receive({ cmd: STATE, ...message }));
+  // The primary's own. An answer takes a turn of the event loop, as it would over a pipe: a loop of
+  // calls in the primary would keep it from hearing its workers otherwise.
+  const toClient = (message: ServerMessage): void => clock.soon(() => client.receive({ cmd: STATE, ...message }));
   const own = server.connect(0, toClient);
   const client = new StateClient(clock, (message: ClientMessage) => queueMicrotask(() => server.receive(own, message)), { hold: true, timeoutMs });
   client.hello();

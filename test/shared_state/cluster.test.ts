@@ -2,11 +2,12 @@
  * The shared state in real processes, on our cluster and on stock `node:cluster`: its life from the
  * first hello to the last, and that no 'message' listener ever sees any of it.
  */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import cluster from '../../lib/cluster';
-import { sharedState } from '../../lib/shared_state';
-import { thrownBy } from '../support/children';
+import type cluster from '../../lib/cluster';
+import type * as door from '../../lib/shared_state';
+import { compiled, thrownBy } from '../support/children';
 import { root, run } from '../support/program';
 
 describe.concurrent('a primary and its workers', () => {
@@ -35,7 +36,22 @@ describe.concurrent('a primary and its workers', () => {
   }
 });
 
+test("the program at the head of the README's chapter does what it says there", async () => {
+  const [, program = ''] = /## Shared state\n\n```js\n([^]*?)```/.exec(readFileSync(path.join(root, 'README.md'), 'utf8')) ?? [];
+  // Within this package its name leads to itself.
+  const directory = mkdtempSync(path.join(root, 'test/readme-'));
+  try {
+    writeFileSync(path.join(directory, 'counter.js'), program);
+    const { code, stdout, stderr } = await run(path.join(directory, 'counter.js'));
+    expect([code, stdout, stderr]).toEqual([0, 'counted: 4000\n', '']);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
 describe('the door', () => {
+  const { sharedState } = compiled<typeof door>('lib/shared_state.js');
+
   test('options that make no sense', () => {
     const code = (options: unknown): string | undefined => thrownBy(() => sharedState(options as object)).code;
     expect([null, { cluster: {} }, { cluster: 1 }, { limits: 1 }, { limits: null }, { timeoutMs: '1' }].map(code)).toEqual(Array(6).fill('ERR_INVALID_ARG_TYPE'));
@@ -44,7 +60,8 @@ describe('the door', () => {
   });
 
   test('a primary without a worker has it too; open twice it is one, with the limits of the first', async () => {
-    const listeners = (): number[] => ['fork', 'exit', 'disconnect'].map((event) => cluster.listenerCount(event));
+    const own = compiled<typeof cluster>('lib/cluster.js');
+    const listeners = (): number[] => ['fork', 'exit', 'disconnect'].map((event) => own.listenerCount(event));
     const before = listeners();
     const state = sharedState({ limits: { keys: 1 } });
     try {
