@@ -101,7 +101,8 @@ export class StateClient {
       this.#send({ act: 'cancel', id });
     }
     if (reason !== undefined) return pending.settle(reason);
-    const what = call.op === 'lock' && sent ? `The lock '${call.name}' was not free` : `The primary did not answer '${call.op}'`;
+    const what = !sent ? 'The primary, which has to call sharedState() too, did not open the shared state'
+      : call.op === 'lock' ? `The lock '${call.name}' was not free` : `The primary did not answer '${call.op}'`;
     pending.settle(stateError('ERR_SHARED_STATE_TIMEOUT', `${what} within ${timeoutMs} ms`, { maybeDone: sent && call.op !== 'lock' }));
   }
 

@@ -2,7 +2,11 @@
 import { describe, expect, test } from 'vitest';
 import { readServerMessage } from '../../internal/shared_state/protocol';
 import type { Watch, WatchEvent } from '../../internal/shared_state/watch';
-import { World, turns } from './world';
+import { SharedState } from '../../internal/shared_state/api';
+import { StateClient } from '../../internal/shared_state/client';
+import { Deadlines } from '../../internal/shared_state/deadlines';
+import { seeded } from '../support/children';
+import { VirtualClock, World, turns } from './world';
 
 async function take(watch: Watch, count: number): Promise<WatchEvent[]> {
   const events: WatchEvent[] = [];
@@ -67,6 +71,41 @@ describe('operations', () => {
     await world.clock.advance(1);
     expect([await state.get('a'), (await state.get('b'))?.value, await state.get('c')]).toEqual([undefined, 2, undefined]);
   });
+});
+
+test('deadlines: always the earliest, one per key, and no more memory than there are keys', () => {
+  const below = seeded(7);
+  const deadlines = new Deadlines<number>();
+  const model = new Map<number, number>();
+  for (let step = 0, now = 0; step < 20_000; step++) {
+    const key = below(50);
+    if (below(4) === 0) {
+      deadlines.delete(key);
+      model.delete(key);
+    } else {
+      const at = now + below(100);
+      deadlines.set(key, at);
+      model.set(key, at);
+    }
+    expect(deadlines.next()).toBe(Math.min(Infinity, ...model.values()));
+    expect(deadlines.heapSize).toBeLessThanOrEqual(2 * 50 + 65);
+    if (below(10) === 0) {
+      now += below(30);
+      const due = [...model].filter(([, at]) => at <= now);
+      expect(deadlines.due(now).sort()).toEqual(due.map(([one]) => one).sort());
+      for (const [one] of due) model.delete(one);
+    }
+  }
+});
+
+test('a primary that does not open it: the call says so in time, and was not done', async () => {
+  const clock = new VirtualClock();
+  const client = new StateClient(clock, () => undefined, { hold: false, timeoutMs: 5000 });
+  client.hello();
+  const state = new SharedState(client, () => client.close());
+  const call = expect(state.set('k', 1)).rejects.toThrow(code('TIMEOUT', { maybeDone: false, message: expect.stringContaining('has to call sharedState()') }));
+  await clock.advance(5000);
+  await call;
 });
 
 describe('bad input', () => {
