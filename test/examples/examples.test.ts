@@ -62,6 +62,9 @@ const expectations: Record<string, (lines: string[]) => void> = {
     ]);
     inAnyOrder(lines.slice(5), ['worker 2 has left', 'worker 3 has left']);
   },
+  leader(lines) {
+    inOrder(lines, ['a worker leads: true', 'it was killed, and another leads: true', '3 workers have counted themselves']);
+  },
   messages(lines) {
     inOrder(lines, [
       'worker 1 says ready',

@@ -8,6 +8,10 @@ import { root, run } from '../support/program';
 /** What each part may import of this project. A part is a file, or a directory with a slash at its end. */
 const allowed: Record<string, readonly string[]> = {
   'lib/': ['lib/', 'internal/role', 'internal/channel/'],
+  // Stands on the public cluster object alone: nothing of the channel or of either role.
+  'lib/shared_state': ['lib/cluster', 'internal/shared_state/', 'internal/errors'],
+  'internal/shared_state/': ['internal/shared_state/', 'internal/errors'],
+  'internal/shared_state/protocol': [],
   'internal/role': ['internal/seat', 'internal/master/', 'internal/child/', 'internal/channel/inherited'],
   'internal/seat': [],
   // A build step: it reads what the compiler wrote.

@@ -1,0 +1,105 @@
+/**
+ * What the shared state costs: `increment` from 4 workers, and one event told to 16 workers.
+ *
+ *   npx tsx bench/shared_state.ts [--seconds 3] [--stock]
+ *
+ * Each figure is of one run on a machine that does nothing else, and is printed as one line. The
+ * workers run this file too; which part they play is in ROLE.
+ */
+import { once } from 'node:events';
+import path from 'node:path';
+import type { Cluster } from 'node:cluster';
+import { parseArgs } from 'node:util';
+
+const { values } = parseArgs({ options: { seconds: { type: 'string', default: '3' }, stock: { type: 'boolean', default: false } } });
+const dist = (file: string): string => path.resolve(__dirname, '../dist/lib', file);
+// What is measured is what is shipped: the compiled code, not the sources.
+const cluster = require(values.stock ? 'node:cluster' : dist('cluster.js')) as Cluster;
+const { sharedState } = require(dist('shared_state.js')) as typeof import('../lib/shared_state');
+
+const MILLISECONDS = Number(values.seconds) * 1000;
+const state = sharedState({ cluster });
+
+if (cluster.isPrimary) void runPrimary();
+else void runWorker();
+
+async function runPrimary(): Promise<void> {
+  for (const depth of [1, 64]) {
+    const done = await together(4, { ROLE: 'increment', DEPTH: String(depth) });
+    console.log(`increment, 4 workers, ${depth} at a time each: ${Math.round((done * 1000) / MILLISECONDS)} operations/s`);
+  }
+  await fanOut(16);
+}
+
+/** Runs workers, lets them go at once, and adds up what they say. */
+async function together(count: number, env: Record<string, string>): Promise<number> {
+  const workers = Array.from({ length: count }, () => cluster.fork(env));
+  await Promise.all(workers.map((worker) => once(worker, 'message')));
+  const results = workers.map((worker) => once(worker, 'message'));
+  const gone = workers.map((worker) => once(worker, 'exit'));
+  for (const worker of workers) worker.send('go');
+  const sum = (await Promise.all(results)).reduce((total, [done]) => total + Number(done), 0);
+  for (const worker of workers) worker.disconnect();
+  await Promise.all(gone);
+  return sum;
+}
+
+/** Values of 64 bytes, the next when all have the last (latency), then as fast as they go (throughput). */
+async function fanOut(count: number): Promise<void> {
+  const workers = Array.from({ length: count }, () => cluster.fork({ ROLE: 'watch' }));
+  await Promise.all(workers.map((worker) => once(worker, 'message')));
+  let acknowledged = 0;
+  cluster.on('message', () => { if (++acknowledged % count === 0) cluster.emit('all'); });
+  const value = 'x'.repeat(62);
+  const delays: number[] = [];
+  for (const end = performance.now() + MILLISECONDS; performance.now() < end;) {
+    const begin = performance.now();
+    const all = once(cluster, 'all');
+    await state.set('told/one', value);
+    await all;
+    delays.push(performance.now() - begin);
+  }
+  delays.sort((one, other) => one - other);
+  const at = (part: number): string => (delays[Math.floor(delays.length * part)] as number).toFixed(2);
+  console.log(`watch, 64 bytes to ${count} workers, until all have answered: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`);
+
+  // Fewer than history remembers: each worker gets each event, and no reset instead.
+  const EVENTS = 9_000;
+  const begin = performance.now();
+  const all = once(cluster, 'all');
+  for (let sent = 0; sent < EVENTS; sent += 100) {
+    await Promise.all(Array.from({ length: 100 }, (_, n) => state.set(`many/${sent + n}`, value)));
+  }
+  await state.set('many/end', value);
+  await all;
+  const seconds = (performance.now() - begin) / 1000;
+  console.log(`watch, 64 bytes to ${count} workers: ${Math.round(EVENTS / seconds)} events/s, ${Math.round((EVENTS * count) / seconds)} deliveries/s`);
+  const gone = workers.map((worker) => once(worker, 'exit'));
+  for (const worker of workers) worker.disconnect();
+  await Promise.all(gone);
+}
+
+async function runWorker(): Promise<void> {
+  if (process.env['ROLE'] === 'watch') {
+    const [one, many] = [state.watch('told/'), state.watch('many/')];
+    await Promise.all([one.next(), many.next()]);
+    process.send?.('ready');
+    void (async () => { for await (const event of one) if (event.type === 'set') process.send?.('got it'); })();
+    for await (const event of many) {
+      // A reset holds what it stands for.
+      const last = event.type === 'reset' ? event.entries.some(({ key }) => key === 'many/end') : event.key === 'many/end';
+      if (last) process.send?.('got all');
+    }
+    return;
+  }
+  await state.get('warm');
+  process.send?.('ready');
+  await once(process, 'message');
+  let done = 0;
+  const end = performance.now() + MILLISECONDS;
+  const strand = async (): Promise<void> => {
+    for (; performance.now() < end; done++) await state.increment('count');
+  };
+  await Promise.all(Array.from({ length: Number(process.env['DEPTH']) }, strand));
+  process.send?.(done);
+}

@@ -1,0 +1,45 @@
+/**
+ * The shared state in a worker: a client that speaks over the worker's channel.
+ *
+ * Owns     one listener to 'internalMessage', which keeps no process alive, and one to the
+ *          worker's 'disconnect'
+ * Used by  lib/shared_state.ts
+ * Node     uses the public cluster object alone: `worker`, its `send`, its 'disconnect', its process
+ */
+import type { Cluster, Worker } from 'node:cluster';
+import { SharedState } from './api';
+import { StateClient } from './client';
+import { clock } from './clock';
+import { STATE } from './protocol';
+
+const nothing = (): void => undefined;
+
+/** Opens the shared state in this worker. `closed` is called when it is closed. */
+export function openInWorker(cluster: Cluster, timeoutMs: number, closed: () => void): SharedState {
+  const worker = cluster.worker as Worker;
+  const client = new StateClient(clock, (message) => {
+    if (worker.isConnected()) worker.send({ cmd: STATE, ...message }, undefined, undefined, nothing);
+  }, { hold: false, timeoutMs });
+  const listener = (value: unknown): void => client.receive(value);
+  const disconnected = (): void => {
+    forget();
+    client.end('ERR_SHARED_STATE_DISCONNECTED', 'The channel with the primary has ended', worker.exitedAfterDisconnect === true);
+  };
+  const forget = (): void => {
+    worker.process.removeListener('internalMessage', listener);
+    worker.removeListener('disconnect', disconnected);
+  };
+  if (worker.isConnected()) {
+    worker.process.on('internalMessage' as 'message', listener);
+    worker.on('disconnect', disconnected);
+    client.hello();
+  } else {
+    disconnected();
+  }
+  return new SharedState(client, () => {
+    if (client.ended) return;
+    forget();
+    client.close();
+    closed();
+  });
+}

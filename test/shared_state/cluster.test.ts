@@ -1,0 +1,84 @@
+/**
+ * The shared state in real processes, on our cluster and on stock `node:cluster`: its life from the
+ * first hello to the last, and that no 'message' listener ever sees any of it.
+ */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type cluster from '../../lib/cluster';
+import type * as door from '../../lib/shared_state';
+import { compiled, thrownBy } from '../support/children';
+import { root, run } from '../support/program';
+
+describe.concurrent('a primary and its workers', () => {
+  for (const kind of ['ours', 'stock']) {
+    for (const when of ['early', 'late']) {
+      test(`${kind}, opened ${when}`, async () => {
+        const { code, stdout, stderr } = await run(path.join(root, 'test/fixtures/shared_state.js'), { args: [kind, when] });
+        expect(stderr).toBe('');
+        expect(stdout.trimEnd().split('\n')).toEqual([
+          'same object: true',
+          'counted: 300',
+          'reader left with 0',
+          'held by the worker: true',
+          'freed by its death, greater token: true',
+          'another leads: true',
+          'after nonsense: 301',
+          'left with 42', // What was pending, and what was asked later, was rejected.
+          'closed: ERR_SHARED_STATE_CLOSED',
+          'the watch goes on',
+          'fds: 0',
+          'listeners left: 0,0,0',
+        ]);
+        expect(code).toBe(0);
+      });
+    }
+  }
+});
+
+test("the program at the head of the README's chapter does what it says there", async () => {
+  const [, program = ''] = /## Shared state\n\n```js\n([^]*?)```/.exec(readFileSync(path.join(root, 'README.md'), 'utf8')) ?? [];
+  // Within this package its name leads to itself.
+  const directory = mkdtempSync(path.join(root, 'test/readme-'));
+  try {
+    writeFileSync(path.join(directory, 'counter.js'), program);
+    const { code, stdout, stderr } = await run(path.join(directory, 'counter.js'));
+    expect([code, stdout, stderr]).toEqual([0, 'counted: 4000\n', '']);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+describe('the door', () => {
+  const { sharedState } = compiled<typeof door>('lib/shared_state.js');
+
+  test('options that make no sense', () => {
+    const code = (options: unknown): string | undefined => thrownBy(() => sharedState(options as object)).code;
+    expect([null, { cluster: {} }, { cluster: 1 }, { limits: 1 }, { limits: null }, { timeoutMs: '1' }].map(code)).toEqual(Array(6).fill('ERR_INVALID_ARG_TYPE'));
+    expect([{ limits: { keys: 0 } }, { limits: { keys: 1.5 } }, { timeoutMs: NaN }].map(code)).toEqual(Array(3).fill('ERR_OUT_OF_RANGE'));
+    expect(code({ limits: { kyes: 1 } })).toBe('ERR_INVALID_ARG_VALUE');
+  });
+
+  test('a primary without a worker has it too; open twice it is one, with the limits of the first', async () => {
+    const own = compiled<typeof cluster>('lib/cluster.js');
+    const listeners = (): number[] => ['fork', 'exit', 'disconnect'].map((event) => own.listenerCount(event));
+    const before = listeners();
+    const state = sharedState({ limits: { keys: 1 } });
+    try {
+      expect(sharedState()).toBe(state);
+      expect(thrownBy(() => sharedState({ limits: { keys: 2 } })).code).toBe('ERR_INVALID_STATE');
+      // Tokens and versions go on where another life of this primary ended.
+      expect(await state.set('a', 1)).toBeGreaterThan((Date.now() - 60_000) * 1000);
+      await expect(state.set('b', 1)).rejects.toThrow('limits.keys');
+      expect((await state.replica('')).get('a').value).toBe(1);
+      const lease = await state.lock('l', { ttlMs: 30 });
+      const next = await state.lock('l'); // Runs out by the real clock.
+      expect([lease.held, next.held, next.token > lease.token]).toEqual([false, true, true]);
+    } finally {
+      state.close();
+    }
+    expect(listeners()).toEqual(before);
+    expect(sharedState()).not.toBe(state);
+    sharedState().close();
+  });
+});

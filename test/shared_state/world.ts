@@ -1,0 +1,111 @@
+/** A server and its clients in one process: no pipe, and a clock that stands until a test moves it. */
+import { SharedState } from '../../internal/shared_state/api';
+import { StateClient } from '../../internal/shared_state/client';
+import type { Clock } from '../../internal/shared_state/clock';
+import { STATE, readClientMessage, type Limits } from '../../internal/shared_state/protocol';
+import { StateServer, type Session } from '../../internal/shared_state/server';
+import { mergeLimits } from '../../internal/shared_state/values';
+
+/** Time that a test moves. `soon` is the next turn of the real event loop. */
+export class VirtualClock implements Clock {
+  #now = 1000;
+  readonly #timers = new Set<{ readonly at: number; readonly callback: () => void }>();
+
+  now(): number {
+    return this.#now;
+  }
+
+  at(time: number, callback: () => void): () => void {
+    const timer = { at: time, callback };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  }
+
+  soon(callback: () => void): void {
+    setImmediate(callback);
+  }
+
+  get timers(): number {
+    return this.#timers.size;
+  }
+
+  /** Moves time; what is due is called in its order, each at its time, and what follows from it too. */
+  async advance(ms: number): Promise<void> {
+    const end = this.#now + ms;
+    for (;;) {
+      const [next] = [...this.#timers].filter(({ at }) => at <= end).sort((one, other) => one.at - other.at);
+      if (next === undefined) break;
+      this.#timers.delete(next);
+      this.#now = Math.max(this.#now, next.at);
+      next.callback();
+      await turns();
+    }
+    this.#now = end;
+    await turns();
+  }
+}
+
+/** Lets everything that is under way arrive: each message is a microtask, each batch of events a turn. */
+export async function turns(count = 4): Promise<void> {
+  for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A process: its state, its client, its session, and what came over the wire. */
+export interface Process {
+  readonly state: SharedState;
+  readonly client: StateClient;
+  readonly session: Session;
+  /** Its channel ends, as when it dies. */
+  die(): void;
+  /** What it says is not heard, and what is said to it waits, until it is released. */
+  hold(): () => void;
+}
+
+/** One server with its processes; ids count from 1. */
+export class World {
+  readonly clock = new VirtualClock();
+  readonly server: StateServer;
+  #processes = 0;
+
+  constructor(limits?: Partial<Limits>) {
+    this.server = new StateServer(this.clock, mergeLimits(limits), 0);
+  }
+
+  join(): Process {
+    const id = ++this.#processes;
+    let held: (() => void)[] | null = null;
+    let dead = false;
+    const pass = (step: () => void): void => {
+      if (held !== null) held.push(step);
+      else queueMicrotask(() => { if (!dead) step(); });
+    };
+    const copy = (message: object): unknown => JSON.parse(JSON.stringify({ cmd: STATE, ...message }));
+    const session = this.server.connect(id, (message) => {
+      const sent = copy(message);
+      pass(() => client.receive(sent));
+    });
+    const client = new StateClient(this.clock, (message) => {
+      const sent = readClientMessage(copy(message));
+      if (sent === null) throw new Error(`the server would not understand ${JSON.stringify(message)}`);
+      pass(() => this.server.receive(session, sent));
+    }, { hold: false, timeoutMs: 5000 });
+    client.hello();
+    return {
+      state: new SharedState(client, () => client.close()),
+      client,
+      session,
+      die: () => {
+        dead = true;
+        this.server.end(session);
+        client.end('ERR_SHARED_STATE_DISCONNECTED', 'The channel with the primary has ended', false);
+      },
+      hold: () => {
+        const waiting: (() => void)[] = held = [];
+        return () => {
+          held = null;
+          for (const step of waiting) queueMicrotask(step);
+        };
+      },
+    };
+  }
+}
