@@ -10,12 +10,21 @@
  * Node     https://nodejs.org/api/cluster.html
  */
 import type { Cluster, ClusterSettings as NodeSettings } from 'node:cluster';
+import type { Scheduling } from '../internal/master/scheduling';
 import { clusterObject } from '../internal/role';
 
-/** `node:cluster`, and what `setupPrimary` takes besides: `dialect: 'node'` starts stock workers. */
-type ClusterInternals = Cluster & {
-  setupPrimary(settings?: NodeSettings & { dialect?: 'node' | 'pipelined' }): void;
-};
+/** What `setupPrimary` takes besides Node's settings. */
+interface OwnSettings {
+  /** 'node' starts stock workers (D17). */
+  dialect?: 'node' | 'pipelined';
+  /** Which worker gets the next connection under SCHED_RR (D30). */
+  scheduling?: Scheduling;
+  /** How much the workers that are forked from now on should get beside others (D30). */
+  weight?: number;
+}
+
+/** `node:cluster`, and what `setupPrimary` takes besides. */
+type ClusterInternals = Cluster & { setupPrimary(settings?: NodeSettings & OwnSettings): void };
 
 const cluster = clusterObject(false) as unknown as ClusterInternals;
 

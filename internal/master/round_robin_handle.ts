@@ -19,9 +19,15 @@
  * Keeps    1. a connection is in exactly one place: queued, in flight to one worker, or closed
  *          2. after each event: while a connection is queued, no worker has room in its window
  *          3. a worker that listens here is in `#rotation`, or waits in `binding`
- * Costs    a connection: accept, one sendmsg with its fd and about 70 bytes, one close; its share of
- *          one acknowledgement per turn of the worker's event loop (libuv reads one fd a turn, so
- *          mostly one each). No envelope, no timer; some small objects, and a closure in outbox.ts.
+ * Costs    a connection, here: accept4, sendmsg with its fd and 75 bytes, close; its share of one
+ *          recvmsg per acknowledgement, which covers all that the worker read in one turn. In the
+ *          worker: recvmsg, and four calls with which libuv asks what the fd is; its share of one
+ *          write. JSON: none here to send (the message is encoded once per worker and key, its number
+ *          is put in), one parse in the worker, a share of one for the acknowledgement. Objects: the
+ *          native handle, the write request, two links of queues, the entry in flight. No closure,
+ *          no timer. Stock: sendmsg of an envelope, two recvmsg (ACK, reply) here; recvmsg and two
+ *          writes in the worker; four messages encoded and parsed, and a wake-up of each side for
+ *          each of them, since one hand-off is in flight at a time.
  * Node     lib/internal/cluster/round_robin_handle.js. Differences: D2 (several in flight), D3
  *          (reclaimed when a worker dies), D5, D13 (rejected by the last worker: closed, no hang)
  */
