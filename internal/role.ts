@@ -7,7 +7,8 @@
  */
 import { EventEmitter } from 'node:events';
 import { hasInheritedChannel } from './channel/inherited';
-import { nodeCluster, occupiedSeat, takeSeat } from './seat';
+import { takeSeat } from './seat';
+import { nodeCluster, occupiedSeat } from './seated';
 
 /**
  * Opens the channel that this process was started with, if that has not happened: a `--require` in

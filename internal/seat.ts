@@ -10,26 +10,13 @@
  */
 import type { EventEmitter } from 'node:events';
 import { syncBuiltinESMExports } from 'node:module';
-
-/** Marks a taken seat across two copies of this code (sources under tsx, `dist` in the preload). */
-const taken = Symbol.for('cluster-internals.seat');
+import { nodeCluster, taken } from './seated';
 
 /** Everything that either role of Node's cluster puts on the object. */
 const roleProperties = [
   'isWorker', 'isMaster', 'isPrimary', 'worker', 'Worker', 'workers', 'settings', 'SCHED_NONE', 'SCHED_RR',
   'schedulingPolicy', 'setupPrimary', 'setupMaster', 'fork', 'disconnect', '_setupWorker', '_getServer',
 ];
-
-/** Node's cluster object. Loading it decides Node's own role, which the environment has fixed at start. */
-export function nodeCluster(): EventEmitter & { isWorker: boolean; worker?: { id: number } | null } {
-  return require('node:cluster');
-}
-
-/** Node's cluster object if ours is in it. */
-export function occupiedSeat(): EventEmitter | null {
-  const seat = nodeCluster();
-  return taken in seat ? seat : null;
-}
 
 /** Empties Node's cluster object and lets `install` put a role into it. */
 export function takeSeat(install: (cluster: EventEmitter) => void): EventEmitter {

@@ -11,7 +11,8 @@
  */
 import type { Cluster, ClusterSettings as NodeSettings } from 'node:cluster';
 import type { Scheduling } from '../internal/master/scheduling';
-import { clusterObject } from '../internal/role';
+import type { clusterObject } from '../internal/role';
+import { occupiedSeat } from '../internal/seated';
 
 /** What `setupPrimary` takes besides Node's settings. */
 interface OwnSettings {
@@ -26,7 +27,12 @@ interface OwnSettings {
 /** `node:cluster`, and what `setupPrimary` takes besides. */
 type ClusterInternals = Cluster & { setupPrimary(settings?: NodeSettings & OwnSettings): void };
 
-const cluster = clusterObject(false) as unknown as ClusterInternals;
+/** In a worker the preload has put it into the seat, and nothing more is loaded. */
+function ownCluster(): ReturnType<typeof clusterObject> {
+  return occupiedSeat() ?? (require('../internal/role') as typeof import('../internal/role')).clusterObject(false);
+}
+
+const cluster = ownCluster() as unknown as ClusterInternals;
 
 // An `import { fork } from` needs to know the names before the code runs; Node finds them by reading
 // these assignments. Their values are replaced by the line below.

@@ -6,8 +6,10 @@
  * Under a stock primary the same flag in a worker's execArgv makes a worker of ours that speaks
  * Node's own dialect.
  */
-import { isMainThread } from 'node:worker_threads';
-import { clusterObject } from '../internal/role';
+import { occupiedSeat } from '../internal/seated';
 
-// A worker thread has a cluster object of its own, always in the primary's role, and forks nothing as a rule.
-if (isMainThread) clusterObject(true);
+// In a worker the preload has taken it. A worker thread has a cluster object of its own, always in the
+// primary's role, and forks nothing as a rule.
+if (occupiedSeat() === null && (require('node:worker_threads') as typeof import('node:worker_threads')).isMainThread) {
+  (require('../internal/role') as typeof import('../internal/role')).clusterObject(true);
+}

@@ -5,18 +5,26 @@
  * Used by  channel/spawn.ts (by its path), bundle.ts (which makes both files)
  * Never    fails because of the compiled code: made by another Node it is refused, and V8 compiles
  */
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { Script } from 'node:vm';
 
 const file = path.join(__dirname, 'preload.bundle.js');
 const compiled = `${file}.${process.version}-${process.arch}`;
-const known = statSync(compiled, { throwIfNoEntry: false }) !== undefined;
+
+/** Nothing where the project was built by another Node. */
+function cachedCode(): Buffer | undefined {
+  try {
+    return readFileSync(compiled);
+  } catch {
+    return undefined;
+  }
+}
 
 /** Kept for bundle.ts, which asks it for its compiled code. */
 export const script = new Script(readFileSync(file, 'utf8'), {
   filename: file,
-  ...(known ? { cachedData: readFileSync(compiled) } : {}),
+  cachedData: cachedCode(),
 });
 /** Where the compiled code of this Node version is kept. */
 export const compiledFile = compiled;

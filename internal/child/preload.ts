@@ -11,7 +11,8 @@
 import { equip } from '../channel/process_face';
 import { removePreload, takeInheritedChannel } from '../channel/inherited';
 import { openPipe } from '../native';
-import { nodeCluster, takeSeat } from '../seat';
+import { takeSeat } from '../seat';
+import { nodeCluster } from '../seated';
 
 removePreload(process.env, process.execArgv, __filename);
 

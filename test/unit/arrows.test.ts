@@ -7,18 +7,21 @@ import { root, run } from '../support/program';
 
 /** What each part may import of this project. A part is a file, or a directory with a slash at its end. */
 const allowed: Record<string, readonly string[]> = {
-  'lib/': ['lib/', 'internal/role', 'internal/channel/'],
+  'lib/': ['lib/', 'internal/role', 'internal/seated', 'internal/channel/'],
+  // Types of settings, and the door.
+  'lib/cluster': ['internal/role', 'internal/seated', 'internal/master/scheduling'],
   // Stands on the public cluster object alone: nothing of the channel or of either role.
   'lib/shared_state': ['lib/cluster', 'internal/shared_state/', 'internal/errors'],
   'internal/shared_state/': ['internal/shared_state/', 'internal/errors'],
   'internal/shared_state/protocol': [],
-  'internal/role': ['internal/seat', 'internal/master/', 'internal/child/', 'internal/channel/inherited'],
-  'internal/seat': [],
+  'internal/role': ['internal/seat', 'internal/seated', 'internal/master/', 'internal/child/', 'internal/channel/inherited'],
+  'internal/seat': ['internal/seated'],
+  'internal/seated': [],
   // A build step: it reads what the compiler wrote.
   // A build step: it runs what it has put together.
   'internal/bundle': ['internal/role', 'internal/child/entry'],
   // The first code of a worker is a door as those of lib are: it takes the seat.
-  'internal/child/preload': ['internal/child/', 'internal/channel/', 'internal/native', 'internal/seat'],
+  'internal/child/preload': ['internal/child/', 'internal/channel/', 'internal/native', 'internal/seat', 'internal/seated'],
   'internal/master/': ['internal/master/', 'internal/worker', 'internal/calls', 'internal/channel/', 'internal/native', 'leaves'],
   'internal/child/': ['internal/child/', 'internal/worker', 'internal/calls', 'internal/channel/', 'internal/native', 'leaves'],
   'internal/worker': [],
