@@ -65,7 +65,9 @@ export class Rollout {
       this.#state = { is: 'canary', task, target, track: null };
       this.#tell('started', target, '');
     } catch (error) {
-      task.fail('ERR_RELOAD_ABORTED', (error as Error).message);
+      const { message } = error as Error;
+      this.#tell('aborted', this.#stable, message);
+      task.fail('ERR_RELOAD_ABORTED', message);
     }
   }
 
