@@ -12,16 +12,16 @@
  * Node     `net` calls `cluster._getServer` on the exports of node:cluster whenever a server listens
  *          (design.md §4): standing before it is how we learn of each server, on Node's cluster too
  */
-import type { EventEmitter } from 'node:events';
 import { isMainThread } from 'node:worker_threads';
 import { Drain } from './drain';
 import { supervised, takePart } from './part';
-import { SUPERVISOR, readOrder, type Word } from './wire';
+import { Trial } from './trial';
+import { SUPERVISOR, TRIAL, readOrder, type Word } from './wire';
 
 /** What the cluster object has besides the documented members. */
 interface Seat {
   readonly isWorker: boolean;
-  _getServer(asker: EventEmitter, ...rest: unknown[]): void;
+  _getServer(asker: object, query: unknown, answer: (errno: number, handle: object | null, ...rest: unknown[]) => void): void;
 }
 
 /** How long the primary has to say what a signal to all of its group means, in milliseconds. */
@@ -29,8 +29,9 @@ const PRIMARY_FIRST = 200;
 /** How much longer than its supervisor a worker waits before it ends itself, in milliseconds. */
 const LONGER = 2_000;
 
-function install(seat: Seat): void {
+function install(seat: Seat, onTrial: boolean): void {
   const drain = new Drain({ all: true });
+  const trial = new Trial(onTrial);
   const say = (word: Word): boolean => {
     if (!process.connected) return false;
     // The primary may be gone before it reads this; there is nothing to be done about it.
@@ -41,9 +42,12 @@ function install(seat: Seat): void {
   takePart({ drain, retire });
 
   const getServer = seat._getServer;
-  seat._getServer = function (this: unknown, asker, ...rest) {
+  seat._getServer = function (this: unknown, asker, query, answer) {
     drain.add(asker);
-    return getServer.call(this as Seat, asker, ...rest);
+    getServer.call(this as Seat, asker, query, (errno, handle, ...rest) => {
+      trial.listens(asker, handle);
+      answer(errno, handle, ...rest);
+    });
   };
 
   drain.on((phase) => {
@@ -57,6 +61,9 @@ function install(seat: Seat): void {
     switch (order?.act) {
       case 'ping':
         say({ act: 'pong', seq: order.seq, rss: process.memoryUsage.rss(), requests: drain.requests });
+        return;
+      case 'serve':
+        trial.end();
         return;
       case 'leave':
         drain.leave(order.graceMs);
@@ -94,6 +101,8 @@ if (isMainThread && supervised() === undefined) {
   const seat = require('node:cluster') as Seat;
   if (seat.isWorker && process.connected && process.execArgv.includes(__filename)) {
     removeFromFlags();
-    install(seat);
+    const onTrial = process.env[TRIAL] !== undefined;
+    delete process.env[TRIAL];
+    install(seat, onTrial);
   }
 }

@@ -39,7 +39,7 @@ export interface FleetPorts {
   /** The script's path as of now. Throws if there is none. */
   resolve(): string;
   /** Throws if no process could be started. */
-  start(generation: Generation, place: number, events: MemberEvents): Member;
+  start(generation: Generation, place: number, events: MemberEvents, onTrial: boolean): Member;
   /** A place without a worker backs off, or is given up. */
   vacant(place: Place, state: WorkerState): void;
   reloading(state: ReloadState, generation: Generation, reason: string): void;
@@ -157,6 +157,8 @@ export class Fleet implements MemberEvents {
       this.#stepping = 'yes';
       this.#fit();
       this.#sendCanary();
+      // A canary alone has to serve, proven or not.
+      if (!this.places.all.some(serves)) this.rollout.canary?.member.serve();
       for (const place of [...this.places.all]) this.#fill(place);
       this.#finish();
     } while ((this.#stepping as string) === 'again');
@@ -180,7 +182,7 @@ export class Fleet implements MemberEvents {
     const place = free.find(({ current }) => current === null) ?? free[0];
     if (target === null || place === undefined) return;
     try {
-      const track = this.#start(place, target);
+      const track = this.#start(place, target, this.places.all.some(serves));
       place.successor = track;
       this.rollout.sent(track);
     } catch (error) {
@@ -210,6 +212,7 @@ export class Fleet implements MemberEvents {
   #takeOver(place: Place, successor: Track): void {
     if (this.rollout.isCanary(successor)) {
       this.rollout.roll();
+      successor.member.serve();
       for (const other of this.places.all) this.restarts.forgive(other);
     }
     const old = place.current;
@@ -226,9 +229,10 @@ export class Fleet implements MemberEvents {
     return (track.retiring !== null || this.rollout.isOutdated(track)) && surging < this.#options.maxSurge;
   }
 
-  #start(place: Place, generation: Generation): Track {
+  /** `onTrial`: others serve, so this one need not before it is proven. */
+  #start(place: Place, generation: Generation, onTrial = false): Track {
     const startedAt = this.#now();
-    const member = this.#ports.start(generation, place.number, this);
+    const member = this.#ports.start(generation, place.number, this, onTrial);
     return { member, startedAt, readyAt: null, unwatch: () => undefined, retiring: null };
   }
 

@@ -141,6 +141,11 @@ export class Process implements Member {
     }
   }
 
+  /** Ends its trial. */
+  serve(): void {
+    this.#order({ act: 'serve' });
+  }
+
   // ── leaving ────────────────────────────────────────────────────────────────────────────────────
 
   leave(reason: string, atOnce: boolean): void {

@@ -76,6 +76,11 @@ export class Rollout {
     if (this.#state.is === 'canary') this.#state = { ...this.#state, track };
   }
 
+  /** The canary on its way, or on trial. */
+  get canary(): Track | null {
+    return this.#state.is === 'canary' ? this.#state.track : null;
+  }
+
   isCanary(track: Track): boolean {
     return this.#state.is === 'canary' && this.#state.track === track;
   }

@@ -87,6 +87,8 @@ export interface Member {
   readonly state: ProcessState;
   /** The end of what it wrote to stderr; complete when its process is gone. */
   stderr(): Promise<string>;
+  /** It was on trial, and takes connections from now on. */
+  serve(): void;
   /** Leaves, in phases; `atOnce` skips those for which it would have to answer. */
   leave(reason: string, atOnce: boolean): void;
   /** SIGKILL. */

@@ -20,6 +20,7 @@ import { Process } from './process';
 import type { ReloadState } from './rollout';
 import { Signals } from './signals';
 import type { Exit, Generation, Member, MemberEvents, ProcessState, Report, WorkerState } from './states';
+import { TRIAL } from './wire';
 
 /** One worker, or one place without, as `status()` tells it. */
 export interface WorkerStatus {
@@ -107,7 +108,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       clock: realClock,
       random: Math.random,
       resolve: () => scriptPath(options.exec),
-      start: (generation, place, events) => this.#fork(generation, place, events),
+      start: (...what) => this.#fork(...what),
       vacant: (place, state) => this.#vacant(place, state),
       reloading: (state, { number, exec }, reason) => void this.emit('reload', { state, generation: number, exec, reason }),
     });
@@ -191,7 +192,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     void this.stop({ now: this.#fleet.desired === 0 });
   }
 
-  #fork(generation: Generation, place: number, events: MemberEvents): Member {
+  #fork(generation: Generation, place: number, events: MemberEvents, onTrial: boolean): Member {
     const { args, execArgv, env, forwardStderr } = this.#options;
     this.#cluster.setupPrimary({
       exec: generation.exec,
@@ -199,7 +200,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       execArgv: [...execArgv, '--require', agent],
       ...(forwardStderr ? { stdio: ['inherit', 'inherit', 'pipe', 'ipc'] } : {}),
     });
-    const worker: Worker = this.#cluster.fork(env);
+    const worker: Worker = this.#cluster.fork(onTrial ? { ...env, [TRIAL]: '1' } : env);
     this.#stderr.delete(place);
     const member = new Process(worker, place, generation, this.#options, {
       clock: realClock,

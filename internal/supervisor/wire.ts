@@ -7,6 +7,7 @@
  * in the worker or in the primary.
  *
  * Wire     P → W ping               W → P pong
+ *          P → W serve              (a canary, when it is proven)
  *          P → W leave              W → P out, finishing, drained, in this order
  *                                   W → P suicide, at any time; the primary answers with leave when
  *                                         a successor is ready
@@ -15,10 +16,15 @@
 /** The `cmd` of every message of a supervisor's. */
 export const SUPERVISOR = 'NODE_CLUSTER_SUPERVISOR';
 
+/** In the environment of a worker that is to be tried before it gets connections. */
+export const TRIAL = 'CLUSTER_INTERNALS_TRIAL';
+
 /** Primary → worker. */
 export type Order =
   /** Are you there? */
   | { readonly act: 'ping'; readonly seq: number }
+  /** You are on trial no more: take connections. */
+  | { readonly act: 'serve' }
   /** Leave the rotation, then finish. After `timeoutMs` the worker ends itself, should nobody else. */
   | { readonly act: 'leave'; readonly graceMs: number; readonly timeoutMs: number };
 
@@ -47,6 +53,7 @@ export function readOrder(value: unknown): Order | null {
   if (!isSupervisors(value)) return null;
   switch (value['act']) {
     case 'ping': return isNumber(value['seq']) ? value as unknown as Order : null;
+    case 'serve': return value as unknown as Order;
     case 'leave': return isNumber(value['graceMs']) && isNumber(value['timeoutMs']) ? value as unknown as Order : null;
     default: return null;
   }

@@ -44,6 +44,7 @@ export type Nature =
 
 export class TestMember implements Member {
   state: ProcessState = { is: 'starting', since: 0 };
+  tried = false;
   readonly #timers: (() => void)[] = [];
 
   constructor(
@@ -82,6 +83,10 @@ export class TestMember implements Member {
     if (!this.alive) return;
     this.state = { is: 'leaving', since: this.world.clock.now(), phase: 'told', reason };
     this.world.clock.after(this.world.leaveMs, () => this.die({ code: 0, signal: null }));
+  }
+
+  serve(): void {
+    this.tried = true;
   }
 
   kill(): void {

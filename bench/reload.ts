@@ -1,0 +1,59 @@
+/**
+ * Reloads under load, and what fails: the figure of the README's chapter "Reload".
+ *
+ *   npx tsx bench/reload.ts [--reloads 100] [--workers 2] [--stock] [--each 1]
+ *
+ * Clients ask all the time, in each way in which a connection can be used (test/support/steady_load.ts),
+ * while the workers are replaced again and again. Prints the requests and failures of each way, how
+ * long a reload took, and the fewest ready workers at any transition.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import nodeCluster, { type Cluster } from 'node:cluster';
+import { SteadyLoad, styles } from '../test/support/steady_load';
+import type { supervise as Supervise } from '../lib/supervisor';
+
+const root = path.resolve(__dirname, '..');
+const argument = (name: string, otherwise: number): number => {
+  const at = process.argv.indexOf(`--${name}`);
+  return at > 0 ? Number(process.argv[at + 1]) : otherwise;
+};
+
+async function run(): Promise<void> {
+  const reloads = argument('reloads', 100);
+  const workers = argument('workers', 2);
+  const cluster = process.argv.includes('--stock') ? nodeCluster : require(path.join(root, 'dist/lib/cluster.js')) as Cluster;
+  const { supervise } = require(path.join(root, 'dist/lib/supervisor.js')) as { supervise: typeof Supervise };
+  const directory = mkdtempSync(path.join(tmpdir(), 'reload-'));
+  const exec = path.join(directory, 'app.js');
+  const write = (version: number): void => writeFileSync(exec, `require(${JSON.stringify(path.join(root, 'test/fixtures/supervised_app.js'))})(${version});`);
+  write(0);
+
+  let port = 0;
+  let least = workers;
+  cluster.on('listening', (_worker, address) => { port = address.port; });
+  const supervisor = supervise({ cluster, exec, workers, execArgv: [], args: [], canaryMs: 100, idleGraceMs: 300 });
+  await supervisor.started;
+  supervisor.on('transition', () => { least = Math.min(least, supervisor.status().ready); });
+  const load = new SteadyLoad(port, { each: argument('each', 1) });
+  const began = performance.now();
+  const ways: Record<string, number> = {};
+  for (let version = 1; version <= reloads; version++) {
+    write(version);
+    const report = await supervisor.reload();
+    for (const { became, code, signal } of report.workers) if (became !== 'ready') ways[String(signal ?? code)] = (ways[String(signal ?? code)] ?? 0) + 1;
+  }
+  const ms = performance.now() - began;
+  await load.stop();
+  for (const style of styles) {
+    const { requests, failures } = load.tallies[style];
+    console.log(`${style.padEnd(16)} ${String(requests).padStart(8)} requests ${String(failures.length).padStart(4)} failed ${[...new Set(failures)].join(' ')}`);
+  }
+  console.log(`all              ${String(load.requests).padStart(8)} requests ${String(load.failures.length).padStart(4)} failed`);
+  console.log(`${reloads} reloads of ${workers} workers, ${(ms / reloads).toFixed(0)} ms each; exits ${JSON.stringify(ways)}; never fewer than ${least} ready`);
+  await supervisor.stop({ now: true });
+  rmSync(directory, { recursive: true });
+}
+
+void run();
