@@ -42,6 +42,8 @@ export interface FleetPorts {
   start(generation: Generation, place: number, events: MemberEvents, onTrial: boolean): Member;
   /** A place without a worker backs off, or is given up. */
   vacant(place: Place, state: WorkerState): void;
+  /** Nothing is wanted, and nobody is left. */
+  stopped(): void;
   reloading(state: ReloadState, generation: Generation, reason: string): void;
 }
 
@@ -252,7 +254,11 @@ export class Fleet implements MemberEvents {
     if (serving && this.#count > 0 && !out.some(({ reason }) => reason === 'scaled down')) {
       for (const task of this.#tasks.open('start', 'scale')) task.end('done');
     }
-    if (this.#count === 0 && out.length === 0) for (const task of this.#tasks.open('stop')) task.end('done');
+    const [stopping] = this.#tasks.open('stop');
+    if (all.length === 0 && out.length === 0 && stopping !== undefined) {
+      stopping.end('done');
+      this.#ports.stopped();
+    }
   }
 
   // ── losses ─────────────────────────────────────────────────────────────────────────────────────

@@ -110,6 +110,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       resolve: () => scriptPath(options.exec),
       start: (...what) => this.#fork(...what),
       vacant: (place, state) => this.#vacant(place, state),
+      stopped: () => {
+        this.#signals.ignore();
+        this.emit('stopped');
+      },
       reloading: (state, { number, exec }, reason) => void this.emit('reload', { state, generation: number, exec, reason }),
     });
     this.#signals = new Signals({
@@ -156,12 +160,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   async stop({ now = false }: { now?: boolean } = {}): Promise<Report> {
     const stopping = this.#fleet.stop();
     if (now) for (const member of this.#fleet.places.members) member.kill();
-    const report = await stopping;
-    if (report.outcome === 'done' && this.#fleet.desired === 0) {
-      this.#signals.ignore();
-      this.emit('stopped');
-    }
-    return report;
+    return stopping;
   }
 
   /** How it stands with everybody. */

@@ -6,7 +6,7 @@ import nodeCluster, { type Cluster } from 'node:cluster';
 import type { supervise as Supervise, Supervisor, SuperviseOptions, Transition, GiveUp } from '../../lib/supervisor';
 import { compiled, fixture, within } from '../support/children';
 
-const { supervise } = compiled<{ supervise: typeof Supervise }>('lib/supervisor.js');
+export const { supervise } = compiled<{ supervise: typeof Supervise }>('lib/supervisor.js');
 export const ours = compiled<Cluster>('lib/cluster.js');
 export const stock = nodeCluster;
 
@@ -30,6 +30,7 @@ export class App {
 
   constructor(options: SuperviseOptions = {}, mode: Mode = 'serve') {
     this.cluster = options.cluster ?? ours;
+    this.cluster.setupPrimary({ silent: true }); // What workers say when they die is read, not shown.
     this.write(1, mode);
     this.cluster.on('listening', this.#listening);
     this.cluster.on('message', this.#message);
@@ -41,6 +42,7 @@ export class App {
       this.least = Math.min(this.least, this.supervisor.status().ready);
       for (const wake of [...this.#waiting]) wake();
     });
+    this.supervisor.on('stopped', () => { for (const wake of [...this.#waiting]) wake(); });
     this.supervisor.on('giveup', (giveup) => {
       this.giveups.push(giveup);
       for (const wake of [...this.#waiting]) wake();

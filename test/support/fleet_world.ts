@@ -55,7 +55,7 @@ export class TestMember implements Member {
     if (nature.does === 'never ready') {
       this.#timers.push(clock.after(nature.deadline, () => {
         events.lost(this, 'not ready in time');
-        this.leave('not ready in time', true);
+        this.leave('not ready in time');
       }));
       return;
     }
@@ -108,6 +108,8 @@ export class World {
   readonly starts: { readonly at: number; readonly place: number; readonly generation: number }[] = [];
   readonly vacancies: WorkerState[] = [];
   readonly reloads: string[] = [];
+  /** How many were alive each time when all was said to be over. */
+  readonly stops: number[] = [];
   readonly fleet: Fleet;
   leaveMs = 50;
   /** The script's path, or what comes of looking for it. */
@@ -126,7 +128,7 @@ export class World {
         if (this.exec instanceof Error) throw this.exec;
         return this.exec;
       },
-      start: (generation, place, events) => {
+      start: (generation, place, events, _onTrial) => {
         this.starts.push({ at: this.clock.now(), place, generation: generation.number });
         const watched: MemberEvents = {
           ready: (member) => { events.ready(member); this.check(); },
@@ -139,6 +141,7 @@ export class World {
         return member;
       },
       vacant: (_place, state) => this.vacancies.push(state),
+      stopped: () => this.stops.push(this.alive.length),
       reloading: (state) => this.reloads.push(state),
     });
   }

@@ -102,6 +102,7 @@ describe('death', () => {
     world.clock.pass(60_000);
     expect(world.alive).toEqual([]);
     expect(world.fleet.desired).toBe(0);
+    expect(world.stops, 'told once, when nobody was left').toEqual([0]);
     expect(world.clock.waiting).toBe(0);
   });
 
