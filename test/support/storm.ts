@@ -1,7 +1,7 @@
 /** Commands, kills and reloads in random order on a real supervisor; then what was wanted last is so. */
 import type { Report, Supervisor } from '../../lib/supervisor';
-import { seeded } from './children';
-import { liveChildren } from './leaks';
+import { seeded } from './seeded';
+import { liveChildren } from './live';
 
 export interface Storm {
   readonly commands: Record<string, number>;
