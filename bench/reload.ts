@@ -2,6 +2,7 @@
  * Reloads under load, and what fails: the figure of the README's chapter "Reload".
  *
  *   npx tsx bench/reload.ts [--reloads 100] [--workers 2] [--stock] [--each 1]
+ *   npx tsx bench/reload.ts --bad 10     to releases that throw, never listen, die after 1 s; 10 times each
  *
  * Clients ask all the time, in each way in which a connection can be used (test/support/steady_load.ts),
  * while the workers are replaced again and again. Prints the requests and failures of each way, how
@@ -23,23 +24,32 @@ const argument = (name: string, otherwise: number): number => {
 async function run(): Promise<void> {
   const reloads = argument('reloads', 100);
   const workers = argument('workers', 2);
+  const bad = argument('bad', 0);
   const cluster = process.argv.includes('--stock') ? nodeCluster : require(path.join(root, 'dist/lib/cluster.js')) as Cluster;
   const { supervise } = require(path.join(root, 'dist/lib/supervisor.js')) as { supervise: typeof Supervise };
   const directory = mkdtempSync(path.join(tmpdir(), 'reload-'));
   const exec = path.join(directory, 'app.js');
-  const write = (version: number): void => writeFileSync(exec, `require(${JSON.stringify(path.join(root, 'test/fixtures/supervised_app.js'))})(${version});`);
+  const write = (version: number, mode = 'serve'): void =>
+    writeFileSync(exec, `require(${JSON.stringify(path.join(root, 'test/fixtures/supervised_app.js'))})(${version}, '${mode}');`);
   write(0);
 
   let port = 0;
   let least = workers;
   cluster.on('listening', (_worker, address) => { port = address.port; });
-  const supervisor = supervise({ cluster, exec, workers, execArgv: [], args: [], canaryMs: 100, idleGraceMs: 300 });
+  const supervisor = supervise({ cluster, exec, workers, execArgv: [], args: [], canaryMs: bad > 0 ? 2_000 : 100, idleGraceMs: 300, readyTimeoutMs: 3_000, env: { DIES_AFTER: '1000' } });
   await supervisor.started;
   supervisor.on('transition', () => { least = Math.min(least, supervisor.status().ready); });
   const load = new SteadyLoad(port, { each: argument('each', 1) });
   const began = performance.now();
   const ways: Record<string, number> = {};
-  for (let version = 1; version <= reloads; version++) {
+  for (let trial = 1; trial <= bad; trial++) {
+    for (const mode of ['throws', 'never listens', 'dies later']) {
+      write(trial, mode);
+      const reason = await supervisor.reload().then(() => 'done', (error: Error) => error.message.replace(/.*: /, ''));
+      ways[reason] = (ways[reason] ?? 0) + 1;
+    }
+  }
+  for (let version = 1; version <= reloads && bad === 0; version++) {
     write(version);
     const report = await supervisor.reload();
     for (const { became, code, signal } of report.workers) if (became !== 'ready') ways[String(signal ?? code)] = (ways[String(signal ?? code)] ?? 0) + 1;
@@ -51,7 +61,8 @@ async function run(): Promise<void> {
     console.log(`${style.padEnd(16)} ${String(requests).padStart(8)} requests ${String(failures.length).padStart(4)} failed ${[...new Set(failures)].join(' ')}`);
   }
   console.log(`all              ${String(load.requests).padStart(8)} requests ${String(load.failures.length).padStart(4)} failed`);
-  console.log(`${reloads} reloads of ${workers} workers, ${(ms / reloads).toFixed(0)} ms each; exits ${JSON.stringify(ways)}; never fewer than ${least} ready`);
+  const count = bad > 0 ? bad * 3 : reloads;
+  console.log(`${count} reloads of ${workers} workers, ${(ms / count).toFixed(0)} ms each; ${JSON.stringify(ways)}; never fewer than ${least} ready`);
   await supervisor.stop({ now: true });
   rmSync(directory, { recursive: true });
 }
