@@ -2,6 +2,7 @@
  * Reloads under load, and what fails: the figure of the README's chapter "Reload".
  *
  *   npx tsx bench/reload.ts [--reloads 100] [--workers 2] [--stock] [--each 1]
+ *   npx tsx bench/reload.ts --suicides 50  no reloads: workers with `graceful` that meet an uncaught exception
  *   npx tsx bench/reload.ts --bad 10     to releases that throw, never listen, die after 1 s; 10 times each
  *
  * Clients ask all the time, in each way in which a connection can be used (test/support/steady_load.ts),
@@ -13,7 +14,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import nodeCluster, { type Cluster } from 'node:cluster';
 import { SteadyLoad, styles } from '../test/support/steady_load';
-import type { supervise as Supervise } from '../lib/supervisor';
+import type { supervise as Supervise, Transition } from '../lib/supervisor';
 
 const root = path.resolve(__dirname, '..');
 const argument = (name: string, otherwise: number): number => {
@@ -31,12 +32,13 @@ async function run(): Promise<void> {
   const exec = path.join(directory, 'app.js');
   const write = (version: number, mode = 'serve'): void =>
     writeFileSync(exec, `require(${JSON.stringify(path.join(root, 'test/fixtures/supervised_app.js'))})(${version}, '${mode}');`);
-  write(0);
+  const suicides = argument('suicides', 0);
+  write(0, suicides > 0 ? 'graceful' : 'serve');
 
   let port = 0;
   let least = workers;
   cluster.on('listening', (_worker, address) => { port = address.port; });
-  const supervisor = supervise({ cluster, exec, workers, execArgv: [], args: [], canaryMs: bad > 0 ? 2_000 : 100, idleGraceMs: 300, readyTimeoutMs: 3_000, env: { DIES_AFTER: '1000' } });
+  const supervisor = supervise({ cluster, exec, workers, execArgv: [], args: [], canaryMs: bad > 0 ? 2_000 : 100, idleGraceMs: 300, readyTimeoutMs: 3_000, env: { DIES_AFTER: '1000' }, restarts: { max: 1e6, healthyMs: 0 } });
   await supervisor.started;
   supervisor.on('transition', () => { least = Math.min(least, supervisor.status().ready); });
   const load = new SteadyLoad(port, { each: argument('each', 1) });
@@ -49,7 +51,20 @@ async function run(): Promise<void> {
       ways[reason] = (ways[reason] ?? 0) + 1;
     }
   }
-  for (let version = 1; version <= reloads && bad === 0; version++) {
+  for (let death = 1; death <= suicides; death++) {
+    const gone = new Promise<void>((resolve) => {
+      const look = ({ state }: Transition): void => {
+        if (state.is !== 'gone') return;
+        ways[`${state.reason}, ${state.signal ?? state.code}`] = (ways[`${state.reason}, ${state.signal ?? state.code}`] ?? 0) + 1;
+        supervisor.removeListener('transition', look);
+        resolve();
+      };
+      supervisor.on('transition', look);
+    });
+    await fetch(`http://127.0.0.1:${port}/throw`, { headers: { connection: 'close' } }).then((reply) => reply.text());
+    await gone;
+  }
+  for (let version = 1; version <= reloads && bad + suicides === 0; version++) {
     write(version);
     const report = await supervisor.reload();
     for (const { became, code, signal } of report.workers) if (became !== 'ready') ways[String(signal ?? code)] = (ways[String(signal ?? code)] ?? 0) + 1;
@@ -61,8 +76,8 @@ async function run(): Promise<void> {
     console.log(`${style.padEnd(16)} ${String(requests).padStart(8)} requests ${String(failures.length).padStart(4)} failed ${[...new Set(failures)].join(' ')}`);
   }
   console.log(`all              ${String(load.requests).padStart(8)} requests ${String(load.failures.length).padStart(4)} failed`);
-  const count = bad > 0 ? bad * 3 : reloads;
-  console.log(`${count} reloads of ${workers} workers, ${(ms / count).toFixed(0)} ms each; ${JSON.stringify(ways)}; never fewer than ${least} ready`);
+  const count = bad * 3 || suicides || reloads;
+  console.log(`${count} ${suicides > 0 ? 'deaths' : 'reloads'} of ${workers} workers, ${(ms / count).toFixed(0)} ms each; ${JSON.stringify(ways)}; never fewer than ${least} ready`);
   await supervisor.stop({ now: true });
   rmSync(directory, { recursive: true });
 }

@@ -12,10 +12,17 @@ import { nodeError } from '../internal/errors';
 import { checkOptions, type SuperviseOptions } from '../internal/supervisor/options';
 import { Supervisor } from '../internal/supervisor/supervisor';
 
+/** What `supervise` takes. */
 export type { Recycle, SuperviseOptions } from '../internal/supervisor/options';
+/** The rule of restarts. */
 export type { GuardRule } from '../internal/supervisor/guard';
+/** What becomes of workers. */
 export type { Exit, Fate, LeavingPhase, Report, WorkerState } from '../internal/supervisor/states';
-export type { GiveUp, ReloadEvent, Status, Supervisor, SupervisorEvents, Transition, WorkerStatus } from '../internal/supervisor/supervisor';
+/** What a supervisor tells. */
+export type { GiveUp, ReloadEvent, Status, SupervisorEvents, Transition, WorkerStatus } from '../internal/supervisor/status';
+/** What `supervise` returns. */
+export type { Supervisor } from '../internal/supervisor/supervisor';
+/** What the promises of commands reject with. */
 export { SupervisorError } from '../internal/supervisor/tasks';
 
 /**

@@ -8,7 +8,7 @@
  *            and at the deadline, wherever it is: killing (SIGKILL)
  *
  * Owns     its timers, the end of its stderr; the process is ended by `leave` or `kill`
- * Used by  supervisor.ts, which makes one for each fork
+ * Used by  supervisor.ts, one for each fork
  * Never    is told to be ready, lost or ended twice; a death that was asked for is no loss
  * Keeps    1. the first of 'exit', 'disconnect' and the deadline of the start is the loss
  *          2. once it leaves, SIGKILL comes at `timeoutMs` at the latest
@@ -115,7 +115,6 @@ export class Process implements Member {
     this.#ports.ready(this);
   }
 
-  /** It was not ready in time. */
   #late(): void {
     if (this.#state.is !== 'starting') return;
     this.#lose(`not ready within ${this.#options.readyTimeoutMs} ms`);
@@ -141,7 +140,6 @@ export class Process implements Member {
     }
   }
 
-  /** Ends its trial. */
   serve(): void {
     this.#order({ act: 'serve' });
   }

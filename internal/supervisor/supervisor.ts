@@ -2,87 +2,24 @@
  * The supervisor: the fleet on one side, the public cluster object on the other. It forks what the
  * fleet starts, tells what happens, and obeys signals.
  *
- * Owns     the cluster's settings from the first fork on (`setupPrimary` before each), the handlers of
- *          signals while there is anything to supervise
+ * Owns     the handlers of signals while there is anything to supervise; the cluster's settings for the
+ *          moment of a fork, after which they are the program's again
  * Used by  lib/supervisor.ts
  * Never    uses more of the cluster than its documented members, so that Node's own serves as well
  */
 import { EventEmitter } from 'node:events';
-import { realpathSync } from 'node:fs';
 import path from 'node:path';
-import type { Cluster, Worker } from 'node:cluster';
-import { nodeError } from '../errors';
+import type { Cluster, ClusterSettings, Worker } from 'node:cluster';
 import { realClock } from './clock';
 import { Fleet } from './fleet';
 import { checkCount, type Checked } from './options';
 import type { Place, Track } from './places';
 import { Process } from './process';
-import type { ReloadState } from './rollout';
 import { Signals } from './signals';
-import type { Exit, Generation, Member, MemberEvents, ProcessState, Report, WorkerState } from './states';
+import { scriptPath } from './script';
+import type { Generation, Member, MemberEvents, ProcessState, Report, WorkerState } from './states';
+import type { Status, SupervisorEvents, WorkerStatus } from './status';
 import { TRIAL } from './wire';
-
-/** One worker, or one place without, as `status()` tells it. */
-export interface WorkerStatus {
-  readonly place: number;
-  /** The cluster's number of the worker; null for a place without one. */
-  readonly worker: number | null;
-  readonly pid: number | null;
-  readonly generation: number | null;
-  /** `current`: the place is its; `successor`: it will be; `leaving`: it was. */
-  readonly role: 'current' | 'successor' | 'leaving';
-  readonly state: WorkerState;
-}
-
-/** Everything at one moment. */
-export interface Status {
-  /** How many workers there should be; 0 when stopped. */
-  readonly desired: number;
-  /** How many are ready. */
-  readonly ready: number;
-  readonly reload: 'idle' | 'canary' | 'rolling';
-  readonly generation: number;
-  /** The script that a new worker runs. */
-  readonly exec: string;
-  readonly workers: readonly WorkerStatus[];
-}
-
-/** A worker, or a place without one, changed its state. */
-export interface Transition {
-  readonly place: number;
-  readonly worker: number | null;
-  readonly pid: number | null;
-  readonly generation: number | null;
-  /** null: it was just started. */
-  readonly from: WorkerState | null;
-  readonly state: WorkerState;
-}
-
-/** A place was given up. */
-export interface GiveUp {
-  readonly place: number;
-  /** The last ends there, newest last. */
-  readonly exits: readonly Exit[];
-  /** The end of what the last worker there wrote to stderr. */
-  readonly stderr: string;
-}
-
-/** A reload has come so far. */
-export interface ReloadEvent {
-  readonly state: ReloadState;
-  readonly generation: number;
-  readonly exec: string;
-  readonly reason: string;
-}
-
-/** The events and their arguments. */
-export interface SupervisorEvents {
-  transition: [Transition];
-  giveup: [GiveUp];
-  reload: [ReloadEvent];
-  /** All workers are gone after a stop. */
-  stopped: [];
-}
 
 /** What each worker loads first. Under tsx this file is a source, and the worker still needs plain JavaScript. */
 const agent = path.join(
@@ -165,10 +102,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   /** How it stands with everybody. */
   status(): Status {
-    const { places: { all, out }, rollout, restarts, desired } = this.#fleet;
+    const { places: { all, out }, rollout, desired } = this.#fleet;
     const of = ({ member }: Track, role: WorkerStatus['role']): WorkerStatus => ({ ...nameOf(member), role, state: member.state });
     const workers = all.flatMap((place): WorkerStatus[] => {
-      const vacancy = place.current === null ? restarts.vacancy(place) : null;
+      const vacancy = place.current === null ? this.#fleet.vacancy(place) : null;
       const nobody = { worker: null, pid: null, generation: null };
       return [
         ...(vacancy === null ? [] : [{ place: place.number, ...nobody, role: 'current' as const, state: this.#withStderr(place.number, vacancy) }]),
@@ -193,13 +130,21 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   #fork(generation: Generation, place: number, events: MemberEvents, onTrial: boolean): Member {
     const { args, execArgv, env, forwardStderr } = this.#options;
-    this.#cluster.setupPrimary({
+    const cluster = this.#cluster;
+    const { exec = process.argv[1], args: theirArgs = process.argv.slice(2), execArgv: flags = process.execArgv, stdio } = cluster.settings;
+    cluster.setupPrimary({
       exec: generation.exec,
       args: [...args],
       execArgv: [...execArgv, '--require', agent],
       ...(forwardStderr ? { stdio: ['inherit', 'inherit', 'pipe', 'ipc'] } : {}),
     });
-    const worker: Worker = this.#cluster.fork(onTrial ? { ...env, [TRIAL]: '1' } : env);
+    let worker: Worker;
+    try {
+      worker = cluster.fork(onTrial ? { ...env, [TRIAL]: '1' } : env);
+    } finally {
+      // What the program forks by itself is none of ours.
+      cluster.setupPrimary({ exec, args: theirArgs, execArgv: flags, stdio } as ClusterSettings);
+    }
     this.#stderr.delete(place);
     const member = new Process(worker, place, generation, this.#options, {
       clock: realClock,
@@ -238,15 +183,3 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
 const nameOf = ({ place, id, pid, generation }: Member): Pick<WorkerStatus, 'place' | 'worker' | 'pid' | 'generation'> =>
   ({ place, worker: id, pid: pid ?? null, generation: generation.number });
-
-/** The script's real path as of now, found as `node` would find it. */
-function scriptPath(exec: string): string {
-  for (const ending of ['', '.js', '.cjs', '.mjs']) {
-    try {
-      return realpathSync(path.resolve(exec) + ending);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    }
-  }
-  throw nodeError(Error, 'ENOENT', `there is no script ${path.resolve(exec)}`);
-}

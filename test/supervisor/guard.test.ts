@@ -194,8 +194,11 @@ describe('replaced first', () => {
   });
 });
 
-test('the app sees nothing of it: no flags, no messages', async () => {
+test('nobody sees anything of it: no flags, no messages, the program\'s own settings', async () => {
+  const { exec, execArgv, args, stdio } = ours.settings;
   await withApp({ workers: 1, pingMs: 10 }, 'serve', async (app) => {
+    expect(ours.settings).toMatchObject({ exec, execArgv, args });
+    expect(ours.settings.stdio).toBe(stdio);
     await app.supervisor.started;
     expect(JSON.parse(await get(app.port, '/execargv'))).toMatchObject({ execArgv: [] });
     await app.supervisor.reload();
@@ -214,6 +217,10 @@ describe('what makes no sense is an error at once', () => {
     ['restarts', 5, 'ERR_INVALID_ARG_TYPE'], ['graceMs', 5, 'ERR_INVALID_ARG_VALUE'],
   ])('%s: %o', (name, value, code) => {
     expect(thrownBy(() => supervise({ exec: __filename, [name]: value } as SuperviseOptions)).code).toBe(code);
+  });
+
+  test('in a worker', () => {
+    expect(thrownBy(() => supervise({ exec: __filename, cluster: { isPrimary: false } as never })).code).toBe('ERR_INVALID_STATE');
   });
 
   test('scale(0), scale(-1), scale(1e6) and others: rejected, the rest goes on', async () => {

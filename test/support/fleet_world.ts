@@ -1,5 +1,6 @@
 /** A fleet in a world of its own: a clock that tests turn, workers that are objects, chance from a seed. */
-import { Fleet, type FleetOptions } from '../../internal/supervisor/fleet';
+import type { FleetOptions } from '../../internal/supervisor/crew';
+import { Fleet } from '../../internal/supervisor/fleet';
 import type { Clock, Exit, Generation, Member, MemberEvents, ProcessState, WorkerState } from '../../internal/supervisor/states';
 
 /** A clock that stands still until it is turned. */
