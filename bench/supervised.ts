@@ -4,9 +4,11 @@
  *   npx tsx bench/supervised.ts [--rounds 12] [--seconds 2] [--workers 1] [--stock]
  *
  * Two clusters of the same small http app at once, one of them supervised; the same clients ask one and
- * the other in turn, so that whatever else the machine does meets both. Prints the median of the ratios.
+ * the other in turn, so that whatever else the machine does meets both. Prints the median of the ratios, and
+ * the processor time of primary and workers per request, which a busy machine does not disturb.
  */
 import { fork, type ChildProcess } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import path from 'node:path';
@@ -23,19 +25,24 @@ const seconds = argument('seconds', 2);
 const primary = `
   const cluster = process.env.STOCK ? require('node:cluster') : require(${JSON.stringify(path.join(root, 'dist/lib/cluster.js'))});
   const exec = ${JSON.stringify(path.join(root, 'test/fixtures/bench_app.js'))};
-  cluster.on('listening', (_worker, { port }) => process.send(port));
+  cluster.on('listening', (worker, { port }) => process.send({ port, pid: worker.process.pid }));
   process.on('disconnect', () => process.exit());
   if (process.env.SUPERVISED) require(${JSON.stringify(path.join(root, 'dist/lib/supervisor.js'))}).supervise({ cluster, exec, workers: ${workers}, execArgv: [], args: [] });
   else { cluster.setupPrimary({ exec, execArgv: [], args: [] }); for (let started = 0; started < ${workers}; started++) cluster.fork(); }
 `;
 
-async function start(supervised: boolean): Promise<{ child: ChildProcess; port: number }> {
+async function start(supervised: boolean): Promise<{ child: ChildProcess; port: number; pids: number[] }> {
   const env: NodeJS.ProcessEnv = { ...process.env, SUPERVISED: supervised ? '1' : '', STOCK: process.argv.includes('--stock') ? '1' : '' };
   delete env['NODE_OPTIONS'];
   const child = fork(path.join(root, 'test/fixtures/eval.js'), [primary], { env, execArgv: [] });
   let port = 0;
-  for (let listening = 0; listening < workers; listening++) [port] = await once(child, 'message') as [number];
-  return { child, port };
+  const pids = [Number(child.pid)];
+  for (let listening = 0; listening < workers; listening++) {
+    const [told] = await once(child, 'message') as [{ port: number; pid: number }];
+    port = told.port;
+    pids.push(told.pid);
+  }
+  return { child, port, pids };
 }
 
 /** Answers in `seconds`, over connections that are kept. */
@@ -58,12 +65,19 @@ function load(port: number): Promise<number> {
   });
 }
 
+/** Milliseconds of processor time that these have used. */
+function cpu(pids: readonly number[]): number {
+  const ticks = pids.flatMap((pid) => readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ').slice(11, 13).map(Number));
+  return ticks.reduce((sum, one) => sum + one, 0) * 10;
+}
+
 async function run(): Promise<void> {
   const [plain, supervised] = [await start(false), await start(true)];
   await load(plain.port);
   await load(supervised.port);
   const ratios: number[] = [];
   const rates: [number[], number[]] = [[], []];
+  const used: [number, number] = [-cpu(plain.pids), -cpu(supervised.pids)];
   for (let round = 0; round < argument('rounds', 12); round++) {
     // Each goes first as often as the other.
     const order = round % 2 === 0 ? [0, 1] : [1, 0];
@@ -73,6 +87,10 @@ async function run(): Promise<void> {
     rates[1].push(rate[1] as number);
     ratios.push((rate[1] as number) / (rate[0] as number));
   }
+  used[0] += cpu(plain.pids);
+  used[1] += cpu(supervised.pids);
+  const perRequest = used.map((ms, which) => (ms * 1000) / ((rates[which] as number[]).reduce((sum, rate) => sum + rate * seconds, 0)));
+  console.log(`processor time per request: without ${perRequest[0]?.toFixed(2)} µs, with ${perRequest[1]?.toFixed(2)} µs, ratio ${((perRequest[0] as number) / (perRequest[1] as number)).toFixed(3)}`);
   const median = (values: number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;
   console.log(`without ${median(rates[0]).toFixed(0)}/s, with ${median(rates[1]).toFixed(0)}/s, ratio ${median(ratios).toFixed(3)} (${ratios.map((ratio) => ratio.toFixed(2)).join(' ')})`);
   for (const { child } of [plain, supervised]) child.disconnect();
