@@ -167,11 +167,12 @@ export class Drain {
 
   #closeIdle(): void {
     if (performance.now() - this.#idleSince < this.#graceMs) return this.#closeIdleAfter(this.#graceMs);
-    for (const [server, { sessions }] of this.#servers) {
+    for (const [server, { kind, sockets, sessions }] of this.#servers) {
       (server as Partial<HttpServer>).closeIdleConnections?.();
       for (const session of sessions) if (!session.closed) session.close();
+      if (kind !== 'net') closeSilent(sockets);
     }
-    for (const socket of this.#answers.keys()) if (socket.bytesRead === 0) socket.destroy();
+    closeSilent(this.#answers.keys());
     if (this.#phase === 'out of rotation') this.#transition('finishing');
     if (!this.#isOver()) this.#closeIdleAfter(Math.max(this.#graceMs, 50));
   }
@@ -203,6 +204,11 @@ function kindOf(server: NetServer): Kind {
 }
 
 const isSecure = (server: NetServer): boolean => typeof (server as { setSecureContext?: unknown }).setSecureContext === 'function';
+
+/** Those that never sent a byte, which Node does not take for idle. */
+function closeSilent(sockets: Iterable<Socket>): void {
+  for (const socket of [...sockets]) if (socket.bytesRead === 0) socket.destroy();
+}
 
 /** Closes the listening side alone. The primary is told, and hands the worker no connection any more. */
 function stopListening(server: NetServer): void {

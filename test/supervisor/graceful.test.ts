@@ -46,6 +46,8 @@ describe.each(['http', 'https'] as const)('%s', (kind) => {
       const question = 'GET / HTTP/1.1\r\nHost: app\r\n\r\n';
       idle.write(question);
       expect((await once(idle, 'data'))[0]).toMatch(/^HTTP\/1.1 200 OK\r\n(.*\r\n)*Connection: keep-alive\r\n/);
+      const silent = connect(port, '127.0.0.1').on('error', () => undefined).resume();
+      await once(silent, 'connect');
       program.child.kill('SIGTERM');
       await program.prints(/^leaves$/m);
       idle.write(question);
@@ -55,6 +57,7 @@ describe.each(['http', 'https'] as const)('%s', (kind) => {
       const { code, stdout, stderr } = await program.ended;
       expect([code, stdout.replace(/port \d+/, 'port'), stderr]).toEqual([0, 'port\nleaves\ndrained\n', '']);
       idle.destroy();
+      silent.destroy();
       agent.destroy();
     });
   });

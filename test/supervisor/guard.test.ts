@@ -86,11 +86,11 @@ describe('a script that never serves is given up, with its exits and its last wo
 });
 
 test('readiness by message; a version that sends none in time is not ready though it listens', async () => {
-  await withApp({ workers: 1, ready: 'message', readyTimeoutMs: 2_500 }, 'ready by message', async (app) => {
+  await withApp({ workers: 1, ready: 'message', readyTimeoutMs: 4_000 }, 'ready by message', async (app) => {
     await app.supervisor.started;
     expect(app.messages).toEqual(['ready']);
     app.write(2, 'serve');
-    await expect(app.supervisor.reload()).rejects.toThrow('not ready within 2500 ms');
+    await expect(app.supervisor.reload()).rejects.toThrow('not ready within 4000 ms');
   });
 });
 
@@ -124,7 +124,7 @@ test('SIGTERM to a worker: it asks for a successor', async () => {
 
 describe('leaving', () => {
   test('an app that hangs on to a request and ignores SIGTERM: every phase, and SIGKILL at the deadline', async () => {
-    await withApp({ workers: 1, leaveTimeoutMs: 1_500, killMs: 300, idleGraceMs: 100 }, 'ignores SIGTERM', async (app) => {
+    await withApp({ workers: 1, leaveTimeoutMs: 3_000, killMs: 500, idleGraceMs: 100 }, 'ignores SIGTERM', async (app) => {
       await app.supervisor.started;
       const held = connect(app.port, '127.0.0.1').on('error', () => undefined);
       held.write('GET /hold HTTP/1.1\r\nHost: app\r\n\r\nGET / HT');
@@ -133,7 +133,7 @@ describe('leaving', () => {
       const worker = fate?.worker as number;
       expect(app.life(worker)).toEqual(['starting', 'ready', 'told', 'out of rotation', 'finishing', 'disconnecting', 'terminating', 'killing', 'gone']);
       expect(fate).toMatchObject({ became: 'left', reason: 'stopped', signal: 'SIGKILL' });
-      expect(fate?.ms).toBeGreaterThanOrEqual(1_499);
+      expect(fate?.ms).toBeGreaterThanOrEqual(2_999);
       held.destroy();
     });
   });
@@ -183,11 +183,11 @@ describe('replaced first', () => {
   });
 
   test('a worker whose event loop stands still is out of rotation, replaced and ended', async () => {
-    await withApp({ workers: 2, pingMs: 50, pingTimeoutMs: 1_000 }, 'serve', async (app) => {
+    await withApp({ workers: 2, pingMs: 50, pingTimeoutMs: 2_500, leaveTimeoutMs: 1_000, killMs: 500 }, 'serve', async (app) => {
       await app.supervisor.started;
       const blocked = Number((await get(app.port, '/block?ms=60000')).split(' ')[2]);
       await app.until(() => app.transitions.some(({ pid, state }) => pid === blocked && state.is === 'gone'), 'its end');
-      expect(app.transitions.find(({ pid, state }) => pid === blocked && state.is === 'gone')?.state).toMatchObject({ reason: 'did not answer for 1000 ms', signal: 'SIGKILL' });
+      expect(app.transitions.find(({ pid, state }) => pid === blocked && state.is === 'gone')?.state).toMatchObject({ reason: 'did not answer for 2500 ms', signal: 'SIGKILL' });
       await app.until(() => app.supervisor.status().ready === 2, 'its replacement');
       expect(app.transitions.filter(({ state }) => state.is === 'starting')).toHaveLength(3);
     });
