@@ -115,7 +115,9 @@ test('the death of the primary ends the workers', async () => {
   await listens(program, 1, 2);
   const workers = pids(program);
   expect(workers.filter(isAlive)).toHaveLength(2);
-  await program.stop('SIGKILL'); // Its output closes when nobody holds it any more: when the workers have ended too.
+  await program.stop('SIGKILL'); // Its output closes when nobody holds it any more: when the workers have ended too, or are about to.
+  const deadline = performance.now() + 5_000;
+  while (workers.some(isAlive) && performance.now() < deadline) await new Promise((resolve) => setImmediate(resolve));
   expect(workers.filter(isAlive)).toEqual([]);
 });
 
