@@ -62,6 +62,21 @@ describe.each(['http', 'https'] as const)('%s', (kind) => {
     });
   });
 
+  test('a request in progress is answered with Connection: close', async () => {
+    await withServer(kind, {}, async (port, program) => {
+      const agent = agentOf();
+      const late = ask(kind, port, '/late', agent);
+      await program.prints(/^late$/m);
+      program.child.kill('SIGTERM');
+      await program.prints(/^leaves$/m);
+      program.child.kill('SIGUSR2');
+      const response = await responseOf(late);
+      expect([await text(response), response.headers.connection]).toEqual(['late', 'close']);
+      expect((await program.ended).code).toBe(0);
+      agent.destroy();
+    });
+  });
+
   test('an uncaught exception: the others are answered, then exit 1', async () => {
     await withServer(kind, {}, async (port, program) => {
       const agent = agentOf();
