@@ -1,19 +1,23 @@
 /**
- * The main job, `npm start`: an HTTP server on one port, shared by one worker per CPU.
+ * The main job, `npm start`: an HTTP server on one port, shared by one worker per CPU, and supervised.
  *
  *   PORT     the port, 8000 by default
  *   WORKERS  how many workers, one per CPU by default
  *
- * On SIGINT or SIGTERM it stops accepting, lets requests in progress finish, and exits 0. A second
- * signal does not wait for them.
+ * SIGHUP replaces all workers without a lost request, SIGTTIN and SIGTTOU add one and take one away. On
+ * SIGINT or SIGTERM it stops accepting, lets requests in progress finish, and exits 0; a second signal
+ * does not wait for them. Every transition of a worker is a line.
  */
-import type { ChildProcess } from 'node:child_process';
 import { createServer } from 'node:http';
 import { availableParallelism } from 'node:os';
+import type { Cluster } from 'node:cluster';
 import cluster from './cluster';
+import { supervise, type Transition } from './supervisor';
 
 /** How long requests in progress may take, in milliseconds, before their workers are ended. */
 const GRACE = 10_000;
+/** How long a client that keeps its connection may use it once more. */
+const IDLE_GRACE = 500;
 
 if (cluster.isPrimary) runPrimary();
 else runWorker();
@@ -21,12 +25,10 @@ else runWorker();
 function runPrimary(): void {
   const port = wholeNumber('PORT', 8000, 0, 65535);
   const workers = wholeNumber('WORKERS', availableParallelism(), 1, 1024);
-  let leaving = false;
-  /** What has to be gone before the primary is, once it leaves. */
-  let processes: (ChildProcess | undefined)[] = [];
-
-  process.on('SIGINT', leave);
-  process.on('SIGTERM', leave);
+  let failed = false;
+  const supervisor = supervise({
+    cluster: cluster as Cluster, exec: __filename, workers, env: { PORT: String(port) }, leaveTimeoutMs: GRACE, idleGraceMs: IDLE_GRACE,
+  });
   console.log(`primary ${process.pid} starts ${workers} workers for port ${port}`);
   cluster.on('online', (worker) => console.log(`worker ${worker.id} (pid ${worker.process.pid}) is online`));
   cluster.on('listening', (worker, { port: bound }) => {
@@ -38,46 +40,39 @@ function runPrimary(): void {
   });
   cluster.on('exit', (worker, code, signal) => {
     console.log(`worker ${worker.id} (pid ${worker.process.pid}) exited with ${signal ?? code}`);
-    if (!leaving) cluster.fork({ PORT: String(port) });
+  });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => console.log(`${signal}: no new connections, requests in progress finish`));
+  }
+
+  supervisor.on('transition', (transition) => console.log(inWords(transition)));
+  supervisor.on('reload', ({ state, reason }) => console.log(`reload ${state}${reason && `: ${reason}`}`));
+  supervisor.on('giveup', ({ place, exits }) => {
+    console.error(`place ${place} is given up after ${exits.map(({ code, signal }) => signal ?? code).join(', ')}`);
   });
 
-  for (let started = 0; started < workers; started++) cluster.fork({ PORT: String(port) });
-
-  /** The first signal lets requests in progress finish; a second one does not. */
-  function leave(signal: NodeJS.Signals): void {
-    if (leaving) return killAll();
-    leaving = true;
-    console.log(`${signal}: no new connections, requests in progress finish`);
-    processes = Object.values(cluster.workers ?? {}).map((worker) => worker?.process);
-    cluster.disconnect();
-    // It does not hold the primary, which ends with its last worker.
-    setTimeout(killAll, GRACE).unref();
-  }
-
   function fail(reason: string): void {
-    if (leaving) return;
-    leaving = true;
+    if (failed) return;
+    failed = true;
     console.error(reason);
     process.exitCode = 1;
-    processes = Object.values(cluster.workers ?? {}).map((worker) => worker?.process);
-    killAll();
+    void supervisor.stop({ now: true });
   }
+}
 
-  function killAll(): void {
-    for (const child of processes) child?.kill('SIGKILL');
+function inWords({ place, worker, state }: Transition): string {
+  const who = worker === null ? `place ${place}` : `worker ${worker}`;
+  switch (state.is) {
+    case 'leaving': return `${who} is leaving (${state.reason}): ${state.phase}`;
+    case 'backing off': return `${who} backs off after ${state.failures} failures`;
+    case 'gone': return `${who} is gone: ${state.reason}`;
+    default: return `${who} is ${state.is}`;
   }
 }
 
 function runWorker(): void {
-  // Ctrl-C and a service manager's SIGTERM come to every process of the group: the primary decides what they mean.
-  process.on('SIGINT', () => undefined);
-  process.on('SIGTERM', () => undefined);
   const id = cluster.worker?.id;
-  const server = createServer((_request, response) => {
-    // On the way out a client that keeps its connection would hold us.
-    if (!server.listening) response.setHeader('Connection', 'close');
-    response.end(`worker ${id} (pid ${process.pid})\n`);
-  });
+  const server = createServer((_request, response) => response.end(`worker ${id} (pid ${process.pid})\n`));
   server.on('error', (error: NodeJS.ErrnoException) => process.send?.({ cannotListen: error.code ?? error.message }));
   server.listen(Number(process.env['PORT']));
 }

@@ -90,6 +90,31 @@ const expectations: Record<string, (lines: string[]) => void> = {
     ]);
     inAnyOrder(lines.slice(10), ['worker 2 ended with 0', 'worker 4 ended with 0']);
   },
+  reload(lines) {
+    inOrder(lines, [
+      'reload started', 'reload rolling', 'reload done',
+      'a worker ready', 'a worker left (reload)', 'a worker ready', 'a worker left (reload)',
+      'reload started', 'reload aborted', 'release 3 is refused',
+      'answers from release 1 and release 2, 0 failed',
+    ]);
+  },
+  guard(lines) {
+    inOrder(lines, [
+      'worker 1 killed by SIGKILL',
+      'worker 3 exited with 1', 'its place backs off after 2 deaths in a row',
+      'worker 4 exited with 1', 'its place backs off after 3 deaths in a row',
+      'worker 5 exited with 1', 'its place backs off after 4 deaths in a row',
+      'place 1 is given up after SIGKILL, 1, 1, 1: Error: the database is gone',
+      'the other one: served',
+      'repaired: done, 2 ready',
+    ]);
+  },
+  graceful(lines) {
+    inOrder(lines, [
+      'soon', 'a successor is started', 'the successor is ready', 'the worker leaves: uncaught exception: a bug', 'the worker ended with 1',
+      'served; never fewer than 2 ready',
+    ]);
+  },
 };
 
 const programs = readdirSync(__dirname).filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'));

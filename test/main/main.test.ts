@@ -115,7 +115,9 @@ test('the death of the primary ends the workers', async () => {
   await listens(program, 1, 2);
   const workers = pids(program);
   expect(workers.filter(isAlive)).toHaveLength(2);
-  await program.stop('SIGKILL'); // Its output closes when nobody holds it any more: when the workers have ended too.
+  await program.stop('SIGKILL'); // Its output closes when nobody holds it any more: when the workers have ended too, or are about to.
+  const deadline = performance.now() + 5_000;
+  while (workers.some(isAlive) && performance.now() < deadline) await new Promise((resolve) => setImmediate(resolve));
   expect(workers.filter(isAlive)).toEqual([]);
 });
 
@@ -132,6 +134,47 @@ test('a worker killed with SIGKILL is replaced, and the port answers all the tim
   const answers = [answererOf(await get(port)), answererOf(await get(port))];
   expect(answers.sort()).toEqual([other, '3']);
   expect((await program.stop()).code).toBe(0);
+});
+
+test('kill -HUP replaces every worker by a new one, each transition is a line, and the port answers all the time', async () => {
+  const program = start({ PORT: '0', WORKERS: '2' });
+  const port = await listens(program, 1, 2);
+  const old = pids(program);
+  process.kill(program.child.pid as number, 'SIGHUP');
+  const answers = new Set<string>();
+  while (!/^reload done$/m.test(program.output)) answers.add(answererOf(await get(port)));
+  expect([...answers].filter((id) => !['1', '2', '3', '4'].includes(id))).toEqual([]);
+  expect([answererOf(await get(port)), answererOf(await get(port))].sort()).toEqual(['3', '4']);
+  expect(old.filter(isAlive)).toEqual([]);
+  for (const line of [
+    'reload started', 'worker 3 is starting', 'worker 3 is ready', 'reload rolling', 'worker 1 is leaving (reload): told',
+    'worker 1 is leaving (reload): out of rotation', 'worker 1 is leaving (reload): disconnecting', 'worker 1 is gone: reload',
+  ]) expect(program.output).toContain(`\n${line}\n`);
+  const { code, stderr } = await program.stop();
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+});
+
+test('SIGTTIN adds a worker, SIGTTOU takes it away', async () => {
+  const program = start({ PORT: '0', WORKERS: '1' });
+  const port = await listens(program, 1);
+  process.kill(program.child.pid as number, 'SIGTTIN');
+  expect(await listens(program, 2)).toBe(port);
+  process.kill(program.child.pid as number, 'SIGTTOU');
+  await program.prints(/^worker 2 \(pid \d+\) exited with 0$/m);
+  expect(answererOf(await get(port))).toBe('1');
+  expect((await program.stop()).code).toBe(0);
+});
+
+test('a second SIGTERM does not wait for a request in progress', async () => {
+  const program = start({ PORT: '0', WORKERS: '1' }, { deadline: 8000 });
+  const port = await listens(program, 1);
+  await client(port, 'GET / HTTP/1.1\r\nHost: slow\r\n\r\nGET / HTTP/1.1\r\nHo');
+  process.kill(program.child.pid as number, 'SIGTERM');
+  await program.prints(/^worker 1 is leaving \(stopped\): finishing$/m);
+  process.kill(program.child.pid as number, 'SIGTERM');
+  const { code, stdout } = await program.ended;
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^worker 1 \(pid \d+\) exited with SIGKILL$/m);
 });
 
 describe('what it cannot do is one line on stderr and exit 1', () => {

@@ -2,8 +2,8 @@
  * Every test file gives back each fd and each child that it took. Counted from /proc, before its
  * first test and after its last.
  */
-import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import { afterAll, beforeAll, expect } from 'vitest';
+import { liveChildren, openFds } from './live';
 
 /** Milliseconds after which what is still open counts as a leak. */
 const PATIENCE = 10_000;
@@ -25,29 +25,4 @@ afterAll(async () => {
   expect(left.length, `fds left: ${left.filter((fd) => !before.fds.includes(fd)).join(' ')}`).toBeLessThanOrEqual(before.fds.length);
 });
 
-/** Sockets and pipes; files come and go with the modules that the runner loads. */
-export function openFds(pid: number | 'self' = 'self'): string[] {
-  const targets: string[] = [];
-  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
-    try {
-      targets.push(readlinkSync(`/proc/${pid}/fd/${fd}`));
-    } catch {
-      continue; // The one that read the directory is gone.
-    }
-  }
-  return targets.filter((target) => target.startsWith('socket:') || target.startsWith('pipe:'));
-}
-
-/** The pids of this process's children that are alive. */
-export function liveChildren(parent: number = process.pid): string[] {
-  const alive: string[] = [];
-  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    try {
-      const [state, ppid] = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ');
-      if (Number(ppid) === parent && state !== 'Z') alive.push(pid);
-    } catch {
-      continue; // It ended while we looked.
-    }
-  }
-  return alive;
-}
+export { liveChildren, openFds };

@@ -1,0 +1,85 @@
+/**
+ * Reloads under load, and what fails: the figure of the README's chapter "Reload".
+ *
+ *   npx tsx bench/reload.ts [--reloads 100] [--workers 2] [--stock] [--each 1]
+ *   npx tsx bench/reload.ts --suicides 50  no reloads: workers with `graceful` that meet an uncaught exception
+ *   npx tsx bench/reload.ts --bad 10     to releases that throw, never listen, die after 1 s; 10 times each
+ *
+ * Clients ask all the time, in each way in which a connection can be used (test/support/steady_load.ts),
+ * while the workers are replaced again and again. Prints the requests and failures of each way, how
+ * long a reload took, and the fewest ready workers at any transition.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import nodeCluster, { type Cluster } from 'node:cluster';
+import { SteadyLoad, styles } from '../test/support/steady_load';
+import type { supervise as Supervise, Transition } from '../lib/supervisor';
+
+const root = path.resolve(__dirname, '..');
+const argument = (name: string, otherwise: number): number => {
+  const at = process.argv.indexOf(`--${name}`);
+  return at > 0 ? Number(process.argv[at + 1]) : otherwise;
+};
+
+async function run(): Promise<void> {
+  const reloads = argument('reloads', 100);
+  const workers = argument('workers', 2);
+  const bad = argument('bad', 0);
+  const cluster = process.argv.includes('--stock') ? nodeCluster : require(path.join(root, 'dist/lib/cluster.js')) as Cluster;
+  const { supervise } = require(path.join(root, 'dist/lib/supervisor.js')) as { supervise: typeof Supervise };
+  const directory = mkdtempSync(path.join(tmpdir(), 'reload-'));
+  const exec = path.join(directory, 'app.js');
+  const write = (version: number, mode = 'serve'): void =>
+    writeFileSync(exec, `require(${JSON.stringify(path.join(root, 'test/fixtures/supervised_app.js'))})(${version}, '${mode}');`);
+  const suicides = argument('suicides', 0);
+  write(0, suicides > 0 ? 'graceful' : 'serve');
+
+  let port = 0;
+  let least = workers;
+  cluster.on('listening', (_worker, address) => { port = address.port; });
+  const supervisor = supervise({ cluster, exec, workers, execArgv: [], args: [], canaryMs: bad > 0 ? 2_000 : 100, idleGraceMs: 300, readyTimeoutMs: 3_000, env: { DIES_AFTER: '1000' }, restarts: { max: 1e6, healthyMs: 0 } });
+  await supervisor.started;
+  supervisor.on('transition', () => { least = Math.min(least, supervisor.status().ready); });
+  const load = new SteadyLoad(port, { each: argument('each', 1) });
+  const began = performance.now();
+  const ways: Record<string, number> = {};
+  for (let trial = 1; trial <= bad; trial++) {
+    for (const mode of ['throws', 'never listens', 'dies later']) {
+      write(trial, mode);
+      const reason = await supervisor.reload().then(() => 'done', (error: Error) => error.message.replace(/.*: /, ''));
+      ways[reason] = (ways[reason] ?? 0) + 1;
+    }
+  }
+  for (let death = 1; death <= suicides; death++) {
+    const gone = new Promise<void>((resolve) => {
+      const look = ({ state }: Transition): void => {
+        if (state.is !== 'gone') return;
+        ways[`${state.reason}, ${state.signal ?? state.code}`] = (ways[`${state.reason}, ${state.signal ?? state.code}`] ?? 0) + 1;
+        supervisor.removeListener('transition', look);
+        resolve();
+      };
+      supervisor.on('transition', look);
+    });
+    await fetch(`http://127.0.0.1:${port}/throw`, { headers: { connection: 'close' } }).then((reply) => reply.text());
+    await gone;
+  }
+  for (let version = 1; version <= reloads && bad + suicides === 0; version++) {
+    write(version);
+    const report = await supervisor.reload();
+    for (const { became, code, signal } of report.workers) if (became !== 'ready') ways[String(signal ?? code)] = (ways[String(signal ?? code)] ?? 0) + 1;
+  }
+  const ms = performance.now() - began;
+  await load.stop();
+  for (const style of styles) {
+    const { requests, failures } = load.tallies[style];
+    console.log(`${style.padEnd(16)} ${String(requests).padStart(8)} requests ${String(failures.length).padStart(4)} failed ${[...new Set(failures)].join(' ')}`);
+  }
+  console.log(`all              ${String(load.requests).padStart(8)} requests ${String(load.failures.length).padStart(4)} failed`);
+  const count = bad * 3 || suicides || reloads;
+  console.log(`${count} ${suicides > 0 ? 'deaths' : 'reloads'} of ${workers} workers, ${(ms / count).toFixed(0)} ms each; ${JSON.stringify(ways)}; never fewer than ${least} ready`);
+  await supervisor.stop({ now: true });
+  rmSync(directory, { recursive: true });
+}
+
+void run();

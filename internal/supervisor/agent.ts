@@ -1,0 +1,108 @@
+/**
+ * The supervisor's part in a worker. `supervise` has each worker load it (`--require`), before the app,
+ * so that an app that does nothing special leaves without a lost request.
+ *
+ * Owns     the Drain over all servers of this worker
+ * Used by  process.ts, by its path
+ * Never    is seen by the app: no 'message' listener, nothing left in `process.execArgv`
+ * Wire     see wire.ts
+ * Signals  SIGTERM and SIGINT come to every process of a group (Ctrl-C, a service manager). Where the
+ *          app does not listen to them, a worker that is connected with its primary does not die of
+ *          them: it asks for a successor, and leaves when told. Without a primary it dies as always.
+ * Node     `net` calls `cluster._getServer` on the exports of node:cluster whenever a server listens
+ *          (design.md §4): standing before it is how we learn of each server, on Node's cluster too
+ */
+import { isMainThread } from 'node:worker_threads';
+import { Drain } from './drain';
+import { supervised, takePart } from './part';
+import { Trial } from './trial';
+import { SUPERVISOR, TRIAL, readOrder, type Word } from './wire';
+
+/** What the cluster object has besides the documented members. */
+interface Seat {
+  readonly isWorker: boolean;
+  _getServer(asker: object, query: unknown, answer: (errno: number, handle: object | null, ...rest: unknown[]) => void): void;
+}
+
+/** How long the primary has to say what a signal to all of its group means, in milliseconds. */
+const PRIMARY_FIRST = 200;
+/** How much longer than its supervisor a worker waits before it ends itself, in milliseconds. */
+const LONGER = 2_000;
+
+function install(seat: Seat, onTrial: boolean): void {
+  const drain = new Drain({ all: true });
+  const trial = new Trial(onTrial);
+  const say = (word: Word): boolean => {
+    if (!process.connected) return false;
+    // The primary may be gone before it reads this; there is nothing to be done about it.
+    process.send?.({ cmd: SUPERVISOR, ...word }, undefined, undefined, () => undefined);
+    return true;
+  };
+  const retire = (reason: string): boolean => say({ act: 'suicide', reason });
+  takePart({ drain, retire });
+
+  const getServer = seat._getServer;
+  seat._getServer = function (this: unknown, asker, query, answer) {
+    drain.add(asker);
+    getServer.call(this as Seat, asker, query, (errno, handle, ...rest) => {
+      trial.listens(asker, handle);
+      answer(errno, handle, ...rest);
+    });
+  };
+
+  drain.on((phase) => {
+    if (phase === 'out of rotation') say({ act: 'out' });
+    if (phase === 'finishing') say({ act: 'finishing', left: drain.left });
+    if (phase === 'drained') say({ act: 'drained' });
+  });
+
+  process.on('internalMessage' as 'message', (value: unknown) => {
+    const order = readOrder(value);
+    switch (order?.act) {
+      case 'ping':
+        say({ act: 'pong', seq: order.seq, rss: process.memoryUsage.rss(), requests: drain.requests });
+        return;
+      case 'serve':
+        trial.end();
+        return;
+      case 'leave':
+        drain.leave(order.graceMs);
+        setTimeout(() => process.exit(1), order.timeoutMs + LONGER).unref();
+        return;
+      case undefined:
+        return;
+      default:
+        return order satisfies never;
+    }
+  });
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    const on = (): void => {
+      if (process.listenerCount(signal) > 1) return; // The app's own business.
+      if (process.connected) {
+        // If the primary got it too, it says what follows.
+        setTimeout(() => drain.phase === 'serving' && retire(signal), PRIMARY_FIRST).unref();
+        return;
+      }
+      process.removeListener(signal, on);
+      process.kill(process.pid, signal);
+    };
+    process.on(signal, on);
+  }
+}
+
+/** Takes `--require <this file>` away, so that neither the app nor its threads and children see it. */
+function removeFromFlags(): void {
+  const at = process.execArgv.indexOf(__filename);
+  if (at > 0) process.execArgv.splice(at - 1, 2);
+}
+
+if (isMainThread && supervised() === undefined) {
+  const seat = require('node:cluster') as Seat;
+  if (seat.isWorker && process.connected && process.execArgv.includes(__filename)) {
+    removeFromFlags();
+    const onTrial = process.env[TRIAL] !== undefined;
+    delete process.env[TRIAL];
+    install(seat, onTrial);
+  }
+}

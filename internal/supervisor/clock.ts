@@ -1,0 +1,27 @@
+/**
+ * The time that does not jump: counted from the start of the process, told as `Date.now()` tells it.
+ *
+ * Used by  supervisor.ts, process.ts; tests have a clock of their own
+ */
+import type { Clock } from './states';
+
+/** The longest delay that a timer takes. */
+const LONGEST = 2 ** 31 - 1;
+
+const now = (): number => performance.timeOrigin + performance.now();
+
+/** Real time. A call never comes before its time, which timers alone do not promise. */
+export const realClock: Clock = {
+  now,
+  after(ms, call) {
+    const due = now() + ms;
+    let timer: NodeJS.Timeout;
+    const wait = (): void => {
+      const left = due - now();
+      if (left > 0) timer = setTimeout(wait, Math.min(LONGEST, Math.ceil(left)));
+      else call();
+    };
+    timer = setTimeout(wait, Math.min(LONGEST, Math.max(0, Math.ceil(ms))));
+    return () => clearTimeout(timer);
+  },
+};

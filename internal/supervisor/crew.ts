@@ -1,0 +1,218 @@
+/**
+ * The crew: who is in which place, who is started, who takes over from whom, who is told to leave.
+ *
+ * Owns     the places and who is in them, and what they owe the guard
+ * Used by  fleet.ts, which calls `fit`, `sendCanary` and `fill` in each step
+ * Uses     restarts.ts (may it be restarted, when), rollout.ts (which release)
+ * Never    touches a process: members do
+ * Keeps    1. a place has at most one worker and one successor: one death, one replacement
+ *          2. a worker that serves is told to leave only when its successor has been ready for
+ *             `minReadyMs`, or it is one too many, or everything stops, or it failed and nobody may
+ *             replace it
+ *          3. restarts are as many as the guard allows; a start that replaces nobody dead is none
+ */
+import type { GuardRule } from './guard';
+import { Places, serves, settle, type Place, type Track } from './places';
+import { Restarts } from './restarts';
+import type { ReloadState, Rollout } from './rollout';
+import type { Clock, Generation, Member, MemberEvents, WorkerState } from './states';
+
+/** The numbers that decide. */
+export interface FleetOptions {
+  readonly minReadyMs: number;
+  readonly canaryMs: number;
+  readonly maxSurge: number;
+  readonly onGiveUp: 'stop' | 'go on';
+  readonly restarts: GuardRule;
+}
+
+/** What the fleet needs from outside. */
+export interface FleetPorts {
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** The script's path as of now. Throws if there is none. */
+  resolve(): string;
+  /** Throws if no process could be started. */
+  start(generation: Generation, place: number, events: MemberEvents, onTrial: boolean): Member;
+  /** A place without a worker backs off, or is given up. */
+  vacant(place: Place, state: WorkerState): void;
+  /** Nothing is wanted, and nobody is left. */
+  stopped(): void;
+  reloading(state: ReloadState, generation: Generation, reason: string): void;
+}
+
+/** What the crew tells its fleet. */
+export interface CrewEvents extends MemberEvents {
+  /** There is more to do. */
+  step(): void;
+  /** A place was given up. */
+  gaveUp(reason: string): void;
+}
+
+/** The members of one fleet. */
+export class Crew {
+  readonly places = new Places();
+  readonly restarts: Restarts;
+  readonly #options: FleetOptions;
+  readonly #ports: FleetPorts;
+  readonly #rollout: Rollout;
+  readonly #fleet: CrewEvents;
+
+  constructor(options: FleetOptions, ports: FleetPorts, rollout: Rollout, fleet: CrewEvents) {
+    this.#options = options;
+    this.#ports = ports;
+    this.#rollout = rollout;
+    this.#fleet = fleet;
+    this.restarts = new Restarts(options.restarts, {
+      clock: ports.clock, random: ports.random, vacant: (...told) => ports.vacant(...told), due: () => fleet.step(),
+    });
+  }
+
+  // ── steps ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** As many places as there should be. */
+  fit(count: number): void {
+    this.places.grow(count);
+    for (let place = this.places.shrink(count); place !== undefined; place = this.places.shrink(count)) {
+      this.restarts.remove(place);
+      const reason = count === 0 ? 'stopped' : 'scaled down';
+      for (const track of [place.current, place.successor]) this.#dismiss(place, track, reason);
+    }
+  }
+
+  /** The first of a new release: where nobody serves, or beside one who does. */
+  sendCanary(): void {
+    const target = this.#rollout.wantsCanary;
+    const free = this.places.all.filter(({ successor }) => successor === null);
+    const place = free.find(({ current }) => current === null) ?? free[0];
+    // One that is alone has to serve, proven or not.
+    if (!this.places.all.some(serves)) this.#rollout.canary?.member.serve();
+    if (target === null || place === undefined) return;
+    try {
+      const track = this.#start(place, target, this.places.all.some(serves));
+      place.successor = track;
+      this.#rollout.sent(track);
+    } catch (error) {
+      this.#rollout.abort(`the canary could not be started: ${String(error)}`);
+      this.#fleet.step();
+    }
+  }
+
+  /** One place: its successor takes over, or one is started, or a new worker where there is none. */
+  fill(place: Place): void {
+    if (place.successor !== null && this.#isProven(place.successor)) this.#takeOver(place, place.successor);
+    if (place.current === null && place.successor !== null && !this.#rollout.isCanary(place.successor)) {
+      place.current = place.successor;
+      place.successor = null;
+    }
+    const missing = place.current === null ? 'current' : place.successor === null && this.#isDue(place.current) ? 'successor' : null;
+    if (missing === null || !this.#mayStart(place)) return;
+    try {
+      place[missing] = this.#start(place, this.#rollout.stable);
+    } catch {
+      // As if it had died at once; why, the next ones will say at length.
+      this.owe(place, null);
+      this.#fleet.step();
+    }
+  }
+
+  #takeOver(place: Place, successor: Track): void {
+    if (this.#rollout.isCanary(successor)) {
+      this.#rollout.roll();
+      successor.member.serve();
+      for (const other of this.places.all) this.restarts.forgive(other);
+    }
+    const old = place.current;
+    place.current = successor;
+    place.successor = null;
+    settle(place);
+    this.#dismiss(place, old, old?.retiring?.reason ?? 'reload');
+  }
+
+  /** Should it be replaced, and now? Whoever failed does not wait for others. */
+  #isDue(track: Track): boolean {
+    if (track.retiring?.failed) return true;
+    const surging = this.places.all.filter(({ successor }) => successor !== null).length;
+    return (track.retiring !== null || this.#rollout.isOutdated(track)) && surging < this.#options.maxSurge;
+  }
+
+  /** `onTrial`: others serve, so this one need not before it is proven. */
+  #start(place: Place, generation: Generation, onTrial = false): Track {
+    const startedAt = this.#now();
+    const member = this.#ports.start(generation, place.number, this.#fleet, onTrial);
+    return { member, startedAt, readyAt: null, unwatch: () => undefined, retiring: null };
+  }
+
+  // ── losses ─────────────────────────────────────────────────────────────────────────────────────
+
+  lose(place: Place, track: Track, reason: string): void {
+    const canary = this.#rollout.isCanary(track);
+    this.#takeOut(place, track, reason, true);
+    if (canary) return this.#rollout.abort(`the canary, worker ${track.member.id}, did not make it: ${reason}`);
+    // A successor that is on its way steps in, and is the one replacement.
+    const replaced = place.successor !== null && !this.#rollout.isCanary(place.successor);
+    if (place.debt.is === 'none' && !replaced) this.owe(place, track);
+  }
+
+  /** The next start in this place is a restart. */
+  owe(place: Place, track: Track | null): void {
+    this.restarts.owe(place, track?.readyAt == null ? 0 : this.#now() - track.readyAt);
+  }
+
+  /** Asks the guard, if it has a say. */
+  #mayStart(place: Place): boolean {
+    const verdict = this.restarts.ask(place);
+    if (verdict === 'give up') this.#giveUp(place);
+    return verdict === 'start';
+  }
+
+  #giveUp(place: Place): void {
+    const { max, withinMs } = this.#options.restarts;
+    const reason = `place ${place.number} is given up: it would take more than ${max} restarts in ${withinMs} ms`;
+    if (this.#rollout.is === 'rolling') this.#rollout.abort(reason);
+    const { current } = place;
+    if (current !== null && !current.retiring?.failed) {
+      // Only its replacement is given up: it serves, and goes on.
+      current.retiring = null;
+      return settle(place);
+    }
+    // One that failed must go also when nobody may replace it.
+    this.#dismiss(place, current, current?.retiring?.reason ?? '');
+    this.#ports.vacant(place, { is: 'given up', since: this.#now(), exits: place.exits, stderr: '' });
+    this.#fleet.gaveUp(reason);
+  }
+
+  // ── trust and farewell ─────────────────────────────────────────────────────────────────────────
+
+  /** A member is ready: how long it must stay so, which is looked at again then. */
+  watch(track: Track): void {
+    const proof = this.#proofMs(track);
+    if (proof > 0) track.unwatch = this.#ports.clock.after(proof, () => this.#fleet.step());
+  }
+
+  #proofMs(track: Track): number {
+    const { minReadyMs, canaryMs } = this.#options;
+    return this.#rollout.isCanary(track) ? Math.max(canaryMs, minReadyMs) : minReadyMs;
+  }
+
+  /** Has it been ready for long enough to trust it? */
+  #isProven(track: Track): boolean {
+    return track.readyAt !== null && this.#now() - track.readyAt >= this.#proofMs(track);
+  }
+
+  /** Tells a worker to leave. */
+  #dismiss(place: Place, track: Track | null, reason: string): void {
+    if (track === null) return;
+    this.#takeOut(place, track, reason, false);
+    track.member.leave(reason, false);
+  }
+
+  #takeOut(place: Place, track: Track, reason: string, died: boolean): void {
+    if (!died && this.#rollout.isCanary(track)) this.#rollout.sent(null);
+    this.places.takeOut({ place, track, at: this.#now(), died, reason });
+  }
+
+  #now(): number {
+    return this.#ports.clock.now();
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * What `supervise` takes: every option, its default, and what is no option at all.
+ *
+ * Used by  lib/supervisor.ts
+ * Never    lets a value through that would fail later and elsewhere: a wrong one is an error at once
+ */
+import type { Cluster } from 'node:cluster';
+import { availableParallelism } from 'node:os';
+import { invalidArgType, nodeError } from '../errors';
+import type { GuardRule } from './guard';
+
+/** When a worker is replaced though nothing is wrong with it: by a new one first. Infinity: never. */
+export interface Recycle {
+  /** Its resident memory, in bytes. */
+  readonly rssBytes: number;
+  /** Requests served: http requests, http2 streams, connections of other servers. */
+  readonly requests: number;
+  /** Since it was ready, in milliseconds. */
+  readonly ageMs: number;
+  /** Each worker's limits are more or less by up to this share, so that not all reach them at once. */
+  readonly jitter: number;
+}
+
+/** The options of `supervise`. Each may be left out; times are milliseconds. */
+export interface SuperviseOptions {
+  /** The script of the workers; this program's own by default. Its symlinks are followed anew at each reload. */
+  exec?: string;
+  /** Its arguments, Node's flags, and more environment for it. */
+  args?: readonly string[];
+  execArgv?: readonly string[];
+  env?: NodeJS.ProcessEnv;
+  /** How many; one per CPU by default. */
+  workers?: number;
+  /** The most that `scale` takes: 1024. */
+  maxWorkers?: number;
+  /** The cluster object: that of cluster-internals by default. `node:cluster` works as well. */
+  cluster?: Cluster;
+  /** When a worker is ready: it listens, or its app has sent the message 'ready'. */
+  ready?: 'listening' | 'message';
+  /** A worker that is not ready by then has failed: 30 s. */
+  readyTimeoutMs?: number;
+  /** How long the first worker of a new release must stay ready before any other is replaced: 2 s. */
+  canaryMs?: number;
+  /** How long each further one must, before the one that it replaces leaves: 0. */
+  minReadyMs?: number;
+  /** How many more than wanted a reload may start at a time: 1. */
+  maxSurge?: number;
+  /** The deadline of a leaving worker, with everything: 20 s. */
+  leaveTimeoutMs?: number;
+  /** The part of it at its end that SIGTERM has before SIGKILL: a fifth of it, 2 s at most. */
+  killMs?: number;
+  /** How long an idle connection may ask once more: 1 s. */
+  idleGraceMs?: number;
+  /** How often a worker is asked whether its event loop runs: 2 s; 0: never. */
+  pingMs?: number;
+  /** How long it may take to answer: 10 s. */
+  pingTimeoutMs?: number;
+  recycle?: Partial<Recycle>;
+  /**
+   * At most `max` restarts in `withinMs`, all workers together. The first death of a worker is repaired at
+   * once, the next waits for `minDelayMs`, then twice that and so on up to `maxDelayMs`, each more or less
+   * by `jitter`; one that served for `healthyMs` begins anew. Defaults: the larger of 10 and twice the
+   * workers in 60 s; 10 s; 100 ms; 10 s; 0.2.
+   */
+  restarts?: Partial<GuardRule>;
+  /** What follows when a worker is given up: the others go on (default), or everything stops. */
+  onGiveUp?: 'go on' | 'stop';
+  /** SIGHUP, SIGTERM, SIGINT, SIGTTIN and SIGTTOU of this process: true by default. */
+  signals?: boolean;
+}
+
+/** Options that were checked, with their defaults. */
+export interface Checked extends Readonly<Required<Omit<SuperviseOptions, 'cluster' | 'recycle' | 'restarts'>>> {
+  readonly recycle: Recycle;
+  readonly restarts: GuardRule;
+  /** The workers' stderr is read by us, and written to our own. */
+  readonly forwardStderr: boolean;
+}
+
+/** The longest delay that a timer takes. */
+const LONGEST = 2 ** 31 - 1;
+
+const times = ['readyTimeoutMs', 'canaryMs', 'minReadyMs', 'leaveTimeoutMs', 'killMs', 'idleGraceMs', 'pingMs', 'pingTimeoutMs'] as const;
+const known = [...times, 'exec', 'args', 'execArgv', 'env', 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
+  'recycle', 'restarts', 'onGiveUp', 'signals'];
+
+/** Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for what makes no sense. */
+export function checkOptions(given: SuperviseOptions): Omit<Checked, 'forwardStderr'> {
+  if (given === null || typeof given !== 'object') throw invalidArgType('options', 'of type object', given);
+  for (const name of Object.keys(given)) if (!known.includes(name)) throw badValue(`options.${name}`, 'is no option of supervise', name);
+  const maxWorkers = whole('options.maxWorkers', given.maxWorkers ?? 1024, 1, 65_536);
+  const workers = checkCount('options.workers', given.workers ?? Math.min(maxWorkers, availableParallelism()), maxWorkers);
+  const leaveTimeoutMs = time('leaveTimeoutMs', given.leaveTimeoutMs ?? 20_000, 1);
+  const checked = {
+    exec: text('options.exec', given.exec ?? process.argv[1]),
+    args: texts('options.args', given.args ?? process.argv.slice(2)),
+    execArgv: texts('options.execArgv', given.execArgv ?? process.execArgv),
+    env: given.env ?? {},
+    workers,
+    maxWorkers,
+    ready: oneOf('options.ready', given.ready ?? 'listening', ['listening', 'message'] as const),
+    readyTimeoutMs: time('readyTimeoutMs', given.readyTimeoutMs ?? 30_000, 1),
+    canaryMs: time('canaryMs', given.canaryMs ?? 2_000),
+    minReadyMs: time('minReadyMs', given.minReadyMs ?? 0),
+    maxSurge: whole('options.maxSurge', given.maxSurge ?? 1, 1, maxWorkers),
+    leaveTimeoutMs,
+    killMs: time('killMs', given.killMs ?? Math.min(2_000, leaveTimeoutMs / 5)),
+    idleGraceMs: time('idleGraceMs', given.idleGraceMs ?? 1_000),
+    pingMs: time('pingMs', given.pingMs ?? 2_000),
+    pingTimeoutMs: time('pingTimeoutMs', given.pingTimeoutMs ?? 10_000, 1),
+    recycle: checkRecycle(given.recycle ?? {}),
+    restarts: checkRestarts(given.restarts ?? {}, workers),
+    onGiveUp: oneOf('options.onGiveUp', given.onGiveUp ?? 'go on', ['go on', 'stop'] as const),
+    signals: flag('options.signals', given.signals ?? true),
+  };
+  if (checked.killMs > leaveTimeoutMs) throw outOfRange('options.killMs', `<= leaveTimeoutMs (${leaveTimeoutMs})`, checked.killMs);
+  return checked;
+}
+
+/** How many workers there may be. */
+export function checkCount(name: string, value: unknown, most: number): number {
+  return whole(name, value, 1, most, '; stop() ends all workers');
+}
+
+function checkRecycle(given: Partial<Recycle>): Recycle {
+  onlyKnown('recycle', given, ['rssBytes', 'requests', 'ageMs', 'jitter']);
+  return {
+    rssBytes: number('options.recycle.rssBytes', given.rssBytes ?? Infinity, 1, Infinity),
+    requests: number('options.recycle.requests', given.requests ?? Infinity, 1, Infinity),
+    ageMs: given.ageMs === undefined || given.ageMs === Infinity ? Infinity : time('recycle.ageMs', given.ageMs, 1),
+    jitter: number('options.recycle.jitter', given.jitter ?? 0.1, 0, 0.5),
+  };
+}
+
+function checkRestarts(given: Partial<GuardRule>, workers: number): GuardRule {
+  onlyKnown('restarts', given, ['max', 'withinMs', 'healthyMs', 'minDelayMs', 'maxDelayMs', 'jitter']);
+  return {
+    max: whole('options.restarts.max', given.max ?? Math.max(10, 2 * workers), 1, LONGEST),
+    withinMs: time('restarts.withinMs', given.withinMs ?? 60_000, 1),
+    healthyMs: time('restarts.healthyMs', given.healthyMs ?? 10_000),
+    minDelayMs: time('restarts.minDelayMs', given.minDelayMs ?? 100),
+    maxDelayMs: time('restarts.maxDelayMs', given.maxDelayMs ?? 10_000),
+    jitter: number('options.restarts.jitter', given.jitter ?? 0.2, 0, 1),
+  };
+}
+
+// ── kinds of values ────────────────────────────────────────────────────────────────────────────────
+
+const outOfRange = (name: string, range: string, value: unknown): Error =>
+  nodeError(RangeError, 'ERR_OUT_OF_RANGE', `The value of "${name}" is out of range. It must be ${range}. Received ${String(value)}`);
+
+const badValue = (name: string, reason: string, value: unknown): Error =>
+  nodeError(TypeError, 'ERR_INVALID_ARG_VALUE', `The argument '${name}' ${reason}. Received '${String(value)}'`);
+
+function number(name: string, value: unknown, lowest: number, highest: number): number {
+  if (typeof value !== 'number') throw invalidArgType(name, 'of type number', value);
+  if (!(value >= lowest && value <= highest)) throw outOfRange(name, `>= ${lowest} && <= ${highest}`, value);
+  return value;
+}
+
+function whole(name: string, value: unknown, lowest: number, highest: number, hint = ''): number {
+  if (typeof value !== 'number') throw invalidArgType(name, 'of type number', value);
+  if (!Number.isInteger(value)) throw outOfRange(name, 'an integer', value);
+  if (value < lowest || value > highest) throw outOfRange(name, `>= ${lowest} && <= ${highest}${hint}`, value);
+  return value;
+}
+
+const time = (name: string, value: unknown, lowest = 0): number => number(`options.${name}`, value, lowest, LONGEST);
+
+function text(name: string, value: unknown): string {
+  if (typeof value !== 'string') throw invalidArgType(name, 'of type string', value);
+  if (value === '' || value.includes('\0')) throw badValue(name, 'must be the path of a script', value);
+  return value;
+}
+
+function texts(name: string, value: unknown): readonly string[] {
+  if (!Array.isArray(value) || value.some((one) => typeof one !== 'string')) throw invalidArgType(name, 'an array of strings', value);
+  return value as string[];
+}
+
+function flag(name: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw invalidArgType(name, 'of type boolean', value);
+  return value;
+}
+
+function oneOf<Name extends string>(name: string, value: unknown, names: readonly Name[]): Name {
+  if (!names.includes(value as Name)) throw badValue(name, `must be one of: ${names.map((one) => `'${one}'`).join(', ')}`, value);
+  return value as Name;
+}
+
+function onlyKnown(name: string, value: unknown, names: readonly string[]): void {
+  if (value === null || typeof value !== 'object') throw invalidArgType(`options.${name}`, 'of type object', value);
+  for (const key of Object.keys(value)) if (!names.includes(key)) throw badValue(`options.${name}.${key}`, 'is no option of supervise', key);
+}

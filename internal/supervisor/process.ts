@@ -1,0 +1,252 @@
+/**
+ * One worker process of a fleet: when it is ready, how it leaves, whether it still answers, when it is
+ * too old. It speaks to its part in the worker (agent.ts), and does without where that does not answer.
+ *
+ *   starting ── 'listening' or the app's 'ready' ──► ready
+ *   leaving: told ── out ──► out of rotation ── finishing ──► finishing ── drained ──► disconnecting
+ *              └── no answer ──► disconnecting            ── still alive ──► terminating (SIGTERM)
+ *            and at the deadline, wherever it is: killing (SIGKILL)
+ *
+ * Owns     its timers, the end of its stderr; the process is ended by `leave` or `kill`
+ * Used by  supervisor.ts, one for each fork
+ * Never    is told to be ready, lost or ended twice; a death that was asked for is no loss
+ * Keeps    1. the first of 'exit', 'disconnect' and the deadline of the start is the loss
+ *          2. once it leaves, SIGKILL comes at `timeoutMs` at the latest
+ */
+import type { Worker } from 'node:cluster';
+import type { Checked } from './options';
+import { Tail } from './tail';
+import type { Clock, Generation, LeavingPhase, Member, MemberEvents, ProcessState } from './states';
+import { SUPERVISOR, readWord, type Order, type Word } from './wire';
+import { Watch } from './watch';
+
+/** How long a worker that was told to leave may take to leave the rotation. */
+const OUT_MS = 2_000;
+/** How long the 'exit' of a process that has ended may come after its 'disconnect'. */
+const ENDING_MS = 50;
+/** How long a process whose channel is closed may take to end by itself. */
+const EXIT_MS = 1_000;
+
+/** What a process needs from its supervisor. */
+export interface ProcessPorts extends MemberEvents {
+  readonly clock: Clock;
+  readonly random: () => number;
+  transition(member: Process, from: ProcessState): void;
+}
+
+/** A worker of the public cluster object, as a member of the fleet. */
+export class Process implements Member {
+  readonly place: number;
+  readonly generation: Generation;
+  readonly #worker: Worker;
+  readonly #options: Checked;
+  readonly #ports: ProcessPorts;
+  readonly #tail: Tail;
+  readonly #watch: Watch;
+  readonly #timers = new Set<() => void>();
+  #state: ProcessState;
+  #address: string | null = null;
+
+  constructor(worker: Worker, place: number, generation: Generation, options: Checked, ports: ProcessPorts) {
+    this.#worker = worker;
+    this.place = place;
+    this.generation = generation;
+    this.#options = options;
+    this.#ports = ports;
+    this.#state = { is: 'starting', since: ports.clock.now() };
+    this.#tail = new Tail(worker.process.stderr, options.forwardStderr);
+    this.#watch = new Watch(options, {
+      clock: ports.clock,
+      random: ports.random,
+      ping: (seq) => this.#order({ act: 'ping', seq }),
+      tooOld: (reason) => ports.retiring(this, reason, false),
+      silent: () => this.#silent(),
+    });
+
+    worker.on('listening', (address) => this.#listens(address));
+    worker.on('message', (message: unknown) => this.#said(message));
+    worker.process.on('internalMessage' as 'message', (value: unknown) => this.#heard(readWord(value)));
+    worker.on('disconnect', () => this.#disconnected());
+    worker.on('exit', (code, signal) => this.#exited(code, signal as NodeJS.Signals | null));
+    worker.on('error', (error: Error) => {
+      // A process that was never there has no 'exit'.
+      if (worker.process.pid === undefined) this.#exited(null, null, error.message);
+    });
+    this.#after(options.readyTimeoutMs, () => this.#late());
+  }
+
+  get id(): number {
+    return this.#worker.id;
+  }
+
+  get pid(): number | undefined {
+    return this.#worker.process.pid;
+  }
+
+  get state(): ProcessState {
+    return this.#state;
+  }
+
+  /** Where it listens first, for people to read. */
+  get address(): string | null {
+    return this.#address;
+  }
+
+  stderr(): Promise<string> {
+    return this.#tail.text();
+  }
+
+  // ── starting, serving ──────────────────────────────────────────────────────────────────────────
+
+  #listens({ address, port }: { address: string; port: number }): void {
+    this.#address ??= port > 0 ? `${address ?? ''}:${port}` : String(address);
+    if (this.#options.ready === 'listening') this.#becameReady();
+  }
+
+  #said(message: unknown): void {
+    if (this.#options.ready === 'message' && message === 'ready') this.#becameReady();
+  }
+
+  #becameReady(): void {
+    if (this.#state.is !== 'starting') return;
+    this.#cancelTimers();
+    this.#transition({ is: 'ready', since: this.#ports.clock.now() });
+    this.#watch.start();
+    this.#ports.ready(this);
+  }
+
+  #late(): void {
+    if (this.#state.is !== 'starting') return;
+    this.#lose(`not ready within ${this.#options.readyTimeoutMs} ms`);
+  }
+
+  /** Its event loop has not answered for too long: the primary takes it out of the rotation by itself. */
+  #silent(): void {
+    if (this.#state.is !== 'ready') return;
+    this.#lose(`did not answer for ${this.#options.pingTimeoutMs} ms`);
+    // What it has taken and not answered waits for its end.
+    this.#after(Math.min(this.#options.pingTimeoutMs, this.#options.leaveTimeoutMs), () => this.kill());
+  }
+
+  #heard(word: Word | null): void {
+    if (word === null || this.#state.is === 'gone') return;
+    switch (word.act) {
+      case 'pong': return this.#watch.pong(word.seq, word.rss, word.requests);
+      case 'suicide': return this.#ports.retiring(this, word.reason, true);
+      case 'out': return void this.#advance('out of rotation');
+      case 'finishing': return void this.#advance('finishing');
+      case 'drained': return this.#disconnect();
+      default: return word satisfies never;
+    }
+  }
+
+  serve(): void {
+    this.#order({ act: 'serve' });
+  }
+
+  // ── leaving ────────────────────────────────────────────────────────────────────────────────────
+
+  leave(reason: string, atOnce: boolean): void {
+    if (this.#state.is === 'leaving' || this.#state.is === 'gone') return;
+    const served = this.#state.is === 'ready' || this.#address !== null;
+    this.#cancelTimers();
+    this.#transition({ is: 'leaving', since: this.#ports.clock.now(), phase: 'told', reason });
+    const { idleGraceMs, leaveTimeoutMs, killMs } = this.#options;
+    this.#after(leaveTimeoutMs, () => this.kill());
+    this.#after(leaveTimeoutMs - killMs, () => {
+      this.#disconnect();
+      this.#terminate();
+    });
+    this.#order({ act: 'leave', graceMs: Math.min(idleGraceMs, leaveTimeoutMs / 2), timeoutMs: leaveTimeoutMs });
+    if (atOnce || !served) return this.#disconnect();
+    this.#after(Math.min(OUT_MS, leaveTimeoutMs / 4), () => {
+      if (this.#phase === 'told') this.#disconnect();
+    });
+  }
+
+  kill(): void {
+    if (this.#state.is === 'gone') return;
+    if (this.#state.is !== 'leaving') this.#transition({ is: 'leaving', since: this.#ports.clock.now(), phase: 'told', reason: 'killed' });
+    this.#advance('killing');
+    this.#worker.process.kill('SIGKILL');
+  }
+
+  #disconnect(): void {
+    if (!this.#advance('disconnecting')) return;
+    if (this.#worker.isConnected()) this.#worker.disconnect();
+    this.#after(EXIT_MS, () => this.#terminate());
+  }
+
+  #terminate(): void {
+    if (this.#advance('terminating')) this.#worker.process.kill('SIGTERM');
+  }
+
+  get #phase(): LeavingPhase | null {
+    return this.#state.is === 'leaving' ? this.#state.phase : null;
+  }
+
+  /** The next phase, if it is one: a worker that is a step further does not go back. */
+  #advance(phase: LeavingPhase): boolean {
+    const state = this.#state;
+    if (state.is !== 'leaving' || phases.indexOf(phase) <= phases.indexOf(state.phase)) return false;
+    this.#transition({ ...state, phase });
+    return true;
+  }
+
+  // ── the end ────────────────────────────────────────────────────────────────────────────────────
+
+  /** It serves no more; its process has to go. */
+  #lose(reason: string): void {
+    this.leave(reason, true);
+    this.#ports.lost(this, reason);
+  }
+
+  #disconnected(): void {
+    switch (this.#state.is) {
+      case 'starting': case 'ready':
+        // A process that ends closes its channel on the way, and can say how in a moment.
+        this.#after(ENDING_MS, () => this.#lose(this.#worker.exitedAfterDisconnect ? 'left by itself' : 'disconnected'));
+        return;
+      case 'leaving': return this.#disconnect();
+      case 'gone': return;
+    }
+  }
+
+  #exited(code: number | null, signal: NodeJS.Signals | null, error?: string): void {
+    if (this.#state.is === 'gone') return;
+    this.#cancelTimers();
+    this.#watch.stop();
+    const ended = error ?? (signal === null ? `exited with ${code}` : `killed by ${signal}`);
+    const reason = this.#state.is === 'leaving' ? this.#state.reason : ended;
+    this.#transition({ is: 'gone', since: this.#ports.clock.now(), reason, code, signal });
+    this.#ports.ended(this);
+  }
+
+  #order(order: Order): void {
+    if (!this.#worker.isConnected()) return;
+    // It may die before it reads this, which its 'exit' tells.
+    this.#worker.process.send({ cmd: SUPERVISOR, ...order }, undefined, undefined, () => undefined);
+  }
+
+  #transition(to: ProcessState): void {
+    const from = this.#state;
+    this.#state = to;
+    if (to.is === 'leaving') this.#watch.stop();
+    this.#ports.transition(this, from);
+  }
+
+  #after(ms: number, call: () => void): void {
+    const cancel = this.#ports.clock.after(ms, () => {
+      this.#timers.delete(cancel);
+      call();
+    });
+    this.#timers.add(cancel);
+  }
+
+  #cancelTimers(): void {
+    for (const cancel of this.#timers) cancel();
+    this.#timers.clear();
+  }
+}
+
+const phases: readonly LeavingPhase[] = ['told', 'out of rotation', 'finishing', 'disconnecting', 'terminating', 'killing'];

@@ -1,0 +1,69 @@
+/**
+ * What a supervisor tells: how it stands, and what happens.
+ *
+ * Used by  supervisor.ts; public through lib/supervisor.ts
+ */
+import type { ReloadState } from './rollout';
+import type { Exit, WorkerState } from './states';
+
+/** One worker, or one place without, as `status()` tells it. */
+export interface WorkerStatus {
+  readonly place: number;
+  /** The cluster's number of the worker; null for a place without one. */
+  readonly worker: number | null;
+  readonly pid: number | null;
+  readonly generation: number | null;
+  /** `current`: the place is its; `successor`: it will be; `leaving`: it was. */
+  readonly role: 'current' | 'successor' | 'leaving';
+  readonly state: WorkerState;
+}
+
+/** Everything at one moment. */
+export interface Status {
+  /** How many workers there should be; 0 when stopped. */
+  readonly desired: number;
+  /** How many are ready. */
+  readonly ready: number;
+  readonly reload: 'idle' | 'canary' | 'rolling';
+  readonly generation: number;
+  /** The script that a new worker runs. */
+  readonly exec: string;
+  readonly workers: readonly WorkerStatus[];
+}
+
+/** A worker, or a place without one, changed its state. */
+export interface Transition {
+  readonly place: number;
+  readonly worker: number | null;
+  readonly pid: number | null;
+  readonly generation: number | null;
+  /** null: it was just started. */
+  readonly from: WorkerState | null;
+  readonly state: WorkerState;
+}
+
+/** A place was given up. */
+export interface GiveUp {
+  readonly place: number;
+  /** The last ends there, newest last. */
+  readonly exits: readonly Exit[];
+  /** The end of what the last worker there wrote to stderr. */
+  readonly stderr: string;
+}
+
+/** A reload has come so far. */
+export interface ReloadEvent {
+  readonly state: ReloadState;
+  readonly generation: number;
+  readonly exec: string;
+  readonly reason: string;
+}
+
+/** The events and their arguments. */
+export interface SupervisorEvents {
+  transition: [Transition];
+  giveup: [GiveUp];
+  reload: [ReloadEvent];
+  /** All workers are gone after a stop. */
+  stopped: [];
+}

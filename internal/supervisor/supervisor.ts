@@ -1,0 +1,185 @@
+/**
+ * The supervisor: the fleet on one side, the public cluster object on the other. It forks what the
+ * fleet starts, tells what happens, and obeys signals.
+ *
+ * Owns     the handlers of signals while there is anything to supervise; the cluster's settings for the
+ *          moment of a fork, after which they are the program's again
+ * Used by  lib/supervisor.ts
+ * Never    uses more of the cluster than its documented members, so that Node's own serves as well
+ */
+import { EventEmitter } from 'node:events';
+import path from 'node:path';
+import type { Cluster, ClusterSettings, Worker } from 'node:cluster';
+import { realClock } from './clock';
+import { Fleet } from './fleet';
+import { checkCount, type Checked } from './options';
+import type { Place, Track } from './places';
+import { Process } from './process';
+import { Signals } from './signals';
+import { scriptPath } from './script';
+import type { Generation, Member, MemberEvents, ProcessState, Report, WorkerState } from './states';
+import type { Status, SupervisorEvents, WorkerStatus } from './status';
+import { TRIAL } from './wire';
+
+/** What each worker loads first. Under tsx this file is a source, and the worker still needs plain JavaScript. */
+const agent = path.join(
+  __filename.endsWith('.ts') ? path.join(__dirname, '../../dist/internal/supervisor') : __dirname, 'agent.js');
+
+/** Keeps the workers of one app alive; `supervise` makes it. */
+export class Supervisor extends EventEmitter<SupervisorEvents> {
+  /** Settled when all workers are ready for the first time, or one of them was given up. */
+  readonly started: Promise<Report>;
+  readonly #cluster: Cluster;
+  readonly #options: Checked;
+  readonly #fleet: Fleet;
+  readonly #signals: Signals;
+  readonly #stderr = new Map<number, string>();
+
+  constructor(cluster: Cluster, options: Omit<Checked, 'forwardStderr'>) {
+    super();
+    this.#cluster = cluster;
+    // Who has said where the workers' stderr goes is obeyed.
+    const { silent, stdio } = cluster.settings;
+    this.#options = { ...options, forwardStderr: !silent && stdio === undefined };
+    this.#fleet = new Fleet(options, {
+      clock: realClock,
+      random: Math.random,
+      resolve: () => scriptPath(options.exec),
+      start: (...what) => this.#fork(...what),
+      vacant: (place, state) => this.#vacant(place, state),
+      stopped: () => {
+        this.#signals.ignore();
+        this.emit('stopped');
+      },
+      reloading: (state, { number, exec }, reason) => void this.emit('reload', { state, generation: number, exec, reason }),
+    });
+    this.#signals = new Signals({
+      SIGHUP: () => void this.reload().catch(() => undefined), // 'reload' events tell.
+      SIGTERM: () => this.#stopBySignal(),
+      SIGINT: () => this.#stopBySignal(),
+      SIGTTIN: () => void this.scale(Math.min(options.maxWorkers, this.#fleet.desired + 1)).catch(() => undefined),
+      SIGTTOU: () => void this.scale(Math.max(1, this.#fleet.desired - 1)).catch(() => undefined),
+    });
+    this.started = this.#fleet.scale(options.workers, 'start');
+    if (options.signals) this.#signals.listen();
+  }
+
+  /**
+   * Replaces all workers by new ones, whose script is looked up anew: first one, the canary, which has to
+   * stay ready for `canaryMs`, then the others. Nobody who serves leaves before his successor is ready.
+   * Asked for while another reload runs, it follows that one.
+   *
+   * @returns  what became of each worker, when the last old one is gone
+   * @throws   SupervisorError ERR_RELOAD_ABORTED, with the reason: the old workers go on
+   */
+  reload(): Promise<Report> {
+    return this.#fleet.reload();
+  }
+
+  /**
+   * Wants so many workers from now on, also after a stop. Places that were given up are tried again.
+   *
+   * @returns  what became of each worker, when so many are ready and those too many are gone
+   * @throws   ERR_OUT_OF_RANGE, ERR_INVALID_ARG_TYPE; SupervisorError ERR_GIVEN_UP
+   */
+  async scale(count: number): Promise<Report> {
+    checkCount('count', count, this.#options.maxWorkers);
+    const report = this.#fleet.scale(count);
+    if (this.#options.signals) this.#signals.listen();
+    return report;
+  }
+
+  /**
+   * Lets all workers leave. `now`: kills them. The process is free to end afterwards; `scale` begins anew.
+   *
+   * @returns  what became of each worker, when all are gone
+   */
+  async stop({ now = false }: { now?: boolean } = {}): Promise<Report> {
+    const stopping = this.#fleet.stop();
+    if (now) for (const member of this.#fleet.places.members) member.kill();
+    return stopping;
+  }
+
+  /** How it stands with everybody. */
+  status(): Status {
+    const { places: { all, out }, rollout, desired } = this.#fleet;
+    const of = ({ member }: Track, role: WorkerStatus['role']): WorkerStatus => ({ ...nameOf(member), role, state: member.state });
+    const workers = all.flatMap((place): WorkerStatus[] => {
+      const vacancy = place.current === null ? this.#fleet.vacancy(place) : null;
+      const nobody = { worker: null, pid: null, generation: null };
+      return [
+        ...(vacancy === null ? [] : [{ place: place.number, ...nobody, role: 'current' as const, state: this.#withStderr(place.number, vacancy) }]),
+        ...(place.current === null ? [] : [of(place.current, 'current')]),
+        ...(place.successor === null ? [] : [of(place.successor, 'successor')]),
+      ];
+    });
+    return {
+      desired,
+      ready: workers.filter(({ state }) => state.is === 'ready').length,
+      reload: rollout.is,
+      generation: rollout.stable.number,
+      exec: rollout.stable.exec,
+      workers: [...workers, ...out.map(({ track }) => of(track, 'leaving'))],
+    };
+  }
+
+  /** A second signal does not wait. */
+  #stopBySignal(): void {
+    void this.stop({ now: this.#fleet.desired === 0 });
+  }
+
+  #fork(generation: Generation, place: number, events: MemberEvents, onTrial: boolean): Member {
+    const { args, execArgv, env, forwardStderr } = this.#options;
+    const cluster = this.#cluster;
+    const { exec = process.argv[1], args: theirArgs = process.argv.slice(2), execArgv: flags = process.execArgv, stdio } = cluster.settings;
+    cluster.setupPrimary({
+      exec: generation.exec,
+      args: [...args],
+      execArgv: [...execArgv, '--require', agent],
+      ...(forwardStderr ? { stdio: ['inherit', 'inherit', 'pipe', 'ipc'] } : {}),
+    });
+    let worker: Worker;
+    try {
+      worker = cluster.fork(onTrial ? { ...env, [TRIAL]: '1' } : env);
+    } finally {
+      // What the program forks by itself is none of ours.
+      cluster.setupPrimary({ exec, args: theirArgs, execArgv: flags, stdio } as ClusterSettings);
+    }
+    this.#stderr.delete(place);
+    const member = new Process(worker, place, generation, this.#options, {
+      clock: realClock,
+      random: Math.random,
+      ready: (...told) => events.ready(...told),
+      retiring: (...told) => events.retiring(...told),
+      lost: (...told) => events.lost(...told),
+      ended: (...told) => events.ended(...told),
+      transition: (one, from) => this.#changed(one, from),
+    });
+    process.nextTick(() => this.#changed(member, null));
+    return member;
+  }
+
+  #changed(member: Member, from: ProcessState | null): void {
+    this.emit('transition', { ...nameOf(member), from, state: member.state });
+  }
+
+  #vacant(place: Place, state: WorkerState): void {
+    const from = place.lastDead?.state ?? null;
+    this.emit('transition', { place: place.number, worker: null, pid: null, generation: null, from, state });
+    if (state.is === 'given up') void this.#gaveUp(place);
+  }
+
+  /** Tells of it when everything that the last worker said is there. */
+  async #gaveUp(place: Place): Promise<void> {
+    const stderr = await place.lastDead?.stderr() ?? '';
+    this.#stderr.set(place.number, stderr);
+    this.emit('giveup', { place: place.number, exits: place.exits, stderr });
+  }
+
+  #withStderr(place: number, state: WorkerState): WorkerState {
+    return state.is === 'given up' ? { ...state, stderr: this.#stderr.get(place) ?? '' } : state;
+  }
+}
+
+const nameOf = ({ place, id, pid, generation }: Member): Pick<WorkerStatus, 'place' | 'worker' | 'pid' | 'generation'> =>
+  ({ place, worker: id, pid: pid ?? null, generation: generation.number });

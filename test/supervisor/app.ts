@@ -1,0 +1,105 @@
+/** An app under a supervisor, in the process of the test: its script, its port, what happened, and its end. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import nodeCluster, { type Cluster } from 'node:cluster';
+import type { supervise as Supervise, Supervisor, SuperviseOptions, Transition, GiveUp } from '../../lib/supervisor';
+import { compiled, fixture, within } from '../support/children';
+
+export const { supervise } = compiled<{ supervise: typeof Supervise }>('lib/supervisor.js');
+export const ours = compiled<Cluster>('lib/cluster.js');
+export const stock = nodeCluster;
+
+export type Mode = 'serve' | 'throws' | 'exits' | 'never listens' | 'dies later' | 'ready by message' | 'ignores SIGTERM' | 'graceful';
+
+/** One app. `end()` it in every test. */
+export class App {
+  readonly directory = mkdtempSync(path.join(tmpdir(), 'supervised-'));
+  readonly script = path.join(this.directory, 'app.js');
+  readonly transitions: Transition[] = [];
+  readonly giveups: GiveUp[] = [];
+  readonly messages: unknown[] = [];
+  readonly cluster: Cluster;
+  readonly supervisor: Supervisor;
+  port = 0;
+  /** The fewest ready workers at any transition since it was set. */
+  least = Infinity;
+  readonly #waiting = new Set<() => void>();
+  readonly #listening = (_worker: unknown, { port }: { port: number }): void => { this.port = port; };
+  readonly #message = (_worker: unknown, message: unknown): void => void this.messages.push(message);
+
+  constructor(options: SuperviseOptions = {}, mode: Mode = 'serve') {
+    this.cluster = options.cluster ?? ours;
+    this.cluster.setupPrimary({ silent: true }); // What workers say when they die is read, not shown.
+    this.write(1, mode);
+    this.cluster.on('listening', this.#listening);
+    this.cluster.on('message', this.#message);
+    this.supervisor = supervise({
+      exec: this.script, workers: 2, execArgv: [], args: [], signals: false, canaryMs: 100, idleGraceMs: 300, cluster: this.cluster, ...options,
+    });
+    this.supervisor.on('transition', (transition) => {
+      this.transitions.push(transition);
+      this.least = Math.min(this.least, this.supervisor.status().ready);
+      for (const wake of [...this.#waiting]) wake();
+    });
+    this.supervisor.on('stopped', () => { for (const wake of [...this.#waiting]) wake(); });
+    this.supervisor.on('giveup', (giveup) => {
+      this.giveups.push(giveup);
+      for (const wake of [...this.#waiting]) wake();
+    });
+  }
+
+  /** Starts one, and waits until it is whole. */
+  static async start(options: SuperviseOptions = {}, mode: Mode = 'serve'): Promise<App> {
+    const app = new App(options, mode);
+    await app.supervisor.started;
+    return app;
+  }
+
+  /** The next release. */
+  write(version: number, mode: Mode = 'serve'): void {
+    writeFileSync(this.script, `require(${JSON.stringify(fixture('supervised_app.js'))})(${version}, ${JSON.stringify(mode)});`);
+  }
+
+  /** Waits for a fact, which is looked at after each transition. */
+  async until(fact: () => boolean, what: string): Promise<void> {
+    let wake = (): void => undefined;
+    try {
+      await within<void>(20_000, what, (resolve) => {
+        wake = () => fact() && resolve();
+        this.#waiting.add(wake);
+        wake();
+      });
+    } finally {
+      this.#waiting.delete(wake);
+    }
+  }
+
+  /** The pids of the workers that hold their places. */
+  get pids(): number[] {
+    return this.supervisor.status().workers.filter(({ role }) => role === 'current').map(({ pid }) => Number(pid));
+  }
+
+  /** What became of one worker, by its number: its states, and its phases on the way out. */
+  life(worker: number): string[] {
+    return this.transitions.filter((transition) => transition.worker === worker)
+      .map(({ state }) => (state.is === 'leaving' ? state.phase : state.is));
+  }
+
+  async end(): Promise<void> {
+    await this.supervisor.stop({ now: true });
+    this.cluster.removeListener('listening', this.#listening);
+    this.cluster.removeListener('message', this.#message);
+    rmSync(this.directory, { recursive: true });
+  }
+}
+
+/** Runs `body` with an app, and ends it whatever happens. */
+export async function withApp(options: SuperviseOptions, mode: Mode, body: (app: App) => Promise<void>): Promise<void> {
+  const app = new App(options, mode);
+  try {
+    await body(app);
+  } finally {
+    await app.end();
+  }
+}

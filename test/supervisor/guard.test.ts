@@ -1,0 +1,248 @@
+/** What becomes of workers that die, hang, grow old or want to end; and of input that makes no sense. */
+import { once } from 'node:events';
+import { createServer, connect, type AddressInfo } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import type { SuperviseOptions } from '../../lib/supervisor';
+import { storm } from '../support/storm';
+import { SteadyLoad } from '../support/steady_load';
+import { thrownBy } from '../support/children';
+import { get } from '../interop/load';
+import { ours, stock, supervise, withApp, type Mode } from './app';
+
+const quick = { max: 3, minDelayMs: 10, maxDelayMs: 50 };
+
+describe.each([['ours', ours], ['node:cluster', stock]])('%s', (_name, cluster) => {
+  test('one death is one replacement', async () => {
+    await withApp({ cluster }, 'serve', async (app) => {
+      await app.supervisor.started;
+      const [first] = app.pids;
+      process.kill(first as number, 'SIGKILL');
+      await app.until(() => app.supervisor.status().ready === 2 && !app.pids.includes(first as number), 'the replacement');
+      await app.until(() => app.transitions.some(({ pid, state }) => pid === first && state.is === 'gone'), 'its end');
+      expect(app.transitions.filter(({ state }) => state.is === 'starting')).toHaveLength(3);
+      expect(app.transitions.find(({ pid, state }) => pid === first && state.is === 'gone')?.state).toMatchObject({ signal: 'SIGKILL' });
+    });
+  });
+
+  test('a worker that leaves by itself is replaced, too', async () => {
+    await withApp({ cluster, workers: 1 }, 'serve', async (app) => {
+      await app.supervisor.started;
+      const [first] = app.pids;
+      await get(app.port, '/leave');
+      await app.until(() => app.supervisor.status().ready === 1 && app.pids[0] !== first, 'the replacement');
+    });
+  });
+
+  test('a storm of commands and kills ends in what was wanted last', async () => {
+    await withApp({ cluster, restarts: { max: 1000 }, canaryMs: 20 }, 'serve', async (app) => {
+      await app.supervisor.started;
+      const { alive, placed, wanted } = await storm(app.supervisor, 40, 7, 4);
+      expect(alive).toEqual(placed);
+      expect(placed).toHaveLength(wanted);
+    });
+  });
+});
+
+describe('a script that never serves is given up, with its exits and its last words', () => {
+  test.each<[Mode, number, RegExp]>([
+    ['throws', 1, /Error: version 1 throws/],
+    ['exits', 0, /^$/],
+  ])('%s', async (mode, code, words) => {
+    await withApp({ workers: 1, restarts: quick }, mode, async (app) => {
+      await expect(app.supervisor.started).rejects.toMatchObject({ code: 'ERR_GIVEN_UP' });
+      await app.until(() => app.giveups.length > 0, 'the event');
+      expect(app.giveups).toEqual([{ place: 1, exits: Array(4).fill({ code, signal: null }), stderr: expect.stringMatching(words) }]);
+      expect(app.supervisor.status().workers).toMatchObject([{ place: 1, worker: null, state: { is: 'given up', stderr: expect.stringMatching(words) } }]);
+    });
+  });
+
+  test('a port that is taken', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    await withApp({ workers: 1, restarts: quick, env: { APP_PORT: String((taken.address() as AddressInfo).port) } }, 'serve', async (app) => {
+      await app.until(() => app.giveups.length > 0, 'the event');
+      expect(app.giveups[0]?.stderr).toMatch(/EADDRINUSE/);
+      taken.close();
+      // It is free now, and somebody wants it to be tried anew.
+      expect(await app.supervisor.scale(1)).toMatchObject({ outcome: 'done' });
+    });
+  });
+
+  test('the others go on; or everything stops, if that is the policy', async () => {
+    await withApp({ workers: 1, restarts: quick }, 'serve', async (app) => {
+      await app.supervisor.started;
+      app.write(1, 'throws');
+      await expect(app.supervisor.scale(2)).rejects.toMatchObject({ code: 'ERR_GIVEN_UP' });
+      expect(await get(app.port)).toMatch(/^1 /);
+      expect(app.supervisor.status()).toMatchObject({ desired: 2, ready: 1 });
+    });
+    await withApp({ workers: 1, restarts: quick, onGiveUp: 'stop' }, 'serve', async (app) => {
+      await app.supervisor.started;
+      app.write(1, 'throws');
+      await expect(app.supervisor.scale(2)).rejects.toMatchObject({ code: 'ERR_GIVEN_UP' });
+      await app.until(() => app.supervisor.status().workers.length === 0, 'the end of all');
+    });
+  });
+});
+
+test('readiness by message; a version that sends none in time is not ready though it listens', async () => {
+  await withApp({ workers: 1, ready: 'message', readyTimeoutMs: 4_000 }, 'ready by message', async (app) => {
+    await app.supervisor.started;
+    expect(app.messages).toEqual(['ready']);
+    app.write(2, 'serve');
+    await expect(app.supervisor.reload()).rejects.toThrow('not ready within 4000 ms');
+  });
+});
+
+test('suicide: the successor is ready before the worker leaves, under load, and nobody fails', async () => {
+  await withApp({ restarts: { max: 100 } }, 'graceful', async (app) => {
+    await app.supervisor.started;
+    const load = new SteadyLoad(app.port);
+    app.least = Infinity;
+    for (let death = 1; death <= 2; death++) {
+      await get(app.port, '/throw');
+      await app.until(() => app.transitions.filter(({ state }) => state.is === 'gone').length === death, 'its end');
+    }
+    await load.stop();
+    expect(load.failures).toEqual([]);
+    expect(app.least).toBe(2);
+    expect(app.transitions.filter(({ state }) => state.is === 'gone').map(({ state }) => state)).toMatchObject(
+      Array(2).fill({ reason: 'uncaught exception: a bug', code: 1, signal: null }));
+  });
+});
+
+test('SIGTERM to a worker: it asks for a successor', async () => {
+  await withApp({ workers: 1 }, 'serve', async (app) => {
+    await app.supervisor.started;
+    app.least = Infinity;
+    process.kill(app.pids[0] as number, 'SIGTERM');
+    await app.until(() => app.transitions.some(({ state }) => state.is === 'gone'), 'its end');
+    expect(app.transitions.find(({ state }) => state.is === 'gone')?.state).toMatchObject({ reason: 'SIGTERM', code: 0 });
+    expect(app.least).toBe(1);
+  });
+});
+
+describe('leaving', () => {
+  test('an app that hangs on to a request and ignores SIGTERM: every phase, and SIGKILL at the deadline', async () => {
+    await withApp({ workers: 1, leaveTimeoutMs: 3_000, killMs: 500, idleGraceMs: 100 }, 'ignores SIGTERM', async (app) => {
+      await app.supervisor.started;
+      const held = connect(app.port, '127.0.0.1').on('error', () => undefined);
+      held.write('GET /hold HTTP/1.1\r\nHost: app\r\n\r\nGET / HT');
+      await get(app.port);
+      const { workers: [fate] } = await app.supervisor.stop();
+      const worker = fate?.worker as number;
+      expect(app.life(worker)).toEqual(['starting', 'ready', 'told', 'out of rotation', 'finishing', 'disconnecting', 'terminating', 'killing', 'gone']);
+      expect(fate).toMatchObject({ became: 'left', reason: 'stopped', signal: 'SIGKILL' });
+      expect(fate?.ms).toBeGreaterThanOrEqual(2_999);
+      held.destroy();
+    });
+  });
+
+  test('an idle connection may ask once more, and is told that it was the last; a silent one is closed', async () => {
+    await withApp({ workers: 1, idleGraceMs: 1_000 }, 'serve', async (app) => {
+      await app.supervisor.started;
+      const [idle, silent] = [connect(app.port, '127.0.0.1').setEncoding('utf8'), connect(app.port, '127.0.0.1')];
+      const closed = Promise.all([once(idle, 'close'), once(silent, 'close')]);
+      silent.resume();
+      idle.write('GET / HTTP/1.1\r\nHost: app\r\n\r\n');
+      expect((await once(idle, 'data'))[0]).toMatch(/Connection: keep-alive\r\n/);
+      const stopped = app.supervisor.stop();
+      await app.until(() => app.transitions.some(({ state }) => state.is === 'leaving' && state.phase === 'out of rotation'), 'out of rotation');
+      idle.write('GET / HTTP/1.1\r\nHost: app\r\n\r\n');
+      expect((await once(idle, 'data'))[0]).toMatch(/^HTTP\/1.1 200 OK\r\n(.*\r\n)*Connection: close\r\n/);
+      await closed;
+      expect((await stopped).workers).toMatchObject([{ became: 'left', code: 0 }]);
+    });
+  });
+
+  test('with nothing left it is over at once, whatever the deadline', async () => {
+    await withApp({ workers: 1, leaveTimeoutMs: 60_000, idleGraceMs: 30_000 }, 'serve', async (app) => {
+      await app.supervisor.started;
+      await get(app.port);
+      const { workers: [fate] } = await app.supervisor.stop();
+      expect(fate?.ms).toBeLessThan(5_000);
+    });
+  });
+});
+
+describe('replaced first', () => {
+  test.each<[string, SuperviseOptions['recycle'], RegExp]>([
+    ['requests', { requests: 20, jitter: 0 }, /^served \d+ requests, more than 20$/],
+    ['memory', { rssBytes: 1 }, /^holds \d+ bytes, more than 1$/],
+    ['age', { ageMs: 200, jitter: 0.5 }, /^is older than \d+ ms$/],
+  ])('%s', async (_name, recycle, reason) => {
+    await withApp({ workers: 2, pingMs: 20, recycle: recycle ?? {} }, 'serve', async (app) => {
+      await app.supervisor.started;
+      const [first] = app.pids;
+      app.least = Infinity;
+      while (app.pids.includes(first as number)) await get(app.port);
+      await app.until(() => app.transitions.some(({ pid, state }) => pid === first && state.is === 'gone'), 'its end');
+      expect(app.least).toBe(2);
+      expect(app.transitions.find(({ pid, state }) => pid === first && state.is === 'gone')?.state).toMatchObject({ reason: expect.stringMatching(reason), code: 0 });
+    });
+  });
+
+  test('a worker whose event loop stands still is out of rotation, replaced and ended', async () => {
+    await withApp({ workers: 2, pingMs: 50, pingTimeoutMs: 2_500, leaveTimeoutMs: 1_000, killMs: 500 }, 'serve', async (app) => {
+      await app.supervisor.started;
+      const blocked = Number((await get(app.port, '/block?ms=60000')).split(' ')[2]);
+      await app.until(() => app.transitions.some(({ pid, state }) => pid === blocked && state.is === 'gone'), 'its end');
+      expect(app.transitions.find(({ pid, state }) => pid === blocked && state.is === 'gone')?.state).toMatchObject({ reason: 'did not answer for 2500 ms', signal: 'SIGKILL' });
+      await app.until(() => app.supervisor.status().ready === 2, 'its replacement');
+      expect(app.transitions.filter(({ state }) => state.is === 'starting')).toHaveLength(3);
+    });
+  });
+});
+
+test('nobody sees anything of it: no flags, no messages, the program\'s own settings', async () => {
+  const { exec, execArgv, args, stdio } = ours.settings;
+  await withApp({ workers: 1, pingMs: 10 }, 'serve', async (app) => {
+    expect(ours.settings).toMatchObject({ exec, execArgv, args });
+    expect(ours.settings.stdio).toBe(stdio);
+    await app.supervisor.started;
+    expect(JSON.parse(await get(app.port, '/execargv'))).toMatchObject({ execArgv: [] });
+    await app.supervisor.reload();
+    expect(app.messages).toEqual([]);
+  });
+});
+
+describe('what makes no sense is an error at once', () => {
+  test.each<[string, unknown, string]>([
+    ['workers', 0, 'ERR_OUT_OF_RANGE'], ['workers', -1, 'ERR_OUT_OF_RANGE'], ['workers', 1e6, 'ERR_OUT_OF_RANGE'], ['workers', 1.5, 'ERR_OUT_OF_RANGE'],
+    ['workers', '2', 'ERR_INVALID_ARG_TYPE'], ['workers', NaN, 'ERR_OUT_OF_RANGE'], ['exec', '', 'ERR_INVALID_ARG_VALUE'], ['exec', 5, 'ERR_INVALID_ARG_TYPE'],
+    ['exec', '/no/such/script', 'ENOENT'], ['ready', 'soon', 'ERR_INVALID_ARG_VALUE'], ['onGiveUp', 'weep', 'ERR_INVALID_ARG_VALUE'],
+    ['leaveTimeoutMs', -1, 'ERR_OUT_OF_RANGE'], ['leaveTimeoutMs', Infinity, 'ERR_OUT_OF_RANGE'], ['killMs', 60_000, 'ERR_OUT_OF_RANGE'],
+    ['maxSurge', 0, 'ERR_OUT_OF_RANGE'], ['args', 'a b', 'ERR_INVALID_ARG_TYPE'], ['signals', 'yes', 'ERR_INVALID_ARG_TYPE'],
+    ['recycle', { rss: 5 }, 'ERR_INVALID_ARG_VALUE'], ['recycle', { jitter: 2 }, 'ERR_OUT_OF_RANGE'], ['restarts', { max: 0 }, 'ERR_OUT_OF_RANGE'],
+    ['restarts', 5, 'ERR_INVALID_ARG_TYPE'], ['graceMs', 5, 'ERR_INVALID_ARG_VALUE'],
+  ])('%s: %o', (name, value, code) => {
+    expect(thrownBy(() => supervise({ exec: __filename, [name]: value } as SuperviseOptions)).code).toBe(code);
+  });
+
+  test('in a worker', () => {
+    expect(thrownBy(() => supervise({ exec: __filename, cluster: { isPrimary: false } as never })).code).toBe('ERR_INVALID_STATE');
+  });
+
+  test('scale(0), scale(-1), scale(1e6) and others: rejected, the rest goes on', async () => {
+    await withApp({ workers: 1 }, 'serve', async (app) => {
+      await app.supervisor.started;
+      for (const count of [0, -1, 1e6, 1.5, NaN]) await expect(app.supervisor.scale(count)).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
+      await expect(app.supervisor.scale('2' as never)).rejects.toMatchObject({ code: 'ERR_INVALID_ARG_TYPE' });
+      expect(app.supervisor.status()).toMatchObject({ desired: 1, ready: 1 });
+    });
+  });
+});
+
+test('signal handlers come with supervise() and go with the last worker; importing installs none', async () => {
+  const counts = (): number[] => (['SIGHUP', 'SIGTERM', 'SIGINT', 'SIGTTIN', 'SIGTTOU'] as const).map((signal) => process.listenerCount(signal));
+  const before = counts();
+  await withApp({ workers: 1, signals: true }, 'serve', async (app) => {
+    expect(counts()).toEqual(before.map((count) => count + 1));
+    await app.supervisor.started;
+    await app.supervisor.stop();
+    expect(counts()).toEqual(before);
+    await app.supervisor.scale(1);
+    expect(counts()).toEqual(before.map((count) => count + 1));
+  });
+  expect(counts()).toEqual(before);
+});

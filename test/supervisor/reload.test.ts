@@ -1,0 +1,91 @@
+/** Reload under load, on our cluster and on Node's own: no request fails, and the capacity never dips. */
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { fixture } from '../support/children';
+import { SteadyLoad, styles } from '../support/steady_load';
+import { get } from '../interop/load';
+import { ours, stock, withApp, type Mode } from './app';
+
+const RELOADS = 3;
+
+test.each([['ours', ours], ['node:cluster', stock]])('%s: one-shot, re-used, keepAlive, streaming and upgraded connections live through reloads', async (_name, cluster) => {
+  await withApp({ cluster }, 'serve', async (app) => {
+    await app.supervisor.started;
+    const load = new SteadyLoad(app.port);
+    app.least = Infinity;
+    for (let version = 2; version < 2 + RELOADS; version++) {
+      app.write(version);
+      const { outcome, workers } = await app.supervisor.reload();
+      expect([outcome, workers.filter(({ became }) => became === 'ready').length]).toEqual(['done', 2]);
+      expect(workers.filter(({ became }) => became === 'left').map(({ code, signal }) => ({ code, signal }))).toEqual(Array(2).fill({ code: 0, signal: null }));
+    }
+    const tallies = await load.stop();
+    expect(load.failures).toEqual([]);
+    for (const style of styles) expect(tallies[style].requests, style).toBeGreaterThan(RELOADS);
+    expect(Object.keys(tallies['one-shot'].versions).sort()).toEqual(['1', '2', '3', '4']);
+    expect(app.least).toBe(2);
+    expect(app.messages, 'the app\'s own messages alone').toEqual([]);
+  });
+});
+
+describe('a release that does not work: aborted with the reason, nobody notices', () => {
+  test.each<[Mode, RegExp]>([
+    ['throws', /^reload of .*app\.js aborted: the canary, worker \d+, did not make it: exited with 1$/],
+    ['exits', /: exited with 0$/],
+    ['never listens', /: not ready within 2500 ms$/],
+    ['dies later', /: exited with 3$/],
+  ])('%s', async (mode, reason) => {
+    await withApp({ readyTimeoutMs: mode === 'never listens' ? 2_500 : 30_000, canaryMs: 2_000 }, 'serve', async (app) => {
+      await app.supervisor.started;
+      const load = new SteadyLoad(app.port, { chosen: ['one-shot', 're-used'] });
+      app.least = Infinity;
+      app.write(2, mode);
+      await expect(app.supervisor.reload()).rejects.toMatchObject({ code: 'ERR_RELOAD_ABORTED', message: expect.stringMatching(reason) });
+      await load.stop();
+      expect(load.failures).toEqual([]);
+      expect(app.least).toBe(2);
+      expect(app.supervisor.status()).toMatchObject({ desired: 2, ready: 2, reload: 'idle', generation: 1 });
+      expect(await get(app.port)).toMatch(/^1 /);
+    });
+  });
+});
+
+test('the script of a deleted file: rejected at once, the old ones go on', async () => {
+  await withApp({}, 'serve', async (app) => {
+    await app.supervisor.started;
+    renameSync(app.script, `${app.script}.gone`);
+    await expect(app.supervisor.reload()).rejects.toMatchObject({ code: 'ERR_RELOAD_ABORTED', message: `there is no script ${app.script}` });
+    expect(await get(app.port)).toMatch(/^1 /);
+    expect(app.supervisor.status().ready).toBe(2);
+  });
+});
+
+test('a release is a symlink: it is followed anew at each reload, and not between', async () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'releases-'));
+  const release = (version: number): string => {
+    const folder = path.join(directory, String(version));
+    mkdirSync(folder);
+    writeFileSync(path.join(folder, 'app.js'), `require(${JSON.stringify(fixture('supervised_app.js'))})(${version});`);
+    return folder;
+  };
+  const link = path.join(directory, 'current');
+  const point = (to: string): void => {
+    symlinkSync(to, `${link}.new`);
+    renameSync(`${link}.new`, link);
+  };
+  point(release(1));
+  await withApp({ workers: 1, exec: path.join(link, 'app.js') }, 'serve', async (app) => {
+    await app.supervisor.started;
+    point(release(2));
+    const [old] = app.pids;
+    process.kill(old as number, 'SIGKILL');
+    await app.until(() => app.supervisor.status().ready === 1 && app.pids[0] !== old, 'the replacement');
+    expect(await get(app.port), 'a crash is repaired by the release that runs').toMatch(/^1 /);
+    await app.supervisor.reload();
+    expect(await get(app.port)).toMatch(/^2 /);
+    expect(app.supervisor.status().exec).toBe(path.join(directory, '2', 'app.js'));
+  });
+  rmSync(directory, { recursive: true });
+});

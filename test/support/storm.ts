@@ -1,0 +1,75 @@
+/** Commands, kills and reloads in random order on a real supervisor; then what was wanted last is so. */
+import type { Report, Supervisor } from '../../lib/supervisor';
+import { seeded } from './seeded';
+import { liveChildren } from './live';
+
+export interface Storm {
+  readonly commands: Record<string, number>;
+  readonly outcomes: Record<string, number>;
+  readonly wanted: number;
+}
+
+/** What an end should look like; compare `alive` with `placed`. */
+export interface Aftermath extends Storm {
+  /** The children of this process, without those of before. */
+  readonly alive: string[];
+  readonly placed: string[];
+}
+
+/** `count` commands for up to `most` workers. */
+export async function storm(supervisor: Supervisor, count: number, seed: number, most: number): Promise<Aftermath> {
+  const below = seeded(seed);
+  const before = liveChildren().filter((pid) => !supervisor.status().workers.some((worker) => String(worker.pid) === pid));
+  const commands: Record<string, number> = {};
+  const promises: Promise<string>[] = [];
+  const promise = (report: Promise<Report>): void => {
+    promises.push(report.then(({ command, outcome }) => `${command} ${outcome}`, (error: { code?: string }) => String(error.code)));
+  };
+  for (let step = 0; step < count; step++) {
+    const kind = ['reload', 'scale', 'scale', 'kill', 'stop', 'term'][below(6)] as string;
+    commands[kind] = (commands[kind] ?? 0) + 1;
+    const { workers } = supervisor.status();
+    const victim = workers.filter(({ pid }) => pid !== null)[below(Math.max(1, workers.length))]?.pid;
+    if (kind === 'reload') promise(supervisor.reload());
+    if (kind === 'scale') promise(supervisor.scale(1 + below(most)));
+    if (kind === 'stop') promise(below(4) === 0 ? supervisor.stop({ now: true }) : supervisor.stop());
+    if ((kind === 'kill' || kind === 'term') && victim != null) signal(victim, kind === 'kill' ? 'SIGKILL' : 'SIGTERM');
+    await new Promise((resolve) => setTimeout(resolve, below(60)));
+  }
+  const wanted = 1 + below(most);
+  const last = supervisor.scale(wanted);
+  promise(last);
+  await last;
+  const outcomes: Record<string, number> = {};
+  for (const outcome of await Promise.all(promises)) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+  await settled(supervisor);
+  return {
+    commands, outcomes, wanted,
+    alive: liveChildren().filter((pid) => !before.includes(pid)).sort(),
+    placed: supervisor.status().workers.map(({ pid }) => String(pid)).sort(),
+  };
+}
+
+/** When nobody starts or leaves any more. */
+function settled(supervisor: Supervisor): Promise<void> {
+  return new Promise((resolve) => {
+    const look = (): void => {
+      const { workers, desired, reload } = supervisor.status();
+      if (reload !== 'idle' || workers.length !== desired || workers.some(({ state }) => state.is !== 'ready')) return;
+      supervisor.removeListener('transition', look);
+      supervisor.removeListener('reload', look);
+      // The last transition of a process is told before the fleet has seen it.
+      setImmediate(resolve);
+    };
+    supervisor.on('transition', look).on('reload', look);
+    look();
+  });
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // It ended by itself.
+  }
+}
