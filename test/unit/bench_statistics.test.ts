@@ -67,7 +67,7 @@ describe('figures', () => {
 test('a row runs, prints its table and leaves no process', async () => {
   const { code, stdout, stderr } = await run(path.join(root, 'bench/run.ts'), { execArgv: ['--require', 'tsx/cjs'], args: ['--quick', 'pick'] });
   expect(stderr).toContain('── pick took');
-  expect(stdout).toMatch(/the choice among 16 workers .* ≤ 1,000/);
+  expect(stdout).toMatch(/the choice among 16 workers, sticky .* ≤ 1,000/);
   expect(code).toBe(0);
 });
 
