@@ -15,14 +15,17 @@
  *          2. in dialect node one handle is in flight, everything behind it waits
  *          3. an fd is written before any later message, and taken by the first tagged frame: fds
  *             and the frames that announce them are two queues in the same order
- *          4. `sink.closed` is called once, after everything that was received
+ *          4. of fds without their frame there is one at most, while that frame is coming: who sends
+ *             another is cut off
+ *          5. `sink.closed` is called once, after everything that was received
  * Wire     node:      NODE_HANDLE + fd →, ← NODE_HANDLE_ACK (or _NACK: sent again, 4 times in all)
  *          pipelined: frames tagged in framing.ts, no acknowledgement of the channel's own
  * Node     the setupChannel part of lib/internal/child_process.js. Differences: D4 (the end of the
  *          channel is always told), D9 (callbacks tell the truth)
  */
 import type { Server, Socket } from 'node:net';
-import { alreadyDisconnected, causedByPeer } from '../errors';
+import { alreadyDisconnected, causedByPeer, strayHandle } from '../errors';
+import { NO_LIMITS, type ChannelLimits } from '../limits';
 import { readPipe, stopReading, type NativeHandle, type NativePipe } from '../native';
 import { traceHandle, traceState } from '../trace';
 import { codecFor, type Codec, type Decoder, type Serialization, type Tag } from './framing';
@@ -39,6 +42,8 @@ export interface ChannelOptions {
   readonly dialect: Dialect;
   /** How the end of this process is named in the trace. */
   readonly name: string;
+  /** None by default. */
+  readonly limits?: ChannelLimits | undefined;
 }
 
 /** What the owner of a channel is told. Messages, errors and the end come in ticks of their own. */
@@ -47,7 +52,7 @@ export interface ChannelSink extends Pick<OutboxSink, 'pending' | 'drained'> {
   /** The same for a message whose `cmd` begins with NODE_. */
   internalMessage(message: object, handle: SendHandle | undefined): void;
   error(error: Error): void;
-  /** Bytes that are no message. Called in the read itself; what it throws is an uncaught exception. */
+  /** Bytes that are no message, or too many, or an fd without one. Called in the read itself; what it throws is an uncaught exception. */
   malformed(error: Error): void;
   /** The channel has left the state `open`: nothing is accepted for sending any more. */
   ending(state: 'draining' | 'closed'): void;
@@ -91,8 +96,9 @@ export class Channel {
     this.#sink = sink;
     this.#name = options.name;
     this.dialect = options.dialect;
+    const { limits = NO_LIMITS } = options;
     this.#codec = codecFor(options.serialization);
-    this.#decoder = this.#codec.decoder();
+    this.#decoder = this.#codec.decoder(limits.messageBytes);
     this.#outbox = new Outbox(pipe, this.#codec, {
       failed: (error) => sink.error(error), pending: (change) => sink.pending(change), drained: () => sink.drained(),
     });
@@ -183,11 +189,14 @@ export class Channel {
     this.#outbox.newTurn();
     try {
       this.#decoder.push(chunk, this.#onFrame);
+      // An fd comes with the first byte of the frame that announces it, so no other can be kept.
+      if (this.#arrived.length > (this.#decoder.partial ? 1 : 0)) throw strayHandle();
+      this.#closeIfDrained();
+      return this.#decoder.room;
     } catch (error) {
       this.#sink.malformed(causedByPeer(error as Error));
+      return null;
     }
-    this.#closeIfDrained();
-    return this.#decoder.room;
   };
 
   readonly #onFrame = (message: unknown, tag: Tag): void => {

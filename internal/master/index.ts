@@ -20,6 +20,7 @@ import { EventEmitter } from 'node:events';
 import { channelOf } from '../channel/process_face';
 import { fork } from '../channel/spawn';
 import { isCausedByPeer } from '../errors';
+import { DEFAULT_LIMITS, limitsFrom } from '../limits';
 import { isClusterMessage, readWorkerMessage, type QueryServer, type WorkerMessage } from '../messages';
 import { UV_EADDRINUSE, nodeMajor, type NativeHandle } from '../native';
 import { traceMessage, traceState } from '../trace';
@@ -105,12 +106,14 @@ class Primary {
     const { settings, workers } = this.#cluster;
     const { exec, args, cwd, serialization, silent, stdio, uid, gid, windowsHide, dialect } = settings;
     const id = ++this.#lastId;
+    const { messageBytes, unreadBytes } = limitsFrom(settings.limits, DEFAULT_LIMITS);
     // Other settings are the program's own; none of them reaches the child.
     const child = fork(exec as string, args, {
       cwd, serialization, silent, stdio, uid, gid, windowsHide, dialect,
       env: { ...process.env, ...env, NODE_UNIQUE_ID: String(id) },
       execArgv: [...this.#inspectPorts.flagsFor(settings)],
       name: `P to W${id}`,
+      limits: { messageBytes, unreadBytes },
     });
     const worker = new this.Worker({ id, process: child });
     const peer = new Peer(worker, dialect ?? 'pipelined', settings.weight);

@@ -15,16 +15,17 @@ const allowed: Record<string, readonly string[]> = {
   'internal/bundle': ['internal/role', 'internal/child/entry'],
   // The first code of a worker is a door as those of lib are: it takes the seat.
   'internal/child/preload': ['internal/child/', 'internal/channel/', 'internal/native', 'internal/seat'],
-  'internal/master/': ['internal/master/', 'internal/worker', 'internal/calls', 'internal/channel/', 'internal/native', 'leaves'],
+  'internal/master/': ['internal/master/', 'internal/limits', 'internal/worker', 'internal/calls', 'internal/channel/', 'internal/native', 'leaves'],
   'internal/child/': ['internal/child/', 'internal/worker', 'internal/calls', 'internal/channel/', 'internal/native', 'leaves'],
   'internal/worker': [],
   'internal/calls': ['internal/channel/process_face', 'internal/native', 'leaves'],
-  'internal/channel/': ['internal/channel/', 'internal/native', 'leaves'],
+  'internal/channel/': ['internal/channel/', 'internal/limits', 'internal/native', 'leaves'],
   'internal/native': [],
   'internal/messages': [],
   'internal/trace': [],
   'internal/errors': [],
   'internal/fifo': [],
+  'internal/limits': ['internal/errors'],
 };
 const leaves = ['internal/messages', 'internal/trace', 'internal/errors', 'internal/fifo'];
 
