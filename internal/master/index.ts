@@ -201,8 +201,9 @@ class Primary {
   }
 
   #openHandle(key: string, query: QueryServer): ServerHandle {
+    const { scheduling, limits } = this.#cluster.settings;
     const shared = this.#policy !== SCHED_RR || query.addressType === 'udp4' || query.addressType === 'udp6';
-    return shared ? new SharedHandle(key, query) : new RoundRobinHandle(key, query, this.#cluster.settings.scheduling);
+    return shared ? new SharedHandle(key, query) : new RoundRobinHandle(key, query, { scheduling, limits: limitsFrom(limits, DEFAULT_LIMITS) });
   }
 
   // ── the end of workers ─────────────────────────────────────────────────────────────────────────
