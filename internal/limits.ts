@@ -21,7 +21,7 @@ export interface ChannelLimits {
 export interface Limits extends ChannelLimits {
   /** Connections of one address accepted and not handed to a worker; beyond them it accepts no more, and the kernel's backlog holds them. */
   readonly queuedConnections: number;
-  /** So many of the last fds that the process may have are not used for accepted connections. */
+  /** So many of the last fds that the process may have, a quarter at most, are not used for accepted connections. */
   readonly reservedFds: number;
 }
 

@@ -4,7 +4,7 @@
  *
  *             queue at its limit ──► full ── queue at half of it ──► accepting
  *   accepting ─┤
- *             fds run out, error ──► resting ── REST_MS later ──► accepting
+ *             fds run out, error ──► resting ── an fd is free, or REST_MS later; none waits ──► accepting
  *
  * Owns     the listening handle and the timer of a rest; both end with `close`
  * Used by  round_robin_handle.ts, which owns each connection that it is given
@@ -45,7 +45,8 @@ export class Acceptor {
     this.#key = key;
     this.#handle = handle;
     this.#mostQueued = limits.queuedConnections;
-    this.#highestFd = mostFds() - limits.reservedFds;
+    const most = mostFds();
+    this.#highestFd = most - Math.min(limits.reservedFds, most / 4);
     this.#accepted = accepted;
     handle.onconnection = this.#onConnection;
   }
@@ -65,6 +66,11 @@ export class Acceptor {
     } else if (this.#state === 'full' && count <= this.#mostQueued / 2) {
       this.#transition('accepting');
     }
+  }
+
+  /** A connection is the worker's alone: its fd is free here. */
+  freed(): void {
+    if (this.#state === 'resting') this.#endRest();
   }
 
   /** Other connections may wait from now on. */
@@ -88,11 +94,18 @@ export class Acceptor {
   #takeRest(): void {
     if (this.#state === 'closed' || this.#state === 'resting') return;
     this.#transition('resting');
-    this.#rest = setTimeout(() => {
-      this.#transition('accepting');
-      this.queued(this.#queued);
-    }, REST_MS);
+    this.#rest = setTimeout(this.#endRest, REST_MS);
   }
+
+  readonly #endRest = (): void => {
+    // Each connection that waits has an fd: more of them would be worse.
+    if (this.#queued > 0) {
+      this.#rest?.refresh();
+    } else {
+      clearTimeout(this.#rest);
+      this.#transition('accepting');
+    }
+  };
 
   #transition(to: AcceptState): void {
     const from = this.#state;

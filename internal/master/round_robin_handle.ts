@@ -226,6 +226,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
     if (outcome === 'accepted' || outcome === 'untold' || this.#state.is !== 'listening') {
       connection.close(); // The worker has its own copy, or may have, or nobody is left who could take it.
       if (this.#refusals > 0) this.#forgetRefusals();
+      if (this.#state.is === 'listening') this.#state.acceptor.freed();
     } else if (outcome === 'rejected') {
       traceHandle('rejected', this.#key, connection);
       this.#queue.push(connection);
