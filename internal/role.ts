@@ -17,6 +17,8 @@ export function openInheritedChannel(): void {
   if (hasInheritedChannel(process.env)) require('./child/preload');
 }
 
+export type { ClusterSettings } from './master/settings';
+
 /** The cluster object of this process. `inSeat`: a primary's becomes `node:cluster` itself. */
 export function clusterObject(inSeat: boolean): EventEmitter {
   openInheritedChannel();

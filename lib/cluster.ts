@@ -10,11 +10,18 @@
  * Node     https://nodejs.org/api/cluster.html
  */
 import type { Cluster, ClusterSettings as NodeSettings } from 'node:cluster';
-import { clusterObject } from '../internal/role';
+import { clusterObject, type ClusterSettings } from '../internal/role';
+
+/** What `setupPrimary` takes besides Node's settings; each has its row in the README's table. */
+type OwnSettings = {
+  [Name in 'dialect' | 'limits' | 'keepListening' | 'scheduling' | 'weight']?: ClusterSettings[Name];
+};
 
 /** `node:cluster`, and what `setupPrimary` takes besides: `dialect: 'node'` starts stock workers. */
 type ClusterInternals = Cluster & {
-  setupPrimary(settings?: NodeSettings & { dialect?: 'node' | 'pipelined' }): void;
+  setupPrimary(settings?: NodeSettings & OwnSettings): void;
+  /** In a primary: how many connections it has accepted and not handed to a worker yet. */
+  readonly queuedConnections: number;
 };
 
 const cluster = clusterObject(false) as unknown as ClusterInternals;

@@ -14,7 +14,7 @@
  * Used by  master/index.ts, one per key; peer.ts returns what was in flight
  * Uses     scheduling.ts (who is next), acceptor.ts (the listening socket)
  * Never    reads from an accepted connection; never hands one to two workers at a time
- * States   binding ── 'listening' ──► listening ── last remove() ──► closed
+ * States   binding ── 'listening' ──► listening ── last remove(), or close() of what was kept ──► closed
  *             ├────── 'error', or `listen` throws ──────► failed
  *             └── last remove() ────► abandoned ── 'listening', 'error' ──► closed     (D5)
  * Keeps    1. a connection is in exactly one place: queued, in flight to one worker, or closed
@@ -31,7 +31,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { Fifo } from '../fifo';
 import type { QueryServer, SocketName } from '../messages';
-import { DEFAULT_LIMITS } from '../limits';
+import { DEFAULT_LIMITS, type KeepListening } from '../limits';
 import { UV_EINVAL, UV_TCP_IPV6ONLY, makePausable, socketName, takeListeningHandle, type NativeHandle } from '../native';
 import { traceHandle, traceState } from '../trace';
 import { Acceptor, type AcceptLimits } from './acceptor';
@@ -50,8 +50,17 @@ export interface ServerHandle {
   add(peer: Peer, reply: HandleReply): void;
   /** The worker has said how many connections it has open here, if this handle counts them. */
   report?(peer: Peer, open: number): void;
-  /** A worker listens here no more. True if it was the last one: the handle is closed. */
-  remove(peer: Peer): boolean;
+  /**
+   * A worker listens here no more. True if it was the last one: the handle is closed, unless it is to be
+   * kept: then it is as before, but holds no process, and the keeper closes it when no worker has come.
+   */
+  remove(peer: Peer, keep?: KeepListening | null): boolean;
+  /** Nobody has come in time: closes what was kept. */
+  close(): void;
+  /** Connections that wait here for a worker. */
+  readonly queued: number;
+  /** Is there a socket, which can be kept? */
+  readonly listening: boolean;
 }
 
 /** So many refusals in a row, without one connection taken, and a rest is taken. */
@@ -133,11 +142,16 @@ export class RoundRobinHandle implements ServerHandle, Source {
   #seat({ peer, reply }: Waiting, sockname: SocketName | null): void {
     const ours = peer.dialect === 'pipelined';
     reply(null, { ...(sockname === null ? {} : { sockname }), ...(ours && this.#rotation.counts ? { counts: true } : {}) }, null);
+    if (this.#rotation.size === 0 && this.#state.is === 'listening') {
+      // It may have been kept for this worker.
+      this.#state.acceptor.limit(this.#limits.queuedConnections);
+      this.#state.acceptor.hold(true);
+    }
     this.#rotation.add(peer, peer.worker.id, ours ? WINDOW : 1, peer.weight);
     this.#endRest();
   }
 
-  remove(peer: Peer): boolean {
+  remove(peer: Peer, keep: KeepListening | null = null): boolean {
     const state = this.#state;
     if (state.is === 'binding') {
       const left = state.waiting.filter((one) => one.peer !== peer);
@@ -149,7 +163,8 @@ export class RoundRobinHandle implements ServerHandle, Source {
     }
     const seated = this.#rotation.remove(peer);
     if (seated && this.#rotation.size === 0) {
-      this.#close();
+      if (keep === null) this.close();
+      else this.#keep(keep.limit);
       return true;
     }
     // Also when it had left before: what was in flight to it then may have come back just now.
@@ -186,7 +201,10 @@ export class RoundRobinHandle implements ServerHandle, Source {
 
   // ── connections ────────────────────────────────────────────────────────────────────────────────
 
-  /** How many connections wait here for a worker. */
+  get listening(): boolean {
+    return this.#state.is === 'listening';
+  }
+
   get queued(): number {
     return this.#queue.length;
   }
@@ -265,7 +283,15 @@ export class RoundRobinHandle implements ServerHandle, Source {
 
   // ── ending ─────────────────────────────────────────────────────────────────────────────────────
 
-  #close(): void {
+  #keep(limit: number): void {
+    if (this.#state.is !== 'listening') return;
+    const { acceptor } = this.#state;
+    this.#endRest();
+    acceptor.limit(limit);
+    acceptor.hold(false);
+  }
+
+  close(): void {
     if (this.#state.is !== 'listening') return;
     const { acceptor } = this.#state;
     this.#transition({ is: 'closed' });

@@ -7,7 +7,7 @@
  */
 import { describe, invalidArgValue, nodeError } from '../errors';
 import type { ChannelForkOptions } from '../channel/spawn';
-import { DEFAULT_LIMITS, limitsFrom, type Limits } from '../limits';
+import { DEFAULT_LIMITS, keepListeningFrom, limitsFrom, type KeepListening, type Limits } from '../limits';
 import { isScheduling, type Scheduling } from './scheduling';
 
 /** Each worker accepts by itself: the kernel decides. */
@@ -26,6 +26,8 @@ export interface ClusterSettings extends Omit<ChannelForkOptions, 'name' | 'env'
   weight?: number | undefined;
   /** What the primary bears of workers and clients that come from now on (limits.ts). */
   limits?: Partial<Limits> | undefined;
+  /** An address whose last worker has died goes on listening, for the next worker that asks for it (D36). */
+  keepListening?: boolean | Partial<KeepListening> | undefined;
 }
 
 /** The settings after one more call of setupPrimary: a new object each time. Throws a TypeError without execArgv, ERR_INVALID_ARG_VALUE for a rule, weight or limit that is none. */
@@ -42,6 +44,7 @@ export function mergeSettings(current: ClusterSettings, given: ClusterSettings |
   if (scheduling !== undefined && !isScheduling(scheduling)) throw invalidArgValue('options.scheduling', scheduling);
   if (weight !== undefined && !(typeof weight === 'number' && weight > 0 && weight < Infinity)) throw invalidArgValue('options.weight', weight);
   limitsFrom(settings.limits, DEFAULT_LIMITS);
+  keepListeningFrom(settings.keepListening);
   const flags = settings.execArgv as string[];
   // Without a name of its own each worker's profile would overwrite the other's.
   if (flags.some((flag) => flag.startsWith('--prof')) && !flags.some((flag) => flag.startsWith('--logfile='))) {
