@@ -48,6 +48,14 @@ export const channelClosed = (): Error => nodeError(Error, 'ERR_IPC_CHANNEL_CLOS
 /** `disconnect` on a channel that has ended. */
 export const alreadyDisconnected = (): Error =>
   nodeError(Error, 'ERR_IPC_DISCONNECTED', 'IPC channel is already disconnected');
+/** The other end sends, or has begun to send, a message longer than `limits.messageBytes`. */
+export const messageTooLong = (longest: number): Error =>
+  nodeError(RangeError, 'ERR_IPC_MESSAGE_TOO_LONG', `A message of more than ${longest} bytes was received`);
+/** An fd came with bytes that do not say what it is for. */
+export const strayHandle = (): Error => nodeError(Error, 'ERR_IPC_STRAY_HANDLE', 'A handle was received that no message speaks of');
+/** More than `limits.unreadBytes` are on their way to the other end, which does not read them. */
+export const notRead = (limit: number): Error =>
+  nodeError(Error, 'ERR_IPC_NOT_READ', `More than ${limit} bytes have not been read by the other end`);
 /** A handle that has no fd to send, or that is none. */
 export const invalidHandleType = (): Error =>
   nodeError(TypeError, 'ERR_INVALID_HANDLE_TYPE', 'This handle type cannot be sent');

@@ -53,6 +53,20 @@ export class Fifo<Item> {
     return node.item;
   }
 
+  /** Takes the first item for which `is` is true out of the queue. */
+  remove(is: (item: Item) => boolean): Item | undefined {
+    let before: Node<Item> | null = null;
+    for (let node = this.#head; node !== null; before = node, node = node.next) {
+      if (!is(node.item)) continue;
+      if (before === null) return this.shift();
+      before.next = node.next;
+      if (node.next === null) this.#tail = before;
+      this.#length--;
+      return node.item;
+    }
+    return undefined;
+  }
+
   /** Takes everything out, in order. */
   drain(): Item[] {
     const items: Item[] = [];

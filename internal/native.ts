@@ -308,6 +308,42 @@ function releaseParser(socket: any): void {
 
 // ── listening ────────────────────────────────────────────────────────────────────────────────────
 
+/**
+ * Makes the handle that `server` is going to listen on one that can be told to stop accepting. Call it
+ * before `listen`. libuv lets only a readable stream start and stop reading, and takes one that was
+ * opened on an fd for readable; a bound handle opened on its own fd is that, and the same as before.
+ */
+export function makePausable(server: Server): void {
+  let handle: any = null;
+  Object.defineProperty(server, '_handle', {
+    configurable: true,
+    enumerable: true,
+    get: () => handle,
+    set(bound: any) {
+      handle = bound;
+      if (bound !== null && bound.fd >= 0) bound.open(bound.fd);
+    },
+  });
+}
+
+/** Accepts from now on, or leaves what comes in the kernel's backlog. For a handle that `makePausable` has seen. */
+export function setAccepting(handle: ListeningHandle, accepting: boolean): void {
+  const native = handle as any;
+  // The first stop needs a start: libuv does not know yet that it reads.
+  native.readStart();
+  if (!accepting) native.readStop();
+}
+
+/** How many fds this process may have. */
+export function mostFds(): number {
+  try {
+    const [, soft] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+    return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft);
+  } catch {
+    return Number.POSITIVE_INFINITY; // No /proc.
+  }
+}
+
 /** Takes the listening handle out of a server: the server is an empty shell afterwards, the handle the caller's. */
 export function takeListeningHandle(server: Server): ListeningHandle {
   const shell = server as any;

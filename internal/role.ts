@@ -18,6 +18,9 @@ export function openInheritedChannel(): void {
   if (hasInheritedChannel(process.env)) require('./child/preload');
 }
 
+/** What `setupPrimary` takes, for the doors of lib. */
+export type { ClusterSettings } from './master/settings';
+
 /** The cluster object of this process. `inSeat`: a primary's becomes `node:cluster` itself. */
 export function clusterObject(inSeat: boolean): EventEmitter {
   openInheritedChannel();

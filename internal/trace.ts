@@ -23,7 +23,7 @@ export interface MessageTrace {
 
 /** `cluster-internals:handle`: an fd got or lost its place in this process. */
 export interface HandleTrace {
-  event: 'adopted' | 'released' | 'queued' | 'handed off' | 'delivered' | 'rejected' | 'reclaimed' | 'closed';
+  event: 'adopted' | 'released' | 'queued' | 'handed off' | 'delivered' | 'rejected' | 'unsent' | 'reclaimed' | 'closed';
   /** The channel's name, or the key of the address. */
   where: string;
   fd: number;

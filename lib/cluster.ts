@@ -10,22 +10,20 @@
  * Node     https://nodejs.org/api/cluster.html
  */
 import type { Cluster, ClusterSettings as NodeSettings } from 'node:cluster';
-import type { Scheduling } from '../internal/master/scheduling';
-import type { clusterObject } from '../internal/role';
+import type { ClusterSettings, clusterObject } from '../internal/role';
 import { occupiedSeat } from '../internal/seated';
 
-/** What `setupPrimary` takes besides Node's settings. */
-interface OwnSettings {
-  /** 'node' starts stock workers (D17). */
-  dialect?: 'node' | 'pipelined';
-  /** Which worker gets the next connection under SCHED_RR (D30). */
-  scheduling?: Scheduling;
-  /** How much the workers that are forked from now on should get beside others (D30). */
-  weight?: number;
-}
+/** What `setupPrimary` takes besides Node's settings; each has its row in the README's table. */
+type OwnSettings = {
+  [Name in 'dialect' | 'limits' | 'keepListening' | 'scheduling' | 'weight']?: ClusterSettings[Name];
+};
 
-/** `node:cluster`, and what `setupPrimary` takes besides. */
-type ClusterInternals = Cluster & { setupPrimary(settings?: NodeSettings & OwnSettings): void };
+/** `node:cluster`, and what is ours. */
+type ClusterInternals = Cluster & {
+  setupPrimary(settings?: NodeSettings & OwnSettings): void;
+  /** In a primary: how many connections it has accepted and not handed to a worker yet. */
+  readonly queuedConnections: number;
+};
 
 /** In a worker the preload has put it into the seat, and nothing more is loaded. */
 function ownCluster(): ReturnType<typeof clusterObject> {

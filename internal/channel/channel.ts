@@ -3,9 +3,10 @@
  * It knows nothing of ChildProcess, of `process` or of clusters; those are told through `ChannelSink`.
  *
  * Owns     the native pipe (closed by `#close`, once), the fds that arrived and whose message has not
- *          (closed with the channel), the sent sockets whose arrival is not acknowledged (dialect node)
+ *          (closed with the channel)
  * Used by  process_face.ts, which equips a ChildProcess or `process` with it
- * Uses     framing.ts (bytes ⇄ messages), outbox.ts (writing), handles.ts (fds ⇄ objects), native.ts (the pipe)
+ * Uses     framing.ts (bytes ⇄ messages), outbox.ts (writing), handles.ts (fds ⇄ objects), one_in_flight.ts
+ *          (what waits for a handle's acknowledgement in dialect node), native.ts (the pipe)
  * Never    delivers a message inside the read that brought it, but in a tick; an exception in one
  *          listener does not touch the next message
  * States   open ── disconnect() ──► draining (a handle un-acked, half a message in) ──► closed
@@ -14,20 +15,23 @@
  *          2. in dialect node one handle is in flight, everything behind it waits
  *          3. an fd is written before any later message, and taken by the first tagged frame: fds
  *             and the frames that announce them are two queues in the same order
- *          4. `sink.closed` is called once, after everything that was received
+ *          4. of fds without their frame there is one at most, while that frame is coming: who sends
+ *             another is cut off
+ *          5. `sink.closed` is called once, after everything that was received
  * Wire     node:      NODE_HANDLE + fd →, ← NODE_HANDLE_ACK (or _NACK: sent again, 4 times in all)
  *          pipelined: frames tagged in framing.ts, no acknowledgement of the channel's own
  * Node     the setupChannel part of lib/internal/child_process.js. Differences: D4 (the end of the
- *          channel is always told), D9 (callbacks tell the truth), D10 (one retransmission is one
- *          more write of the same envelope), D11 (an acknowledgement that nobody waits for is ignored)
+ *          channel is always told), D9 (callbacks tell the truth)
  */
 import type { Server, Socket } from 'node:net';
-import { alreadyDisconnected, causedByPeer, channelClosed } from '../errors';
+import { alreadyDisconnected, causedByPeer, strayHandle } from '../errors';
+import { NO_LIMITS, type ChannelLimits } from '../limits';
 import { readPipe, stopReading, type NativeHandle, type NativePipe } from '../native';
 import { traceHandle, traceState } from '../trace';
 import { codecFor, type Codec, type Decoder, type Serialization, type Tag } from './framing';
-import { adopt, isKnownEnvelope, prepare, typeOf, type Envelope, type HandleType, type Outgoing, type SendHandle } from './handles';
-import { Outbox, type OutboxSink, type SendCallback, type Told } from './outbox';
+import { adopt, isKnownEnvelope, prepare, typeOf, type Envelope, type HandleType, type SendHandle } from './handles';
+import { OneInFlight } from './one_in_flight';
+import { Outbox, type OutboxSink, type SendCallback, type SendOptions, type Told } from './outbox';
 
 /** What the other end runs: stock Node, or this project. */
 export type Dialect = 'node' | 'pipelined';
@@ -38,6 +42,8 @@ export interface ChannelOptions {
   readonly dialect: Dialect;
   /** How the end of this process is named in the trace. */
   readonly name: string;
+  /** None by default. */
+  readonly limits?: ChannelLimits | undefined;
 }
 
 /** What the owner of a channel is told. Messages, errors and the end come in ticks of their own. */
@@ -46,7 +52,7 @@ export interface ChannelSink extends Pick<OutboxSink, 'pending' | 'drained'> {
   /** The same for a message whose `cmd` begins with NODE_. */
   internalMessage(message: object, handle: SendHandle | undefined): void;
   error(error: Error): void;
-  /** Bytes that are no message. Called in the read itself; what it throws is an uncaught exception. */
+  /** Bytes that are no message, or too many, or an fd without one. Called in the read itself; what it throws is an uncaught exception. */
   malformed(error: Error): void;
   /** The channel has left the state `open`: nothing is accepted for sending any more. */
   ending(state: 'draining' | 'closed'): void;
@@ -58,36 +64,12 @@ export interface ChannelSink extends Pick<OutboxSink, 'pending' | 'drained'> {
   socketReceived(socket: Socket, key: string): void;
 }
 
-/** How often a socket is sent in all when the receiver says that its fd did not come. */
-const ATTEMPTS = 4;
-
 type ChannelState = 'open' | 'draining' | 'closed';
-
-/** A message that waits behind an un-acknowledged handle (dialect node). */
-interface Waiting {
-  readonly message: unknown;
-  readonly handle: SendHandle | undefined;
-  readonly options: SendOptions;
-  readonly callback: SendCallback | undefined;
-}
-
-/** The handle in flight (dialect node). */
-interface InFlight {
-  readonly outgoing: Outgoing;
-  readonly frame: string | Buffer;
-  attempts: number;
-}
 
 /** What came: a message and its handle, or a step. */
 interface Received {
   readonly item: unknown;
   readonly handle: SendHandle | undefined;
-}
-
-/** `keepOpen`: a sent socket stays usable here. `swallowErrors`: nobody is told that the write failed. */
-export interface SendOptions {
-  readonly keepOpen?: boolean | undefined;
-  readonly swallowErrors?: boolean | undefined;
 }
 
 /** One end of a channel. `start` begins to read; `disconnect` or the other end's end closes it. */
@@ -108,18 +90,25 @@ export class Channel {
   readonly #inbox: Received[] = [];
   /** Ticks to come that will tell it. */
   #ticks = 0;
-  #inFlight: InFlight | null = null;
-  #waiting: Waiting[] = [];
+  /** Busy in dialect node only. */
+  readonly #turns: OneInFlight;
 
   constructor(pipe: NativePipe, options: ChannelOptions, sink: ChannelSink) {
     this.#pipe = pipe;
     this.#sink = sink;
     this.#name = options.name;
     this.dialect = options.dialect;
+    const { limits = NO_LIMITS } = options;
     this.#codec = codecFor(options.serialization);
-    this.#decoder = this.#codec.decoder();
+    this.#decoder = this.#codec.decoder(limits.messageBytes);
     this.#outbox = new Outbox(pipe, this.#codec, {
       failed: (error) => sink.error(error), pending: (change) => sink.pending(change), drained: () => sink.drained(),
+    });
+    this.#turns = new OneInFlight({
+      send: (message, handle, given, callback) => this.send(message, handle, given, callback),
+      again: (frame, native) => void this.#writeHandle(frame, native, { swallowErrors: true }),
+      fail: (error, told) => this.#outbox.fail(error, told),
+      idle: () => this.#closeIfDrained(),
     });
   }
 
@@ -157,7 +146,7 @@ export class Channel {
    */
   send(message: unknown, handle: SendHandle | undefined, options: SendOptions, callback: SendCallback | undefined): boolean {
     const type = handle === undefined ? undefined : typeOf(handle);
-    if (this.#inFlight !== null) return this.#waiting.push({ message, handle, options, callback }) === 1;
+    if (this.#turns.busy) return this.#turns.wait(message, handle, options, callback);
     const told: Told = callback === undefined && !options.swallowErrors ? noted : { callback, swallowErrors: options.swallowErrors };
     if (type === undefined) return this.#outbox.write(this.#codec.encode(message, 'plain'), told);
     if (type === 'net.Native' && this.dialect === 'pipelined') {
@@ -175,13 +164,7 @@ export class Channel {
     if (countedBy !== undefined) this.#sink.socketSent(countedBy, envelope.key as string);
     if (this.dialect === 'pipelined') return this.#writeHandle(this.#codec.encode(envelope, 'envelope'), native, { ...told, release });
     const frame = this.#codec.encode(envelope, 'plain');
-    const flight: InFlight = { outgoing, frame, attempts: 1 };
-    this.#inFlight = flight;
-    // What could not be written is never acknowledged: the others need not wait for it.
-    const failed = (): void => {
-      if (this.#inFlight === flight) this.#acknowledged();
-    };
-    return this.#writeHandle(frame, native, { ...told, failed });
+    return this.#writeHandle(frame, native, { ...told, failed: this.#turns.sent(outgoing, frame) });
   }
 
   /**
@@ -208,11 +191,14 @@ export class Channel {
     this.#outbox.newTurn();
     try {
       this.#decoder.push(chunk, this.#onFrame);
+      // An fd comes with the first byte of the frame that announces it, so no other can be kept.
+      if (this.#arrived.length > (this.#decoder.partial ? 1 : 0)) throw strayHandle();
+      this.#closeIfDrained();
+      return this.#decoder.room;
     } catch (error) {
       this.#sink.malformed(causedByPeer(error as Error));
+      return null;
     }
-    this.#closeIfDrained();
-    return this.#decoder.room;
   };
 
   readonly #onFrame = (message: unknown, tag: Tag): void => {
@@ -222,8 +208,8 @@ export class Channel {
     if (this.dialect === 'node' && isInternal(message)) {
       switch (message['cmd']) {
         case 'NODE_HANDLE': return this.#receiveHandle(message as unknown as Envelope);
-        case 'NODE_HANDLE_ACK': return this.#acknowledged();
-        case 'NODE_HANDLE_NACK': return this.#refused();
+        case 'NODE_HANDLE_ACK': return this.#turns.acknowledged();
+        case 'NODE_HANDLE_NACK': return this.#turns.refused();
       }
     }
     this.#deliver(message, undefined);
@@ -308,46 +294,6 @@ export class Channel {
     }
   };
 
-  // ── dialect node: one handle in flight ─────────────────────────────────────────────────────────
-
-  #acknowledged(): void {
-    if (this.#inFlight === null) return; // Forged, or a second one (D11).
-    this.#inFlight.outgoing.release();
-    this.#sendWaiting();
-  }
-
-  #refused(): void {
-    const flight = this.#inFlight;
-    if (flight === null) return;
-    const { outgoing, frame } = flight;
-    // Only what we own can be sent again: the others' owners may have closed them.
-    if (outgoing.owned && flight.attempts < ATTEMPTS) {
-      flight.attempts++;
-      this.#writeHandle(frame, outgoing.native as NativeHandle, { swallowErrors: true });
-      return;
-    }
-    outgoing.release();
-    if (outgoing.owned) {
-      process.emitWarning('Handle did not reach the receiving process correctly', 'SentHandleNotReceivedWarning');
-    }
-    this.#sendWaiting();
-  }
-
-  /** The handle has arrived: sends what waited for it, up to the next handle. */
-  #sendWaiting(): void {
-    this.#inFlight = null;
-    let waiting: Waiting | undefined;
-    while (this.#inFlight === null && (waiting = this.#waiting.shift()) !== undefined) {
-      const { message, handle, options, callback } = waiting;
-      try {
-        this.send(message, handle, options, callback);
-      } catch (error) {
-        this.#outbox.fail(error as Error, { callback, swallowErrors: options.swallowErrors });
-      }
-    }
-    this.#closeIfDrained();
-  }
-
   // ── ending ─────────────────────────────────────────────────────────────────────────────────────
 
   /**
@@ -361,7 +307,7 @@ export class Channel {
     }
     this.#endedHere = true;
     this.#outbox.flush();
-    if (this.#inFlight !== null || this.#decoder.partial) this.#transition('draining');
+    if (this.#turns.busy || this.#decoder.partial) this.#transition('draining');
     else this.#close();
   }
 
@@ -373,7 +319,7 @@ export class Channel {
   }
 
   #closeIfDrained(): void {
-    if (this.#state === 'draining' && this.#inFlight === null && !this.#decoder.partial) this.#close();
+    if (this.#state === 'draining' && !this.#turns.busy && !this.#decoder.partial) this.#close();
   }
 
   readonly #onEnd = (_errno: number): void => {
@@ -382,17 +328,10 @@ export class Channel {
 
   /** Ends the channel at once: nothing more is read or written. The end is told in a later tick. */
   #close(): void {
-    const { outgoing } = this.#inFlight ?? {};
-    const waiting = this.#waiting;
     this.#outbox.close();
     this.#transition('closed');
-    this.#inFlight = null;
-    this.#waiting = [];
-    outgoing?.release();
+    this.#turns.close();
     stopReading(this.#pipe);
-    for (const { callback } of waiting) {
-      if (callback !== undefined) this.#outbox.fail(channelClosed(), { callback });
-    }
     process.nextTick(this.#ended);
   }
 

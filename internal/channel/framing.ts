@@ -14,9 +14,12 @@
  * Keeps    1. each byte is looked at once, and copied twice at most: a message of many MB in many
  *             chunks takes linear time
  *          2. a frame that cannot be decoded does not take the earlier ones of its chunk with it
+ *          3. a frame longer than allowed is refused before it is kept: when its length is known, or
+ *             has been reached. One that fits into one read is not measured.
  * Uses     framing_advanced.ts, the second form; growing.ts
  * Node     the codec under lib/internal/child_process/serialization.js; the tags are ours.
  */
+import { messageTooLong } from '../errors';
 import { Growing } from './growing';
 
 /** The two forms. */
@@ -51,7 +54,8 @@ export interface Codec {
   numbered(body: object, tag: Tag): (seq: number) => string | Buffer;
   /** Several frames as one. */
   join(frames: readonly (string | Buffer)[]): string | Buffer;
-  decoder(): Decoder;
+  /** `longest`: how many bytes a frame may have; as many as it likes by default. */
+  decoder(longest?: number): Decoder;
 }
 
 /** The codec of a serialization. */
@@ -76,12 +80,17 @@ const json: Codec = {
     return (seq) => head + seq + end;
   },
   join: (frames) => (frames as string[]).join(''),
-  decoder: () => new JsonDecoder(),
+  decoder: (longest = Number.POSITIVE_INFINITY) => new JsonDecoder(longest),
 };
 
 class JsonDecoder implements Decoder {
   /** The line that has not ended. */
   readonly #line = new Growing();
+  readonly #longest: number;
+
+  constructor(longest: number) {
+    this.#longest = longest;
+  }
 
   get partial(): boolean {
     return this.#line.length > 0;
@@ -93,13 +102,13 @@ class JsonDecoder implements Decoder {
 
   push(chunk: Uint8Array, sink: FrameSink): void {
     const end = chunk[chunk.length - 1] === NEWLINE ? chunk.length - 1 : chunk.lastIndexOf(NEWLINE);
-    if (end === -1) return this.#line.add(chunk);
+    if (end === -1) return this.#grow(chunk);
     // A newline byte is never part of a longer UTF-8 sequence, so each line decodes by itself.
     let start = 0;
     let begun: string | null = null;
     if (this.#line.length > 0) {
       start = chunk.indexOf(NEWLINE) + 1;
-      this.#line.add(chunk.subarray(0, start - 1));
+      this.#grow(chunk.subarray(0, start - 1));
       begun = this.#line.take().toString('utf8');
     }
     const lines = start <= end ? asBuffer(chunk).toString('utf8', start, end) : null;
@@ -107,6 +116,11 @@ class JsonDecoder implements Decoder {
     if (end + 1 < chunk.length) this.#line.add(chunk.subarray(end + 1));
     if (begun !== null) decodeLine(begun, sink);
     if (lines !== null) decodeLines(lines, sink);
+  }
+
+  #grow(piece: Uint8Array): void {
+    if (this.#line.length + piece.length > this.#longest) throw messageTooLong(this.#longest);
+    this.#line.add(piece);
   }
 }
 

@@ -7,6 +7,7 @@
  * Keeps    a frame is put together once, when its last byte is there
  */
 import { DefaultDeserializer, DefaultSerializer } from 'node:v8';
+import { messageTooLong } from '../errors';
 import { ENVELOPE, HANDLE, asBuffer, type Codec, type Decoder, type FrameSink } from './framing';
 import { Growing } from './growing';
 
@@ -63,12 +64,17 @@ export const advanced: Codec = {
   },
   numbered: (body, tag) => (seq) => advanced.encode({ ...body, seq }, tag),
   join: (frames) => Buffer.concat(frames as Buffer[]),
-  decoder: () => new AdvancedDecoder(),
+  decoder: (longest = Number.POSITIVE_INFINITY) => new AdvancedDecoder(longest),
 };
 
 class AdvancedDecoder implements Decoder {
   /** The frame that has not ended, with its length. */
   readonly #frame = new Growing();
+  readonly #longest: number;
+
+  constructor(longest: number) {
+    this.#longest = longest;
+  }
 
   get partial(): boolean {
     return this.#frame.length > 0;
@@ -88,6 +94,7 @@ class AdvancedDecoder implements Decoder {
     for (let at = start; at < end; at += wholeLength(bytes, at)) {
       decodeFrame(bytes.subarray(at, at + wholeLength(bytes, at)), sink);
     }
+    if (this.#frame.length >= LENGTH_BYTES && wholeLength(this.#frame.bytes, 0) > this.#longest) throw messageTooLong(this.#longest);
   }
 
   /** Adds to the frame what belongs to it, and says how much that was: all, if the frame does not end here. */

@@ -20,6 +20,12 @@ import type { Codec } from './framing';
 /** Told when a message was written, or why it was not. */
 export type SendCallback = (error: Error | null) => void;
 
+/** `keepOpen`: a sent socket stays usable here. `swallowErrors`: nobody is told that the write failed. */
+export interface SendOptions {
+  readonly keepOpen?: boolean | undefined;
+  readonly swallowErrors?: boolean | undefined;
+}
+
 /** Who wants to know how a write ended. */
 export interface Told {
   readonly callback?: SendCallback | undefined;

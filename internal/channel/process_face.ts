@@ -16,9 +16,9 @@
 import { EventEmitter } from 'node:events';
 import { channelClosed, invalidArgType, nodeError } from '../errors';
 import { nodeMajor, type NativePipe } from '../native';
-import { Channel, type ChannelOptions, type ChannelSink, type SendOptions } from './channel';
+import { Channel, type ChannelOptions, type ChannelSink } from './channel';
 import type { SendHandle } from './handles';
-import type { SendCallback } from './outbox';
+import type { SendCallback, SendOptions } from './outbox';
 import { SocketLists } from './socket_lists';
 
 /** What an equipped process has besides its own members. */

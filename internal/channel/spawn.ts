@@ -14,17 +14,20 @@ import childProcess, { type ChildProcess, type ForkOptions, type SpawnOptions, t
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nodeError } from '../errors';
+import { NO_LIMITS, limitsFrom, type ChannelLimits } from '../limits';
 import { delayClose, evalString, newPipe, spawnWithPipe } from '../native';
 import type { Dialect } from './channel';
 import type { Serialization } from './framing';
 import { announceChannel, announcePreload } from './inherited';
 import { equip } from './process_face';
 
-/** Node's options, each of which may be undefined as in Node, and two of our own. */
+/** Node's options, each of which may be undefined as in Node, and three of our own. */
 export type ChannelForkOptions = { [Name in keyof ForkOptions]: ForkOptions[Name] | undefined } & {
   /** What the child speaks: 'node' for a child that runs without our preload. */
   dialect?: Dialect | undefined;
   windowsHide?: boolean | undefined;
+  /** What this side bears of the child; no limits by default (limits.ts). */
+  limits?: Partial<ChannelLimits> | undefined;
   /** How the parent's end is named in the trace. */
   name?: string | undefined;
 };
@@ -48,6 +51,7 @@ export function fork(modulePath: string | URL, args?: readonly string[] | Channe
   const { name = 'P', serialization = 'json', execPath = process.execPath } = given;
   // Another program than this Node may be no Node at all: it gets what Node's documentation promises it.
   const dialect = given.dialect ?? (execPath === process.execPath || !execPath ? 'pipelined' : 'node');
+  const limits = limitsFrom(given.limits, NO_LIMITS);
   const script = modulePath instanceof URL ? fileURLToPath(modulePath) : String(modulePath);
   const stdio = stdioArray(given);
   const slot = stdio.indexOf('ipc');
@@ -71,7 +75,7 @@ export function fork(modulePath: string | URL, args?: readonly string[] | Channe
     throw error;
   }
   child.spawnargs.splice(1, preload.length); // The program did not ask for these.
-  equip(child, pipe, { serialization, dialect, name }, 'parent', delayClose(child));
+  equip(child, pipe, { serialization, dialect, name, limits }, 'parent', delayClose(child));
   return child;
 }
 

@@ -10,7 +10,8 @@
  *          traced (D18); a message that makes no sense is ignored (D6)
  * Keeps    1. a worker is in `cluster.workers` until both its channel and its process have ended, or
  *             until the primary has told it to disconnect
- *          2. a key is in the table while some worker listens there, and not longer
+ *          2. a key is in the table while some worker listens there, and not longer, unless its last
+ *             worker died and `keepListening` is set: then until its deadline (D36)
  *          3. when a channel ends, what was acknowledged stays acknowledged, what was in flight goes
  *             back to its queue, and only then the worker leaves its handles
  * Wire     see messages.ts
@@ -20,6 +21,7 @@ import { EventEmitter } from 'node:events';
 import { channelOf } from '../channel/process_face';
 import { fork } from '../channel/spawn';
 import { isCausedByPeer } from '../errors';
+import { DEFAULT_LIMITS, keepListeningFrom, limitsFrom, type KeepListening } from '../limits';
 import { isClusterMessage, readWorkerMessage, type QueryServer, type WorkerMessage } from '../messages';
 import { UV_EADDRINUSE, nodeMajor, type NativeHandle } from '../native';
 import { traceMessage, traceState } from '../trace';
@@ -40,6 +42,8 @@ export interface PrimaryCluster extends EventEmitter {
   SCHED_NONE: number;
   SCHED_RR: number;
   schedulingPolicy: number;
+  /** How many connections the primary has accepted and not handed to a worker (D33). */
+  readonly queuedConnections: number;
   setupPrimary(options?: ClusterSettings): void;
   setupMaster(options?: ClusterSettings): void;
   fork(env?: NodeJS.ProcessEnv): Worker;
@@ -64,7 +68,9 @@ export function installPrimary(cluster: EventEmitter): void {
     setupMaster: setupPrimary,
     fork: (env: NodeJS.ProcessEnv | undefined) => primary.fork(env),
     disconnect: (callback: (() => void) | undefined) => primary.disconnect(callback),
-  } satisfies Omit<PrimaryCluster, keyof EventEmitter>);
+  } satisfies Omit<PrimaryCluster, keyof EventEmitter | 'queuedConnections'>);
+  // Not among the keys, where it would be one more than Node's.
+  Object.defineProperty(cluster, 'queuedConnections', { get: () => primary.queued, configurable: true });
 }
 
 class Primary {
@@ -76,6 +82,8 @@ class Primary {
   readonly #cluster: PrimaryCluster;
   readonly #peers = new Map<Worker, Peer>();
   readonly #handles = new Map<string, ServerHandle>();
+  /** Addresses without a worker that are kept, until their time is over. */
+  readonly #kept = new Map<string, NodeJS.Timeout>();
   readonly #inspectPorts = new InspectPorts();
   /** Emits 'empty' whenever a removal leaves `cluster.workers` empty. */
   readonly #table = new EventEmitter();
@@ -105,12 +113,14 @@ class Primary {
     const { settings, workers } = this.#cluster;
     const { exec, args, cwd, serialization, silent, stdio, uid, gid, windowsHide, dialect } = settings;
     const id = ++this.#lastId;
+    const { messageBytes, unreadBytes } = limitsFrom(settings.limits, DEFAULT_LIMITS);
     // Other settings are the program's own; none of them reaches the child.
     const child = fork(exec as string, args, {
       cwd, serialization, silent, stdio, uid, gid, windowsHide, dialect,
       env: { ...process.env, ...env, NODE_UNIQUE_ID: String(id) },
       execArgv: [...this.#inspectPorts.flagsFor(settings)],
       name: `P to W${id}`,
+      limits: { messageBytes, unreadBytes },
     });
     const worker = new this.Worker({ id, process: child });
     const peer = new Peer(worker, dialect ?? 'pipelined', settings.weight);
@@ -126,12 +136,19 @@ class Primary {
   }
 
   disconnect(callback: (() => void) | undefined): void {
+    for (const key of [...this.#kept.keys()]) this.#keptInVain(key);
     const workers = Object.values(this.#cluster.workers);
     if (workers.length === 0) process.nextTick(() => this.#table.emit('empty'));
     for (const worker of workers) {
       if (worker.isConnected()) worker.disconnect();
     }
     if (typeof callback === 'function') this.#table.once('empty', () => callback());
+  }
+
+  get queued(): number {
+    let count = 0;
+    for (const handle of this.#handles.values()) count += handle.queued;
+    return count;
   }
 
   // ── messages of workers ────────────────────────────────────────────────────────────────────────
@@ -189,6 +206,7 @@ class Primary {
     }
     if (handle === undefined) this.#handles.set(key, handle = this.#openHandle(key, query));
     const asked = handle;
+    this.#stopKeeping(key);
     asked.data ||= query.data;
     asked.add(peer, (errno, fields, native) => {
       // A failed bind is forgotten, so that the next query tries again.
@@ -198,8 +216,9 @@ class Primary {
   }
 
   #openHandle(key: string, query: QueryServer): ServerHandle {
+    const { scheduling, limits } = this.#cluster.settings;
     const shared = this.#policy !== SCHED_RR || query.addressType === 'udp4' || query.addressType === 'udp6';
-    return shared ? new SharedHandle(key, query) : new RoundRobinHandle(key, query, this.#cluster.settings.scheduling);
+    return shared ? new SharedHandle(key, query) : new RoundRobinHandle(key, query, { scheduling, limits: limitsFrom(limits, DEFAULT_LIMITS) });
   }
 
   // ── the end of workers ─────────────────────────────────────────────────────────────────────────
@@ -219,7 +238,7 @@ class Primary {
   #exited(peer: Peer, code: number | null, signal: NodeJS.Signals | null): void {
     const { worker } = peer;
     if (!worker.isConnected()) {
-      this.#leaveHandles(peer);
+      this.#leaveHandles(peer, worker.exitedAfterDisconnect ? null : this.#keeping);
       this.#removeWorker(worker);
     }
     worker.exitedAfterDisconnect = Boolean(worker.exitedAfterDisconnect);
@@ -231,7 +250,7 @@ class Primary {
   #disconnected(peer: Peer): void {
     const { worker } = peer;
     peer.lose(channelOf(worker.process)?.endedHere ? 'untold' : 'lost');
-    this.#leaveHandles(peer);
+    this.#leaveHandles(peer, worker.exitedAfterDisconnect ? null : this.#keeping);
     this.#peers.delete(worker);
     if (worker.isDead()) this.#removeWorker(worker);
     worker.exitedAfterDisconnect = Boolean(worker.exitedAfterDisconnect);
@@ -240,12 +259,32 @@ class Primary {
     this.#cluster.emit('disconnect', worker);
   }
 
-  #leaveHandle(peer: Peer, key: string): void {
-    if (this.#handles.get(key)?.remove(peer)) this.#handles.delete(key);
+  /** `keep`: it has died, and the address may wait for another. */
+  #leaveHandle(peer: Peer, key: string, keep: KeepListening | null = null): void {
+    const handle = this.#handles.get(key);
+    if (!handle?.remove(peer, keep)) return;
+    if (keep === null || !handle.listening) this.#handles.delete(key);
+    else this.#kept.set(key, setTimeout(() => this.#keptInVain(key), keep.deadlineMs).unref());
   }
 
-  #leaveHandles(peer: Peer): void {
-    for (const key of [...this.#handles.keys()]) this.#leaveHandle(peer, key);
+  #leaveHandles(peer: Peer, keep: KeepListening | null = null): void {
+    for (const key of [...this.#handles.keys()]) this.#leaveHandle(peer, key, keep);
+  }
+
+  /** No worker has asked for this address in time. */
+  #keptInVain(key: string): void {
+    this.#stopKeeping(key);
+    this.#handles.get(key)?.close();
+    this.#handles.delete(key);
+  }
+
+  #stopKeeping(key: string): void {
+    clearTimeout(this.#kept.get(key));
+    this.#kept.delete(key);
+  }
+
+  get #keeping(): KeepListening | null {
+    return keepListeningFrom(this.#cluster.settings.keepListening);
   }
 
   #removeWorker(worker: Worker): void {

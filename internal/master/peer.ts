@@ -21,10 +21,11 @@ import type { Worker } from '../worker';
 import type { Seat } from './scheduling';
 
 /**
- * How a hand-off ended. `lost`: the worker is gone and never took it. `untold`: this side closed the
- * channel, with what the worker may have said still in it.
+ * How a hand-off ended. `unsent`: it could not be written (no more fds can be under way, the pipe is
+ * broken), so the worker has not seen it. `lost`: the worker is gone and never took it. `untold`: this
+ * side closed the channel, with what the worker may have said still in it.
  */
-export type Outcome = 'accepted' | 'rejected' | 'lost' | 'untold';
+export type Outcome = 'accepted' | 'rejected' | 'unsent' | 'lost' | 'untold';
 
 /** Who handed a connection off, and owns it again when that has ended. */
 export interface Source {
@@ -36,8 +37,6 @@ interface HandOff {
   readonly connection: NativeHandle;
   readonly seat: Seat<Peer>;
   readonly source: Source;
-  /** The channel could not write it: what the worker says to its number cannot mean it. */
-  failed: boolean;
 }
 
 /** A worker, as the primary speaks with it. */
@@ -81,7 +80,7 @@ export class Peer {
     if (seq === -1) return false;
     this.#lastHandOff = seq;
     this.#unwritten++;
-    this.#inFlight.push({ seq, connection, seat, source, failed: false });
+    this.#inFlight.push({ seq, connection, seat, source });
     return true;
   }
 
@@ -89,11 +88,10 @@ export class Peer {
   readonly #told = { callback: (error: Error | null): void => this.#written(error) };
 
   #written(error: Error | null): void {
-    if (error !== null) {
-      const first = [...this.#inFlight][this.#inFlight.length - this.#unwritten];
-      if (first !== undefined) first.failed = true;
-    }
-    this.#unwritten--;
+    let at = this.#inFlight.length - this.#unwritten--;
+    if (error === null || at < 0) return; // Written, or lost by now.
+    const unsent = this.#inFlight.remove(() => at-- === 0);
+    if (unsent !== undefined) unsent.source.settled(unsent.seat, unsent.connection, 'unsent');
   }
 
   /**
@@ -109,8 +107,8 @@ export class Peer {
     }
     if (answered > this.#inFlight.length - this.#unwritten) return;
     for (; answered > 0; answered--) {
-      const { seq, connection, seat, source, failed } = this.#inFlight.shift() as HandOff;
-      source.settled(seat, connection, failed || rejected.includes(seq) ? 'rejected' : 'accepted');
+      const { seq, connection, seat, source } = this.#inFlight.shift() as HandOff;
+      source.settled(seat, connection, rejected.includes(seq) ? 'rejected' : 'accepted');
     }
   }
 

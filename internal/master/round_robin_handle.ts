@@ -6,18 +6,20 @@
  *   client ─────────► queued (#queue) ──────────► in flight (peer.ts) ──────────► the worker's
  *                        ▲    ▲                     │          │
  *                        │    └──── rejected ───────┘          │
- *                        └───────── lost: head of the queue ───┘    (untold: closed, see peer.ts)
+ *                        └─ lost, unsent: head of the queue ───┘    (untold: closed, see peer.ts)
  *
- * Owns     the listening handle, and every accepted connection until a worker has acknowledged it:
- *          the primary's copy of the fd is closed then, or when the last worker leaves
+ * Owns     the acceptor with the listening handle, and every accepted connection until a worker has
+ *          acknowledged it: the primary's copy of the fd is closed then, or when the address is; the
+ *          timer of a rest, when every worker has refused
  * Used by  master/index.ts, one per key; peer.ts returns what was in flight
- * Uses     scheduling.ts (who is next)
+ * Uses     scheduling.ts (who is next), acceptor.ts (the listening socket)
  * Never    reads from an accepted connection; never hands one to two workers at a time
- * States   binding ── 'listening' ──► listening ── last remove() ──► closed
+ * States   binding ── 'listening' ──► listening ── last remove(), or close() of what was kept ──► closed
  *             ├────── 'error', or `listen` throws ──────► failed
  *             └── last remove() ────► abandoned ── 'listening', 'error' ──► closed     (D5)
  * Keeps    1. a connection is in exactly one place: queued, in flight to one worker, or closed
- *          2. after each event: while a connection is queued, no worker has room in its window
+ *          2. after each event: while a connection is queued, no worker has room in its window, or
+ *             nobody takes anything (`#refused`) and a rest is taken
  *          3. a worker that listens here is in `#rotation`, or waits in `binding`
  * Costs    a connection, here: accept4, sendmsg with its fd and 75 bytes, close; its share of one
  *          recvmsg per acknowledgement, which covers all that the worker read in one turn. In the
@@ -35,8 +37,10 @@ import net from 'node:net';
 import path from 'node:path';
 import { Fifo } from '../fifo';
 import type { QueryServer, SocketName } from '../messages';
-import { UV_EINVAL, UV_TCP_IPV6ONLY, socketName, takeListeningHandle, type ListeningHandle, type NativeHandle } from '../native';
+import { DEFAULT_LIMITS, type KeepListening } from '../limits';
+import { UV_EINVAL, UV_TCP_IPV6ONLY, makePausable, socketName, takeListeningHandle, type NativeHandle } from '../native';
 import { traceHandle, traceState } from '../trace';
+import { Acceptor, type AcceptLimits } from './acceptor';
 import type { Outcome, Peer, Source } from './peer';
 import { Rotation, WINDOW, type Scheduling, type Seat } from './scheduling';
 
@@ -52,8 +56,28 @@ export interface ServerHandle {
   add(peer: Peer, reply: HandleReply): void;
   /** The worker has said how many connections it has open here, if this handle counts them. */
   report?(peer: Peer, open: number): void;
-  /** A worker listens here no more. True if it was the last one: the handle is closed. */
-  remove(peer: Peer): boolean;
+  /**
+   * A worker listens here no more. True if it was the last one: the handle is closed, unless it is to be
+   * kept: then it is as before, but holds no process, and the keeper closes it when no worker has come.
+   */
+  remove(peer: Peer, keep?: KeepListening | null): boolean;
+  /** Nobody has come in time: closes what was kept. */
+  close(): void;
+  /** Connections that wait here for a worker. */
+  readonly queued: number;
+  /** Is there a socket, which can be kept? */
+  readonly listening: boolean;
+}
+
+/** So many refusals in a row, without one connection taken, and a rest is taken. */
+const REFUSALS = 64;
+/** Milliseconds after which those who refused are asked again. */
+const REST_MS = 20;
+
+/** The settings of the primary that count here. */
+export interface AddressOptions {
+  readonly scheduling?: Scheduling | undefined;
+  readonly limits?: AcceptLimits | undefined;
 }
 
 interface Waiting {
@@ -64,7 +88,7 @@ interface Waiting {
 type ListenState =
   | { readonly is: 'binding'; waiting: Waiting[] }
   | { readonly is: 'abandoned' }
-  | { readonly is: 'listening'; readonly handle: ListeningHandle; readonly sockname: SocketName | null }
+  | { readonly is: 'listening'; readonly acceptor: Acceptor; readonly sockname: SocketName | null }
   | { readonly is: 'failed'; readonly errno: number }
   | { readonly is: 'closed' };
 
@@ -74,13 +98,21 @@ export class RoundRobinHandle implements ServerHandle, Source {
   readonly #key: string;
   readonly #queue = new Fifo<NativeHandle>();
   readonly #rotation: Rotation<Peer>;
+  readonly #limits: AcceptLimits;
   #state: ListenState = { is: 'binding', waiting: [] };
+  /** How often in a row nobody took a connection, and who did not. */
+  #refusals = 0;
+  readonly #refusers = new Set<Seat<Peer>>();
+  /** Runs while nobody is asked, since all have refused. */
+  #rest: NodeJS.Timeout | undefined;
 
   /** Begins to bind and listen as the query says; the first query of a key decides. */
-  constructor(key: string, query: QueryServer, scheduling?: Scheduling) {
+  constructor(key: string, query: QueryServer, { scheduling, limits = DEFAULT_LIMITS }: AddressOptions = {}) {
     this.#key = key;
+    this.#limits = limits;
     this.#rotation = new Rotation(scheduling);
     const server = net.createServer();
+    makePausable(server);
     server.once('listening', () => this.#bound(server));
     server.once('error', (error: NodeJS.ErrnoException) => this.#bindFailed(error.errno ?? UV_EINVAL));
     try {
@@ -116,11 +148,16 @@ export class RoundRobinHandle implements ServerHandle, Source {
   #seat({ peer, reply }: Waiting, sockname: SocketName | null): void {
     const ours = peer.dialect === 'pipelined';
     reply(null, { ...(sockname === null ? {} : { sockname }), ...(ours && this.#rotation.counts ? { counts: true } : {}) }, null);
+    if (this.#rotation.size === 0 && this.#state.is === 'listening') {
+      // It may have been kept for this worker.
+      this.#state.acceptor.limit(this.#limits.queuedConnections);
+      this.#state.acceptor.hold(true);
+    }
     this.#rotation.add(peer, peer.worker.id, ours ? WINDOW : 1, peer.weight);
-    this.#distribute();
+    this.#endRest();
   }
 
-  remove(peer: Peer): boolean {
+  remove(peer: Peer, keep: KeepListening | null = null): boolean {
     const state = this.#state;
     if (state.is === 'binding') {
       const left = state.waiting.filter((one) => one.peer !== peer);
@@ -132,7 +169,8 @@ export class RoundRobinHandle implements ServerHandle, Source {
     }
     const seated = this.#rotation.remove(peer);
     if (seated && this.#rotation.size === 0) {
-      this.#close();
+      if (keep === null) this.close();
+      else this.#keep(keep.limit);
       return true;
     }
     // Also when it had left before: what was in flight to it then may have come back just now.
@@ -150,9 +188,9 @@ export class RoundRobinHandle implements ServerHandle, Source {
       return;
     }
     const { waiting } = this.#state;
-    handle.onconnection = (errno, connection) => this.#accepted(errno, connection);
+    const acceptor = new Acceptor(this.#key, handle, this.#limits, (connection) => this.#accepted(connection));
     const sockname = socketName(handle);
-    this.#transition({ is: 'listening', handle, sockname: typeof sockname === 'number' ? null : sockname });
+    this.#transition({ is: 'listening', acceptor, sockname: typeof sockname === 'number' ? null : sockname });
     for (const one of waiting) this.#seat(one, typeof sockname === 'number' ? null : sockname);
   }
 
@@ -169,8 +207,15 @@ export class RoundRobinHandle implements ServerHandle, Source {
 
   // ── connections ────────────────────────────────────────────────────────────────────────────────
 
-  #accepted(errno: number, connection: NativeHandle): void {
-    if (errno) return; // Nothing was accepted; the next one may be.
+  get listening(): boolean {
+    return this.#state.is === 'listening';
+  }
+
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  #accepted(connection: NativeHandle): void {
     traceHandle('queued', this.#key, connection);
     this.#queue.push(connection);
     this.#distribute();
@@ -178,10 +223,10 @@ export class RoundRobinHandle implements ServerHandle, Source {
 
   /** Hands queued connections to workers, as long as there are both. */
   #distribute(): void {
-    while (this.#queue.length > 0) {
+    while (this.#queue.length > 0 && this.#rest === undefined) {
       const connection = this.#queue.first as NativeHandle;
       const seat = this.#rotation.next(connection);
-      if (seat === null) return;
+      if (seat === null) break;
       this.#queue.shift();
       if (seat.worker.handOff(this.#key, connection, seat, this)) {
         traceHandle('handed off', this.#key, connection);
@@ -191,6 +236,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
         seat.retired = true;
       }
     }
+    if (this.#state.is === 'listening') this.#state.acceptor.queued(this.#queue.length);
   }
 
   /** The worker has said how many connections it has open here. */
@@ -203,9 +249,16 @@ export class RoundRobinHandle implements ServerHandle, Source {
     this.#rotation.settled(seat, outcome === 'accepted' || outcome === 'rejected');
     if (outcome === 'accepted' || outcome === 'untold' || this.#state.is !== 'listening') {
       connection.close(); // The worker has its own copy, or may have, or nobody is left who could take it.
+      if (this.#refusals > 0) this.#forgetRefusals();
+      if (this.#state.is === 'listening') this.#state.acceptor.freed();
     } else if (outcome === 'rejected') {
       traceHandle('rejected', this.#key, connection);
       this.#queue.push(connection);
+      this.#refused(seat);
+    } else if (outcome === 'unsent') {
+      traceHandle('unsent', this.#key, connection);
+      this.#queue.unshift(connection);
+      this.#refused(seat);
     } else {
       traceHandle('reclaimed', this.#key, connection);
       this.#queue.unshift(connection);
@@ -214,13 +267,42 @@ export class RoundRobinHandle implements ServerHandle, Source {
     this.#distribute();
   }
 
+  /** It was not taken. When nobody takes anything, they are asked again a little later, not over and over. */
+  #refused(seat: Seat<Peer>): void {
+    this.#refusals++;
+    this.#refusers.add(seat);
+    if (this.#rest !== undefined || (this.#refusals < REFUSALS && this.#refusers.size < this.#rotation.size)) return;
+    this.#rest = setTimeout(() => this.#endRest(), REST_MS);
+  }
+
+  #forgetRefusals(): void {
+    this.#refusals = 0;
+    this.#refusers.clear();
+  }
+
+  #endRest(): void {
+    clearTimeout(this.#rest);
+    this.#rest = undefined;
+    this.#forgetRefusals();
+    this.#distribute();
+  }
+
   // ── ending ─────────────────────────────────────────────────────────────────────────────────────
 
-  #close(): void {
+  #keep(limit: number): void {
     if (this.#state.is !== 'listening') return;
-    const { handle } = this.#state;
+    const { acceptor } = this.#state;
+    this.#endRest();
+    acceptor.limit(limit);
+    acceptor.hold(false);
+  }
+
+  close(): void {
+    if (this.#state.is !== 'listening') return;
+    const { acceptor } = this.#state;
     this.#transition({ is: 'closed' });
-    handle.close();
+    acceptor.close();
+    clearTimeout(this.#rest);
     for (const connection of this.#queue.drain()) {
       traceHandle('closed', this.#key, connection);
       connection.close();

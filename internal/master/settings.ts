@@ -7,6 +7,7 @@
  */
 import { describe, invalidArgValue, nodeError } from '../errors';
 import type { ChannelForkOptions } from '../channel/spawn';
+import { DEFAULT_LIMITS, keepListeningFrom, limitsFrom, type KeepListening, type Limits } from '../limits';
 import { isScheduling, type Scheduling } from './scheduling';
 
 /** Each worker accepts by itself: the kernel decides. */
@@ -15,7 +16,7 @@ export const SCHED_NONE = 1;
 export const SCHED_RR = 2;
 
 /** https://nodejs.org/api/cluster.html#clustersettings; `dialect` is ours: 'node' starts stock workers (D17). */
-export interface ClusterSettings extends Omit<ChannelForkOptions, 'name' | 'env'> {
+export interface ClusterSettings extends Omit<ChannelForkOptions, 'name' | 'env' | 'limits'> {
   exec?: string | undefined;
   args?: string[] | undefined;
   inspectPort?: number | (() => number) | undefined;
@@ -23,9 +24,13 @@ export interface ClusterSettings extends Omit<ChannelForkOptions, 'name' | 'env'
   scheduling?: Scheduling | undefined;
   /** How much the workers forked from now on should get beside others: a number above 0, 1 by default (D30). */
   weight?: number | undefined;
+  /** What the primary bears of workers and clients that come from now on (limits.ts). */
+  limits?: Partial<Limits> | undefined;
+  /** An address whose last worker has died goes on listening, for the next worker that asks for it (D36). */
+  keepListening?: boolean | Partial<KeepListening> | undefined;
 }
 
-/** The settings after one more call of setupPrimary: a new object each time. Throws a TypeError without execArgv, ERR_INVALID_ARG_VALUE for a rule or weight that is none. */
+/** The settings after one more call of setupPrimary: a new object each time. Throws a TypeError without execArgv, ERR_INVALID_ARG_VALUE for a rule, weight or limit that is none. */
 export function mergeSettings(current: ClusterSettings, given: ClusterSettings | undefined): ClusterSettings {
   const settings: ClusterSettings = {
     args: process.argv.slice(2),
@@ -38,6 +43,8 @@ export function mergeSettings(current: ClusterSettings, given: ClusterSettings |
   const { scheduling, weight } = settings;
   if (scheduling !== undefined && !isScheduling(scheduling)) throw invalidArgValue('options.scheduling', scheduling);
   if (weight !== undefined && !(typeof weight === 'number' && weight > 0 && weight < Infinity)) throw invalidArgValue('options.weight', weight);
+  limitsFrom(settings.limits, DEFAULT_LIMITS);
+  keepListeningFrom(settings.keepListening);
   const flags = settings.execArgv as string[];
   // Without a name of its own each worker's profile would overwrite the other's.
   if (flags.some((flag) => flag.startsWith('--prof')) && !flags.some((flag) => flag.startsWith('--logfile='))) {

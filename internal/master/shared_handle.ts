@@ -6,10 +6,11 @@
  * Owns     the bound handle, until the last worker leaves
  * Used by  master/index.ts, one per key
  * Never    listens on the handle, accepts or reads from it
- * States   open ── last remove() ──► closed; failed from the start, if the bind failed
+ * States   open ── last remove(), or close() of what was kept ──► closed; failed from the start, if the bind failed
  * Node     lib/internal/cluster/shared_handle.js. That a TCP port is taken shows only when a worker
  *          listens (S-4).
  */
+import type { KeepListening } from '../limits';
 import type { QueryServer } from '../messages';
 import { bindDatagram, bindStream, type NativeHandle } from '../native';
 import { traceState } from '../trace';
@@ -23,6 +24,7 @@ export class SharedHandle implements ServerHandle {
   readonly #peers = new Set<Peer>();
   /** A negative errno if the bind failed. */
   readonly #bound: NativeHandle | number;
+  #closed = false;
 
   constructor(key: string, query: QueryServer) {
     this.#key = key;
@@ -41,11 +43,25 @@ export class SharedHandle implements ServerHandle {
     reply(0, {}, this.#bound);
   }
 
-  remove(peer: Peer): boolean {
+  remove(peer: Peer, keep: KeepListening | null = null): boolean {
     if (!this.#peers.delete(peer) || this.#peers.size > 0) return false;
-    if (typeof this.#bound !== 'number') this.#bound.close();
-    traceState(this.#key, 'open', 'closed');
+    if (keep === null) this.close();
     return true;
+  }
+
+  close(): void {
+    if (typeof this.#bound !== 'number') this.#bound.close();
+    this.#closed = true;
+    traceState(this.#key, 'open', 'closed');
+  }
+
+  get listening(): boolean {
+    return typeof this.#bound !== 'number' && !this.#closed;
+  }
+
+  /** None: what nobody has accepted waits in the kernel, also while the handle is kept. */
+  get queued(): number {
+    return 0;
   }
 }
 

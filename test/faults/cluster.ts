@@ -11,6 +11,8 @@ export interface Options {
   readonly policy?: 'rr' | 'none';
   readonly dialect?: 'pipelined' | 'node';
   readonly env?: NodeJS.ProcessEnv;
+  /** What runs the primary; this Node by default. */
+  readonly node?: string;
 }
 
 export class FaultyCluster {
@@ -18,9 +20,9 @@ export class FaultyCluster {
   /** A connection with the primary itself. */
   #line: Socket | undefined;
 
-  private constructor({ workers, policy = 'rr', dialect = 'pipelined', env = {} }: Options) {
+  private constructor({ workers, policy = 'rr', dialect = 'pipelined', env = {}, node }: Options) {
     this.program = new Program(path.join(root, 'test/fixtures/faults_cluster.js'), {
-      args: [String(workers), policy, dialect], env, deadline: 50_000,
+      args: [String(workers), policy, dialect], env, deadline: 50_000, ...(node === undefined ? {} : { node }),
     });
   }
 

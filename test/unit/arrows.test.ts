@@ -9,7 +9,7 @@ import { root, run } from '../support/program';
 const allowed: Record<string, readonly string[]> = {
   'lib/': ['lib/', 'internal/role', 'internal/seated', 'internal/channel/', 'internal/supervisor/', 'internal/errors'],
   // Types of settings, and the door.
-  'lib/cluster': ['internal/role', 'internal/seated', 'internal/master/scheduling'],
+  'lib/cluster': ['internal/role', 'internal/seated'],
   // These stand on the public cluster object, which they are given: they know nothing of how ours works.
   'lib/shared_state': ['lib/cluster', 'internal/shared_state/', 'internal/errors'],
   'internal/shared_state/': ['internal/shared_state/', 'internal/errors'],
@@ -23,16 +23,17 @@ const allowed: Record<string, readonly string[]> = {
   'internal/bundle': ['internal/role', 'internal/child/entry'],
   // The first code of a worker is a door as those of lib are: it takes the seat.
   'internal/child/preload': ['internal/child/', 'internal/channel/', 'internal/native', 'internal/seat', 'internal/seated'],
-  'internal/master/': ['internal/master/', 'internal/worker', 'internal/calls', 'internal/channel/', 'internal/native', 'leaves'],
+  'internal/master/': ['internal/master/', 'internal/limits', 'internal/worker', 'internal/calls', 'internal/channel/', 'internal/native', 'leaves'],
   'internal/child/': ['internal/child/', 'internal/worker', 'internal/calls', 'internal/channel/', 'internal/native', 'leaves'],
   'internal/worker': [],
   'internal/calls': ['internal/channel/process_face', 'internal/native', 'leaves'],
-  'internal/channel/': ['internal/channel/', 'internal/native', 'leaves'],
+  'internal/channel/': ['internal/channel/', 'internal/limits', 'internal/native', 'leaves'],
   'internal/native': [],
   'internal/messages': [],
   'internal/trace': [],
   'internal/errors': [],
   'internal/fifo': [],
+  'internal/limits': ['internal/errors'],
 };
 const leaves = ['internal/messages', 'internal/trace', 'internal/errors', 'internal/fifo'];
 

@@ -15,3 +15,12 @@ test('keeps the order of push, and puts back at the head', () => {
   expect(queue.drain()).toEqual([4, 5]);
   expect(queue.length).toBe(0);
 });
+
+test('removes the first that is meant, at either end and between', () => {
+  const queue = new Fifo<number>();
+  for (const item of [1, 2, 3, 4]) queue.push(item);
+  expect([queue.remove((item) => item === 3), queue.remove((item) => item === 9)]).toEqual([3, undefined]);
+  expect([queue.remove((item) => item === 1), queue.remove((item) => item === 4)]).toEqual([1, 4]);
+  queue.push(5);
+  expect([[...queue], queue.length]).toEqual([[2, 5], 2]);
+});

@@ -10,8 +10,8 @@ import { getSystemErrorName } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import {
   PENDING, UV_EADDRINUSE, UV_EINVAL, UV_EOF, UV_TCP_IPV6ONLY, WRITTEN, bindDatagram, bindStream, datagramHandleOf, datagramType, delayClose, detachSocket,
-  evalString, handleOf, isExiting, isPipe, isTcp, isUdp, newPipe, nodeMajor, openPipe, readPipe, serverOf, socketName, spawnWithPipe,
-  stopReading, takeListeningHandle, writePipe, type ListeningHandle, type NativeHandle, type NativePipe,
+  evalString, handleOf, isExiting, isPipe, isTcp, isUdp, makePausable, mostFds, newPipe, nodeMajor, openPipe, readPipe, serverOf, socketName, spawnWithPipe,
+  setAccepting, stopReading, takeListeningHandle, writePipe, type ListeningHandle, type NativeHandle, type NativePipe,
 } from '../../internal/native';
 import { cleanEnvironment, endChildrenAfterEachTest, event, fixture, keep, within } from '../support/children';
 import { allOf, closed, connected, connection, listening, portOf } from '../support/handles';
@@ -263,6 +263,46 @@ describe('listening', () => {
     client.resume();
     await gone;
     await closedHandle(handle);
+  });
+
+  test.each<[name: string, options: () => net.ListenOptions]>([
+    ['a port', () => ({ port: 0, host: '127.0.0.1' })], ['any address', () => ({ port: 0 })],
+    ['a path', () => ({ path: `\0unit-pausable-${process.pid}` })],
+  ])('makePausable, setAccepting: what is not accepted waits in the backlog, also at the first time: %s', async (_name, options) => {
+    const server = net.createServer();
+    makePausable(server);
+    server.listen(options());
+    await event(server, 'listening');
+    const where = server.address() as net.AddressInfo | string;
+    const handle = takeListeningHandle(server);
+    let accepted = 0;
+    let wake = (): void => {};
+    handle.onconnection = (_errno, connected) => {
+      accepted++;
+      connected.close();
+      wake();
+    };
+    const until = (count: number): Promise<void> => within(30_000, `connection ${count}`, (resolve) => {
+      wake = () => void (accepted >= count && resolve());
+      wake();
+    });
+    for (let round = 0; round < 2; round++) {
+      setAccepting(handle, false);
+      const client = typeof where === 'string' ? net.connect(where) : net.connect(where.port, '127.0.0.1');
+      await event(client, 'connect');
+      // Its end would come over the event loop that also accepts: a few turns.
+      for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+      expect(accepted).toBe(round);
+      setAccepting(handle, true);
+      setAccepting(handle, true);
+      await until(round + 1);
+      client.destroy();
+    }
+    await closedHandle(handle);
+  });
+
+  test('mostFds: what the kernel says', () => {
+    expect(mostFds()).toBe(Number(childProcess.execFileSync('sh', ['-c', 'ulimit -n'], { encoding: 'utf8' })));
   });
 
   test('B-3: bindStream binds without listening, or gives a negative errno', async () => {

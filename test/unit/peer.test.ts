@@ -1,5 +1,6 @@
 /** What is in flight to one worker, and how each hand-off ends. */
 import { expect, test } from 'vitest';
+import type { Source } from '../../internal/master/peer';
 import { FakeConnection, FakeSource, FakeWorker } from '../support/cluster_fakes';
 
 function handedOff(count: number): { worker: FakeWorker; source: FakeSource; connections: FakeConnection[]; seqs: number[]; outcomes: () => string[] } {
@@ -116,14 +117,45 @@ test('an answer to what the channel has not written yet is none: the connection 
   expect(source.outcomes.map(([{ fd }, outcome]) => `${fd} ${outcome}`)).toEqual(['0 accepted', '1 accepted']);
 });
 
-test('a hand-off that could not be written is refused, whatever the worker says', () => {
+test('a hand-off that could not be written goes back at once, as unsent, and its number means nothing any more', () => {
   const worker = new FakeWorker(1);
   const source = new FakeSource();
   worker.process.unwritten = [];
   for (let at = 0; at < 3; at++) worker.peer.handOff('key', new FakeConnection(at), worker.seat(), source);
-  worker.process.unwritten.forEach((written, at) => written(at === 1 ? new Error('write EMFILE') : null));
-  worker.peer.acknowledge(2, []);
-  expect(source.outcomes.map(([{ fd }, outcome]) => `${fd} ${outcome}`)).toEqual(['0 accepted', '1 rejected', '2 accepted']);
+  worker.process.unwritten.forEach((written, at) => written(at === 1 ? new Error('write ETOOMANYREFS') : null));
+  const outcomes = (): string[] => source.outcomes.map(([{ fd }, outcome]) => `${fd} ${outcome}`);
+  expect([outcomes(), worker.peer.inFlight]).toEqual([['1 unsent'], 2]);
+  worker.peer.acknowledge(2, [1]);
+  expect([outcomes(), worker.peer.inFlight]).toEqual([['1 unsent', '0 accepted', '2 accepted'], 0]);
+});
+
+test('what was lost is not unsent as well, when its write fails later', () => {
+  const worker = new FakeWorker(1);
+  const source = new FakeSource();
+  worker.process.unwritten = [];
+  for (let at = 0; at < 2; at++) worker.peer.handOff('key', new FakeConnection(at), worker.seat(), source);
+  worker.lose();
+  for (const written of worker.process.unwritten) written(new Error('write EPIPE'));
+  expect(source.outcomes.map(([{ fd }, outcome]) => `${fd} ${outcome}`)).toEqual(['1 lost', '0 lost']);
+});
+
+test('a source that hands off again in the moment in which a write fails keeps count of what is written', () => {
+  const worker = new FakeWorker(1);
+  const outcomes: string[] = [];
+  worker.process.unwritten = [];
+  const source: Source = {
+    settled: (_seat, connection, outcome) => {
+      outcomes.push(`${connection.fd} ${outcome}`);
+      if (outcome === 'unsent') worker.peer.handOff('key', connection, worker.seat(), source);
+    },
+  };
+  worker.peer.handOff('key', new FakeConnection(7), worker.seat(), source);
+  worker.process.unwritten.shift()!(new Error('write ETOOMANYREFS'));
+  worker.peer.acknowledge(1, []); // not written yet
+  expect(outcomes).toEqual(['7 unsent']);
+  worker.process.unwritten.shift()!(null);
+  worker.peer.acknowledge(1, []);
+  expect(outcomes).toEqual(['7 unsent', '7 accepted']);
 });
 
 test('a channel that this side has ended: nobody knows what the worker took', () => {

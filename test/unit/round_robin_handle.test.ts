@@ -2,7 +2,7 @@
 import diagnostics from 'node:diagnostics_channel';
 import net from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { RoundRobinHandle, shortPath } from '../../internal/master/round_robin_handle';
+import { RoundRobinHandle, shortPath, type AddressOptions } from '../../internal/master/round_robin_handle';
 import { WINDOW } from '../../internal/master/scheduling';
 import type { SocketName } from '../../internal/messages';
 import type { StateTrace } from '../../internal/trace';
@@ -29,7 +29,7 @@ class Subject {
   readonly #seated = new Set<FakeWorker>();
   readonly #met = new Set<FakeWorker>();
 
-  constructor(fields: Parameters<typeof query>[0] = {}) {
+  constructor(fields: Parameters<typeof query>[0] = {}, options: AddressOptions = {}) {
     const key = `unit ${++keys}`;
     const record = (message: unknown): void => {
       const { what, to } = message as StateTrace;
@@ -38,7 +38,7 @@ class Subject {
       for (const wake of this.#waiting.splice(0)) wake();
     };
     diagnostics.subscribe('cluster-internals:state', record);
-    this.handle = new RoundRobinHandle(key, query(fields));
+    this.handle = new RoundRobinHandle(key, query(fields), options);
     const sweeper = new FakeWorker(99);
     left.push(() => {
       for (const worker of this.#seated) this.handle.remove(worker.peer);
@@ -380,6 +380,21 @@ describe('R-7: the last worker leaves', () => {
     await Promise.all(sockets.map(ended));
   });
 
+  test('a hand-off that cannot be written goes to another worker, at once and first', async () => {
+    const subject = new Subject();
+    const [broken, other] = [new FakeWorker(1), new FakeWorker(2)];
+    subject.add(broken);
+    subject.add(other);
+    await subject.bound();
+    broken.process.unwritten = [];
+    const sockets = await clients(subject.port(broken), 1);
+    await handed(broken, 1);
+    broken.process.unwritten.shift()!(new Error('write ETOOMANYREFS'));
+    await handed(other, 1);
+    expect(order(other.handles, sockets)).toEqual([0]);
+    expect(broken.peer.inFlight).toBe(0);
+  });
+
   test('R-11: a connection that everybody rejects is offered again and again, and stays open', async () => {
     const subject = new Subject();
     const worker = new FakeWorker(1);
@@ -391,7 +406,58 @@ describe('R-7: the last worker leaves', () => {
       worker.peer.acknowledge(worker.connections.at(-1)!.message.seq, [worker.connections.at(-1)!.message.seq]);
     }
     expect(client!.destroyed).toBe(false);
-    expect(worker.peer.inFlight).toBe(1);
+  });
+
+  test('nobody takes anything: they are asked again after a rest, not in a loop, and a new worker at once', async () => {
+    const subject = new Subject();
+    const workers = [new FakeWorker(1), new FakeWorker(2)];
+    for (const worker of workers) subject.add(worker);
+    await subject.bound();
+    await clients(subject.port(workers[0]!), 1);
+    const asked = (): number => workers.reduce((sum, { connections }) => sum + connections.length, 0);
+    await handed(workers[0]!, 1);
+    const began = performance.now();
+    while (asked() < 40) {
+      for (const worker of workers) worker.acknowledgeAll(worker.connections.map(({ message }) => message.seq));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(performance.now() - began, 'nineteen rests of 20 ms').toBeGreaterThan(250);
+    const latest = new FakeWorker(3);
+    for (const worker of workers) worker.acknowledgeAll(worker.connections.map(({ message }) => message.seq));
+    subject.add(latest);
+    // Whoever has it now, the third gets it when both have refused, or has it by now.
+    for (const worker of workers) worker.acknowledgeAll(worker.connections.map(({ message }) => message.seq));
+    expect(latest.connections.length).toBe(1);
+  });
+});
+
+describe('D33: more connections than may wait', () => {
+  const limits = { queuedConnections: 4, reservedFds: 32 };
+
+  test('the rest waits in the backlog, nobody is refused, and all are served in order', async () => {
+    const subject = new Subject({}, { limits });
+    const worker = new FakeWorker(1, 'node'); // one in flight
+    subject.add(worker);
+    await subject.bound();
+    const states: string[] = [];
+    const record = (message: unknown): void => {
+      const { what, to } = message as StateTrace;
+      if (what.endsWith(' accept')) states.push(to);
+    };
+    diagnostics.subscribe('cluster-internals:state', record);
+    left.push(() => diagnostics.unsubscribe('cluster-internals:state', record));
+    const sockets = await clients(subject.port(worker), 20);
+    let highest = 0;
+    for (let served = 1; served <= 20; served++) {
+      await handed(worker, served);
+      highest = Math.max(highest, subject.handle.queued);
+      worker.acknowledgeAll();
+    }
+    expect(order(worker.handles.slice(0, 20), sockets).length).toBe(20);
+    expect(states).toContain('full');
+    expect(states.at(-1)).toBe('accepting');
+    expect(highest).toBeLessThanOrEqual(limits.queuedConnections);
+    expect(subject.handle.queued).toBe(0);
   });
 });
 

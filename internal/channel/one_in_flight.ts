@@ -1,0 +1,131 @@
+/**
+ * Dialect *node*: one handle in flight. A message with a handle is written, and everything behind it
+ * waits until the receiver has said that the fd came, or that it did not.
+ *
+ * Owns     the sent handle from `sent` on, until it is acknowledged, given up, or the channel ends:
+ *          then `release` is called, once; the messages that wait behind it
+ * Used by  channel.ts, which asks `busy` before it sends anything
+ * Never    sends a borrowed handle twice: its owner may have closed it since
+ * States   free ── sent ──► in flight ── acknowledged, given up, not written ──► free, or the next
+ *                              ▲  └── refused (ATTEMPTS in all) ──┐               that waited
+ *                              └──────────────────────────────────┘
+ * Keeps    what waits leaves in the order of `send`, up to the next handle
+ * Wire     NODE_HANDLE + fd →    ← NODE_HANDLE_ACK | NODE_HANDLE_NACK
+ * Node     _handleQueue and _pendingMessage of lib/internal/child_process.js. D10 (one retransmission
+ *          is one more write of the same envelope), D11 (an acknowledgement of nothing is ignored)
+ */
+import { channelClosed } from '../errors';
+import type { NativeHandle } from '../native';
+import type { Outgoing, SendHandle } from './handles';
+import type { SendCallback, SendOptions, Told } from './outbox';
+
+/** How often a socket is sent in all when the receiver says that its fd did not come. */
+const ATTEMPTS = 4;
+
+/** A message that waits behind the handle in flight. */
+interface Waiting {
+  readonly message: unknown;
+  readonly handle: SendHandle | undefined;
+  readonly options: SendOptions;
+  readonly callback: SendCallback | undefined;
+}
+
+interface InFlight {
+  readonly outgoing: Outgoing;
+  readonly frame: string | Buffer;
+  attempts: number;
+}
+
+/** What the channel does for it. */
+export interface OneInFlightSink {
+  /** As `Channel.send`: what waited is sent now. */
+  send(message: unknown, handle: SendHandle | undefined, options: SendOptions, callback: SendCallback | undefined): boolean;
+  /** Writes the same frame and fd once more. */
+  again(frame: string | Buffer, native: NativeHandle): void;
+  /** A message that waited will not be sent. */
+  fail(error: Error, told: Told): void;
+  /** Nothing is in flight any more, and nothing waits. */
+  idle(): void;
+}
+
+/** The handle in flight, and what waits behind it. */
+export class OneInFlight {
+  readonly #sink: OneInFlightSink;
+  #flight: InFlight | null = null;
+  #waiting: Waiting[] = [];
+
+  constructor(sink: OneInFlightSink) {
+    this.#sink = sink;
+  }
+
+  get busy(): boolean {
+    return this.#flight !== null;
+  }
+
+  /** A message waits its turn. True for the first one that does. */
+  wait(message: unknown, handle: SendHandle | undefined, options: SendOptions, callback: SendCallback | undefined): boolean {
+    return this.#waiting.push({ message, handle, options, callback }) === 1;
+  }
+
+  /** A handle (transferred where it is owned) is about to be written; call what is returned if it cannot be. */
+  sent(outgoing: Outgoing, frame: string | Buffer): () => void {
+    const flight: InFlight = { outgoing, frame, attempts: 1 };
+    this.#flight = flight;
+    // What could not be written is never acknowledged: the others need not wait for it.
+    return () => {
+      if (this.#flight === flight) this.acknowledged();
+    };
+  }
+
+  /** The receiver has the fd. */
+  acknowledged(): void {
+    if (this.#flight === null) return; // Forged, or a second one (D11).
+    this.#flight.outgoing.release();
+    this.#next();
+  }
+
+  /** The receiver got the message without its fd. */
+  refused(): void {
+    const flight = this.#flight;
+    if (flight === null) return;
+    const { outgoing, frame } = flight;
+    // Only what we own can be sent again: the others' owners may have closed them.
+    if (outgoing.owned && flight.attempts < ATTEMPTS) {
+      flight.attempts++;
+      this.#sink.again(frame, outgoing.native as NativeHandle);
+      return;
+    }
+    outgoing.release();
+    if (outgoing.owned) {
+      process.emitWarning('Handle did not reach the receiving process correctly', 'SentHandleNotReceivedWarning');
+    }
+    this.#next();
+  }
+
+  /** Sends what waited, up to the next handle. */
+  #next(): void {
+    this.#flight = null;
+    let waiting: Waiting | undefined;
+    while (this.#flight === null && (waiting = this.#waiting.shift()) !== undefined) {
+      const { message, handle, options, callback } = waiting;
+      try {
+        this.#sink.send(message, handle, options, callback);
+      } catch (error) {
+        this.#sink.fail(error as Error, { callback, swallowErrors: options.swallowErrors });
+      }
+    }
+    this.#sink.idle();
+  }
+
+  /** The channel has ended: the handle is let go, and what waits is not sent. */
+  close(): void {
+    const flight = this.#flight;
+    const waiting = this.#waiting;
+    this.#flight = null;
+    this.#waiting = [];
+    flight?.outgoing.release();
+    for (const { callback } of waiting) {
+      if (callback !== undefined) this.#sink.fail(channelClosed(), { callback });
+    }
+  }
+}
