@@ -6,7 +6,7 @@
  *          (closed with the channel)
  * Used by  process_face.ts, which equips a ChildProcess or `process` with it
  * Uses     framing.ts (bytes ⇄ messages), outbox.ts (writing), handles.ts (fds ⇄ objects), one_in_flight.ts
- *          (what waits for a handle's acknowledgement in dialect node), native.ts (the pipe)
+ *          (what waits for a handle's acknowledgement in dialect node), inbox.ts, native.ts (the pipe)
  * Never    delivers a message inside the read that brought it, but in a tick; an exception in one
  *          listener does not touch the next message
  * States   open ── disconnect() ──► draining (a handle un-acked, half a message in) ──► closed
@@ -24,12 +24,13 @@
  *          channel is always told), D9 (callbacks tell the truth)
  */
 import type { Server, Socket } from 'node:net';
-import { alreadyDisconnected, causedByPeer, strayHandle } from '../errors';
+import { alreadyDisconnected, causedByPeer, notRead, strayHandle } from '../errors';
 import { NO_LIMITS, type ChannelLimits } from '../limits';
 import { readPipe, stopReading, type NativeHandle, type NativePipe } from '../native';
 import { traceHandle, traceState } from '../trace';
 import { codecFor, type Codec, type Decoder, type Serialization, type Tag } from './framing';
 import { adopt, isKnownEnvelope, prepare, typeOf, type Envelope, type HandleType, type SendHandle } from './handles';
+import { Inbox } from './inbox';
 import { OneInFlight } from './one_in_flight';
 import { Outbox, type OutboxSink, type SendCallback, type SendOptions, type Told } from './outbox';
 
@@ -66,12 +67,6 @@ export interface ChannelSink extends Pick<OutboxSink, 'pending' | 'drained'> {
 
 type ChannelState = 'open' | 'draining' | 'closed';
 
-/** What came: a message and its handle, or a step. */
-interface Received {
-  readonly item: unknown;
-  readonly handle: SendHandle | undefined;
-}
-
 /** One end of a channel. `start` begins to read; `disconnect` or the other end's end closes it. */
 export class Channel {
   readonly dialect: Dialect;
@@ -81,15 +76,14 @@ export class Channel {
   readonly #outbox: Outbox;
   readonly #sink: ChannelSink;
   readonly #name: string;
+  readonly #limits: ChannelLimits;
   #state: ChannelState = 'open';
   #endedHere = false;
 
   /** fds that came, in order, whose tagged frame is not complete yet. */
   readonly #arrived: NativeHandle[] = [];
   /** What came and was not told yet. */
-  readonly #inbox: Received[] = [];
-  /** Ticks to come that will tell it. */
-  #ticks = 0;
+  readonly #inbox = new Inbox((message, handle) => this.#emit(message, handle));
   /** Busy in dialect node only. */
   readonly #turns: OneInFlight;
 
@@ -98,9 +92,9 @@ export class Channel {
     this.#sink = sink;
     this.#name = options.name;
     this.dialect = options.dialect;
-    const { limits = NO_LIMITS } = options;
+    this.#limits = options.limits ?? NO_LIMITS;
     this.#codec = codecFor(options.serialization);
-    this.#decoder = this.#codec.decoder(limits.messageBytes);
+    this.#decoder = this.#codec.decoder(this.#limits.messageBytes);
     this.#outbox = new Outbox(pipe, this.#codec, {
       failed: (error) => sink.error(error), pending: (change) => sink.pending(change), drained: () => sink.drained(),
     });
@@ -141,18 +135,30 @@ export class Channel {
   /**
    * Sends a message, and `handle` with it: a net.Socket without `keepOpen` is transferred, all other
    * handles are borrowed. Returns false when more than 128 KiB are unwritten, or behind an un-acked
-   * handle when another message waits already. Throws ERR_INVALID_HANDLE_TYPE, and what the codec
-   * throws on the message.
+   * handle when another message waits already. With more than `limits.unreadBytes` on their way it is
+   * refused: its callback or 'error' is told, and the handle stays where it is. Throws
+   * ERR_INVALID_HANDLE_TYPE, and what the codec throws on the message.
    */
   send(message: unknown, handle: SendHandle | undefined, options: SendOptions, callback: SendCallback | undefined): boolean {
     const type = handle === undefined ? undefined : typeOf(handle);
     if (this.#turns.busy) return this.#turns.wait(message, handle, options, callback);
     const told: Told = callback === undefined && !options.swallowErrors ? noted : { callback, swallowErrors: options.swallowErrors };
+    if (this.#outbox.holdsMoreThan(this.#limits.unreadBytes)) return this.#refuse(message, told);
     if (type === undefined) return this.#outbox.write(this.#codec.encode(message, 'plain'), told);
     if (type === 'net.Native' && this.dialect === 'pipelined') {
       return this.#writeHandle(this.#codec.encode(message, 'handle'), handle as NativeHandle, told);
     }
     return this.#sendEnvelope(type, handle as SendHandle, message, options, told);
+  }
+
+  /** The other end does not read. What the runtime itself has to say still goes, and if even that is not read, nothing will be. */
+  #refuse(message: unknown, told: Told): boolean {
+    const { unreadBytes } = this.#limits;
+    const error = causedByPeer(notRead(unreadBytes));
+    if (!isInternal(message)) this.#outbox.fail(error, told);
+    else if (!this.#outbox.holdsMoreThan(unreadBytes + INTERNAL_ROOM)) return this.#outbox.write(this.#codec.encode(message, 'plain'), told);
+    else this.#sink.malformed(error);
+    return false;
   }
 
   #sendEnvelope(type: HandleType, handle: SendHandle, message: unknown, options: SendOptions, told: Told): boolean {
@@ -203,7 +209,7 @@ export class Channel {
 
   readonly #onFrame = (message: unknown, tag: Tag): void => {
     if (tag !== 'plain' && this.dialect === 'node') throw new SyntaxError('A tagged frame in the dialect node');
-    if (tag === 'handle') return this.#deliver(message, this.#arrived.shift());
+    if (tag === 'handle') return this.#inbox.push(message, this.#arrived.shift());
     if (tag === 'envelope') return this.#open(message as Envelope);
     if (this.dialect === 'node' && isInternal(message)) {
       switch (message['cmd']) {
@@ -212,7 +218,7 @@ export class Channel {
         case 'NODE_HANDLE_NACK': return this.#turns.refused();
       }
     }
-    this.#deliver(message, undefined);
+    this.#inbox.push(message, undefined);
   };
 
   #receiveHandle(envelope: Envelope): void {
@@ -222,7 +228,7 @@ export class Channel {
     }
     this.#reply('NODE_HANDLE_ACK');
     // Whoever listens to internal messages sees the envelope and what is in it, as under Node.
-    this.#deliver(envelope, undefined);
+    this.#inbox.push(envelope, undefined);
     this.#open(envelope);
   }
 
@@ -234,14 +240,14 @@ export class Channel {
   /** Takes the fd that arrived out of its envelope. */
   #open(envelope: Envelope): void {
     const native = this.#arrived.shift();
-    if (native === undefined) return this.#deliver(envelope.msg, undefined);
+    if (native === undefined) return this.#inbox.push(envelope.msg, undefined);
     if (!isKnownEnvelope(envelope)) {
       native.close();
       const error = new TypeError(`Unknown handle type: ${String((envelope as Envelope).type)}`);
-      this.#enqueue(() => this.#blame(error));
+      this.#inbox.push(() => this.#blame(error));
       return;
     }
-    this.#enqueue(() => {
+    this.#inbox.push(() => {
       adopt(envelope, native, (handle) => {
         if (envelope.type === 'net.Socket' && envelope.key !== undefined) this.#sink.socketReceived(handle as Socket, envelope.key);
         this.#emit(envelope.msg, handle);
@@ -254,45 +260,10 @@ export class Channel {
     this.#sink.error(causedByPeer(error));
   }
 
-  #deliver(message: unknown, handle: SendHandle | undefined): void {
-    this.#enqueue(message, handle);
-  }
-
   #emit(message: unknown, handle: SendHandle | undefined): void {
     if (isInternal(message)) this.#sink.internalMessage(message, handle);
     else this.#sink.message(message, handle);
   }
-
-  /** A message, or a step to take in its turn (no message is a function). */
-  #enqueue(item: unknown, handle?: SendHandle): void {
-    this.#inbox.push({ item, handle });
-    this.#awaitTicks(1);
-  }
-
-  #awaitTicks(count: number): void {
-    for (; this.#ticks < count; this.#ticks++) process.nextTick(this.#drainInbox);
-  }
-
-  /** All that has come by now, in one tick; where exceptions are survived, each message in its own. */
-  readonly #drainInbox = (): void => {
-    const inbox = this.#inbox;
-    this.#ticks--;
-    const together = inbox.length < 2 || !exceptionsAreCaught();
-    // Before a listener runs, so that the rest comes before what a listener puts off.
-    if (!together) this.#awaitTicks(inbox.length - 1);
-    let at = 0;
-    try {
-      while (at < inbox.length && (together || at === 0)) {
-        const { item, handle } = inbox[at++] as Received;
-        if (typeof item === 'function') (item as () => void)();
-        else this.#emit(item, handle);
-      }
-    } finally {
-      if (at === inbox.length) inbox.length = 0;
-      else inbox.splice(0, at);
-      if (inbox.length > 0) this.#awaitTicks(1);
-    }
-  };
 
   // ── ending ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -337,7 +308,7 @@ export class Channel {
 
   readonly #ended = (): void => {
     // A listener threw, and the rest of what came is told in a tick behind this one.
-    if (this.#inbox.length > 0) return this.#enqueue(this.#ended);
+    if (this.#inbox.length > 0) return this.#inbox.push(this.#ended);
     this.#pipe.close();
     for (const handle of this.#arrived.splice(0)) handle.close();
     this.#sink.closed();
@@ -350,12 +321,11 @@ export class Channel {
   }
 }
 
+/** So many bytes more than `unreadBytes` may wait if they are the runtime's own, mostly answers to what the other end asked. */
+const INTERNAL_ROOM = 1 << 20;
+
 /** For a message whose sender asked for nothing: a failed write is an 'error'. */
 const noted: Told = Object.freeze({});
-
-/** Does the process go on after a listener has thrown? */
-const exceptionsAreCaught = (): boolean =>
-  process.listenerCount('uncaughtException') > 0 || process.hasUncaughtExceptionCaptureCallback();
 
 /** NODE_ and at least one letter more: the runtime's own, kept from the app's 'message' listeners. */
 function isInternal(message: unknown): message is Record<string, unknown> {

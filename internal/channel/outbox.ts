@@ -99,6 +99,11 @@ export class Outbox {
     this.flush();
   };
 
+  /** Are more than `limit` bytes on their way? Asked before each message: costs nothing while there is room. */
+  holdsMoreThan(limit: number): boolean {
+    return this.#full && this.#joinedLength + this.#pipe.writeQueueSize > limit;
+  }
+
   /** Something was read: whatever is written now is written in another turn than what was before. */
   newTurn(): void {
     this.#written = 0;

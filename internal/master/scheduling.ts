@@ -16,7 +16,8 @@
  * connections; many strand connections in a worker that is busy for a second. So a worker may have up
  * to WINDOW in flight as long as it answers: when nothing has been heard of it for YOUNG_MS, it gets
  * no more than it has (one, if it had none, as in Node). `sticky` and functions name one worker and no
- * other: what they say is done, and waits in that worker's pipe.
+ * other: what they say is done, and waits in that worker's pipe, up to MOST; then it is as if that one
+ * were not there.
  *
  * Waking. A worker that is woken for one connection costs more than the connection. When more workers
  * than AWAKE have something in flight, two for each processor, round robin fills those that answer
@@ -24,7 +25,7 @@
  *
  * Owns     who listens on one address, and how many hand-offs each has in flight there
  * Used by  round_robin_handle.ts; settings.ts checks what a program asks for
- * Keeps    1. under the first three rules nobody has more in flight than its window
+ * Keeps    1. under the first three rules nobody has more in flight than its window, under all than MOST
  *          2. a worker is seated exactly between `add` and `remove`; its slot is the lowest free one,
  *             so that who replaces a worker gets its clients
  * Node     the `free` queue of RoundRobinHandle: one hand-off in flight, first come first served. The
@@ -35,6 +36,8 @@ import { peerName, type NativeHandle } from '../native';
 
 /** How many connections may be in flight to a worker of ours. A stock worker gets one at a time. */
 export const WINDOW = 16;
+/** How many may be in flight to a worker that a rule names. */
+export const MOST = 1024;
 /** Milliseconds without a sign of life after which a worker gets no second connection. */
 const YOUNG_MS = 10;
 /** So many workers may be woken before those that are awake get more than one. */
@@ -233,13 +236,15 @@ function sticky<Worker>(seats: readonly Seat<Worker>[], connection: NativeHandle
   let highest = -1;
   for (const seat of seats) {
     const drawn = scatter(client ^ Math.imul(seat.slot + 1, 0x9e3779b1));
-    if (!seat.retired && drawn > highest) {
+    if (canBeNamed(seat) && drawn > highest) {
       best = seat;
       highest = drawn;
     }
   }
   return best;
 }
+
+const canBeNamed = (seat: Seat<unknown>): boolean => !seat.retired && seat.inFlight < MOST;
 
 /** FNV-1a. */
 function hash(text: string): number {
@@ -264,7 +269,7 @@ function ruleOf(scheduler: Scheduler): Rule {
     process.emitWarning(`The scheduling function ${what}; such connections go by round robin`, 'ClusterSchedulingWarning');
   };
   return (seats, connection) => {
-    const seated = seats.filter(({ retired }) => !retired);
+    const seated = seats.filter(canBeNamed);
     if (seated.length === 0) return null;
     try {
       const chosen: unknown = scheduler(peerName(connection), seated.map(({ id, inFlight, open, weight }) => ({ id, inFlight, open, weight })));

@@ -70,9 +70,10 @@ describe.concurrent('kept for nobody', () => {
       await cluster.program.prints(/^disconnect 1$/m);
       const client = net.connect(cluster.port, '127.0.0.1');
       await once(client, 'connect');
-      const told = once(client, 'error');
+      client.on('error', () => {}).resume();
+      const closed = once(client, 'close');
       await cluster.end();
-      expect(await told).toMatchObject([{ code: 'ECONNRESET' }]);
+      await closed;
     });
   });
 

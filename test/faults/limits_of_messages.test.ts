@@ -51,6 +51,12 @@ describe.concurrent('a message that is too long', () => {
   });
 });
 
+describe.concurrent('a worker that asks and does not read the answers', () => {
+  test.each(['pipelined', 'node'] as const)('%s', async (dialect) => {
+    await cutOff('/ask', 'ERR_IPC_NOT_READ', { dialect }, { limits: { unreadBytes: 1 << 20 } });
+  });
+});
+
 describe.concurrent('fds that nobody asked for', () => {
   test.each([['node', 'rr'], ['node', 'none'], ['pipelined', 'rr']] as const)('are closed, and who sends them is cut off, %s, %s', async (dialect, policy) => {
     await cutOff('/strays?count=3', 'ERR_IPC_STRAY_HANDLE', { dialect, policy });

@@ -1,7 +1,7 @@
 /** Which worker gets the next connection. */
 import { availableParallelism } from 'node:os';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { Rotation, isScheduling, type Candidate, type Client, type Scheduling, type Seat } from '../../internal/master/scheduling';
+import { MOST, Rotation, isScheduling, type Candidate, type Client, type Scheduling, type Seat } from '../../internal/master/scheduling';
 import { seeded } from '../support/children';
 import { FakeConnection } from '../support/cluster_fakes';
 
@@ -212,6 +212,20 @@ test('D30: random-two gives the fuller of two nothing, and everybody something',
   expect([...picks].sort()).toEqual([1, 2, 3]);
   expect(ruled('random-two', 1).next(connection)?.worker).toBe(1);
   expect(ruled('random-two', 0).next(connection)).toBe(null);
+});
+
+describe('a worker that is named by a rule', () => {
+  test.each<[name: string, rule: Scheduling]>([['sticky', 'sticky'], ['a function', () => 1]])('%s: gets no more than MOST; then it is as if it were not there', (_name, rule) => {
+    const rotation = new Rotation<string>(rule);
+    for (const [at, worker] of ['a', 'b'].entries()) rotation.add(worker, at + 1, 16);
+    const client = Object.assign(new FakeConnection(1), { getpeername: (out: object) => (Object.assign(out, { address: '10.0.0.1', port: 1 }), 0) });
+    const first = rotation.next(client) as Seat<string>;
+    for (let count = 1; count < MOST; count++) expect(rotation.next(client)).toBe(first);
+    const other = rotation.next(client) as Seat<string>;
+    expect([first.inFlight, other === first]).toEqual([MOST, false]);
+    rotation.settled(first, true);
+    expect(rotation.next(client)).toBe(first);
+  });
 });
 
 describe('D30: sticky', () => {

@@ -1,0 +1,51 @@
+/** D35: what waits for an end that does not read is bounded, and who sends more is told. */
+import type { ChildProcess } from 'node:child_process';
+import { expect, test } from 'vitest';
+import { Inbox, endChildrenAfterEachTest, event, forkFixture, within } from '../support/children';
+
+endChildrenAfterEachTest();
+
+const MIB = 1 << 20;
+
+async function frozen(unreadBytes: number, serialization: 'json' | 'advanced'): Promise<{ child: ChildProcess; inbox: Inbox }> {
+  const child = forkFixture('unit-channel-child.js', 'echo', { limits: { unreadBytes }, serialization });
+  const inbox = new Inbox(child);
+  child.send('ready');
+  await inbox.next();
+  child.kill('SIGSTOP');
+  return { child, inbox };
+}
+
+test.each(['json', 'advanced'] as const)('beyond the limit a message is refused; what was accepted arrives, in order, once: %s', async (serialization) => {
+  const { child, inbox } = await frozen(4 * MIB, serialization);
+  const results: (string | null)[] = [];
+  const returned: boolean[] = [];
+  const told = within<void>(30_000, 'ten callbacks', (resolve) => {
+    for (let at = 0; at < 10; at++) {
+      returned.push(child.send({ at, text: 'x'.repeat(MIB) }, (error) => {
+        results[at] = error === null ? null : (error as NodeJS.ErrnoException).code ?? '';
+        if (results.filter((one) => one !== undefined).length === 10) resolve();
+      }));
+    }
+  });
+  expect(returned).toEqual(Array(10).fill(false)); // above the high-water mark from the first on
+  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+  const refused = Object.values(results);
+  // Four fit, and one that began when there was room; the kernel has taken a part of the first.
+  expect([refused.length, new Set(refused)]).toEqual([5, new Set(['ERR_IPC_NOT_READ'])]);
+  child.kill('SIGCONT');
+  await told;
+  expect(results.map((code, at) => (code === null ? at : -1)).filter((at) => at !== -1)).toEqual([0, 1, 2, 3, 4]);
+  expect((await inbox.take(5)).map((message) => (message as { at: number }).at)).toEqual([0, 1, 2, 3, 4]);
+  child.send('after');
+  expect(await inbox.next()).toBe('after');
+});
+
+test('without a callback the refusal is an error', async () => {
+  const { child } = await frozen(MIB, 'json');
+  child.send('x'.repeat(2 * MIB));
+  const failed = event<[NodeJS.ErrnoException]>(child, 'error');
+  child.send('one more');
+  expect((await failed)[0].code).toBe('ERR_IPC_NOT_READ');
+  child.kill('SIGCONT');
+});
