@@ -17,6 +17,7 @@ export function openInheritedChannel(): void {
   if (hasInheritedChannel(process.env)) require('./child/preload');
 }
 
+/** For the public types. */
 export type { ClusterSettings } from './master/settings';
 
 /** The cluster object of this process. `inSeat`: a primary's becomes `node:cluster` itself. */

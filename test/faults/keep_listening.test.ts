@@ -66,7 +66,9 @@ describe.concurrent('kept for nobody', () => {
     await withCluster({ workers: 1, env: { REFORK: 'no', ...settings({ deadlineMs: 3_600_000 }) } }, async (cluster) => {
       await killAll(cluster, 1);
       await cluster.program.prints(/^disconnect 1$/m);
+      const { fds } = cluster;
       const waiting = outcome(cluster.port);
+      await cluster.until(() => cluster.fds === fds + 1, 'it is accepted');
       await cluster.end();
       expect(await waiting).toBe('ECONNRESET');
     });
