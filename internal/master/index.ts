@@ -126,7 +126,11 @@ class Primary {
     const peer = new Peer(worker, dialect ?? 'pipelined', settings.weight);
     this.#peers.set(worker, peer);
 
-    worker.on('message', (message: unknown, handle: unknown) => this.#cluster.emit('message', worker, message, handle));
+    worker.on('message', (message: unknown, handle: Closable | undefined) => {
+      const heard = this.#cluster.emit('message', worker, message, handle);
+      // Nobody but us listens, at any of the three places: whose socket this is would wait for good (D37).
+      if (handle !== undefined && !heard && worker.listenerCount('message') === 1 && child.listenerCount('message') === 1) release(handle);
+    });
     child.once('exit', (code, signal) => this.#exited(peer, code, signal));
     child.once('disconnect', () => this.#disconnected(peer));
     child.on('internalMessage', (value: unknown, handle: NativeHandle | undefined) => this.#receive(peer, value, handle));
@@ -309,8 +313,13 @@ class Primary {
   }
 }
 
+interface Closable {
+  close?(): void;
+  destroy?(): void;
+}
+
 /** Closes what nobody asked for: a native handle, a server or a socket. */
-function release(handle: { close?(): void; destroy?(): void } | undefined): void {
+function release(handle: Closable | undefined): void {
   if (typeof handle?.destroy === 'function') handle.destroy();
   else handle?.close?.();
 }

@@ -30,6 +30,10 @@ describe.concurrent('a connection in flight', () => {
   });
 });
 
+test('D37: a socket for a primary in which nobody listens to messages is closed', async () => {
+  expect(await play('unwantedSockets')).toEqual(['fds 0']);
+});
+
 test('a socket that comes with a senseless cluster message is closed', async () => {
   expect(await play('unaskedSockets')).toEqual(['fds 0']);
 });
