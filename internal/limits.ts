@@ -49,7 +49,7 @@ const MIB = 1 << 20;
 /** The limits of a cluster that names none. */
 export const DEFAULT_LIMITS: Limits = {
   messageBytes: 128 * MIB,
-  unreadBytes: 64 * MIB,
+  unreadBytes: 256 * MIB,
   queuedConnections: 4096,
   reservedFds: 32,
 };
