@@ -144,7 +144,10 @@ test('kill -HUP replaces every worker by a new one, each transition is a line, a
   const answers = new Set<string>();
   while (!/^reload done$/m.test(program.output)) answers.add(answererOf(await get(port)));
   expect([...answers].filter((id) => !['1', '2', '3', '4'].includes(id))).toEqual([]);
-  expect([answererOf(await get(port)), answererOf(await get(port))].sort()).toEqual(['3', '4']);
+  // Two in a row can go to one, when the other has not acknowledged what it was handed just before.
+  const now = new Set<string>();
+  while (now.size < 2) now.add(answererOf(await get(port)));
+  expect([...now].sort()).toEqual(['3', '4']);
   expect(old.filter(isAlive)).toEqual([]);
   for (const line of [
     'reload started', 'worker 3 is starting', 'worker 3 is ready', 'reload rolling', 'worker 1 is leaving (reload): told',
