@@ -147,6 +147,26 @@ describe.each<Serialization>(['json', 'advanced'])('%s', (serialization) => {
     expect(decoded(decoder, [encoded(serialization, [[1, 'plain']])])).toEqual([[1, 'plain']]);
   });
 
+  test('D32: a frame that is too long is refused before its end; what stood before it is delivered, and one as long as allowed too', () => {
+    const text = 'x'.repeat(1000);
+    const long = encoded(serialization, [[text, 'plain']]);
+    const longest = serialization === 'json' ? long.length - 1 : long.length; // without its newline
+    const stream = Buffer.concat([encoded(serialization, [['before', 'plain']]), long]);
+    const middle = stream.length - 500;
+    const pieces = [stream.subarray(0, middle), stream.subarray(middle, stream.length - 2), stream.subarray(-2)];
+    expect(decoded(codecFor(serialization).decoder(longest), pieces)).toEqual([['before', 'plain'], [text, 'plain']]);
+    const decoder = codecFor(serialization).decoder(longest - 3);
+    const got: unknown[] = [];
+    let taken = 0;
+    expect(thrownBy(() => {
+      for (const piece of pieces) {
+        decoder.push(piece, (message) => got.push(message));
+        taken++;
+      }
+    }).code).toBe('ERR_IPC_MESSAGE_TOO_LONG');
+    expect([got, taken]).toEqual([['before'], serialization === 'json' ? 1 : 0]); // known by its length, or when that is reached
+  });
+
   test('an exception of the receiver does not upset the decoder', () => {
     const decoder = codecFor(serialization).decoder();
     const bytes = encoded(serialization, [[1, 'plain']]);
