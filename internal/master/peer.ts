@@ -52,8 +52,10 @@ export class Peer {
   readonly #handOffs = new Map<string, (connection: NativeHandle, told: { callback: (error: Error | null) => void }) => number>();
   /** The seq of the last one. */
   #lastHandOff = -1;
-  /** How many of them the channel has not written yet: the last ones. */
+  /** How many of them the channel has not said to be written: the last ones. */
   #unwritten = 0;
+  /** Answers to some of those: an answer can be read in the turn in which the kernel took the connection. */
+  #answers: { readonly upTo: number; readonly rejected: readonly number[] }[] = [];
 
   constructor(worker: Worker, dialect: Dialect, weight = 1) {
     this.weight = weight;
@@ -89,31 +91,53 @@ export class Peer {
 
   #written(error: Error | null): void {
     let at = this.#inFlight.length - this.#unwritten--;
-    if (error === null || at < 0) return; // Written, or lost by now.
-    const unsent = this.#inFlight.remove(() => at-- === 0);
+    if (at < 0) return; // Lost by now.
+    const unsent = error === null ? undefined : this.#inFlight.remove(() => at-- === 0);
     if (unsent !== undefined) unsent.source.settled(unsent.seat, unsent.connection, 'unsent');
+    this.#settleAnswered();
   }
 
   /**
-   * The worker answered everything up to `upTo`, and refused what is in `rejected`. An answer to what
-   * it has not been sent is none: those connections are still the channel's, and must stay open.
+   * The worker answered everything up to `upTo`, and refused what is in `rejected`. What the channel
+   * has not said to be written must stay open: its answer, if it is one, waits until it has.
    */
   acknowledge(upTo: number, rejected: readonly number[]): void {
-    if (upTo > this.#lastHandOff) return;
-    let answered = 0;
-    for (const { seq } of this.#inFlight) {
-      if (seq > upTo) break;
-      answered++;
-    }
-    if (answered > this.#inFlight.length - this.#unwritten) return;
-    for (; answered > 0; answered--) {
-      const { seq, connection, seat, source } = this.#inFlight.shift() as HandOff;
-      source.settled(seat, connection, rejected.includes(seq) ? 'rejected' : 'accepted');
+    if (upTo > this.#lastHandOff || upTo <= (this.#answers.at(-1)?.upTo ?? -1)) return;
+    this.#answers.push({ upTo, rejected });
+    this.#settleAnswered();
+  }
+
+  #settleAnswered(): void {
+    const answers = this.#answers;
+    // What is settled makes room, and what is handed off then may be written at once: that finds nothing to settle.
+    this.#answers = [];
+    for (let answer = answers[0]; answer !== undefined; answer = answers[0]) {
+      for (let head = this.#inFlight.first; head !== undefined && head.seq <= answer.upTo; head = this.#inFlight.first) {
+        if (this.#inFlight.length === this.#unwritten) {
+          this.#answers = answers;
+          return;
+        }
+        this.#inFlight.shift();
+        head.source.settled(head.seat, head.connection, outcomeOf(head, answer.rejected));
+      }
+      answers.shift();
     }
   }
 
-  /** The channel has ended: `lost` if the worker ended it, `untold` if this side did. */
+  /**
+   * The channel has ended: `lost` if the worker ended it, `untold` if this side did. What was answered
+   * by then stays answered, also where the channel has not said what became of its write.
+   */
   lose(outcome: 'lost' | 'untold'): void {
-    for (const { connection, seat, source } of this.#inFlight.drain().reverse()) source.settled(seat, connection, outcome);
+    const answers = this.#answers;
+    this.#answers = [];
+    for (const handOff of this.#inFlight.drain().reverse()) {
+      const answer = answers.find(({ upTo }) => handOff.seq <= upTo);
+      handOff.source.settled(handOff.seat, handOff.connection, answer === undefined ? outcome : outcomeOf(handOff, answer.rejected));
+    }
   }
+}
+
+function outcomeOf({ seq }: HandOff, rejected: readonly number[]): Outcome {
+  return rejected.includes(seq) ? 'rejected' : 'accepted';
 }

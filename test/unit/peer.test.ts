@@ -104,17 +104,31 @@ test('a source that hands off again while it is told keeps the table in order', 
   expect(worker.connections.map(({ message }) => message.seq)).toEqual([0, 1, 2]);
 });
 
-test('an answer to what the channel has not written yet is none: the connection stays open', () => {
+test('an answer to what the channel has not said to be written waits for that: the connection stays open till then', () => {
   const worker = new FakeWorker(1);
   const source = new FakeSource();
   worker.peer.handOff('key', new FakeConnection(0), worker.seat(), source);
   worker.process.unwritten = [];
-  worker.peer.handOff('key', new FakeConnection(1), worker.seat(), source);
-  worker.peer.acknowledge(1, []);
-  expect([source.outcomes.length, worker.peer.inFlight]).toEqual([0, 2]);
+  for (const fd of [1, 2]) worker.peer.handOff('key', new FakeConnection(fd), worker.seat(), source);
+  const outcomes = (): string[] => source.outcomes.map(([{ fd }, outcome]) => `${fd} ${outcome}`);
+  worker.peer.acknowledge(1, [1]);
+  expect([outcomes(), worker.peer.inFlight]).toEqual([['0 accepted'], 2]);
+  worker.process.unwritten[0]?.(null);
+  expect([outcomes(), worker.peer.inFlight]).toEqual([['0 accepted', '1 rejected'], 1]);
+  worker.process.unwritten[1]?.(null);
+  expect(worker.peer.inFlight).toBe(1);
+});
+
+test('a worker that is lost between its answer and the news of the write has answered: nothing is sent again', () => {
+  const worker = new FakeWorker(1);
+  const source = new FakeSource();
+  worker.process.unwritten = [];
+  for (const fd of [0, 1, 2]) worker.peer.handOff('key', new FakeConnection(fd), worker.seat(), source);
+  worker.peer.acknowledge(1, [0]);
+  worker.lose();
+  expect(source.outcomes.map(([{ fd }, outcome]) => `${fd} ${outcome}`)).toEqual(['2 lost', '1 accepted', '0 rejected']);
   for (const written of worker.process.unwritten) written(null);
-  worker.peer.acknowledge(1, []);
-  expect(source.outcomes.map(([{ fd }, outcome]) => `${fd} ${outcome}`)).toEqual(['0 accepted', '1 accepted']);
+  expect([source.outcomes.length, worker.peer.inFlight]).toEqual([3, 0]);
 });
 
 test('a hand-off that could not be written goes back at once, as unsent, and its number means nothing any more', () => {

@@ -1,0 +1,37 @@
+/**
+ * At every message of the protocol, just before and just after it, on either side: a worker is killed,
+ * stopped and killed, loses its channel, exits; or the primary is killed or exits. Every fifth of these
+ * here, `npm run soak` plays all.
+ */
+import { describe, expect, test } from 'vitest';
+import { allFaults, allMessages, nameOf } from './messages';
+import { playPrimaryFault, playWorkerFaults } from './play';
+
+const EVERY = 5;
+/** Programs at a time. */
+const PROGRAMS = 3;
+
+const chosen = allFaults().filter((_, at) => at % EVERY === 0);
+const ofWorkers = chosen.filter(({ victim }) => victim === 'worker');
+
+test('the messages are read from messages.ts; one that nothing makes come is told', () => {
+  expect(allMessages().map(({ name }) => name)).toEqual(expect.arrayContaining(['Online', 'QueryServer', 'Accepted', 'NewConnection', 'ServerReply']));
+  expect(new Set(chosen.map(({ message }) => message.name)).size).toBe(allMessages().length);
+  const one = "export interface New { readonly act: 'new' }\nexport type WorkerMessage = New;\nexport type PrimaryMessage = New;";
+  expect(() => allMessages(one)).toThrow('no trigger makes New come');
+  expect(() => allMessages("case 'stray': ")).toThrow('acts in no union: stray');
+});
+
+describe.concurrent('faults', () => {
+  for (let program = 0; program < PROGRAMS; program++) {
+    const part = ofWorkers.filter((_, at) => at % PROGRAMS === program);
+    test(`${part.length} of a worker, part ${program + 1}`, async ({ expect: expects }) => {
+      expects(await playWorkerFaults(part)).toEqual([]);
+    });
+  }
+  for (const fault of chosen.filter(({ victim }) => victim === 'primary')) {
+    test(nameOf(fault), async ({ expect: expects }) => {
+      expects(await playPrimaryFault(fault)).toEqual([]);
+    });
+  }
+});

@@ -1,0 +1,86 @@
+/**
+ * Every message of the protocol, read from internal/messages.ts itself, so that a new one is covered by
+ * itself; and what makes each of them come (`trigger`), without which the enumeration fails.
+ */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { root } from '../support/program';
+
+export interface Message {
+  /** The name of its interface. */
+  readonly name: string;
+  readonly from: 'worker' | 'primary';
+  /** Its `act`; replies have none. */
+  readonly act: string | null;
+}
+
+/** What the program of this test does beyond listening and serving, to make the message come. */
+export type Trigger = 'nothing' | 'close' | 'leave' | 'disconnect';
+
+const triggers: Record<string, Trigger> = {
+  Online: 'nothing', QueryServer: 'nothing', ServerReply: 'nothing', Listening: 'nothing', NewConnection: 'nothing', Accepted: 'nothing',
+  NewConnectionReply: 'nothing', Close: 'close', ExitedAfterDisconnect: 'leave', Reply: 'leave', Disconnect: 'disconnect',
+};
+
+/** The messages of both unions. Throws if one has no trigger, or if there are acts that are in neither. */
+export function allMessages(source = readFileSync(path.join(root, 'internal/messages.ts'), 'utf8')): Message[] {
+  const bodies = new Map([...source.matchAll(/export interface (\w+)[^{]*\{([^}]*)\}/g)].map(([, name, body]) => [name as string, body as string]));
+  const messages = [['WorkerMessage', 'worker'], ['PrimaryMessage', 'primary']].flatMap(([union, from]) => {
+    const members = new RegExp(`export type ${union} =([^;]+);`).exec(source)?.[1]?.split('|').map((name) => name.trim()).filter((name) => name !== '') ?? [];
+    return members.map((name) => ({ name, from: from as Message['from'], act: /\bact: '(\w+)'/.exec(bodies.get(name) ?? '')?.[1] ?? null }));
+  });
+  const known = new Set(messages.map(({ act }) => act));
+  const strangers = [...source.matchAll(/\b(?:act: |case )'(\w+)'/g)].map(([, act]) => act as string).filter((act) => !known.has(act));
+  if (strangers.length > 0) throw new Error(`acts in no union: ${strangers.join()}`);
+  for (const { name } of messages) triggerOf(name);
+  return messages;
+}
+
+export function triggerOf(name: string): Trigger {
+  const trigger = triggers[name];
+  if (trigger === undefined) throw new Error(`no trigger makes ${name} come: add one to test/boundary/messages.ts`);
+  return trigger;
+}
+
+/** One fault: what happens to whom, at which message. */
+export interface Fault {
+  readonly message: Message;
+  /** Who sees the message when it happens: as it is sent, or as it is received. */
+  readonly seenBy: 'worker' | 'primary';
+  readonly moment: 'before' | 'after';
+  /** `stop` is SIGSTOP, and SIGKILL when the others have served. */
+  readonly action: 'kill' | 'stop' | 'close' | 'exit';
+  readonly victim: 'worker' | 'primary';
+  readonly dialect: 'pipelined' | 'node';
+}
+
+/**
+ * Faults that make no case of their own. Nothing of a program's runs in a worker before it says `online`
+ * (killed.test.ts kills it at its fork). Who closes the channel right before he sends gets an error for
+ * that, as it should be.
+ */
+const isNoCase = ({ message, seenBy, moment, action }: Fault): boolean =>
+  (message.name === 'Online' && seenBy === 'worker') || (action === 'close' && moment === 'before' && seenBy === message.from);
+
+/** All of them. */
+export function allFaults(): Fault[] {
+  const faults: Fault[] = [];
+  for (const message of allMessages()) {
+    // Each dialect has its own acknowledgement; in a stock worker there is nobody of ours to look.
+    const dialects = ([['pipelined', 'NewConnectionReply'], ['node', 'Accepted']] as const).filter(([, other]) => other !== message.name).map(([dialect]) => dialect);
+    for (const dialect of dialects) {
+      for (const seenBy of dialect === 'node' ? ['primary'] as const : ['worker', 'primary'] as const) {
+        for (const moment of ['before', 'after'] as const) {
+          for (const action of ['kill', 'stop', 'close', 'exit'] as const) {
+            if (seenBy === 'worker' || action !== 'exit') faults.push({ message, seenBy, moment, action, victim: 'worker', dialect });
+            if (seenBy === 'primary' && action !== 'close' && action !== 'stop') faults.push({ message, seenBy, moment, action, victim: 'primary', dialect });
+          }
+        }
+      }
+    }
+  }
+  return faults.filter((fault) => !isNoCase(fault));
+}
+
+export const nameOf = ({ message, seenBy, moment, action, victim, dialect }: Fault): string =>
+  `${action} the ${victim} ${moment} ${message.name} is ${seenBy === message.from ? 'sent' : 'received'}, ${dialect}`;

@@ -1,0 +1,40 @@
+// node cluster_program.js '{"kind":"ours|stock","policy":"rr|none","dialect":"pipelined|node","workers":8,"port":0}'
+// A cluster for storms: forks a worker for each that ends, and nobody in the primary listens to 'error'.
+// Prints what becomes of the workers; SIGTERM ends it. RECORD names a file to which each worker writes
+// the client's port of every connection that its app gets to see, before it does anything with it.
+const { openSync, writeSync } = require('node:fs');
+const net = require('node:net');
+
+if (process.env.RECORD !== undefined && require('node:cluster').isWorker) runWorker();
+else runPrimary(JSON.parse(process.argv[2]));
+
+function runPrimary({ kind, policy, dialect = 'pipelined', workers, port }) {
+  const cluster = kind === 'stock' ? require('node:cluster') : require('../../dist/lib/cluster.js');
+  let leaving = false;
+  cluster.schedulingPolicy = policy === 'rr' ? cluster.SCHED_RR : cluster.SCHED_NONE;
+  cluster.setupPrimary({ exec: __filename, args: [], ...(kind === 'stock' ? {} : { dialect }) });
+  const fork = () => {
+    const worker = cluster.fork({ PORT: String(port) });
+    console.log(`fork ${worker.id} ${worker.process.pid}`);
+  };
+  cluster.on('listening', (worker) => console.log(`listening ${worker.id}`));
+  cluster.on('exit', (worker) => {
+    console.log(`exit ${worker.id}`);
+    if (!leaving) fork();
+    else if (Object.keys(cluster.workers).length === 0) process.exit(0);
+  });
+  process.on('SIGTERM', () => {
+    leaving = true;
+    for (const worker of Object.values(cluster.workers)) worker.process.kill('SIGKILL');
+  });
+  for (let count = 0; count < workers; count++) fork();
+}
+
+function runWorker() {
+  const record = openSync(process.env.RECORD, 'a');
+  net.createServer((socket) => {
+    socket.on('error', () => {});
+    writeSync(record, `${socket.remotePort}\n`);
+    socket.on('data', (data) => socket.end(data));
+  }).listen(Number(process.env.PORT), '127.0.0.1');
+}

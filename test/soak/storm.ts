@@ -1,0 +1,206 @@
+/**
+ * A storm: while clients connect without pause, a random worker is killed every so many milliseconds,
+ * and another is forked for it. What becomes of every client is counted.
+ *
+ *   served   it got back what it had said
+ *   reset    its connection ended without that: its worker had taken it and was killed
+ *   refused  nobody listened: all workers were dead
+ *   hung     nothing, until the deadline
+ *   twice    connections that more than one worker's app got to see (by the client's port)
+ *
+ * Used by  test/faults/kill_storm.test.ts (small), run.ts (whole); npx tsx test/soak/storm.ts '{...}'
+ * Owns     the program, its clients and a file, all given back
+ */
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { random } from '../random/sequences';
+import { Program, root } from '../support/program';
+import { fdsOf, rssOf } from './proc';
+
+export interface StormOptions {
+  readonly kind?: 'ours' | 'stock';
+  readonly policy: 'rr' | 'none';
+  readonly dialect?: 'pipelined' | 'node';
+  readonly workers?: number;
+  readonly clients?: number;
+  /** The storm ends after so many kills. */
+  readonly kills: number;
+  /** Milliseconds between two kills. */
+  readonly every?: number;
+  /** Milliseconds after which a client counts as hung. */
+  readonly deadline?: number;
+  readonly seed?: number;
+}
+
+export interface Storm {
+  readonly kills: number;
+  readonly served: number;
+  readonly reset: number;
+  readonly refused: number;
+  readonly hung: number;
+  readonly twice: number;
+  /** Did the primary end before it was told to, and what did it say? */
+  readonly died: string | null;
+  readonly fds: readonly [before: number, after: number];
+  readonly rss: readonly [before: number, after: number];
+}
+
+/** Milliseconds that a client waits when nobody listens, before it tries again. */
+const PAUSE = 5;
+
+export async function storm(options: StormOptions): Promise<Storm> {
+  const directory = mkdtempSync(path.join(tmpdir(), 'cluster-storm-'));
+  const record = path.join(directory, 'served');
+  const { kind = 'ours', policy, dialect, workers = 8 } = options;
+  const program = new Program(path.join(root, 'test/soak/cluster_program.js'), {
+    args: [JSON.stringify({ kind, policy, dialect, workers, port: await freePort() })], env: { RECORD: record }, deadline: 3_600_000,
+  });
+  try {
+    return await new Weather(program, options, record).blow();
+  } finally {
+    await program.stop('SIGTERM').catch(() => undefined);
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+class Weather {
+  readonly #program: Program;
+  readonly #options: Required<StormOptions>;
+  readonly #record: string;
+  readonly #counts = { served: 0, reset: 0, refused: 0, hung: 0 };
+  /** How often each port was a client's. */
+  readonly #ports = new Map<number, number>();
+  #over = false;
+  #kills = 0;
+
+  constructor(program: Program, options: StormOptions, record: string) {
+    this.#program = program;
+    this.#record = record;
+    this.#options = { kind: 'ours', dialect: 'pipelined', workers: 8, clients: 64, every: 100, deadline: 20_000, seed: 1, ...options };
+  }
+
+  async blow(): Promise<Storm> {
+    const { workers, clients } = this.#options;
+    await this.#settled();
+    const pid = this.#program.child.pid as number;
+    const port = Number(JSON.parse(this.#program.child.spawnargs.at(-1) as string).port);
+    const before = { fds: fdsOf(pid), rss: rssOf(pid) };
+    const running = Array.from({ length: clients }, () => this.#client(port));
+    await this.#kill();
+    this.#over = true;
+    await Promise.all(running);
+    const died = this.#diedOf();
+    if (died === null) {
+      await this.#settled();
+      // The channel of a worker that was killed is read to its end in turns of their own.
+      for (const end = performance.now() + 10_000; fdsOf(pid) > before.fds && performance.now() < end;) await new Promise((resolve) => setImmediate(resolve));
+    }
+    const after = died === null ? { fds: fdsOf(pid), rss: rssOf(pid) } : { fds: 0, rss: 0 };
+    void workers;
+    return { kills: this.#kills, ...this.#counts, twice: this.#twice(), died, fds: [before.fds, after.fds], rss: [before.rss, after.rss] };
+  }
+
+  #diedOf(): string | null {
+    const { exitCode, signalCode } = this.#program.child;
+    return exitCode === null && signalCode === null ? null : `${signalCode ?? exitCode}: ${this.#program.output.slice(-2000)}`;
+  }
+
+  #lines(what: string): RegExpMatchArray[] {
+    return [...this.#program.output.matchAll(new RegExp(`^${what} (\\d+)(?: (\\d+))?$`, 'gm'))];
+  }
+
+  /** The pids of the workers that have not ended. */
+  #alive(): number[] {
+    const ended = new Set(this.#lines('exit').map((line) => line[1]));
+    return this.#lines('fork').filter((line) => !ended.has(line[1] as string)).map((line) => Number(line[2]));
+  }
+
+  /** Waits until as many workers as there should be listen. */
+  async #settled(): Promise<void> {
+    const listens = (): boolean => {
+      const ended = new Set(this.#lines('exit').map((line) => line[1]));
+      return this.#lines('listening').filter((line) => !ended.has(line[1] as string)).length === this.#options.workers;
+    };
+    while (!listens() && this.#diedOf() === null) await once(this.#program.child.stdout as NodeJS.ReadableStream, 'data', { signal: AbortSignal.timeout(60_000) }).catch((error) => {
+      if (this.#diedOf() === null && !listens()) throw error;
+    });
+  }
+
+  #kill(): Promise<void> {
+    const next = random(this.#options.seed);
+    return new Promise((resolve) => {
+      const timer = setInterval(() => {
+        if (this.#kills >= this.#options.kills || this.#diedOf() !== null) {
+          clearInterval(timer);
+          return resolve();
+        }
+        const alive = this.#alive();
+        const victim = alive[Math.floor(next() * alive.length)];
+        if (victim === undefined) return;
+        try {
+          process.kill(victim, 'SIGKILL');
+          this.#kills++;
+        } catch {
+          return; // It has ended, and its primary has not said so yet.
+        }
+      }, this.#options.every);
+    });
+  }
+
+  /** One client after the other, until the storm is over. */
+  async #client(port: number): Promise<void> {
+    while (!this.#over && this.#diedOf() === null) {
+      const outcome = await this.#connect(port);
+      this.#counts[outcome]++;
+      if (outcome === 'refused') await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    }
+  }
+
+  #connect(port: number): Promise<'served' | 'reset' | 'refused' | 'hung'> {
+    return new Promise((resolve) => {
+      const socket = net.connect(port, '127.0.0.1');
+      let said = '';
+      let connected = false;
+      const timer = setTimeout(() => {
+        resolve('hung');
+        socket.destroy();
+      }, this.#options.deadline);
+      socket.setEncoding('utf8').on('data', (text: string) => { said += text; });
+      socket.on('connect', () => {
+        connected = true;
+        const local = socket.localPort as number;
+        this.#ports.set(local, (this.#ports.get(local) ?? 0) + 1);
+        socket.write('hello');
+      });
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        clearTimeout(timer);
+        resolve(said === 'hello' ? 'served' : connected ? 'reset' : 'refused');
+      });
+    });
+  }
+
+  #twice(): number {
+    const seen = new Map<number, number>();
+    for (const line of readFileSync(this.#record, 'utf8').trim().split('\n')) seen.set(Number(line), (seen.get(Number(line)) ?? 0) + 1);
+    let twice = 0;
+    // A connection that broke before the client knew that it had one has a port that nobody counted.
+    for (const [port, count] of seen) if (this.#ports.has(port)) twice += Math.max(0, count - (this.#ports.get(port) as number));
+    return twice;
+  }
+}
+
+/** A port that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+if (require.main === module) void storm(JSON.parse(process.argv[2] as string)).then(console.log);
