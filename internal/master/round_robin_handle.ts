@@ -271,7 +271,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
   #refused(seat: Seat<Peer>): void {
     this.#refusals++;
     this.#refusers.add(seat);
-    if (this.#rest !== undefined || (this.#refusals < REFUSALS && this.#refusers.size < this.#rotation.size)) return;
+    if (this.#rest !== undefined || (this.#refusals < REFUSALS && !this.#rotation.every((one) => this.#refusers.has(one)))) return;
     this.#rest = setTimeout(() => this.#endRest(), REST_MS);
   }
 

@@ -122,6 +122,10 @@ export class Rotation<Worker> {
     return this.#scheme.counts;
   }
 
+  every(test: (seat: Seat<Worker>) => boolean): boolean {
+    return this.#seats.every(test);
+  }
+
   has(worker: Worker): boolean {
     return this.#seats.some((seat) => seat.worker === worker);
   }

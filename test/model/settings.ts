@@ -17,14 +17,15 @@ const lives: Setting = { dialects: pipelined, connections: 1, asks: 1, young: tr
 export const small: Record<string, Setting> = {
   'places': places,
   'places, with workers that answer slowly': { ...places, young: false },
-  'places, with a stock worker': { ...places, dialects: both },
-  'places, and the primary closes channels': { ...withProgram, connections: 2, without: ['announce', 'exited', 'end', 'disconnect'] },
+  'places, with a stock worker': { ...places, connections: 2, dialects: both },
   'places, and writes are told late': late,
   'lives': { ...lives, without: ['end', 'cut', 'announce'] },
 };
 
 export const whole: Record<string, Setting> = {
   ...small,
+  'places, with a stock worker and three connections': { ...places, dialects: both },
+  'places, and the primary closes channels': { ...withProgram, connections: 2, without: ['announce', 'exited', 'end', 'disconnect'] },
   'places, with stock workers only': { ...places, dialects: node },
   'places, with stock workers only, writes told late': { ...late, dialects: node },
   'places, with a stock worker, writes told late': { ...late, dialects: both },

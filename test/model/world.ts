@@ -185,6 +185,8 @@ export class World {
   readonly #connections: Connection[] = [];
   /** The queue, as the trace tells it. */
   readonly #queue: Connection[] = [];
+  /** Who has refused since the last rest, for the hash: the primary counts them too. */
+  readonly #refusers = new Set<Child>();
   /** Whose turn is the longest ago, first. */
   #turns: Child[] = [];
   /** Binds in progress, the oldest first; all but the last were abandoned. */
@@ -195,6 +197,7 @@ export class World {
   constructor(setting: Setting) {
     this.#setting = setting;
     current = this;
+    timers = [];
     installPrimary(this.#cluster);
     for (const [at, dialect] of setting.dialects.entries()) {
       this.#cluster.setupPrimary({ dialect, exec: 'none' });
@@ -226,6 +229,7 @@ export class World {
     const steps: Step[] = [];
     const { without = [] } = this.#setting;
     if (this.#binds.length > 0) steps.push('bound', ...(this.#setting.bindFails ? ['unbound'] : []));
+    if (timers.length > 0) steps.push('rest');
     if (this.#listening?.closes === 0 && this.#connections.length < this.#setting.connections) steps.push('accept');
     for (const child of this.#children) for (const what of this.#possible(child)) steps.push(`${what}:${child.name}`);
     return steps.filter((step) => !without.includes(step.split(':')[0] as string));
@@ -278,6 +282,9 @@ export class World {
 
   #happens(what: string): void {
     switch (what) {
+      case 'rest':
+        this.#refusers.clear();
+        return timers.shift()?.call();
       case 'accept': {
         const connection = new Connection(this.#connections.length + 1);
         this.#connections.push(connection);
@@ -412,6 +419,7 @@ export class World {
     this.#listening?.onconnection?.(0, connection);
     runTicks();
     for (let round = 0; round < 100 && connection.servedBy === null; round++) {
+      timers.shift()?.call();
       for (const child of this.#children) {
         if (child.name === liar || !child.open) continue;
         for (const sent of child.untold.splice(0)) sent.written(null);
@@ -466,9 +474,11 @@ export class World {
         this.#queue.push(connection);
         return;
       case 'rejected':
+      case 'unsent':
       case 'reclaimed':
         must(connection.place === 'in flight', `S1: connection ${fd} comes back from a worker that it was in flight to`);
         connection.place = 'queued';
+        if (event !== 'reclaimed') this.#refusers.add(connection.holder as Child);
         connection.holder = null;
         if (event === 'rejected') return void this.#queue.push(connection);
         return void this.#queue.unshift(connection);
@@ -487,7 +497,8 @@ export class World {
     const seated = this.#children.filter((child) => child.seated);
     if (this.#queue.length > 0) {
       must(seated.length > 0, 'S6: a connection waits only while somebody listens');
-      for (const child of seated) must(!child.connected || !this.#hasRoom(child), `S5: connection ${this.#queue[0]?.fd} waits although ${child.name} has room`);
+      // Nobody takes anything: they are asked again after a rest.
+      for (const child of timers.length > 0 ? [] : seated) must(!child.connected || !this.#hasRoom(child), `S5: connection ${this.#queue[0]?.fd} waits although ${child.name} has room`);
     }
     if (this.#listening !== null) must(this.#listening.closes === (seated.length > 0 ? 0 : 1), 'P2: the address is open exactly while a worker listens there, and closed once');
     if (this.#listening?.closes === 1) this.#listening = null;
@@ -534,9 +545,9 @@ export class World {
       [child.connected, child.endedHere, child.endTold, child.exitCode !== null, child.alive, child.open, child.listens, child.announced,
         child.seated, child.waits, child.left, child.announcedRead, child.gone].map(Number).join(''),
       child.asks, child.events.at(-1) ?? '', child.dialect[0], this.#inFlight(child), child.down.length, child.up.map(({ label }) => label).join(','),
-      child.untold.map(({ taken }) => Number(taken)).join(''), this.#turns.indexOf(child),
+      child.untold.map(({ taken }) => Number(taken)).join(''), this.#turns.indexOf(child), Number(this.#refusers.has(child)),
     ].join(' '));
-    return [...children.sort(), this.#connections.length, this.#queue.length, this.#binds.length, this.#listening === null ? '' : 'open'].join('|');
+    return [...children.sort(), this.#connections.length, this.#queue.length, this.#binds.length, this.#listening === null ? '' : 'open', timers.length].join('|');
   }
 }
 
@@ -548,6 +559,24 @@ const keyOf = (): string => (Number.parseInt(process.versions.node, 10) < 22 ? `
 let current: World | null = null;
 let nextChild: Child | null = null;
 let ticks: (() => void)[] = [];
+/** The rests that are taken. */
+let timers: Timer[] = [];
+
+class Timer {
+  readonly call: () => void;
+
+  constructor(call: () => void) {
+    this.call = call;
+  }
+
+  refresh(): this {
+    return this;
+  }
+
+  unref(): this {
+    return this;
+  }
+}
 let strict = true;
 
 function runTicks(): void {
@@ -560,6 +589,7 @@ export function inMemory<Result>({ young, lenient = false }: Setting, explore: (
   const face = compiled<{ channelOf: unknown }>('internal/channel/process_face.js');
   const trace = (event: unknown): void => current?.traced(event as HandleTrace);
   const before = { fork: spawn.fork, channelOf: face.channelOf, nextTick: process.nextTick, on: process.on, env: process.env, createServer: net.createServer };
+  const { setTimeout: start, clearTimeout: stop } = globalThis;
   let now = 0;
   strict = !lenient;
   spawn.fork = () => nextChild;
@@ -569,6 +599,8 @@ export function inMemory<Result>({ young, lenient = false }: Setting, explore: (
   process.env = {}; // Copied by each fork, which takes a while with Node's own.
   net.createServer = (() => (current as World).serverMade()) as never;
   performance.now = () => (young ? 0 : (now += 1000));
+  globalThis.setTimeout = ((call: () => void) => timers[timers.push(new Timer(call)) - 1]) as never;
+  globalThis.clearTimeout = ((timer: unknown) => { timers = timers.filter((one) => one !== timer); }) as never;
   diagnostics.subscribe('cluster-internals:handle', trace);
   try {
     return explore();
@@ -579,7 +611,9 @@ export function inMemory<Result>({ young, lenient = false }: Setting, explore: (
     Object.assign(process, { nextTick: before.nextTick, on: before.on, env: before.env });
     net.createServer = before.createServer;
     Reflect.deleteProperty(performance, 'now');
+    Object.assign(globalThis, { setTimeout: start, clearTimeout: stop });
     current = nextChild = null;
     ticks = [];
+    timers = [];
   }
 }
