@@ -307,8 +307,9 @@ export class Channel {
   }
 
   readonly #ended = (): void => {
-    // A listener threw, and the rest of what came is told in a tick behind this one.
-    if (this.#inbox.length > 0) return this.#inbox.push(this.#ended);
+    // The rest of what came is told in a tick behind this one: a listener threw, or the acknowledgement
+    // that ended this channel was not the last of its read.
+    if (this.#inbox.length > 0) return process.nextTick(this.#ended);
     this.#pipe.close();
     for (const handle of this.#arrived.splice(0)) handle.close();
     this.#sink.closed();

@@ -11,7 +11,10 @@ const EVERY = 5;
 /** Programs at a time. */
 const PROGRAMS = 3;
 
-const chosen = allFaults().filter((_, at) => at % EVERY === 0);
+/** The primary looped for ever: the acknowledgement that ended its draining channel had a message behind it. */
+const REGRESSION = 'close the worker after NewConnection is sent, node';
+
+const chosen = allFaults().filter((fault, at) => at % EVERY === 0 || nameOf(fault) === REGRESSION);
 const ofWorkers = chosen.filter(({ victim }) => victim === 'worker');
 
 test('the messages are read from messages.ts; one that nothing makes come is told', () => {
