@@ -18,7 +18,7 @@ function runWorker(): void {
     if (incoming.url === '/fail') response.end('soon', () => setImmediate(() => { throw new Error('a bug'); }));
     else response.end('served');
   });
-  graceful(server, { timeoutMs: 5_000, onFatal: () => undefined });
+  graceful(server, { timeoutMs: 30_000, onFatal: () => undefined });
   server.listen(0, '127.0.0.1');
 }
 
