@@ -1,5 +1,5 @@
 // node cycles_program.js '{"cycles":1000,"connections":100000}': forks and ends workers, some of them by
-// force, then serves connections. Prints { cycles, connections, failed, fds: [before, after], samples: [[ms, rss, fds]] }.
+// force, then serves connections. Prints { cycles, connections, failed, fds: [before, after] }.
 const { readdirSync } = require('node:fs');
 const net = require('node:net');
 const cluster = require('../../dist/lib/cluster.js');
@@ -16,9 +16,6 @@ if (cluster.isWorker) {
 async function main({ cycles, connections }) {
   cluster.setupPrimary({ exec: __filename, args: [] });
   const once = (emitter, event) => new Promise((resolve) => emitter.once(event, resolve));
-  const begun = performance.now();
-  const samples = [];
-  const sample = setInterval(() => samples.push([Math.round(performance.now() - begun), process.memoryUsage.rss(), fds()]), 250);
   const steady = cluster.fork({ PORT: '0' });
   const { port } = await once(steady, 'listening');
   let failed = 0;
@@ -37,8 +34,7 @@ async function main({ cycles, connections }) {
   }));
   await serve(port, connections, () => failed++);
   for (const end = performance.now() + 10_000; fds() > before && performance.now() < end;) await new Promise((resolve) => setTimeout(resolve, 20));
-  clearInterval(sample);
-  console.log(JSON.stringify({ cycles, connections, failed, fds: [before, fds()], samples }));
+  console.log(JSON.stringify({ cycles, connections, failed, fds: [before, fds()] }));
   steady.disconnect();
 }
 

@@ -20,6 +20,7 @@ import path from 'node:path';
 
 const minutes = Number(process.argv[2] ?? 1);
 if (!(minutes > 0)) throw new Error('npm run soak -- [minutes]');
+/** The full sizes take some eight minutes; from ten on there are at least five for the last storm. */
 const full = minutes >= 10;
 /** Part of the full size, of which ten minutes are one. */
 const part = (size: number, least: number): number => (full ? size : Math.max(least, Math.round((size * minutes) / 10)));
@@ -30,16 +31,18 @@ const HOUR = 3_600_000;
 
 const storms: StormOptions[] = (['rr', 'none'] as const).flatMap((policy) => (['pipelined', 'node'] as const).map((dialect) => ({ policy, dialect, kills: 0 })));
 const sum = { kills: 0, served: 0, reset: 0, hung: 0, twice: 0, deaths: 0, fds: 0, storms: 0 };
-/** Per storm of the longest kind: RSS growth in MB per minute is told by the cycles below. */
-async function storming(kills: number, seed: number, kinds = storms): Promise<void> {
+async function storming(kills: number, seed: number, kinds = storms): Promise<Storm[]> {
+  const all: Storm[] = [];
   for (const kind of kinds) {
     const seen: Storm = await storm({ ...kind, kills, seed });
     sum.storms++;
+    all.push(seen);
     for (const name of ['kills', 'served', 'reset', 'hung', 'twice'] as const) sum[name] += seen[name];
     if (seen.died !== null) sum.deaths++;
     else sum.fds += Math.max(0, seen.fds[1] - seen.fds[0]);
     say(`storm ${kind.policy} ${kind.dialect}: ${seen.kills} kills, ${seen.served} served, ${seen.reset} reset, ${seen.hung} hung, ${seen.twice} twice${seen.died === null ? '' : `, died ${seen.died}`}`);
   }
+  return all;
 }
 
 async function program<Result>(file: string, options: object): Promise<Result> {
@@ -55,16 +58,11 @@ async function messages(count: number): Promise<void> {
 }
 
 async function cycles(count: number, connections: number): Promise<void> {
-  const seen = await program<{ failed: number; fds: [number, number]; samples: [number, number, number][] }>('cycles_program.js', { cycles: count, connections });
-  const rss = slope(seen.samples.map(([ms, bytes]) => [ms / 60_000, bytes / 2 ** 20]));
-  const fds = slope(seen.samples.map(([ms, , open]) => [ms / 60_000, open]));
-  say(`${count} forks, ${connections} connections: ${seen.failed} failed, fds ${seen.fds.join(' → ')}, RSS ${rss.toFixed(2)} MB/min`);
+  const seen = await program<{ failed: number; fds: [number, number] }>('cycles_program.js', { cycles: count, connections });
+  say(`${count} forks, ${connections} connections: ${seen.failed} failed, fds ${seen.fds.join(' → ')}`);
   figures.push(
     { figure: `connections that failed, of ${connections}`, value: seen.failed, exactly: 0 },
     { figure: `fds more after ${count} fork/exit cycles and ${connections} connections`, value: seen.fds[1] - seen.fds[0], most: 0 },
-    // A short run has not come to its steady state: only the long one is held to it.
-    { figure: "slope of the primary's RSS over the last half, MB/min", value: rss, ...(full ? { most: 1 } : {}) },
-    { figure: "slope of the primary's fds over the last half, per minute", value: fds, ...(full ? { most: 1 } : {}) },
   );
 }
 
@@ -103,19 +101,22 @@ function model(): void {
 
 // A cycle of reloads (issue E: lib/supervisor.ts) belongs here: `await reloads(part(100, 5))`.
 async function main(): Promise<void> {
-  let round = 1;
-  await storming(part(600, 20), round);
+  await storming(part(600, 20), 1);
   for (let short = 0; short < 20; short++) await storming(20, 100 + short, storms.slice(short % 4, (short % 4) + 1));
   await messages(part(1_000_000, 50_000));
   await cycles(part(1000, 50), part(100_000, 5000));
   fuzzing(1, part(100_000, 5000));
   model();
   await faults();
-  // What is left of the time: more weather, more cases.
-  while ((performance.now() - begun) / 60_000 < minutes) {
-    await storming(50, ++round);
-    fuzzing(round * 1_000_000, 2000);
-  }
+  // What is left of the time, half a minute at least: one primary in one storm, whose growth is measured.
+  const left = Math.max(full ? 5 : 0.5, minutes - (performance.now() - begun) / 60_000);
+  const [last] = await storming(Math.round(left * 600), 2, storms.slice(0, 1));
+  const samples = last?.samples ?? [];
+  figures.push(
+    // A short storm has not come to its steady state: only a long one is held to it.
+    { figure: `slope of the primary's RSS over the last half of a storm of ${left.toFixed(1)} min, MB/min`, value: slope(samples.map(([at, rss]) => [at, rss])), ...(left >= 5 ? { most: 1 } : {}) },
+    { figure: "slope of the primary's fds there, per minute", value: slope(samples.map(([at, , fds]) => [at, fds])), ...(left >= 5 ? { most: 2 } : {}) },
+  );
   figures.unshift(
     { figure: 'clients served in storms', value: sum.served }, { figure: 'clients reset in storms: their worker was killed', value: sum.reset },
     { figure: `clients hung, in ${sum.kills} kills`, value: sum.hung, exactly: 0 }, { figure: 'connections served twice', value: sum.twice, exactly: 0 },

@@ -46,6 +46,8 @@ export interface Storm {
   readonly died: string | null;
   readonly fds: readonly [before: number, after: number];
   readonly rss: readonly [before: number, after: number];
+  /** The primary during the storm: minutes since its begin, MB, fds. */
+  readonly samples: readonly (readonly [minutes: number, rss: number, fds: number])[];
 }
 
 /** Milliseconds that a client waits when nobody listens, before it tries again. */
@@ -73,6 +75,7 @@ class Weather {
   readonly #counts = { served: 0, reset: 0, refused: 0, hung: 0 };
   /** How often each port was a client's. */
   readonly #ports = new Map<number, number>();
+  readonly #samples: [number, number, number][] = [];
   #over = false;
   #kills = 0;
 
@@ -83,7 +86,7 @@ class Weather {
   }
 
   async blow(): Promise<Storm> {
-    const { workers, clients } = this.#options;
+    const { clients } = this.#options;
     await this.#settled();
     const pid = this.#program.child.pid as number;
     const port = Number(JSON.parse(this.#program.child.spawnargs.at(-1) as string).port);
@@ -99,8 +102,7 @@ class Weather {
       for (const end = performance.now() + 10_000; fdsOf(pid) > before.fds && performance.now() < end;) await new Promise((resolve) => setImmediate(resolve));
     }
     const after = died === null ? { fds: fdsOf(pid), rss: rssOf(pid) } : { fds: 0, rss: 0 };
-    void workers;
-    return { kills: this.#kills, ...this.#counts, twice: this.#twice(), died, fds: [before.fds, after.fds], rss: [before.rss, after.rss] };
+    return { kills: this.#kills, ...this.#counts, twice: this.#twice(), died, fds: [before.fds, after.fds], rss: [before.rss, after.rss], samples: this.#samples };
   }
 
   #diedOf(): string | null {
@@ -131,12 +133,15 @@ class Weather {
 
   #kill(): Promise<void> {
     const next = random(this.#options.seed);
+    const begun = performance.now();
+    const pid = this.#program.child.pid as number;
     return new Promise((resolve) => {
       const timer = setInterval(() => {
         if (this.#kills >= this.#options.kills || this.#diedOf() !== null) {
           clearInterval(timer);
           return resolve();
         }
+        this.#samples.push([(performance.now() - begun) / 60_000, rssOf(pid) / 2 ** 20, fdsOf(pid)]);
         const alive = this.#alive();
         const victim = alive[Math.floor(next() * alive.length)];
         if (victim === undefined) return;
@@ -203,4 +208,4 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-if (require.main === module) void storm(JSON.parse(process.argv[2] as string)).then(console.log);
+if (require.main === module) void storm(JSON.parse(process.argv[2] as string)).then(({ samples: _samples, ...seen }) => console.log(seen));
