@@ -286,6 +286,8 @@ describe('R-5: handing off', () => {
 
 describe('a worker is lost', () => {
   test('R-8, D3: what was in flight to it goes back to the head, in order, before what was queued', async () => {
+    // However long the connections take to come, the worker was heard of just now.
+    vi.spyOn(performance, 'now').mockReturnValue(1);
     const subject = new Subject();
     const [dying, other] = [new FakeWorker(1), new FakeWorker(2, 'node')];
     subject.add(dying);
