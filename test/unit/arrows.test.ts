@@ -18,7 +18,6 @@ const allowed: Record<string, readonly string[]> = {
   'internal/role': ['internal/seat', 'internal/seated', 'internal/master/', 'internal/child/', 'internal/channel/inherited'],
   'internal/seat': ['internal/seated'],
   'internal/seated': [],
-  // A build step: it reads what the compiler wrote.
   // A build step: it runs what it has put together.
   'internal/bundle': ['internal/role', 'internal/child/entry'],
   // The first code of a worker is a door as those of lib are: it takes the seat.
