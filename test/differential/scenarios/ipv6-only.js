@@ -1,15 +1,16 @@
 // Covers: N-4, N-5, R-2, M-1
-// ipv6Only with and without a host: whom the port answers.
+// ipv6Only with and without a host: whom the port answers. On ports of its own: one that the kernel
+// gives for IPv6 alone may be another program's for IPv4, which then answers.
 'use strict';
 const cluster = require('node:cluster');
 const net = require('node:net');
-const { see, watchCluster, forkListening, next, gone } = require('../observe');
+const { see, watchCluster, forkListening, next, gone, ownPort } = require('../observe');
 
 const ways = [{}, { ipv6Only: true }, { host: '::' }, { host: '::', ipv6Only: true }, { host: '127.0.0.1', ipv6Only: true }];
 if (cluster.isPrimary) primary();
 else {
   const server = net.createServer((socket) => socket.end('hello'));
-  server.listen({ port: 0, ...ways[process.env.WAY] }, () => see('self', 'listening', server.address(), server._connectionKey));
+  server.listen({ port: ownPort(Number(process.env.WAY)), ...ways[process.env.WAY] }, () => see('self', 'listening', server.address(), server._connectionKey));
 }
 
 async function primary() {
