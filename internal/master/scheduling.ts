@@ -19,9 +19,10 @@
  * other: what they say is done, and waits in that worker's pipe, up to MOST; then it is as if that one
  * were not there.
  *
- * Waking. A worker that is woken for one connection costs more than the connection. When more workers
- * than AWAKE have something in flight, two for each processor, round robin fills those that answer
- * before it wakes another: with 16 workers on 2 processors a connection costs what it does with 2.
+ * Waking. A worker that is woken for one connection costs more than the connection. Where more workers
+ * than CROWD listen, two for each processor, and AWAKE of them are awake, one for each processor but
+ * the primary's, round robin fills those before it wakes another. Awake is who was woken, or has
+ * answered, less than FRESH_MS ago: one that turns out to be blocked strands what came in that time.
  *
  * Owns     who listens on one address, and how many hand-offs each has in flight there
  * Used by  round_robin_handle.ts; settings.ts checks what a program asks for
@@ -40,8 +41,11 @@ export const WINDOW = 16;
 export const MOST = 1024;
 /** Milliseconds without a sign of life after which a worker gets no second connection. */
 const YOUNG_MS = 10;
-/** So many workers may be woken before those that are awake get more than one. */
-const AWAKE = Math.max(4, 2 * availableParallelism());
+/** Where more workers listen, those that are awake are filled before another is woken. */
+const CROWD = Math.max(4, 2 * availableParallelism());
+const AWAKE = Math.max(1, availableParallelism() - 1);
+/** Milliseconds after which a worker that has not answered does not count as awake. */
+const FRESH_MS = 1;
 
 /** A client, as a scheduling function sees it; without an address on a unix socket. */
 export interface Client {
@@ -175,34 +179,44 @@ function hasRoom(seat: Seat<unknown>, now: number): boolean {
 }
 
 function roundRobin<Worker>(seats: readonly Seat<Worker>[]): Seat<Worker> | null {
-  let best: Seat<Worker> | null = null;
-  let busy = 0;
+  const awake = seats.length > CROWD && enoughAreAwake(seats) ? least(seats, inFlight, isAwake) : null;
+  if (awake !== null) return awake;
+  let idle: Seat<Worker> | null = null;
   for (const seat of seats) {
-    if (seat.retired) continue;
-    if (seat.inFlight > 0) busy++;
-    else if (best === null || seat.turn < best.turn) best = seat;
+    if (seat.inFlight === 0 && !seat.retired && (idle === null || seat.turn < idle.turn)) idle = seat;
   }
-  if (best === null) return least(seats, inFlight);
-  return busy < AWAKE ? best : least(seats, inFlightOfAwake) ?? best;
+  return idle ?? least(seats, inFlight, hasRoom);
+}
+
+/** It has work, room, and will get to it: nothing has to be woken. */
+function isAwake(seat: Seat<unknown>, now: number): boolean {
+  return seat.inFlight > 0 && hasRoom(seat, now) && now - seat.heard < FRESH_MS;
+}
+
+function enoughAreAwake(seats: readonly Seat<unknown>[]): boolean {
+  const now = performance.now();
+  let awake = 0;
+  for (const seat of seats) if (isAwake(seat, now)) awake++;
+  return awake >= AWAKE;
 }
 
 const inFlight = (seat: Candidate): number => seat.inFlight;
-/** An idle worker comes after all others that have room. */
-const inFlightOfAwake = (seat: Candidate): number => seat.inFlight || Number.MAX_VALUE;
 
 function leastConnections<Worker>(seats: readonly Seat<Worker>[]): Seat<Worker> | null {
-  return least(seats, load);
+  return least(seats, load, hasRoom);
 }
 
 const load = ({ open, inFlight, weight }: Candidate): number => (open + inFlight) / weight;
 
-/** Of the seats that have room the one with the least; among equals the one that has waited longest. */
-function least<Worker>(seats: readonly Seat<Worker>[], measure: (seat: Candidate) => number): Seat<Worker> | null {
+/** Of the seats that pass the test the one with the least; among equals the one that has waited longest. */
+function least<Worker>(
+  seats: readonly Seat<Worker>[], measure: (seat: Candidate) => number, test: (seat: Seat<unknown>, now: number) => boolean,
+): Seat<Worker> | null {
   const now = performance.now();
   let best: Seat<Worker> | null = null;
   let fewest = Number.POSITIVE_INFINITY;
   for (const seat of seats) {
-    if (!hasRoom(seat, now)) continue;
+    if (!test(seat, now)) continue;
     const measured = measure(seat);
     if (measured < fewest || (measured === fewest && seat.turn < (best as Seat<Worker>).turn)) {
       best = seat;

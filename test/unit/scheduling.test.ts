@@ -6,7 +6,8 @@ import { seeded } from '../support/children';
 import { FakeConnection } from '../support/cluster_fakes';
 
 /** As in scheduling.ts. */
-const AWAKE = Math.max(4, 2 * availableParallelism());
+const CROWD = Math.max(4, 2 * availableParallelism());
+const AWAKE = Math.max(1, availableParallelism() - 1);
 
 /** What the rules take for the time. */
 let now = 1000;
@@ -120,8 +121,8 @@ test.each([1, 2, 3, 4, 5])('property, seed %i: nobody exceeds its window, the le
     } else {
       const room = model.filter(({ inFlight, window }) => inFlight < window);
       const awake = room.filter(({ inFlight }) => inFlight > 0);
-      // Enough are awake: they are filled before another is woken.
-      const free = awake.length > 0 && model.filter(({ inFlight }) => inFlight > 0).length >= AWAKE ? awake : room;
+      // In a crowd those that are awake are filled before another is woken. No time passes here.
+      const free = awake.length >= AWAKE && model.length > CROWD ? awake : room;
       const fewest = Math.min(...free.map(({ inFlight }) => inFlight));
       const expected = free.find(({ inFlight }) => inFlight === fewest);
       const seat = rotation.next(connection);
@@ -165,6 +166,43 @@ describe('the window', () => {
       expect(seats.map(({ worker }) => worker)).not.toContain('stalled');
       for (const seat of seats) rotation.settled(seat, true);
     }
+  });
+});
+
+describe('waking', () => {
+  const crowd = (count: number): Rotation<number> => ruled('round-robin', count);
+
+  test('in a crowd what arrives at once fills those that were woken, then wakes the next', () => {
+    const rotation = crowd(CROWD + 1);
+    const picks = Array.from({ length: 16 * AWAKE + 1 }, () => rotation.next(connection)?.worker as number);
+    expect(new Set(picks.slice(0, 16 * AWAKE)).size).toBe(AWAKE);
+    expect(picks.at(-1)).toBe(AWAKE + 1);
+  });
+
+  test('one that has not answered for a millisecond is not awake: the next one is woken', () => {
+    const rotation = crowd(CROWD + 1);
+    const silent = Array.from({ length: AWAKE + 1 }, () => rotation.next(connection) as Seat<number>);
+    expect(silent.map(({ worker }) => worker), 'the first one got two').toEqual([...silent.keys()].map((at) => (at % AWAKE) + 1));
+    now += 1;
+    expect(picked(rotation as unknown as Rotation<string>)).toBe(AWAKE + 1);
+    rotation.settled(silent[0] as Seat<number>, true);
+    const next = AWAKE > 2 ? AWAKE + 2 : 1;
+    expect(rotation.next(connection)?.worker, 'it has one left, and has answered just now').toBe(next);
+  });
+
+  test('where there is no crowd everybody is woken first', () => {
+    const rotation = crowd(CROWD);
+    expect(Array.from({ length: CROWD }, () => rotation.next(connection)?.worker)).toEqual(Array.from({ length: CROWD }, (_, at) => at + 1));
+  });
+
+  test('serial connections go round in a crowd, too', () => {
+    const rotation = crowd(CROWD + 1);
+    const picks = Array.from({ length: 2 * (CROWD + 1) }, () => {
+      const seat = rotation.next(connection) as Seat<number>;
+      rotation.settled(seat, true);
+      return seat.worker;
+    });
+    expect(picks).toEqual(Array.from({ length: 2 * (CROWD + 1) }, (_, at) => (at % (CROWD + 1)) + 1));
   });
 });
 
