@@ -1,49 +1,66 @@
 /**
- * Build step: puts `child/preload.js` and all that it loads into one file, and keeps what V8 makes of
- * it. A worker runs that before its app; finding, reading and compiling sixteen files instead costs
- * it 6 ms of its start.
+ * Build step: puts a worker's preload, and a primary's role, with all that each of them loads, into one
+ * file each, and keeps what V8 makes of it; compiled.ts says what for.
  *
- * Used by  `npm run build`, after the compiler; child/entry.ts runs what it makes
- * Never    changes the code: each module stays a function of its own, run when it is first required
+ * Used by  `npm run build`, after the compiler
+ * Never    changes the code: each module stays a function of its own, run when it is first required;
+ *          puts a file of child/ into a primary
  */
 import type { Cluster } from 'node:cluster';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
-import { clusterObject } from './role';
+import { compiledFile } from './compiled';
+import { bundle as roleBundle, compiledRole, loadRole } from './primary_entry';
+import { occupiedSeat } from './seated';
 
-const cluster = clusterObject(false) as Cluster;
-const preload = path.join(__dirname, 'child/preload.js');
+const preloadBundle = path.join(__dirname, 'child/preload.bundle.js');
+const child = path.join(__dirname, 'child/');
 
-if (cluster.isPrimary) {
-  writeFileSync(preload.replace(/js$/, 'bundle.js'), bundle(preload));
-  cluster.fork();
-} else {
-  // A worker that listens has run, and so compiled, what every worker runs.
-  createServer().listen(0, '127.0.0.1', () => {
-    const { script, compiledFile } = require('./child/entry') as typeof import('./child/entry');
-    writeFileSync(compiledFile, script.createCachedData());
-    cluster.worker?.kill();
+const worker = occupiedSeat() as Cluster | null;
+if (worker === null) {
+  write(roleBundle, 'role.js');
+  write(preloadBundle, 'child/preload.js');
+  const primary = loadRole().clusterObject(false) as Cluster;
+  // A primary and a worker that have gone through a life have compiled what every one of them runs.
+  primary.fork().on('exit', () => {
+    writeFileSync(compiledFile(roleBundle), compiledRole());
+    if (!existsSync(compiledFile(preloadBundle))) throw new Error('the worker of the build has not listened');
   });
+} else {
+  createServer().listen(0, '127.0.0.1', () => {
+    const { script } = require('./child/entry') as typeof import('./child/entry');
+    writeFileSync(compiledFile(preloadBundle), script.createCachedData());
+    worker.worker?.kill();
+  });
+}
+
+/** What V8 made of another text goes, on every Node: it might take a text of the same length for the same. */
+function write(file: string, entry: string): void {
+  for (const name of readdirSync(path.dirname(file))) {
+    if (name.startsWith(`${path.basename(file)}.`)) rmSync(path.join(path.dirname(file), name));
+  }
+  writeFileSync(file, bundle(path.join(__dirname, entry)));
 }
 
 function bundle(entry: string): string {
   const modules = new Map<string, string>();
   collect(entry, modules);
-  const bodies = [...modules].map(([file, code]) => `${nameOf(file)}(module, exports) {\n${code}\n},`);
-  return `(function (require, __filename) {
+  const bodies = [...modules].map(([file, code]) => `${nameOf(file)}(module, exports, __filename, __dirname) {\n${code}\n},`);
+  return `(function (require, $root) {
 'use strict';
-const modules = {
+const $modules = {
 ${bodies.join('\n')}
 };
-const loaded = {};
-function load(name) {
-  if (loaded[name]) return loaded[name].exports;
-  const module = loaded[name] = { exports: {} };
-  modules[name](module, module.exports);
+const $loaded = {};
+function $load(name) {
+  if ($loaded[name]) return $loaded[name].exports;
+  const module = $loaded[name] = { exports: {} };
+  const file = $root + name;
+  $modules[name](module, module.exports, file, file.slice(0, file.lastIndexOf('/')));
   return module.exports;
 }
-load(${nameOf(entry)});
+return $load(${nameOf(entry)});
 })`;
 }
 
@@ -54,8 +71,10 @@ function collect(file: string, modules: Map<string, string>): void {
   const code = withoutComments(readFileSync(file, 'utf8'));
   modules.set(file, code.replace(/\brequire\((["'])(\.[^"']+)\1\)/g, (_call, _quote, relative: string) => {
     const required = require.resolve(path.resolve(path.dirname(file), relative));
+    // The role of a worker under a stock primary: it is loaded from its own files.
+    if (required.startsWith(child) && !file.startsWith(child)) return `require(${JSON.stringify(`./${path.relative(__dirname, required)}`)})`;
     collect(required, modules);
-    return `load(${nameOf(required)})`;
+    return `$load(${nameOf(required)})`;
   }));
 }
 

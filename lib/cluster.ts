@@ -27,7 +27,7 @@ type ClusterInternals = Cluster & {
 
 /** In a worker the preload has put it into the seat, and nothing more is loaded. */
 function ownCluster(): ReturnType<typeof clusterObject> {
-  return occupiedSeat() ?? (require('../internal/role') as typeof import('../internal/role')).clusterObject(false);
+  return occupiedSeat() ?? (require('../internal/primary_entry') as typeof import('../internal/primary_entry')).loadRole().clusterObject(false);
 }
 
 const cluster = ownCluster() as unknown as ClusterInternals;

@@ -11,5 +11,5 @@ import { occupiedSeat } from '../internal/seated';
 // In a worker the preload has taken it. A worker thread has a cluster object of its own, always in the
 // primary's role, and forks nothing as a rule.
 if (occupiedSeat() === null && (require('node:worker_threads') as typeof import('node:worker_threads')).isMainThread) {
-  (require('../internal/role') as typeof import('../internal/role')).clusterObject(true);
+  (require('../internal/primary_entry') as typeof import('../internal/primary_entry')).loadRole().clusterObject(true);
 }

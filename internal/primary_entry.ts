@@ -1,0 +1,22 @@
+/**
+ * What a program loads that wants a cluster and has none in the seat: role.ts, from its bundle.
+ *
+ * Used by  lib/cluster.ts, lib/register.ts, bundle.ts
+ */
+import path from 'node:path';
+import type { Script } from 'node:vm';
+import { bundleScript, runBundle } from './compiled';
+
+/** Made by the build. */
+export const bundle = path.join(__dirname, 'role.bundle.js');
+let script: Script | undefined;
+
+/** Under tsx this file is a source, and there is no bundle. */
+export function loadRole(): typeof import('./role') {
+  if (__filename.endsWith('.ts')) return require('./role') as typeof import('./role');
+  script = bundleScript(bundle);
+  return runBundle(script, require) as typeof import('./role');
+}
+
+/** What V8 has compiled of it by now; for bundle.ts. */
+export const compiledRole = (): Buffer => (script as Script).createCachedData();
