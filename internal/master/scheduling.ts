@@ -14,10 +14,10 @@
  *
  * The window. One hand-off in flight per worker, as in Node, makes a worker wait a round trip between
  * connections; many strand connections in a worker that is busy for a second. So a worker may have up
- * to WINDOW in flight as long as it answers: when nothing has been heard of it for YOUNG_MS, it gets
- * no more than it has (one, if it had none, as in Node). `sticky` and functions name one worker and no
- * other: what they say is done, and waits in that worker's pipe, up to MOST; then it is as if that one
- * were not there.
+ * to WINDOW in flight as long as it answers: silent for FRESH_MS it comes after those that are not,
+ * silent for YOUNG_MS it gets no more than it has (one, if it had none, as in Node). `sticky` and
+ * functions name one worker and no other: what they say is done, and waits in that worker's pipe, up
+ * to MOST; then it is as if that one were not there.
  *
  * Waking. A worker that is woken for one connection costs more than the connection. Where more workers
  * than CROWD listen, two for each processor, and AWAKE of them are awake, one for each processor but
@@ -44,8 +44,10 @@ const YOUNG_MS = 10;
 /** Where more workers listen, those that are awake are filled before another is woken. */
 const CROWD = Math.max(4, 2 * availableParallelism());
 const AWAKE = Math.max(1, availableParallelism() - 1);
-/** Milliseconds after which a worker that has not answered does not count as awake. */
+/** Milliseconds for which a worker that was woken, or has answered, is thought to be awake. */
 const FRESH_MS = 1;
+/** So many connections more in flight does a worker seem to have that has been silent for that time. */
+const SILENT = 8;
 
 /** A client, as a scheduling function sees it; without an address on a unix socket. */
 export interface Client {
@@ -185,7 +187,12 @@ function roundRobin<Worker>(seats: readonly Seat<Worker>[]): Seat<Worker> | null
   for (const seat of seats) {
     if (seat.inFlight === 0 && !seat.retired && (idle === null || seat.turn < idle.turn)) idle = seat;
   }
-  return idle ?? least(seats, inFlight, hasRoom);
+  return idle ?? least(seats, burden, hasRoom);
+}
+
+/** One that is silent may be blocked: it gets a second connection when those that answer have many. */
+function burden({ inFlight, heard }: Seat<unknown>, now: number): number {
+  return now - heard < FRESH_MS ? inFlight : inFlight + SILENT;
 }
 
 /** It has work, room, and will get to it: nothing has to be woken. */
@@ -210,14 +217,14 @@ const load = ({ open, inFlight, weight }: Candidate): number => (open + inFlight
 
 /** Of the seats that pass the test the one with the least; among equals the one that has waited longest. */
 function least<Worker>(
-  seats: readonly Seat<Worker>[], measure: (seat: Candidate) => number, test: (seat: Seat<unknown>, now: number) => boolean,
+  seats: readonly Seat<Worker>[], measure: (seat: Seat<unknown>, now: number) => number, test: (seat: Seat<unknown>, now: number) => boolean,
 ): Seat<Worker> | null {
   const now = performance.now();
   let best: Seat<Worker> | null = null;
   let fewest = Number.POSITIVE_INFINITY;
   for (const seat of seats) {
     if (!test(seat, now)) continue;
-    const measured = measure(seat);
+    const measured = measure(seat, now);
     if (measured < fewest || (measured === fewest && seat.turn < (best as Seat<Worker>).turn)) {
       best = seat;
       fewest = measured;

@@ -149,6 +149,15 @@ describe('the window', () => {
     expect([picked(rotation), picked(rotation)]).toEqual(['a', 'a']);
   });
 
+  test('one that has been silent for a millisecond comes after those that answer', () => {
+    const rotation = seated({ silent: 16, a: 16, b: 16 });
+    rotation.next(connection);
+    now += 1;
+    const picks = Array.from({ length: 19 }, () => picked(rotation));
+    expect(picks.slice(0, 18), 'they have as much as it seems to have').not.toContain('silent');
+    expect(picks.at(-1)).toBe('silent');
+  });
+
   test('a connection that came back unanswered is no sign of life', () => {
     const rotation = seated({ a: 16 });
     const [first] = [rotation.next(connection) as Seat<string>, rotation.next(connection)];
