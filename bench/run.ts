@@ -29,7 +29,11 @@ async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean', default: false }, list: { type: 'boolean', default: false } } });
   if (values.list) return void rows.forEach(({ name, about }) => console.log(`${name.padEnd(12)}${about}`));
   const unknown = positionals.filter((name) => !rows.some((row) => row.name === name));
-  if (unknown.length > 0) throw new Error(`no such row: ${unknown.join(', ')}; there are ${rows.map(({ name }) => name).join(', ')}`);
+  if (unknown.length > 0) {
+    console.error(`no such row: ${unknown.join(', ')}; there are ${rows.map(({ name }) => name).join(', ')}`);
+    process.exitCode = 1;
+    return;
+  }
   const bench = new Bench(values.quick ? QUICK : FULL, progress);
   process.once('exit', () => bench.killNow());
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
