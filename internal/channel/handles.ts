@@ -2,9 +2,9 @@
  * fd ⇄ object. What an app may send beside a message, what of it crosses the pipe, and how the
  * receiver builds the same kind of object around the fd that arrived.
  *
- * Owns     a socket that was sent without `keepOpen` from `prepare` on: its object is empty, the
- *          native handle is ours until `release`, which closes it. All other handles are borrowed:
- *          the pipe copies their fd and the sender keeps using them.
+ * Owns     a socket that was sent without `keepOpen`, or a bound one, from `prepare` on: its object is
+ *          empty, the native handle is ours until `release`, which closes it. All other handles are
+ *          borrowed: the pipe copies their fd and the sender keeps using them.
  * Used by  channel.ts
  * Never    reads from a socket; never closes what is borrowed
  * Wire     { cmd: 'NODE_HANDLE', type, msg, key?, dgramType? } and one fd
@@ -16,15 +16,15 @@ import type { Socket as DatagramSocket } from 'node:dgram';
 import type { Server, Socket } from 'node:net';
 import { invalidHandleType } from '../errors';
 import {
-  datagramHandleOf, datagramType, detachSocket, handleOf, isPipe, isTcp, isUdp, serverOf,
-  type NativeHandle,
+  boundSocketOn, datagramHandleOf, datagramType, detachBoundSocket, detachSocket, handleOf, hasBoundSockets, isPipe, isSendableBoundSocket,
+  isTcp, isUdp, serverOf, type BoundSocket, type NativeHandle,
 } from '../native';
 
 /** How an envelope names what it carries. */
-export type HandleType = 'net.Socket' | 'net.Server' | 'net.Native' | 'dgram.Socket' | 'dgram.Native';
+export type HandleType = 'net.Socket' | 'net.Server' | 'net.BoundSocket' | 'net.Native' | 'dgram.Socket' | 'dgram.Native';
 
 /** What `send` takes beside a message. */
-export type SendHandle = Socket | Server | DatagramSocket | NativeHandle;
+export type SendHandle = Socket | Server | BoundSocket | DatagramSocket | NativeHandle;
 
 /** The message that carries a handle: the app's own one is inside. */
 export interface Envelope {
@@ -62,6 +62,7 @@ export function typeOf(handle: unknown): HandleType {
   }
   const dgram = require('node:dgram') as typeof import('node:dgram');
   if (handle instanceof dgram.Socket) return 'dgram.Socket';
+  if (isSendableBoundSocket(handle)) return 'net.BoundSocket';
   throw invalidHandleType();
 }
 
@@ -74,6 +75,11 @@ export function prepare(type: HandleType, handle: SendHandle, message: unknown, 
       return { envelope, owned: false, native: handle as NativeHandle, release: nothing };
     case 'net.Server':
       return { envelope, owned: false, native: handleOf(handle as Server), release: nothing };
+    case 'net.BoundSocket': {
+      // One that is not sent is of no use: `keepOpen` changes nothing.
+      const native = detachBoundSocket(handle as BoundSocket);
+      return { envelope, owned: true, native, release: () => native.close() };
+    }
     case 'dgram.Socket': {
       const socket = handle as DatagramSocket;
       envelope.dgramType = datagramType(socket);
@@ -97,6 +103,7 @@ export function isKnownEnvelope(value: unknown): value is Envelope {
   const { type, dgramType } = value as Partial<Envelope>;
   switch (type) {
     case 'net.Socket': case 'net.Server': case 'net.Native': case 'dgram.Native': return true;
+    case 'net.BoundSocket': return hasBoundSockets();
     case 'dgram.Socket': return dgramType === 'udp4' || dgramType === 'udp6';
     default: return false;
   }
@@ -111,7 +118,7 @@ export function adopt(
   envelope: Envelope, native: NativeHandle, deliver: (handle: SendHandle) => void, fail: (error: Error) => void,
 ): void {
   const datagram = isUdp(native);
-  if (datagram !== envelope.type.startsWith('dgram.')) {
+  if (datagram !== envelope.type.startsWith('dgram.') || (envelope.type === 'net.BoundSocket' && !isTcp(native))) {
     native.close();
     fail(invalidHandleType());
     return;
@@ -140,6 +147,8 @@ export function adopt(
       const options = { handle: native, readable: true, writable: true };
       return deliver(new Socket(options));
     }
+    case 'net.BoundSocket':
+      return deliver(boundSocketOn(native));
     case 'dgram.Socket': {
       const { createSocket } = require('node:dgram') as typeof import('node:dgram');
       const socket = createSocket(envelope.dgramType as 'udp4' | 'udp6');

@@ -1,4 +1,4 @@
-/** What is not built yet says so; what there is no more of is reported, and the rest goes on. */
+/** What cannot be had here says so; what there is no more of is reported, and the rest goes on. */
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { dist, root, run } from '../support/program';
@@ -12,11 +12,6 @@ test('D27: under the permission model we say that we have no access, at load', a
   const { code, stderr } = await run(fixture, { execArgv: [permission, '--allow-child-process', '--allow-fs-read=*', ...register] });
   expect(code).toBe(1);
   expect(stderr).toContain('ERR_ACCESS_DENIED');
-});
-
-test('D28: a net.BoundSocket is refused, where this Node has them', async () => {
-  const { code, stdout, stderr } = await run(fixture, { args: ['boundSocket'], execArgv: register });
-  expect([code, stderr, stdout.trim()]).toEqual([0, '', major < 24 ? 'none' : 'ERR_INVALID_HANDLE_TYPE']);
 });
 
 test('D29: a fork without an fd left: an error, disconnect, and no entry in the table', async () => {

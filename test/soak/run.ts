@@ -1,11 +1,11 @@
 /**
  * npm run soak -- [minutes, 1 by default]
  *
- * Cycles through storms, messages, forks and connections, fuzz cases and faults until the minutes are
+ * Cycles through storms, messages, forks and connections, reloads, fuzz cases and faults until the minutes are
  * over; each part runs at least once, at a size that fits, and at full size (issue D's figures) from ten
  * minutes on. Ends with a table, and with 1 if a figure is not what it must be.
  *
- * Uses     storm.ts, *_program.js, ../fuzz, ../boundary, ../model
+ * Uses     storm.ts, *_program.js and .ts, ../fuzz, ../boundary, ../model
  */
 import { playPrimaryFault, playWorkerFaults } from '../boundary/play';
 import { allFaults } from '../boundary/messages';
@@ -46,7 +46,8 @@ async function storming(kills: number, seed: number, kinds = storms): Promise<St
 }
 
 async function program<Result>(file: string, options: object): Promise<Result> {
-  const { code, stdout, stderr } = await run(path.join(__dirname, file), { args: [JSON.stringify(options)], deadline: HOUR });
+  const execArgv = file.endsWith('.ts') ? ['--require', 'tsx/cjs'] : [];
+  const { code, stdout, stderr } = await run(path.join(__dirname, file), { execArgv, args: [JSON.stringify(options)], deadline: HOUR });
   if (code !== 0) throw new Error(`${file} ended with ${code}: ${stderr}`);
   return JSON.parse(stdout.trim()) as Result;
 }
@@ -63,6 +64,19 @@ async function cycles(count: number, connections: number): Promise<void> {
   figures.push(
     { figure: `connections that failed, of ${connections}`, value: seen.failed, exactly: 0 },
     { figure: `fds more after ${count} fork/exit cycles and ${connections} connections`, value: seen.fds[1] - seen.fds[0], most: 0 },
+  );
+}
+
+async function reloads(count: number): Promise<void> {
+  interface Seen { requests: number; failures: string[]; refused: string[]; least: number; fds: [number, number] }
+  const { requests, failures, refused, least, fds } = await program<Seen>('reloads_program.ts', { reloads: count });
+  for (const why of new Set([...failures, ...refused])) console.log(why);
+  say(`${count} reloads: ${requests} requests, ${failures.length} failed; ${refused.length} reloads refused, never fewer than ${least} workers ready, fds ${fds.join(' → ')}`);
+  figures.push(
+    { figure: `requests failed, of ${requests} in ${count} reloads`, value: failures.length, exactly: 0 },
+    { figure: `reloads that did not end well, of ${count}`, value: refused.length, exactly: 0 },
+    { figure: 'workers fewer than wanted during reloads', value: 2 - least, exactly: 0 },
+    { figure: `fds more after ${count} reloads`, value: fds[1] - fds[0], most: 0 },
   );
 }
 
@@ -99,12 +113,12 @@ function model(): void {
   figures.push({ figure: 'states visited by the model check, without a counterexample', value: states });
 }
 
-// A cycle of reloads (issue E: lib/supervisor.ts) belongs here: `await reloads(part(100, 5))`.
 async function main(): Promise<void> {
   await storming(part(600, 20), 1);
   for (let short = 0; short < 20; short++) await storming(20, 100 + short, storms.slice(short % 4, (short % 4) + 1));
   await messages(part(1_000_000, 50_000));
   await cycles(part(1000, 50), part(100_000, 5000));
+  await reloads(part(100, 5));
   fuzzing(1, part(100_000, 5000));
   model();
   await faults();
