@@ -14,8 +14,8 @@
  *
  * The window. One hand-off in flight per worker, as in Node, makes a worker wait a round trip between
  * connections; many strand connections in a worker that is busy for a second. So a worker may have up
- * to WINDOW in flight as long as it answers: silent for FRESH_MS it comes after those that are not,
- * silent for YOUNG_MS it gets no more than it has (one, if it had none, as in Node). `sticky` and
+ * to WINDOW in flight as long as it answers: silent for FRESH_MS while others answer it comes after
+ * those, silent for YOUNG_MS it gets no more than it has (one, if it had none, as in Node). `sticky` and
  * functions name one worker and no other: what they say is done, and waits in that worker's pipe, up
  * to MOST; then it is as if that one were not there.
  *
@@ -46,7 +46,7 @@ const CROWD = Math.max(4, 2 * availableParallelism());
 const AWAKE = Math.max(1, availableParallelism() - 1);
 /** Milliseconds for which a worker that was woken, or has answered, is thought to be awake. */
 const FRESH_MS = 1;
-/** So many connections more in flight does a worker seem to have that has been silent for that time. */
+/** So many connections more in flight does a worker seem to have that is silent for that time while others answer. */
 const SILENT = 8;
 
 /** A client, as a scheduling function sees it; without an address on a unix socket. */
@@ -92,8 +92,8 @@ export interface Seat<Worker> extends Candidate {
   retired: boolean;
 }
 
-/** Says which of these seats gets the connection; null if none may have one now. */
-type Rule = <Worker>(seats: readonly Seat<Worker>[], connection: NativeHandle) => Seat<Worker> | null;
+/** Says which of these seats gets the connection; null if none may have one now. `answered`: when any of them last did. */
+type Rule = <Worker>(seats: readonly Seat<Worker>[], connection: NativeHandle, answered: number) => Seat<Worker> | null;
 
 /** A rule, and whether workers have to report how many connections they have open. */
 interface Scheme {
@@ -113,6 +113,8 @@ export class Rotation<Worker> {
   readonly #seats: Seat<Worker>[] = [];
   readonly #scheme: Scheme;
   #turns = 0;
+  /** When any worker last answered; milliseconds of `performance.now()`. */
+  #answered = 0;
 
   /** `scheduling`: as checked by `isScheduling`. */
   constructor(scheduling: Scheduling = 'round-robin') {
@@ -159,7 +161,7 @@ export class Rotation<Worker> {
 
   /** The seat for this connection, which is counted as in flight to it; null while none may have it. */
   next(connection: NativeHandle): Seat<Worker> | null {
-    const seat = this.#scheme.pick(this.#seats, connection);
+    const seat = this.#scheme.pick(this.#seats, connection, this.#answered);
     if (seat === null) return null;
     if (seat.inFlight++ === 0) seat.heard = performance.now();
     seat.turn = ++this.#turns;
@@ -169,7 +171,7 @@ export class Rotation<Worker> {
   /** A hand-off has ended; `answered`: by the worker. */
   settled(seat: Seat<Worker>, answered: boolean): void {
     seat.inFlight--;
-    if (answered) seat.heard = performance.now();
+    if (answered) seat.heard = this.#answered = performance.now();
   }
 }
 
@@ -180,19 +182,19 @@ function hasRoom(seat: Seat<unknown>, now: number): boolean {
   return seat.inFlight === 0 || (seat.inFlight < seat.window && now - seat.heard < YOUNG_MS);
 }
 
-function roundRobin<Worker>(seats: readonly Seat<Worker>[]): Seat<Worker> | null {
+function roundRobin<Worker>(seats: readonly Seat<Worker>[], _connection: NativeHandle, answered: number): Seat<Worker> | null {
   const awake = seats.length > CROWD && enoughAreAwake(seats) ? least(seats, inFlight, isAwake) : null;
   if (awake !== null) return awake;
   let idle: Seat<Worker> | null = null;
   for (const seat of seats) {
     if (seat.inFlight === 0 && !seat.retired && (idle === null || seat.turn < idle.turn)) idle = seat;
   }
-  return idle ?? least(seats, burden, hasRoom);
+  return idle ?? least(seats, burden, hasRoom, answered);
 }
 
-/** One that is silent may be blocked: it gets a second connection when those that answer have many. */
-function burden({ inFlight, heard }: Seat<unknown>, now: number): number {
-  return now - heard < FRESH_MS ? inFlight : inFlight + SILENT;
+/** One that is silent while others answer may be blocked: it gets a second connection when those have many. */
+function burden({ inFlight, heard }: Seat<unknown>, answered: number): number {
+  return answered - heard < FRESH_MS ? inFlight : inFlight + SILENT;
 }
 
 /** It has work, room, and will get to it: nothing has to be woken. */
@@ -217,14 +219,14 @@ const load = ({ open, inFlight, weight }: Candidate): number => (open + inFlight
 
 /** Of the seats that pass the test the one with the least; among equals the one that has waited longest. */
 function least<Worker>(
-  seats: readonly Seat<Worker>[], measure: (seat: Seat<unknown>, now: number) => number, test: (seat: Seat<unknown>, now: number) => boolean,
+  seats: readonly Seat<Worker>[], measure: (seat: Seat<unknown>, answered: number) => number, test: (seat: Seat<unknown>, now: number) => boolean, answered = 0,
 ): Seat<Worker> | null {
   const now = performance.now();
   let best: Seat<Worker> | null = null;
   let fewest = Number.POSITIVE_INFINITY;
   for (const seat of seats) {
     if (!test(seat, now)) continue;
-    const measured = measure(seat, now);
+    const measured = measure(seat, answered);
     if (measured < fewest || (measured === fewest && seat.turn < (best as Seat<Worker>).turn)) {
       best = seat;
       fewest = measured;
@@ -253,9 +255,9 @@ function randomTwo<Worker>(seats: readonly Seat<Worker>[]): Seat<Worker> | null 
 }
 
 /** Each slot draws a number for the client, the highest has it: the others' numbers never change. */
-function sticky<Worker>(seats: readonly Seat<Worker>[], connection: NativeHandle): Seat<Worker> | null {
+function sticky<Worker>(seats: readonly Seat<Worker>[], connection: NativeHandle, answered: number): Seat<Worker> | null {
   const { remoteAddress } = peerName(connection);
-  if (remoteAddress === undefined) return roundRobin(seats);
+  if (remoteAddress === undefined) return roundRobin(seats, connection, answered);
   const client = hash(remoteAddress);
   let best: Seat<Worker> | null = null;
   let highest = -1;
@@ -293,7 +295,7 @@ function ruleOf(scheduler: Scheduler): Rule {
     warned = true;
     process.emitWarning(`The scheduling function ${what}; such connections go by round robin`, 'ClusterSchedulingWarning');
   };
-  return (seats, connection) => {
+  return (seats, connection, answered) => {
     const seated = seats.filter(canBeNamed);
     if (seated.length === 0) return null;
     try {
@@ -305,6 +307,6 @@ function ruleOf(scheduler: Scheduler): Rule {
     } catch (error) {
       warn(`threw ${String(error)}`);
     }
-    return roundRobin(seated);
+    return roundRobin(seated, connection, answered);
   };
 }

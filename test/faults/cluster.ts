@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import path from 'node:path';
 import { expect } from 'vitest';
-import { openFds } from '../support/leaks';
+import { liveChildren, openFds } from '../support/live';
 import { Program, root } from '../support/program';
 
 export interface Options {
@@ -84,9 +84,10 @@ export class FaultyCluster {
     return stdout;
   }
 
-  /** For `finally`: nothing is left whatever happened. */
+  /** For `finally`: nothing is left whatever happened, not even a worker that loops and does not see its primary go. */
   async kill(): Promise<void> {
     this.#line?.destroy();
+    for (const worker of liveChildren(this.pid)) process.kill(Number(worker), 'SIGKILL');
     await this.program.stop('SIGKILL').catch(() => undefined);
   }
 }
