@@ -219,4 +219,34 @@ export const rules: readonly Rule[] = [
     what: "'close' comes after 'disconnect' also where no process was started.",
     cut: [/^child '(disconnect|close)'/],
   },
+  {
+    number: 'D32', clause: 'I-11', scenario: 'long-message',
+    what: 'A message has a greatest length, beyond which its worker is cut off; in Node it may have any.',
+    stockOnly: [{ of: 'P W1', matches: /^message of 2097152/ }],
+    oursOnly: [{ of: 'P W1', matches: /^error 'ERR_IPC_MESSAGE_TOO_LONG'/ }],
+  },
+  {
+    number: 'D33', clause: 'R-4', scenario: 'more-clients-than-may-wait',
+    what: 'A primary holds a limited number of connections that wait; in Node all that come.',
+    stockOnly: [{ of: 'P main', matches: /^holds all true/ }],
+    oursOnly: [{ of: 'P main', matches: /^holds all false/ }],
+  },
+  {
+    number: 'D35', clause: 'I-23', scenario: 'worker-that-does-not-read',
+    what: 'What a worker does not read is queued up to a limit, and then refused; in Node without end.',
+    stockOnly: [{ of: 'P main', matches: /^told \[ undefined \]/ }, { of: 'P W1', matches: /^received all true/ }],
+    oursOnly: [{ of: 'P main', matches: /^told \[ 'ERR_IPC_NOT_READ', undefined \]/ }, { of: 'P W1', matches: /^received all false/ }],
+  },
+  {
+    number: 'D36', clause: 'R-7', scenario: 'address-kept-for-the-next-worker',
+    what: '`keepListening` lets a client wait for the next worker; in Node it is refused.',
+    stockOnly: [{ of: 'P client', matches: /^got 'ECONNREFUSED'/ }],
+    oursOnly: [{ of: 'P client', matches: /^got 'hello'/ }, { of: 'P W2 newconn', matches: /^accepted by W2/ }, { of: 'W2 self newconn', matches: /^accepted by us/ }],
+  },
+  {
+    number: 'D37', clause: 'I-26', scenario: 'socket-for-nobody',
+    what: 'A socket for which nobody listens is closed; in Node its client hangs.',
+    stockOnly: [{ of: 'P client', matches: /^closed false/ }],
+    oursOnly: [{ of: 'P client', matches: /^closed true/ }],
+  },
 ];
