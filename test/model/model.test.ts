@@ -7,8 +7,11 @@ import { expect, test } from 'vitest';
 import { explore } from './explore';
 import { small } from './settings';
 
+/** Milliseconds. It waits for nothing, it computes: on a machine with other work to do for minutes. */
+const timeout = 600_000;
+
 for (const [name, setting] of Object.entries(small)) {
-  test(name, () => {
+  test(name, { timeout }, () => {
     const { states, steps, depth } = explore(setting);
     console.log(`${states} states, ${steps} steps, up to ${depth} deep: ${name}`);
     expect(states).toBeGreaterThan(1000);
