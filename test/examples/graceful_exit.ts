@@ -59,23 +59,26 @@ async function runPrimary(): Promise<void> {
   // Connections go to the workers in turn: the slow one to 1, the next to 2, the failure to 1 again.
   const slow = await begin(port);
   await get(port, '/');
-  await fail(port);
+  const { successor } = await fail(port);
   console.log(`a new request: ${await get(port, '/')}`);
   const first = ended(1);
   const finished = await finish(slow);
   console.log(`the slow one: ${await text(finished)}, connection: ${finished.headers.connection}`);
   await first;
+  await successor;
+  await get(port, '/'); // by worker 2
 
   // Now workers 3 and 2, in this order; this time the client never ends its request.
   const third = ended(3);
   const endless = await begin(port);
   const cutOff = once(endless, 'error');
   await get(port, '/');
-  await fail(port);
+  const { successor: fourth } = await fail(port);
   await third;
   const [{ code }] = await cutOff as [NodeJS.ErrnoException];
   console.log(`the endless one: ${code}`);
   console.log(`a new request: ${await get(port, '/')}`);
+  await fourth;
   cluster.disconnect();
 }
 
@@ -88,11 +91,13 @@ async function ended(id: number): Promise<void> {
   await once(cluster.workers?.[id] as Worker, 'exit');
 }
 
-/** Lets a worker fail; returns when its successor listens. */
-async function fail(port: number): Promise<void> {
-  const listening = once(cluster, 'listening');
+/** Lets a worker fail; returns when it has told so. `successor`: that one listens. */
+async function fail(port: number): Promise<{ successor: Promise<unknown> }> {
+  const successor = once(cluster, 'listening');
+  const told = once(cluster, 'message');
   await get(port, '/fail');
-  await listening;
+  await told;
+  return { successor };
 }
 
 /** A request without its end: a worker has it in progress when '100 Continue' comes. */

@@ -19,7 +19,12 @@ else void runWorker();
 
 async function runWorker(): Promise<void> {
   await state.increment('workers');
-  state.elect('job').on('elected', (lease: Lease) => void work(lease));
+  state.elect('job').on('elected', (lease: Lease) => {
+    work(lease).catch((error: NodeJS.ErrnoException) => {
+      // Elected while the cluster ends, since the leader before has left already: nothing is to be done any more.
+      if (error.code !== 'ERR_SHARED_STATE_DISCONNECTED') throw error;
+    });
+  });
 }
 
 /** With the lease a write counts only as long as this worker leads: one that hung and woke up too late changes nothing. */
