@@ -4,9 +4,13 @@
  */
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { WINDOW } from '../../internal/master/scheduling';
 import { get, many, tally } from '../interop/load';
 import { root, run } from '../support/program';
 import { withCluster } from './cluster';
+
+/** More than the window of a worker by those four, and some. */
+const CLIENTS = WINDOW + 8;
 
 describe.concurrent('killed', () => {
   for (const moment of ['afterFork', 'online', 'beforeQuery', 'afterQuery', 'afterListening']) {
@@ -28,13 +32,13 @@ describe.concurrent('killed', () => {
         const fds = cluster.fds;
         const looping = await get(cluster.port, '/loop');
         const other = looping === '1' ? '2' : '1';
-        const { served, clients, some } = eightClients(cluster.port);
+        const { served, clients, some } = severalClients(cluster.port);
         await some;
         // Of two connections one goes to the worker that loops.
-        expect(served.length, 'somebody waits for the worker that loops').toBeLessThan(8);
+        expect(served.length, 'somebody waits for the worker that loops').toBeLessThan(CLIENTS);
         process.kill(await cluster.listens(Number(looping)), 'SIGKILL');
         await Promise.all(clients);
-        expect(tally(served)).toEqual({ [other]: 8 });
+        expect(tally(served)).toEqual({ [other]: CLIENTS });
         await cluster.program.prints(new RegExp(`^exit ${looping} SIGKILL table=${other}$`, 'm'));
         await cluster.program.prints(new RegExp(`^disconnect ${looping}$`, 'm'));
         await cluster.until(() => cluster.fds === fds - 1, 'the channel of the dead worker, and nothing else, is gone');
@@ -64,13 +68,13 @@ describe.concurrent('killed', () => {
       process.kill(frozen, 'SIGSTOP');
       let served: string[];
       try {
-        const eight = eightClients(cluster.port);
-        served = eight.served;
-        await eight.some;
+        const several = severalClients(cluster.port);
+        served = several.served;
+        await several.some;
         expect(tally(served)).toEqual({ 2: served.length });
-        expect(served.length).toBeLessThan(8);
+        expect(served.length).toBeLessThan(CLIENTS);
         process.kill(frozen, 'SIGCONT');
-        await Promise.all(eight.clients);
+        await Promise.all(several.clients);
       } finally {
         process.kill(frozen, 'SIGCONT');
       }
@@ -82,12 +86,12 @@ describe.concurrent('killed', () => {
   });
 });
 
-/** Eight requests at once; `some` is fulfilled when four of them are answered. */
-function eightClients(port: number): { served: string[]; clients: Promise<void>[]; some: Promise<void> } {
+/** Requests at once; `some` is fulfilled when four of them are answered: one worker alone cannot have taken the others. */
+function severalClients(port: number): { served: string[]; clients: Promise<void>[]; some: Promise<void> } {
   const served: string[] = [];
   let clients: Promise<void>[] = [];
   const some = new Promise<void>((resolve, reject) => {
-    clients = Array.from({ length: 8 }, async () => {
+    clients = Array.from({ length: CLIENTS }, async () => {
       served.push(await get(port));
       if (served.length === 4) resolve();
     });
