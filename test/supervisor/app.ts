@@ -40,13 +40,20 @@ export class App {
     this.supervisor.on('transition', (transition) => {
       this.transitions.push(transition);
       this.least = Math.min(this.least, this.supervisor.status().ready);
-      for (const wake of [...this.#waiting]) wake();
+      this.#wake();
     });
-    this.supervisor.on('stopped', () => { for (const wake of [...this.#waiting]) wake(); });
+    this.supervisor.on('stopped', () => this.#wake());
     this.supervisor.on('giveup', (giveup) => {
       this.giveups.push(giveup);
-      for (const wake of [...this.#waiting]) wake();
+      this.#wake();
     });
+  }
+
+  /** A transition is told before the fleet has seen it: a fact about the fleet is true a turn later. */
+  #wake(): void {
+    const wakeAll = (): void => { for (const wake of [...this.#waiting]) wake(); };
+    wakeAll();
+    setImmediate(wakeAll);
   }
 
   /** Starts one, and waits until it is whole. */
@@ -61,7 +68,7 @@ export class App {
     writeFileSync(this.script, `require(${JSON.stringify(fixture('supervised_app.js'))})(${version}, ${JSON.stringify(mode)});`);
   }
 
-  /** Waits for a fact, which is looked at after each transition. */
+  /** Waits for a fact, which is looked at with each transition and after it. */
   async until(fact: () => boolean, what: string): Promise<void> {
     let wake = (): void => undefined;
     try {

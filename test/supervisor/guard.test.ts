@@ -34,7 +34,7 @@ describe.each([['ours', ours], ['node:cluster', stock]])('%s', (_name, cluster) 
   });
 });
 
-// On ours. On node:cluster it once stood still for a minute, unexplained: `npm run storm` plays that, at length.
+// On ours; `npm run storm -- --stock` plays it on node:cluster, at length.
 test('a storm of commands and kills ends in what was wanted last', async () => {
   await withApp({ cluster: ours, restarts: { max: 1000 }, canaryMs: 20 }, 'serve', async (app) => {
     await app.supervisor.started;

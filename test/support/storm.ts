@@ -50,18 +50,18 @@ export async function storm(supervisor: Supervisor, count: number, seed: number,
   };
 }
 
-/** When nobody starts or leaves any more. */
+/** When nobody starts or leaves any more. A transition is told before the fleet has seen it, so each look comes after it. */
 function settled(supervisor: Supervisor): Promise<void> {
   return new Promise((resolve) => {
+    const told = (): void => void setImmediate(look);
     const look = (): void => {
       const { workers, desired, reload } = supervisor.status();
       if (reload !== 'idle' || workers.length !== desired || workers.some(({ state }) => state.is !== 'ready')) return;
-      supervisor.removeListener('transition', look);
-      supervisor.removeListener('reload', look);
-      // The last transition of a process is told before the fleet has seen it.
-      setImmediate(resolve);
+      supervisor.removeListener('transition', told);
+      supervisor.removeListener('reload', told);
+      resolve();
     };
-    supervisor.on('transition', look).on('reload', look);
+    supervisor.on('transition', told).on('reload', told);
     look();
   });
 }
