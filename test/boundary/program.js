@@ -4,6 +4,7 @@
 const { openSync, readFileSync, readdirSync, writeSync } = require('node:fs');
 const net = require('node:net');
 const path = require('node:path');
+const { claimPort } = require('../support/own_port');
 
 if (require('node:cluster').isWorker) runWorker();
 else void runPrimary(JSON.parse(process.argv[2]));
@@ -30,11 +31,7 @@ async function runPrimary(faults) {
   const { watch } = require('./hook.js');
   const { event, until } = tools(cluster);
   const hook = path.join(__dirname, 'hook.js');
-  const probe = net.createServer().listen(0, '127.0.0.1');
-  await event(probe, 'listening');
-  const { port } = probe.address();
-  probe.close();
-  await event(probe, 'close');
+  const { port } = await claimPort();
   cluster.schedulingPolicy = cluster.SCHED_RR;
   const start = (env = {}) => {
     const worker = cluster.fork({ PORT: String(port), ...env });

@@ -17,6 +17,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { random } from '../random/sequences';
+import { claimPort } from '../support/own_port';
 import { Program, root } from '../support/program';
 import { fdsOf, rssOf } from './proc';
 
@@ -57,13 +58,15 @@ export async function storm(options: StormOptions): Promise<Storm> {
   const directory = mkdtempSync(path.join(tmpdir(), 'cluster-storm-'));
   const record = path.join(directory, 'served');
   const { kind = 'ours', policy, dialect, workers = 8 } = options;
+  const { port, release } = await claimPort();
   const program = new Program(path.join(root, 'test/soak/cluster_program.js'), {
-    args: [JSON.stringify({ kind, policy, dialect, workers, port: await freePort() })], env: { RECORD: record }, deadline: 3_600_000,
+    args: [JSON.stringify({ kind, policy, dialect, workers, port })], env: { RECORD: record }, deadline: 3_600_000,
   });
   try {
     return await new Weather(program, options, record).blow();
   } finally {
     await program.stop('SIGTERM').catch(() => undefined);
+    await release();
     rmSync(directory, { recursive: true, force: true });
   }
 }
@@ -196,16 +199,6 @@ class Weather {
     for (const [port, count] of seen) if (this.#ports.has(port)) twice += Math.max(0, count - (this.#ports.get(port) as number));
     return twice;
   }
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 if (require.main === module) void storm(JSON.parse(process.argv[2] as string)).then(({ samples: _samples, ...seen }) => console.log(seen));
