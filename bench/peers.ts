@@ -40,6 +40,11 @@ function peerOf(bench: Bench, name: string, program: Program): Peer {
   return { name, port, pids, served: () => program.ask('served'), stop: () => bench.stop(program) };
 }
 
+/** Accepting in one process and serving in others, with no cluster code. */
+export async function floorPeer(bench: Bench, kind: Kind, workers = 2): Promise<Peer> {
+  return peerOf(bench, 'bare fd passing (floor)', await bench.start('bare fd passing', 'servers/floor.js', { kind, workers }));
+}
+
 /** Starts a peer, or says why this machine or this Node has none. */
 type Starter = (bench: Bench, kind: Kind) => Promise<Peer | string>;
 
@@ -52,9 +57,7 @@ export const otherPeers: Readonly<Record<string, Starter>> = {
   'server sent to children': async (bench, kind) => (
     peerOf(bench, 'server sent to children', await bench.start('server sent to children', 'servers/processes.js', { how: 'shared', kind }))
   ),
-  'bare fd passing (floor)': async (bench, kind) => (
-    peerOf(bench, 'bare fd passing (floor)', await bench.start('bare fd passing', 'servers/floor.js', { kind }))
-  ),
+  'bare fd passing (floor)': floorPeer,
   'nginx proxy': async (bench, kind) => (kind === 'http' ? nginxPeer(bench) : 'proxies HTTP only'),
 };
 

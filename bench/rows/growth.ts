@@ -1,70 +1,120 @@
 /**
- * What a connection costs with 1, 2, 4, 8 and 16 workers: row `growth`. All ten clusters run at the
- * same time and are loaded in turn, so that 16 workers are compared with 2 in the same minutes. Before
- * that every worker has served the same number of connections: V8 optimizes each process for itself,
- * and a sixteenth of the load would be measured while it still interprets.
+ * What a connection costs with more workers: row `growth`, in two parts.
+ *
+ * With 1, 2, 4, 8 and 16 workers, ours and stock: all ten clusters run at the same time and are loaded
+ * in turn, for the chart.
+ *
+ * With 16 workers against 2: ours, stock, and the floor, which is 16 Node processes behind one that
+ * accepts, with no cluster code between. What the floor grows by is what 16 processes on this
+ * machine's CPUs cost each other in caches and page faults; no cluster can take it away. So the same
+ * is said of the primary alone, where the cluster's own work is.
+ *
+ * Every worker has served the same number of connections before: V8 optimizes each process for itself,
+ * and a sixteenth of the load would be measured while it still interprets and its heap still grows.
  */
 import type { Bench } from '../bench';
-import { figure, type Figure } from '../figures';
-import { clusterPeer, type Peer } from '../peers';
+import { figure, type Chart, type Figure } from '../figures';
+import { clusterPeer, floorPeer, type Peer } from '../peers';
 import { closedSample, describe, type Sample } from '../samples';
 import { median } from '../statistics';
 import type { Row } from './row';
 
 const COUNTS = [1, 2, 4, 8, 16];
+const FEW = 2;
+const MANY = 16;
 const WARM_UP = 1;
-/** Connections that each worker has served before it is measured. */
+/** Connections that each worker has served before it is measured, in the first part and in the second. */
 const WARM = 5000;
+const HOT = 10_000;
 const WINDOW = 1;
+const LONG_WINDOW = 2;
 
-const keyOf = (implementation: 'stock' | 'ours', workers: number): string => `${implementation}, ${workers} worker${workers === 1 ? '' : 's'}`;
+const KIND = { unit: 'µs', better: 'lower' } as const;
+
+type Side = 'stock' | 'ours' | 'floor';
+type Samples = (side: Side, workers: number) => readonly Sample[];
+
+const keyOf = (side: Side, workers: number): string => `${side}, ${workers} worker${workers === 1 ? '' : 's'}`;
 
 export const growthRow: Row = {
   name: 'growth',
   about: 'CPU per connection with 1 to 16 workers',
   async run(bench) {
-    const peers = await startAll(bench);
-    for (const peer of peers.values()) await warmUp(bench, peer);
-    const samples = await bench.inTurn([...peers.keys()], async (key, pair) => {
-      const sample = await closedSample(bench, peers.get(key) as Peer, 'tcp', bench.seconds(WINDOW));
-      bench.say(`growth ${pair + 1}/${bench.pairs} ${key}: ${describe(sample)}`);
-      return sample;
-    });
-    await Promise.all([...peers.values()].map((peer) => peer.stop()));
-    const cpu = (implementation: 'stock' | 'ours', workers: number): number[] => (samples[keyOf(implementation, workers)] as Sample[]).map((sample) => sample.cpu);
-    return {
-      figures: figuresOf(cpu, samples),
-      charts: (['ours', 'stock'] as const).map((implementation) => ({
-        title: `CPU per connection by the number of workers, ${implementation}`, unit: 'µs',
-        labels: COUNTS.map((workers) => `${workers}`), values: COUNTS.map((workers) => median(cpu(implementation, workers))),
-      })),
-    };
+    const curve = curveOf(await measured(bench, { sides: ['stock', 'ours'], counts: COUNTS, warm: WARM, window: WINDOW }));
+    const ratio = ratioOf(await measured(bench, { sides: ['stock', 'ours', 'floor'], counts: [FEW, MANY], warm: HOT, window: LONG_WINDOW }));
+    return { figures: [...ratio, ...curve.figures], charts: curve.charts };
   },
 };
 
-async function warmUp(bench: Bench, peer: Peer): Promise<void> {
-  do await closedSample(bench, peer, 'tcp', bench.seconds(WARM_UP));
-  while (Math.min(...await peer.served()) < WARM * bench.extent.scale);
+interface Part {
+  readonly sides: readonly Side[];
+  readonly counts: readonly number[];
+  /** Connections per worker beforehand. */
+  readonly warm: number;
+  /** Seconds. */
+  readonly window: number;
 }
 
-async function startAll(bench: Bench): Promise<Map<string, Peer>> {
+async function measured(bench: Bench, { sides, counts, warm, window }: Part): Promise<Samples> {
   const peers = new Map<string, Peer>();
-  for (const workers of COUNTS) {
-    for (const implementation of ['stock', 'ours'] as const) peers.set(keyOf(implementation, workers), await clusterPeer(bench, { implementation, workers }));
+  for (const workers of counts) {
+    for (const side of sides) peers.set(keyOf(side, workers), await start(bench, side, workers));
   }
-  return peers;
+  for (const peer of peers.values()) await warmUp(bench, peer, warm);
+  const samples = await bench.inTurn([...peers.keys()], async (key, pair) => {
+    const sample = await closedSample(bench, peers.get(key) as Peer, 'tcp', bench.seconds(window));
+    bench.say(`growth ${pair + 1}/${bench.pairs} ${key}: ${describe(sample)}`);
+    return sample;
+  });
+  await Promise.all([...peers.values()].map((peer) => peer.stop()));
+  return (side, workers) => samples[keyOf(side, workers)] as Sample[];
 }
 
-function figuresOf(cpu: (implementation: 'stock' | 'ours', workers: number) => number[], samples: Record<string, Sample[]>): Figure[] {
-  const side = (implementation: 'stock' | 'ours', workers: number) => ({ name: keyOf(implementation, workers), samples: cpu(implementation, workers) });
-  const kind = { unit: 'µs', better: 'lower' } as const;
-  const fairness = (implementation: 'stock' | 'ours') => ({ name: implementation, samples: (samples[keyOf(implementation, 16)] as Sample[]).map((sample) => sample.fairness) });
+function start(bench: Bench, side: Side, workers: number): Promise<Peer> {
+  return side === 'floor' ? floorPeer(bench, 'tcp', workers) : clusterPeer(bench, { implementation: side, workers });
+}
+
+async function warmUp(bench: Bench, peer: Peer, connections: number): Promise<void> {
+  do await closedSample(bench, peer, 'tcp', bench.seconds(WARM_UP));
+  while (Math.min(...await peer.served()) < connections * bench.extent.scale);
+}
+
+type Quantity = 'cpu' | 'primary' | 'fairness';
+
+function sideOf(samples: Samples, quantity: Quantity, side: Side, workers: number): { readonly name: string; readonly samples: number[] } {
+  return { name: keyOf(side, workers), samples: samples(side, workers).map((sample) => sample[quantity]) };
+}
+
+/** 16 workers against 2. */
+function ratioOf(samples: Samples): Figure[] {
+  const grown = (id: string, title: string, quantity: Quantity, side: Side): Figure => (
+    figure({ id, title: `${title}, ${MANY} workers / ${FEW}`, ...KIND }, sideOf(samples, quantity, side, MANY), sideOf(samples, quantity, side, FEW))
+  );
   return [
-    figure({ id: 'growth-workers', title: 'CPU per connection of ours, 16 workers / 2', ...kind }, side('ours', 16), side('ours', 2)),
-    figure({ id: 'growth-workers-stock', title: 'CPU per connection of stock, 16 workers / 2', ...kind }, side('stock', 16), side('stock', 2)),
-    ...COUNTS.map((workers) => figure(
-      { id: `growth-${workers}`, title: `CPU per connection, ${workers} worker${workers === 1 ? '' : 's'}`, ...kind }, side('ours', workers), side('stock', workers),
-    )),
-    figure({ id: 'growth-fairness', title: 'Jain\'s fairness index of 16 workers', unit: '', better: 'higher' }, fairness('ours'), fairness('stock')),
+    grown('growth-workers', 'CPU per connection of ours', 'cpu', 'ours'),
+    grown('growth-primary', 'of it the primary\'s', 'primary', 'ours'),
+    grown('growth-workers-floor', 'CPU per connection of the floor', 'cpu', 'floor'),
+    grown('growth-workers-stock', 'CPU per connection of stock', 'cpu', 'stock'),
+    figure({ id: 'growth-of-floor', title: `CPU per connection, ${MANY} workers, ours / the floor`, ...KIND }, sideOf(samples, 'cpu', 'ours', MANY), sideOf(samples, 'cpu', 'floor', MANY)),
   ];
+}
+
+/** Ours against stock at each number of workers. */
+function curveOf(samples: Samples): { readonly figures: Figure[]; readonly charts: Chart[] } {
+  return {
+    figures: [
+      ...COUNTS.map((workers) => figure(
+        { id: `growth-${workers}`, title: `CPU per connection, ${workers} worker${workers === 1 ? '' : 's'}`, ...KIND },
+        sideOf(samples, 'cpu', 'ours', workers), sideOf(samples, 'cpu', 'stock', workers),
+      )),
+      figure(
+        { id: 'growth-fairness', title: `Jain's fairness index of ${MANY} workers`, unit: '', better: 'higher' },
+        sideOf(samples, 'fairness', 'ours', MANY), sideOf(samples, 'fairness', 'stock', MANY),
+      ),
+    ],
+    charts: (['ours', 'stock'] as const).map((side) => ({
+      title: `CPU per connection by the number of workers, ${side}`, unit: 'µs',
+      labels: COUNTS.map((workers) => `${workers}`), values: COUNTS.map((workers) => median([...sideOf(samples, 'cpu', side, workers).samples])),
+    })),
+  };
 }

@@ -232,6 +232,14 @@ export const rules: readonly Rule[] = [
     oursOnly: [{ of: 'P main', matches: /^holds all false/ }],
   },
   {
+    number: 'D34', clause: 'R-12', scenario: 'more-clients-than-descriptors',
+    what: 'Without a free descriptor nothing is accepted, and clients wait; in Node they are accepted and closed.',
+    stockOnly: [{ of: 'P client', matches: /^all are served false/ }],
+    oursOnly: [{ of: 'P client', matches: /^all are served true/ }],
+    // Of those that are served each is one more, in the primary's view and in the worker's.
+    cut: [/^accepted by (W1|us) .*/],
+  },
+  {
     number: 'D35', clause: 'I-23', scenario: 'worker-that-does-not-read',
     what: 'What a worker does not read is queued up to a limit, and then refused; in Node without end.',
     stockOnly: [{ of: 'P main', matches: /^told \[ undefined \]/ }, { of: 'P W1', matches: /^received all true/ }],
