@@ -114,7 +114,7 @@ function curveOf(samples: Samples): { readonly figures: Figure[]; readonly chart
     ],
     charts: (['ours', 'stock'] as const).map((side) => ({
       title: `CPU per connection by the number of workers, ${side}`, unit: 'µs',
-      labels: COUNTS.map((workers) => `${workers}`), values: COUNTS.map((workers) => median([...sideOf(samples, 'cpu', side, workers).samples])),
+      labels: COUNTS.map((workers) => `${workers}`), values: COUNTS.map((workers) => median(sideOf(samples, 'cpu', side, workers).samples)),
     })),
   };
 }
