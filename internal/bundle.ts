@@ -15,12 +15,15 @@ import { bundle as roleBundle, compiledRole, loadRole } from './primary_entry';
 import { occupiedSeat } from './seated';
 
 const preloadBundle = path.join(__dirname, 'child/preload.bundle.js');
+const entryBundle = path.join(__dirname, 'child/entry.bundle.js');
 const child = path.join(__dirname, 'child/');
 
 const worker = occupiedSeat() as Cluster | null;
 if (worker === null) {
-  write(roleBundle, 'role.js');
-  write(preloadBundle, 'child/preload.js');
+  write(roleBundle, bundle('role.js'));
+  write(preloadBundle, bundle('child/preload.js'));
+  // What Node itself requires runs at once, and is one file: each file that is looked for is 0.4 ms of every start.
+  write(entryBundle, `module.exports = ${bundle('child/entry.js')}(require, __dirname + '/../');`);
   const primary = loadRole().clusterObject(false) as Cluster;
   // A primary and a worker that have gone through a life have compiled what every one of them runs.
   primary.fork().on('exit', () => {
@@ -29,21 +32,23 @@ if (worker === null) {
   });
 } else {
   createServer().listen(0, '127.0.0.1', () => {
-    const { script } = require('./child/entry') as typeof import('./child/entry');
+    const { script } = require('./child/entry.bundle.js') as typeof import('./child/entry');
     writeFileSync(compiledFile(preloadBundle), script.createCachedData());
     worker.worker?.kill();
   });
 }
 
 /** What V8 made of another text goes, on every Node: it might take a text of the same length for the same. */
-function write(file: string, entry: string): void {
+function write(file: string, code: string): void {
   for (const name of readdirSync(path.dirname(file))) {
     if (name.startsWith(`${path.basename(file)}.`)) rmSync(path.join(path.dirname(file), name));
   }
-  writeFileSync(file, bundle(path.join(__dirname, entry)));
+  writeFileSync(file, code);
 }
 
-function bundle(entry: string): string {
+/** A function that runs a module of this directory and gives what it exports. */
+function bundle(name: string): string {
+  const entry = path.join(__dirname, name);
   const modules = new Map<string, string>();
   collect(entry, modules);
   const bodies = [...modules].map(([file, code]) => `${nameOf(file)}(module, exports, __filename, __dirname) {\n${code}\n},`);

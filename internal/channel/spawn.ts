@@ -35,7 +35,7 @@ export type ChannelForkOptions = { [Name in keyof ForkOptions]: ForkOptions[Name
 /** What a child runs first. Under tsx this file is a source, and the child still needs plain JavaScript. */
 export const preloadPath = path.join(
   __filename.endsWith('.ts') ? path.join(__dirname, '../../dist/internal') : path.join(__dirname, '..'),
-  'child/entry.js');
+  'child/entry.bundle.js');
 
 /**
  * Starts `modulePath` in a new Node process that is connected with this one.

@@ -1,7 +1,8 @@
 /**
- * What `--require` names in a worker: runs the preload from its bundle.
+ * What `--require` names in a worker: runs the preload from its bundle. The build puts this file and
+ * compiled.ts into one, child/entry.bundle.js.
  *
- * Used by  channel/spawn.ts (by its path), bundle.ts
+ * Used by  channel/spawn.ts and bundle.ts, both by that path
  */
 import path from 'node:path';
 import { bundleScript, runBundle } from '../compiled';

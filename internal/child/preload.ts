@@ -14,7 +14,7 @@ import { openPipe } from '../native';
 import { takeSeat } from '../seat';
 import { nodeCluster } from '../seated';
 
-removePreload(process.env, process.execArgv, __filename.replace(/preload\.js$/, 'entry.js'));
+removePreload(process.env, process.execArgv, __filename.replace(/preload\.js$/, 'entry.bundle.js'));
 
 const inherited = takeInheritedChannel(process.env);
 if (inherited !== null) {

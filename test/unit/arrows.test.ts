@@ -127,7 +127,7 @@ test('a primary has loaded no file of child/, a worker none of master/', async (
   expect(worker.filter((file) => file.includes('/master/'))).toEqual([]);
   // What each has run comes out of a bundle, which is read and not required.
   expect(primary).toContain('internal/primary_entry.js');
-  expect(worker).toContain('internal/child/entry.js');
+  expect(worker).toContain('internal/child/entry.bundle.js');
   const [ofPrimary, ofWorker] = ['internal/role.bundle.js', 'internal/child/preload.bundle.js'].map(bundledFiles) as [string[], string[]];
   expect(ofPrimary).toContain('master/round_robin_handle.js');
   expect(ofPrimary.filter((file) => file.startsWith('child/'))).toEqual([]);
