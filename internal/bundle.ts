@@ -23,7 +23,7 @@ if (worker === null) {
   write(roleBundle, bundle('role.js'));
   write(preloadBundle, bundle('child/preload.js'));
   // What Node itself requires runs at once, and is one file: each file that is looked for is 0.4 ms of every start.
-  write(entryBundle, `module.exports = ${bundle('child/entry.js')}(require, __dirname + '/../');`);
+  write(entryBundle, `module.exports = ${bundle('child/entry.js')}(require, __dirname.slice(0, -'child'.length));`);
   const primary = loadRole().clusterObject(false) as Cluster;
   // A primary and a worker that have gone through a life have compiled what every one of them runs.
   primary.fork().on('exit', () => {

