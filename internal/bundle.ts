@@ -32,7 +32,7 @@ if (worker === null) {
   });
 } else {
   createServer().listen(0, '127.0.0.1', () => {
-    const { script } = require('./child/entry.bundle.js') as typeof import('./child/entry');
+    const { script } = require(entryBundle) as typeof import('./child/entry');
     writeFileSync(compiledFile(preloadBundle), script.createCachedData());
     worker.worker?.kill();
   });
