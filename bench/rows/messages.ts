@@ -16,13 +16,15 @@ type Implementation = (typeof IMPLEMENTATIONS)[number];
 interface Size {
   readonly bytes: number;
   readonly text: string;
-  readonly content?: 'buffer';
+  readonly content?: 'buffer' | 'object';
 }
 const SIZES: readonly Size[] = [
   { bytes: 64, text: '64 B' },
   { bytes: 1024, text: '1 KiB' },
   { bytes: 1024 * 1024, text: '1 MiB' },
 ];
+/** Short texts are the quickest messages there are: beside them one of the kind that programs send. */
+const OBJECT: Size = { bytes: 64, text: '64 B object', content: 'object' };
 const BUFFER: Size = { bytes: 1024 * 1024, text: '1 MiB Buffer', content: 'buffer' };
 
 interface Count {
@@ -40,7 +42,7 @@ async function oneWay(bench: Bench): Promise<Result> {
   const figures: Figure[] = [];
   for (const serialization of SERIALIZATIONS) {
     const parents = await startParents(bench, { serialization });
-    for (const size of serialization === 'json' ? SIZES : [...SIZES, BUFFER]) {
+    for (const size of [...SIZES, OBJECT, ...(serialization === 'json' ? [] : [BUFFER])]) {
       const rates = await ratesOf(bench, parents, 'oneWay', size, `oneway ${serialization} ${size.text}`);
       figures.push(oneWayFigure(serialization, size, rates));
     }
@@ -53,7 +55,7 @@ function oneWayFigure(serialization: Serialization, size: Size, rates: Rates): F
   const large = size.bytes > 64 * 1024;
   const scale = large ? size.bytes / 1e6 : 1;
   const side = (name: Implementation) => ({ name, samples: rates[name].map((rate) => rate * scale) });
-  const id = `oneway-${serialization}-${size.content === 'buffer' ? 'buffer' : size.bytes}`;
+  const id = `oneway-${serialization}-${size.content ?? size.bytes}`;
   return figure({ id, title: `${large ? 'MB/s' : 'messages/s'} one way, ${size.text}, ${serialization}`, unit: large ? 'MB/s' : '/s', better: 'higher' }, side('ours'), side('stock'));
 }
 

@@ -26,6 +26,7 @@ async function start() {
 
 /** A message of `size` bytes, envelope of the encoding not counted. */
 function messageOf({ size, content }) {
+  if (content === 'object') return { type: 'count', id: 12345, data: 'x'.repeat(size - 37) };
   return content === 'buffer' ? Buffer.alloc(size, 'x') : 'x'.repeat(size);
 }
 

@@ -68,10 +68,15 @@ export function codecFor(serialization: Serialization): Codec {
 // ── json ─────────────────────────────────────────────────────────────────────────────────────────
 
 const NEWLINE = 0x0a;
+/** A text that JSON writes as it is. To find that out takes a third of the time in which V8 writes it (Node 20). */
+const plainText = /^[ !#-[\]-~]*$/;
+/** For a longer one V8 is as fast. */
+const SHORT = 100;
 
 const json: Codec = {
   encode(message, tag) {
-    const line = `${JSON.stringify(message)}\n`;
+    const short = typeof message === 'string' && message.length <= SHORT && plainText.test(message);
+    const line = short ? `"${message}"\n` : `${JSON.stringify(message)}\n`;
     if (tag === 'plain') return line;
     return (tag === 'handle' ? 'H' : 'E') + line;
   },

@@ -5,8 +5,10 @@
  * Owns     the bytes of the frame that is not complete yet
  * Used by  framing.ts
  * Keeps    a frame is put together once, when its last byte is there
+ * Costs    V8 a serializer, a buffer and a deserializer for each message, 1.5 and 1 µs. A short text that
+ *          is plain ASCII looks so simple in V8's form that it is written and read here, in a fifth
  */
-import { DefaultDeserializer, DefaultSerializer } from 'node:v8';
+import { DefaultDeserializer, DefaultSerializer, serialize } from 'node:v8';
 import { messageTooLong } from '../errors';
 import { ENVELOPE, HANDLE, asBuffer, type Codec, type Decoder, type FrameSink } from './framing';
 import { Growing } from './growing';
@@ -50,9 +52,17 @@ const hostObjects = {
 
 const room = new Uint8Array(LENGTH_BYTES);
 
+/** What V8 writes before the length and the bytes of a Latin-1 text: its version, and the kind of value. */
+const TEXT = serialize('').subarray(0, -1);
+/** A length below this is one byte, in base 128 with a bit that says whether more come. */
+const ONE_BYTE = 0x80;
+const SHORT = ONE_BYTE * ONE_BYTE;
+
 /** The codec `advanced`. */
 export const advanced: Codec = {
   encode(message, tag) {
+    // A byte for each character: nothing but ASCII.
+    if (typeof message === 'string' && tag === 'plain' && message.length < SHORT && Buffer.byteLength(message) === message.length) return textFrame(message);
     const serializer = new MessageSerializer();
     serializer.writeRawBytes(room);
     if (tag !== 'plain') serializer.writeRawBytes(new Uint8Array([tag === 'handle' ? HANDLE : ENVELOPE]));
@@ -66,6 +76,26 @@ export const advanced: Codec = {
   join: (frames) => Buffer.concat(frames as Buffer[]),
   decoder: (longest = Number.POSITIVE_INFINITY) => new AdvancedDecoder(longest),
 };
+
+function textFrame(text: string): Buffer {
+  const start = LENGTH_BYTES + TEXT.length + (text.length < ONE_BYTE ? 1 : 2);
+  const frame = Buffer.allocUnsafe(start + text.length);
+  let at = frame.writeUInt32BE(frame.length - LENGTH_BYTES);
+  for (const byte of TEXT) frame[at++] = byte;
+  if (text.length >= ONE_BYTE) frame[at++] = ONE_BYTE | (text.length % ONE_BYTE);
+  frame[at] = text.length < ONE_BYTE ? text.length : Math.floor(text.length / ONE_BYTE);
+  frame.write(text, start, 'latin1');
+  return frame;
+}
+
+/** The text, if that is all that `frame` has from `start` on; null for whatever V8 has to read. */
+function textOf(frame: Buffer, start: number): string | null {
+  let at = start;
+  for (const byte of TEXT) if (frame[at++] !== byte) return null;
+  const low = frame[at++] ?? ONE_BYTE;
+  const length = low < ONE_BYTE ? low : low - ONE_BYTE + (frame[at++] ?? ONE_BYTE) * ONE_BYTE;
+  return length < SHORT && at + length === frame.length ? frame.toString('latin1', at) : null;
+}
 
 class AdvancedDecoder implements Decoder {
   /** The frame that has not ended, with its length. */
@@ -128,6 +158,8 @@ function decodeFrame(frame: Buffer, sink: FrameSink): void {
 }
 
 function decodeValue(frame: Buffer, start: number): unknown {
+  const text = textOf(frame, start);
+  if (text !== null) return text;
   try {
     return read(frame.subarray(start), true);
   } catch (error) {

@@ -76,7 +76,7 @@ export class Outbox {
 
   /** Writes now if it is one of the first frames of the turn, else joins it to the others. False above the high-water mark. */
   write(frame: string | Buffer, told: Told): boolean {
-    if (this.#written < EAGER || isExiting()) {
+    if (this.#written < EAGER || (this.#joined.length === 0 && isExiting())) {
       // Who writes once a turn, mostly in answer to what was read, needs no tick for it.
       if (this.#written++ === 1) process.nextTick(this.#endTurn);
       return this.writeNow(frame, null, told);

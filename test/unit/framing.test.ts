@@ -1,5 +1,6 @@
 /** Bytes ⇄ messages: whatever the kernel makes of the stream, the messages are the same. */
 import { isDeepStrictEqual } from 'node:util';
+import { deserialize, serialize } from 'node:v8';
 import { describe, expect, test } from 'vitest';
 import type * as framing from '../../internal/channel/framing';
 import type { Decoder, Serialization, Tag } from '../../internal/channel/framing';
@@ -221,6 +222,22 @@ describe('json', () => {
   });
 });
 
+test('json: each character, in texts of each length around the longest that is written by hand, is what JSON makes of it', () => {
+  const { encode } = codecFor('json');
+  const odd: string[] = [];
+  for (let code = 0; code <= 0xffff; code++) {
+    const text = `a${String.fromCharCode(code)}b`;
+    if (encode(text, 'plain') !== `${JSON.stringify(text)}\n`) odd.push(code.toString(16));
+  }
+  for (const length of [0, 99, 100, 101]) {
+    for (const text of ['x'.repeat(length), `${'x'.repeat(length)}"`, `${'x'.repeat(length)}\n`]) {
+      if (encode(text, 'plain') !== `${JSON.stringify(text)}\n`) odd.push(text);
+      if (encode(text, 'handle') !== `H${JSON.stringify(text)}\n`) odd.push(text);
+    }
+  }
+  expect(odd).toEqual([]);
+});
+
 describe('advanced', () => {
   const { encode, decoder } = codecFor('advanced');
 
@@ -232,6 +249,28 @@ describe('advanced', () => {
     ['a Buffer', Buffer.from([1, 2, 3]), '00000009 ff0f 5c000a03010203'],
   ])('I-12: the bytes of %s', (_name, message, hex) => {
     expect((encode(message, 'plain') as Buffer).toString('hex')).toBe(hex.replaceAll(' ', ''));
+  });
+
+  const letters = ['x', '\0', '\x7f', '\x80', 'é', 'ÿ', 'Ā', '€', '😀', '\ud800'];
+  const texts = [0, 1, 2, 127, 128, 129, 255, 256, 16_382, 16_383, 16_384, 20_000]
+    .flatMap((length) => letters.map((letter) => 'x'.repeat(Math.max(0, length - 1)) + (length === 0 ? '' : letter)));
+
+  test('texts of every kind and length are the bytes that V8 makes, and are read as V8 reads them', () => {
+    const odd: unknown[] = [];
+    for (const text of texts) {
+      const value = (encode(text, 'plain') as Buffer).subarray(4);
+      if (!value.equals(serialize(text)) || deserialize(value) !== text || single('advanced', text) !== text) odd.push(text);
+    }
+    expect(odd).toEqual([]);
+  });
+
+  test('a text whose length does not fit its frame is left to V8', () => {
+    const longer = Buffer.from('00000006ff0f22036869', 'hex'); // Says 3, has 2.
+    expect(() => decoded(decoder(), [longer])).toThrow();
+    const shorter = Buffer.from('00000006ff0f22016869', 'hex'); // Says 1, has 2: V8 does not look behind a value.
+    expect(decoded(decoder(), [shorter])).toEqual([['h', 'plain']]);
+    expect(() => decoded(decoder(), [Buffer.from('00000003ff0f22', 'hex')])).toThrow();
+    expect(() => decoded(decoder(), [Buffer.from('00000004ff0f2280', 'hex')])).toThrow();
   });
 
   test('the tag is one byte between the length and the value', () => {
