@@ -181,16 +181,18 @@ describe.each<Serialization>(['json', 'advanced'])('%s', (serialization) => {
     const bytes = bytesOf(codec.encode('x'.repeat(length), 'plain'));
     const chunks: Buffer[] = [];
     for (let start = 0; start < bytes.length; start += 65536) chunks.push(bytes.subarray(start, start + 65536));
-    const milliseconds = (work: () => number): number => {
-      const began = performance.now();
+    // Of the processor, not of the clock: other programs may have it in between.
+    const microseconds = (work: () => number): number => {
+      const began = process.cpuUsage();
       expect(work()).toBeGreaterThanOrEqual(length);
-      return performance.now() - began;
+      const { user, system } = process.cpuUsage(began);
+      return user + system;
     };
     // The measure is other linear work on the same bytes: 16 MB would compare the caches of the machine.
-    const linear = Math.min(...[1, 2].map(() => milliseconds(() => Buffer.concat(chunks).toString('latin1').length)));
-    const decoding = Math.min(...[1, 2].map(() => milliseconds(() => (decoded(codec.decoder(), chunks)[0]?.[0] as string).length)));
+    const linear = Math.min(...[1, 2].map(() => microseconds(() => Buffer.concat(chunks).toString('latin1').length)));
+    const decoding = Math.min(...[1, 2].map(() => microseconds(() => (decoded(codec.decoder(), chunks)[0]?.[0] as string).length)));
     // Looking at all earlier chunks with each of the 1024 would be 500 times the bytes.
-    expect(decoding / linear).toBeLessThan(12);
+    expect(decoding / linear).toBeLessThan(50);
   });
 });
 
