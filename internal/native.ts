@@ -364,16 +364,6 @@ export function setAccepting(handle: ListeningHandle, accepting: boolean): void 
   if (!accepting) native.readStop();
 }
 
-/** How many fds this process may have. */
-export function mostFds(): number {
-  try {
-    const [, soft] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
-    return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft);
-  } catch {
-    return Number.POSITIVE_INFINITY; // No /proc.
-  }
-}
-
 /** Takes the listening handle out of a server: the server is an empty shell afterwards, the handle the caller's. */
 export function takeListeningHandle(server: Server): ListeningHandle {
   const shell = server as any;

@@ -13,7 +13,8 @@
  * Costs    a connection: two comparisons, and one question for the number of its fd
  * Node     accepts whatever comes; libuv closes the clients it has no fd for at once (D33, D34)
  */
-import { mostFds, setAccepting, type ListeningHandle, type NativeHandle } from '../native';
+import { readFileSync } from 'node:fs';
+import { setAccepting, type ListeningHandle, type NativeHandle } from '../native';
 import { traceState } from '../trace';
 
 /** Milliseconds for which nothing is accepted when there was no fd for it. */
@@ -113,5 +114,15 @@ export class Acceptor {
     this.#state = to;
     if (to === 'accepting') setAccepting(this.#handle, true);
     else if (from === 'accepting' && to !== 'closed') setAccepting(this.#handle, false);
+  }
+}
+
+/** How many fds this process may have. */
+export function mostFds(): number {
+  try {
+    const [, soft] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+    return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft);
+  } catch {
+    return Number.POSITIVE_INFINITY; // No /proc.
   }
 }

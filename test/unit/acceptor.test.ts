@@ -1,7 +1,8 @@
 /** When a listening socket is read, and when not. */
+import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Acceptor, REST_MS } from '../../internal/master/acceptor';
-import { mostFds, type ListeningHandle, type NativeHandle } from '../../internal/native';
+import { Acceptor, REST_MS, mostFds } from '../../internal/master/acceptor';
+import type { ListeningHandle, NativeHandle } from '../../internal/native';
 import { FakeConnection } from '../support/cluster_fakes';
 
 beforeEach(() => void vi.useFakeTimers());
@@ -93,4 +94,8 @@ test('closed in a rest: nothing is started again', () => {
   vi.advanceTimersByTime(3 * REST_MS);
   subject.freed();
   expect([listener.accepting, listener.closes]).toEqual([false, 1]);
+});
+
+test('mostFds: what the kernel says', () => {
+  expect(mostFds()).toBe(Number(execFileSync('sh', ['-c', 'ulimit -n'], { encoding: 'utf8' })));
 });

@@ -10,7 +10,7 @@ import { getSystemErrorName } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import {
   PENDING, UV_EADDRINUSE, UV_EINVAL, UV_EOF, UV_TCP_IPV6ONLY, WRITTEN, bindDatagram, bindStream, datagramHandleOf, datagramType, delayClose, detachSocket,
-  evalString, handleOf, isExiting, isPipe, isTcp, isUdp, makePausable, mostFds, newPipe, nodeMajor, openPipe, readPipe, serverOf, socketName, spawnWithPipe,
+  evalString, handleOf, isExiting, isPipe, isTcp, isUdp, makePausable, newPipe, nodeMajor, openPipe, readPipe, serverOf, socketName, spawnWithPipe,
   setAccepting, stopReading, takeListeningHandle, writePipe, type ListeningHandle, type NativeHandle, type NativePipe,
 } from '../../internal/native';
 import { cleanEnvironment, endChildrenAfterEachTest, event, fixture, keep, within } from '../support/children';
@@ -299,10 +299,6 @@ describe('listening', () => {
       client.destroy();
     }
     await closedHandle(handle);
-  });
-
-  test('mostFds: what the kernel says', () => {
-    expect(mostFds()).toBe(Number(childProcess.execFileSync('sh', ['-c', 'ulimit -n'], { encoding: 'utf8' })));
   });
 
   test('B-3: bindStream binds without listening, or gives a negative errno', async () => {
