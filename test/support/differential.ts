@@ -381,15 +381,17 @@ function settleEnd(stock: string[], ours: string[]): { stock: string[]; ours: st
   if (endsReversed(stock) === endsReversed(ours)) return { stock, ours };
   const settle = (lines: readonly string[]): string[] => {
     const events = lines.filter((line) => !/^at (process )?'/.test(line));
-    const exit = events.findIndex(isExit);
-    const late = events.slice(exit).filter(isDisconnect);
-    const after = events.slice(exit).filter((line) => !isDisconnect(line)).map((line) => line.replace(/state: '(dead|disconnected)'/, 'state: <ended>'));
-    return [...events.slice(0, exit), ...late, ...after];
+    const first = events.findIndex((line) => isExit(line) || isDisconnect(line));
+    const end = events.slice(first).map((line) => line.replace(/state: '(dead|disconnected)'/, 'state: <ended>'));
+    const others = end.filter((line) => !isDisconnect(line) && !isOfEmptyTable(line));
+    return [...events.slice(0, first), ...end.filter(isDisconnect), ...end.filter(isOfEmptyTable), ...others];
   };
   return { stock: settle(stock), ours: settle(ours) };
 }
 
 const isExit = (line: string): boolean => /^(worker|cluster|child) 'exit'/.test(line);
+/** What `cluster.disconnect` calls when the table is empty: with the second of the two, before an 'exit' that is it (C-41). */
+const isOfEmptyTable = (line: string): boolean => /^(callback \d|in the callback:)/.test(line);
 const isDisconnect = (line: string): boolean => /^(worker|cluster|child) 'disconnect'/.test(line);
 
 /** A message, or what comes of one in the same turn. */
