@@ -36,7 +36,7 @@ import { availableParallelism } from 'node:os';
 import { peerName, type NativeHandle } from '../native';
 
 /** How many connections may be in flight to a worker of ours. A stock worker gets one at a time. */
-export const WINDOW = 16;
+export const WINDOW = 32;
 /** How many may be in flight to a worker that a rule names. */
 export const MOST = 1024;
 /** Milliseconds without a sign of life after which a worker gets no second connection. */
