@@ -17,6 +17,7 @@ import { EventEmitter } from 'node:events';
 import net from 'node:net';
 import type { Dialect } from '../../internal/channel/channel';
 import type { PrimaryCluster } from '../../internal/master/index';
+import { START } from '../../internal/master/scheduling';
 import type { NativeHandle } from '../../internal/native';
 import type { HandleTrace } from '../../internal/trace';
 import type { Worker } from '../../internal/worker';
@@ -76,8 +77,10 @@ class Connection implements NativeHandle {
 
   close(): void {
     this.closes++;
-    if (this.place === 'in flight' && this.servedBy === this.holder) this.place = 'delivered';
-    else this.place = 'closed';
+    if (this.place === 'in flight' && this.servedBy !== null && this.servedBy === this.holder) {
+      this.place = 'delivered';
+      this.servedBy.answered = true;
+    } else this.place = 'closed';
     this.holder = null;
   }
 
@@ -110,6 +113,8 @@ class Child extends EventEmitter {
   announced = false;
   // What the primary has been told, and what follows from it.
   seated = false;
+  /** It has answered since it was seated. Where no time passes, that is just now. */
+  answered = false;
   waits = false;
   left = false;
   announcedRead = false;
@@ -459,6 +464,7 @@ export class World {
     child.waits = false;
     if (errno !== null) return;
     child.seated = true;
+    child.answered = false;
     child.listens = child.open;
     this.#turns = [...this.#turns.filter((one) => one !== child), child];
   }
@@ -478,6 +484,7 @@ export class World {
       case 'reclaimed':
         must(connection.place === 'in flight', `S1: connection ${fd} comes back from a worker that it was in flight to`);
         connection.place = 'queued';
+        if (event === 'rejected') (connection.holder as Child).answered = true;
         if (event !== 'reclaimed') this.#refusers.add(connection.holder as Child);
         connection.holder = null;
         if (event === 'rejected') return void this.#queue.push(connection);
@@ -536,14 +543,14 @@ export class World {
 
   #hasRoom(child: Child): boolean {
     const inFlight = this.#inFlight(child);
-    return inFlight === 0 || (child.dialect === 'pipelined' && this.#setting.young);
+    return inFlight === 0 || (child.dialect === 'pipelined' && this.#setting.young && (child.answered || inFlight < START));
   }
 
   /** The state in one line: what is alike here behaves alike from here on. Which connection is which, and which worker, is nothing to behave by. */
   hash(): string {
     const children = this.#children.map((child) => [
       [child.connected, child.endedHere, child.endTold, child.exitCode !== null, child.alive, child.open, child.listens, child.announced,
-        child.seated, child.waits, child.left, child.announcedRead, child.gone].map(Number).join(''),
+        child.seated, child.answered, child.waits, child.left, child.announcedRead, child.gone].map(Number).join(''),
       child.asks, child.events.at(-1) ?? '', child.dialect[0], this.#inFlight(child), child.down.length, child.up.map(({ label }) => label).join(','),
       child.untold.map(({ taken }) => Number(taken)).join(''), this.#turns.indexOf(child), Number(this.#refusers.has(child)),
     ].join(' '));

@@ -3,7 +3,7 @@ import diagnostics from 'node:diagnostics_channel';
 import net from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { RoundRobinHandle, shortPath, type AddressOptions } from '../../internal/master/round_robin_handle';
-import { WINDOW } from '../../internal/master/scheduling';
+import { START, WINDOW } from '../../internal/master/scheduling';
 import type { SocketName } from '../../internal/messages';
 import type { StateTrace } from '../../internal/trace';
 import { event, within } from '../support/children';
@@ -234,7 +234,7 @@ describe('R-5: handing off', () => {
     expect(workers.map(({ connections }) => connections.length)).toEqual([3, 3, 3]);
   });
 
-  test('R-6: a stock worker has one in flight, a worker of ours a window; the rest waits in order', async () => {
+  test('R-6: a stock worker has one in flight, a worker of ours two, a window when it has answered; the rest waits in order', async () => {
     // However long the connections take to come, the worker was heard of just now.
     vi.spyOn(performance, 'now').mockReturnValue(1);
     const subject = new Subject();
@@ -242,16 +242,18 @@ describe('R-5: handing off', () => {
     subject.add(ours);
     subject.add(stock);
     await subject.bound();
-    const sockets = await clients(subject.port(ours), WINDOW + 3);
-    await handed(ours, WINDOW);
+    const sockets = await clients(subject.port(ours), START + WINDOW + 3);
     await handed(stock, 1);
-    expect([ours.connections.length, stock.connections.length]).toEqual([WINDOW, 1]);
+    await handed(ours, START);
+    ours.acknowledgeAll();
+    await handed(ours, START + WINDOW);
+    expect([ours.connections.length, stock.connections.length]).toEqual([START + WINDOW, 1]);
     stock.acknowledgeAll();
     await handed(stock, 2);
     stock.acknowledgeAll();
     await handed(stock, 3);
-    expect(order(stock.handles.slice(1), sockets)).toEqual([-1, WINDOW + 2]); // the one before is closed already
-    expect(ours.connections.length).toBe(WINDOW);
+    expect(order(stock.handles.slice(1), sockets)).toEqual([-1, START + WINDOW + 2]); // the one before is closed already
+    expect(ours.connections.length).toBe(START + WINDOW);
   });
 
   test('R-6: a worker that comes later gets what is queued at once', async () => {
@@ -296,15 +298,13 @@ describe('a worker is lost', () => {
     subject.add(other);
     await subject.bound();
     const sockets = await clients(subject.port(dying), WINDOW + 4);
-    await handed(dying, WINDOW);
-    // The other took the second; the last three are queued.
-    expect(order(other.handles, sockets)).toEqual([1]);
-    const inFlight = order(dying.handles, sockets);
-    expect(inFlight).toEqual([0, ...Array.from({ length: WINDOW - 1 }, (_, at) => at + 2)]);
+    await handed(dying, START);
+    // The other took the second; the rest is queued.
+    expect([order(other.handles, sockets), order(dying.handles, sockets)]).toEqual([[1], [0, 2]]);
     // The first two were accepted: never sent again.
     dying.peer.acknowledge(dying.connections[1]!.message.seq, []);
     await Promise.all([ended(sockets[0]!), ended(sockets[2]!)]);
-    await handed(dying, WINDOW + 2);
+    await handed(dying, START + WINDOW);
 
     const expected = order(dying.handles.slice(2), sockets);
     dying.lose();

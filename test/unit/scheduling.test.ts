@@ -1,7 +1,7 @@
 /** Which worker gets the next connection. */
 import { availableParallelism } from 'node:os';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { FILL, MOST, Rotation, isScheduling, type Candidate, type Client, type Scheduling, type Seat } from '../../internal/master/scheduling';
+import { FILL, MOST, START, Rotation, isScheduling, type Candidate, type Client, type Scheduling, type Seat } from '../../internal/master/scheduling';
 import { seeded } from '../support/children';
 import { FakeConnection } from '../support/cluster_fakes';
 
@@ -20,6 +20,13 @@ const connection = new FakeConnection(1);
 function seated(windows: Record<string, number>): Rotation<string> {
   const rotation = new Rotation<string>();
   for (const [at, [worker, window]] of Object.entries(windows).entries()) rotation.add(worker, at + 1, window);
+  return answering(rotation, Object.keys(windows).length);
+}
+
+/** Each has had its turn and has answered just now. */
+function answering<Worker>(rotation: Rotation<Worker>, count: number): Rotation<Worker> {
+  const seats = Array.from({ length: count }, () => rotation.next(connection) as Seat<Worker>);
+  for (const seat of seats) rotation.settled(seat, true);
   return rotation;
 }
 
@@ -98,7 +105,7 @@ test.each([1, 2, 3, 4, 5])('property, seed %i: nobody exceeds its window (FILL i
   const random = seeded(seed);
   const rotation = new Rotation<number>();
   /** The model: seated workers, longest waiting first. */
-  let model: { worker: number; window: number; inFlight: number }[] = [];
+  let model: { worker: number; window: number; inFlight: number; answered: boolean }[] = [];
   const seats = new Map<number, Seat<number>>();
   let last = 0;
   for (let step = 0; step < 4000; step++) {
@@ -106,7 +113,7 @@ test.each([1, 2, 3, 4, 5])('property, seed %i: nobody exceeds its window (FILL i
     if (dice === 0 && model.length < 8) {
       const window = random(4) === 0 ? 1 : 1 + random(16);
       rotation.add(++last, last, window);
-      model.push({ worker: last, window, inFlight: 0 });
+      model.push({ worker: last, window, inFlight: 0, answered: false });
     } else if (dice === 1 && model.length > 0 && random(3) === 0) {
       const { worker } = model[random(model.length)]!;
       expect(rotation.remove(worker)).toBe(true);
@@ -115,11 +122,12 @@ test.each([1, 2, 3, 4, 5])('property, seed %i: nobody exceeds its window (FILL i
       const busy = model.filter(({ inFlight }) => inFlight > 0);
       const seat = busy[random(Math.max(busy.length, 1))];
       if (seat) {
-        (seats.get(seat.worker) as Seat<number>).inFlight--;
+        rotation.settled(seats.get(seat.worker) as Seat<number>, true);
         seat.inFlight--;
+        seat.answered = true;
       }
     } else {
-      const room = model.filter(({ inFlight, window }) => inFlight < window);
+      const room = model.filter(({ inFlight, window, answered }) => inFlight < (answered ? window : Math.min(START, window)));
       // In a crowd those that are awake are filled before another is woken, beyond their window. No time passes here.
       const awake = model.filter(({ inFlight, window }) => inFlight > 0 && window > 1 && inFlight < FILL);
       const free = awake.length >= AWAKE && model.length > CROWD ? awake : room;
@@ -153,11 +161,22 @@ describe('the window', () => {
     const rotation = seated({ silent: 16, a: 16, b: 16 });
     const [, a] = Array.from({ length: 3 }, () => rotation.next(connection)) as Seat<string>[];
     now += 1;
-    expect(Array.from({ length: 3 }, () => picked(rotation)), 'nobody has answered: all are silent').toEqual(['silent', 'a', 'b']);
     rotation.settled(a as Seat<string>, true);
     const picks = Array.from({ length: 9 }, () => picked(rotation));
     expect(picks, 'it has answered').toEqual(Array(9).fill('a'));
     expect([picked(rotation), picked(rotation)], 'it has as much as the silent ones seem to have').toEqual(['silent', 'b']);
+  });
+
+  test('batches follow answers: who has not answered just now has two at the most', () => {
+    const rotation = new Rotation<string>();
+    for (const [at, worker] of ['a', 'b'].entries()) rotation.add(worker, at + 1, 16);
+    const seats = Array.from({ length: 5 }, () => rotation.next(connection));
+    expect(seats.map((seat) => seat?.worker ?? null)).toEqual(['a', 'b', 'a', 'b', null]);
+    rotation.settled(seats[0] as Seat<string>, true);
+    expect(Array.from({ length: 16 }, () => picked(rotation)), 'the rest of its window').toEqual([...Array(15).fill('a'), null]);
+    rotation.settled(seats[2] as Seat<string>, true);
+    now += 0.1;
+    expect(picked(rotation), 'it has 15, and that was a while ago').toBe(null);
   });
 
   test('a connection that came back unanswered is no sign of life', () => {
