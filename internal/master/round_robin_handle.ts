@@ -18,7 +18,7 @@
  *             ├────── 'error', or `listen` throws ──────► failed
  *             └── last remove() ────► abandoned ── 'listening', 'error' ──► closed     (D5)
  * Keeps    1. a connection is in exactly one place: queued, in flight to one worker, or closed
- *          2. after each event: while a connection is queued, no worker has room in its window, or
+ *          2. after each event: while a connection is queued, no worker has room (scheduling.ts), or
  *             nobody takes anything (`#refused`) and a rest is taken
  *          3. a worker that listens here is in `#rotation`, or waits in `binding`
  * Costs    a connection, here: accept4, sendmsg with its fd and 75 bytes, close; its share of one
