@@ -17,17 +17,19 @@
  * answers: a worker that has answered just now (ANSWER_MS) is alive, and gets what waits here, up to
  * WINDOW in flight; at other times it may have START, one when it has been silent for YOUNG_MS, and
  * when silent for FRESH_MS while others answer it comes after those. A worker that blocks has one or
- * two connections then, whatever arrives at once. It is faster, too: a connection that is sent as
- * it comes wakes the worker, whose answer wakes us; one that waits here for the answer to those before
- * it goes with others, and loses nothing, since it would wait behind them there (2 workers, 64
- * clients, Node 26: 30,000/s; with up to 16 or 32 at any time 23,000).
+ * two connections then, whatever arrives at once; only one that blocks just after an answer has the
+ * batch. It is faster, too: a connection that is sent as it comes wakes the worker, whose answer wakes
+ * us; one that waits here for the answer to those before it goes with others, and loses nothing, since
+ * it would wait behind them there (2 workers, 64 clients, Node 26: 30,000/s; with up to 16 or 32 at
+ * any time 23,000).
  * `sticky` and functions name one worker and no other: what they say is done, and waits in that
  * worker's pipe, up to MOST; then it is as if that one were not there.
  *
  * Waking. A worker that is woken for one connection costs more than the connection. Where more workers
  * than CROWD listen, two for each processor, and AWAKE of them are awake, one for each processor but
  * the primary's, round robin fills those, up to FILL, before it wakes another. Awake is who was woken,
- * or has answered, less than FRESH_MS ago: one that turns out to be blocked strands what came in that time.
+ * or has answered, less than FRESH_MS ago: one that turns out to be blocked strands what came in that
+ * time.
  *
  * Owns     who listens on one address, and how many hand-offs each has in flight there
  * Used by  round_robin_handle.ts; settings.ts checks what a program asks for
@@ -98,7 +100,7 @@ export interface Seat<Worker> extends Candidate {
   open: number;
   /** When it last answered, or got a connection while it had none; milliseconds of `performance.now()`. */
   heard: number;
-  /** When it last answered. */
+  /** When it last answered; milliseconds of `performance.now()`. */
   answered: number;
   /** When it last had its turn; counts picks. */
   turn: number;

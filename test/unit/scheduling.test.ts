@@ -167,6 +167,13 @@ describe('the window', () => {
     expect([picked(rotation), picked(rotation)], 'it has as much as the silent ones seem to have').toEqual(['silent', 'b']);
   });
 
+  test('where nobody has answered all are silent alike: each gets its second in turn', () => {
+    const rotation = seated({ silent: 16, a: 16, b: 16 });
+    expect(Array.from({ length: 3 }, () => picked(rotation))).toEqual(['silent', 'a', 'b']);
+    now += 1;
+    expect(Array.from({ length: 4 }, () => picked(rotation))).toEqual(['silent', 'a', 'b', null]);
+  });
+
   test('batches follow answers: who has not answered just now has two at the most', () => {
     const rotation = new Rotation<string>();
     for (const [at, worker] of ['a', 'b'].entries()) rotation.add(worker, at + 1, 16);
