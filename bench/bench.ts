@@ -60,14 +60,15 @@ export class Bench {
   }
 
   async closed(load: Omit<ClosedLoad, 'clients'> & { readonly clients?: number }): Promise<Window> {
-    return (await this.#generator()).ask<Window>('closed', { clients: CLIENTS, ...load });
+    return (await this.generator()).ask<Window>('closed', { clients: CLIENTS, ...load });
   }
 
   async open(load: OpenLoad): Promise<Window> {
-    return (await this.#generator()).ask<Window>('open', load);
+    return (await this.generator()).ask<Window>('open', load);
   }
 
-  async #generator(): Promise<Program> {
+  /** The process that every load comes from, started when it is first wanted. */
+  async generator(): Promise<Program> {
     this.#load ??= await this.start('load generator', 'load/main.ts', {}, ['--require', 'tsx/cjs']);
     return this.#load;
   }

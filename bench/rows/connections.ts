@@ -15,7 +15,10 @@ const WINDOW = 1.5;
 const STOCK = 'stock RR';
 const OURS = 'ours RR';
 const STOCK_NONE = 'stock NONE';
-const OURS_NONE = 'ours NONE';
+/** Ours under SCHED_NONE has a row of its own, `none`. */
+const CLUSTERS = [
+  { implementation: 'stock', policy: 'rr' }, { implementation: 'ours', policy: 'rr' }, { implementation: 'stock', policy: 'none' },
+] as const;
 
 export const connectionRows: readonly Row[] = [
   { name: 'tcp', about: 'raw TCP connections, all peers', run: (bench) => run(bench, 'tcp') },
@@ -25,11 +28,9 @@ export const connectionRows: readonly Row[] = [
 async function run(bench: Bench, kind: Kind): Promise<Result> {
   const peers = new Map<string, Peer>();
   const notes: string[] = [];
-  for (const policy of ['rr', 'none'] as const) {
-    for (const implementation of ['stock', 'ours'] as const) {
-      const peer = await clusterPeer(bench, { implementation, policy, kind });
-      peers.set(peer.name, peer);
-    }
+  for (const cluster of CLUSTERS) {
+    const peer = await clusterPeer(bench, { ...cluster, kind });
+    peers.set(peer.name, peer);
   }
   for (const [name, start] of Object.entries(otherPeers)) {
     const peer = await start(bench, kind);
@@ -60,15 +61,13 @@ function figuresOf(kind: Kind, samples: Samples): Figure[] {
     figure({ id: `${kind}-cpu`, title: `CPU per connection, ${what}, all processes`, ...cpu }, side(OURS, 'cpu'), side(STOCK, 'cpu')),
     figure({ id: `${kind}-cpu-primary`, title: `CPU per connection, ${what}, the primary`, ...cpu }, side(OURS, 'primary'), side(STOCK, 'primary')),
     figure({ id: `${kind}-cpu-workers`, title: `CPU per connection, ${what}, the workers`, ...cpu }, side(OURS, 'workers'), side(STOCK, 'workers')),
-    figure({ id: kind === 'tcp' ? 'none-rate' : 'http-none-rate', title: `connections/s, ${what}, SCHED_NONE`, ...rate }, side(OURS_NONE, 'rate'), side(STOCK_NONE, 'rate')),
-    figure({ id: kind === 'tcp' ? 'none-cpu' : 'http-none-cpu', title: `CPU per connection, ${what}, SCHED_NONE`, ...cpu }, side(OURS_NONE, 'cpu'), side(STOCK_NONE, 'cpu')),
     ...(['p50', 'p99', 'max'] as const).map((part) => (
       figure({ id: `${kind}-full-${part}`, title: `latency at full load, ${what}, ${part}`, ...time }, side(OURS, part), side(STOCK, part))
     )),
     figure({ id: `${kind}-fairness`, title: `Jain's fairness index of 2 workers, ${what}`, unit: '', better: 'higher' }, side(OURS, 'fairness'), side(STOCK, 'fairness')),
   ];
   for (const name of Object.keys(samples)) {
-    if (name === STOCK || name === OURS || name === OURS_NONE) continue;
+    if (name === STOCK || name === OURS) continue;
     figures.push(figure({ id: `${kind}-peer ${name}`, title: `connections/s, ${what}, ${name} / stock RR`, ...rate }, side(name, 'rate'), side(STOCK, 'rate')));
   }
   return figures;

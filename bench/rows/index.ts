@@ -7,10 +7,11 @@ import { latencyRow } from './latency';
 import { memoryRow } from './memory';
 import { messageRows } from './messages';
 import { microRows } from './micro';
+import { noneRow } from './none';
 import type { Row } from './row';
 import { schedulingRow } from './scheduling';
 import { wrkRow } from './wrk';
 
 export const rows: readonly Row[] = [
-  ...connectionRows, wrkRow, latencyRow, blockedRow, schedulingRow, ...messageRows, forkRow, memoryRow, growthRow, ...microRows,
+  ...connectionRows, noneRow, wrkRow, latencyRow, blockedRow, schedulingRow, ...messageRows, forkRow, memoryRow, growthRow, ...microRows,
 ];

@@ -1,9 +1,15 @@
 /**
  * Messages between a parent and its children: one way and there and back, in both serializations,
  * and to sixteen at once. Rows `oneway`, `roundtrip`, `broadcast`.
+ *
+ * There and back only one process works at a time, and what a trip takes depends on whether the
+ * kernel wakes the other on the same CPU or on one that sleeps: a factor of four, now this, now that.
+ * So `roundtrip` keeps each parent and its child on one CPU, and shows in a figure without a goal
+ * what they do when the kernel places them.
  */
 import type { Bench } from '../bench';
 import { figure, type Chart, type Figure } from '../figures';
+import { NOT_PINNED, pin } from '../pinning';
 import type { Program } from '../program';
 import type { Result, Row } from './row';
 
@@ -61,18 +67,22 @@ function oneWayFigure(serialization: Serialization, size: Size, rates: Rates): F
 
 async function roundTrip(bench: Bench): Promise<Result> {
   const figures: Figure[] = [];
+  let pinned = true;
   for (const serialization of SERIALIZATIONS) {
     const parents = await startParents(bench, { serialization });
-    for (const size of SIZES) {
-      const rates = await ratesOf(bench, parents, 'roundTrips', size, `roundtrip ${serialization} ${size.text}`);
+    const measure = async (size: Size, placed = ''): Promise<void> => {
+      const rates = await ratesOf(bench, parents, 'roundTrips', size, `roundtrip ${serialization} ${size.text}${placed}`);
       figures.push(figure(
-        { id: `roundtrip-${serialization}-${size.bytes}`, title: `round trips/s, ${size.text}, ${serialization}`, unit: '/s', better: 'higher' },
+        { id: `roundtrip-${serialization}-${size.bytes}${placed}`, title: `round trips/s, ${size.text}, ${serialization}${placed}`, unit: '/s', better: 'higher' },
         { name: 'ours', samples: rates.ours }, { name: 'stock', samples: rates.stock },
       ));
-    }
+    };
+    if (serialization === 'json') await measure(SIZES[0] as Size, ', placed by the kernel');
+    pinned = pin(Object.values(parents).flatMap(({ facts }) => facts.pids), 0);
+    for (const size of SIZES) await measure(size);
     await bench.stop(...Object.values(parents));
   }
-  return { figures, charts: [chartOf('Messages there and back, ours / stock', figures)] };
+  return { figures, charts: [chartOf('Messages there and back, ours / stock', figures)], notes: pinned ? [] : [`roundtrip: ${NOT_PINNED}`] };
 }
 
 async function broadcast(bench: Bench): Promise<Result> {

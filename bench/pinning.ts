@@ -1,0 +1,28 @@
+/**
+ * Keeps processes on one CPU, where the question is what a program costs and not where the kernel
+ * puts it. By `taskset`; where that is not installed nothing is pinned, and the row says so.
+ */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { installed } from './installed';
+
+/** What a row notes if `pin` could not. */
+export const NOT_PINNED = 'pinning to a CPU: taskset is not installed, the kernel placed the processes';
+
+/** Moves processes with all their threads to the nth CPU that this process may use (the last if there are fewer), or back to all of them. */
+export function pin(pids: readonly number[], nth: number | 'all'): boolean {
+  const taskset = installed('taskset');
+  if (taskset === null) return false;
+  const cpus = usable();
+  const wanted = nth === 'all' ? cpus.join(',') : String(cpus[Math.min(nth, cpus.length - 1)]);
+  for (const pid of pids) execFileSync(taskset, ['--all-tasks', '--cpu-list', '--pid', wanted, String(pid)], { stdio: ['ignore', 'ignore', 'inherit'] });
+  return true;
+}
+
+function usable(): number[] {
+  const list = /^Cpus_allowed_list:\s+(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0';
+  return list.split(',').flatMap((range) => {
+    const [first = 0, last = first] = range.split('-').map(Number);
+    return Array.from({ length: last - first + 1 }, (_, at) => first + at);
+  });
+}

@@ -1,0 +1,76 @@
+/**
+ * SCHED_NONE: row `none`. A connection takes no code of ours there, and what has to be shown is that
+ * it costs the same within two percent. Two clusters of the very same kind differ by more than that
+ * in windows of a second or two on a machine that has neighbours. So:
+ *
+ * - each side has two clusters, since one can be slow from its start to its end;
+ * - windows are 50 ms long, in turn, and 25 of each cluster make one sample: what the machine
+ *   does for longer than that meets both sides;
+ * - all servers are on one CPU and the load generator on another, so that the kernel's choice of
+ *   CPUs is not measured.
+ *
+ * The control divides one cluster of stock's by the other: as far as it is from 1, the row tells nothing.
+ */
+import type { Bench } from '../bench';
+import { figure, type Figure } from '../figures';
+import { clusterPeer, type Peer } from '../peers';
+import { NOT_PINNED, pin } from '../pinning';
+import { closedSample, type Sample } from '../samples';
+import type { Result, Row } from './row';
+
+const WARM_UP = 3;
+const WINDOW = 0.05;
+const WINDOWS = 25;
+const CLUSTERS = ['stock 1', 'ours 1', 'stock 2', 'ours 2'] as const;
+type Cluster = (typeof CLUSTERS)[number];
+
+/** The windows of one sample, of one cluster or more, taken together. */
+interface Sum {
+  readonly rate: number;
+  readonly cpu: number;
+}
+
+export const noneRow: Row = { name: 'none', about: 'raw TCP connections under SCHED_NONE', run };
+
+async function run(bench: Bench): Promise<Result> {
+  const peers = {} as Record<Cluster, Peer>;
+  for (const name of CLUSTERS) peers[name] = await clusterPeer(bench, { implementation: name.startsWith('ours') ? 'ours' : 'stock', policy: 'none' });
+  const generator = await bench.generator();
+  const pinned = pin(generator.facts.pids, 0) && pin(Object.values(peers).flatMap(({ pids }) => pids), 1);
+  for (const peer of Object.values(peers)) await closedSample(bench, peer, 'tcp', bench.seconds(WARM_UP));
+  const samples: Record<Cluster, readonly Sample[]>[] = [];
+  for (let pair = 0; pair < bench.pairs; pair++) {
+    const sample = await bench.inTurn(CLUSTERS, (name) => closedSample(bench, peers[name], 'tcp', bench.seconds(WINDOW)), WINDOWS);
+    samples.push(sample);
+    bench.say(`none ${pair + 1}/${bench.pairs}: ${CLUSTERS.map((name) => `${name} ${describe(sum(sample[name]))}`).join(', ')}`);
+  }
+  if (pinned) pin(generator.facts.pids, 'all');
+  await Promise.all(Object.values(peers).map((peer) => peer.stop()));
+  return { figures: figuresOf(samples), notes: pinned ? [] : [`none: ${NOT_PINNED}`] };
+}
+
+function figuresOf(samples: readonly Record<Cluster, readonly Sample[]>[]): Figure[] {
+  const side = (title: string, what: keyof Sum, clusters: readonly Cluster[]) => (
+    { name: title, samples: samples.map((sample) => sum(clusters.flatMap((name) => sample[name]))[what]) }
+  );
+  const ours = (what: keyof Sum) => side('ours NONE', what, ['ours 1', 'ours 2']);
+  const stock = (what: keyof Sum) => side('stock NONE', what, ['stock 1', 'stock 2']);
+  const rate = { unit: '/s', better: 'higher' } as const;
+  const cpu = { unit: 'µs', better: 'lower' } as const;
+  return [
+    figure({ id: 'none-rate', title: 'connections/s, raw TCP, SCHED_NONE', ...rate }, ours('rate'), stock('rate')),
+    figure({ id: 'none-cpu', title: 'CPU per connection, raw TCP, SCHED_NONE', ...cpu }, ours('cpu'), stock('cpu')),
+    figure({ id: 'none-rate-control', title: 'control: connections/s, SCHED_NONE, stock / stock', ...rate }, side('stock 2', 'rate', ['stock 2']), side('stock 1', 'rate', ['stock 1'])),
+    figure({ id: 'none-cpu-control', title: 'control: CPU per connection, SCHED_NONE, stock / stock', ...cpu }, side('stock 2', 'cpu', ['stock 2']), side('stock 1', 'cpu', ['stock 1'])),
+  ];
+}
+
+function sum(windows: readonly Sample[]): Sum {
+  const total = (of: (window: Sample) => number): number => windows.reduce((before, window) => before + of(window), 0);
+  const connections = total((window) => window.connections);
+  return { rate: connections / total((window) => window.seconds), cpu: total((window) => window.cpu * window.connections) / connections };
+}
+
+function describe({ rate, cpu }: Sum): string {
+  return `${Math.round(rate)}/s ${cpu.toFixed(1)} µs`;
+}
