@@ -108,8 +108,8 @@ export interface Seat<Worker> extends Candidate {
   retired: boolean;
 }
 
-/** Says which of these seats gets the connection; null if none may have one now. `answered`: when any of them last did. */
-type Rule = <Worker>(seats: readonly Seat<Worker>[], connection: NativeHandle, answered: number) => Seat<Worker> | null;
+/** Says which of these seats gets the connection; null if none may have one now. `lastAnswer`: when any of them last answered. */
+type Rule = <Worker>(seats: readonly Seat<Worker>[], connection: NativeHandle, lastAnswer: number) => Seat<Worker> | null;
 
 /** A rule, and whether workers have to report how many connections they have open. */
 interface Scheme {
@@ -130,7 +130,7 @@ export class Rotation<Worker> {
   readonly #scheme: Scheme;
   #turns = 0;
   /** When any worker last answered; milliseconds of `performance.now()`. */
-  #answered = 0;
+  #lastAnswer = 0;
 
   /** `scheduling`: as checked by `isScheduling`. */
   constructor(scheduling: Scheduling = 'round-robin') {
@@ -177,7 +177,7 @@ export class Rotation<Worker> {
 
   /** The seat for this connection, which is counted as in flight to it; null while none may have it. */
   next(connection: NativeHandle): Seat<Worker> | null {
-    const seat = this.#scheme.pick(this.#seats, connection, this.#answered);
+    const seat = this.#scheme.pick(this.#seats, connection, this.#lastAnswer);
     if (seat === null) return null;
     if (seat.inFlight++ === 0) seat.heard = performance.now();
     seat.turn = ++this.#turns;
@@ -187,7 +187,7 @@ export class Rotation<Worker> {
   /** A hand-off has ended; `answered`: by the worker. */
   settled(seat: Seat<Worker>, answered: boolean): void {
     seat.inFlight--;
-    if (answered) seat.heard = seat.answered = this.#answered = performance.now();
+    if (answered) seat.heard = seat.answered = this.#lastAnswer = performance.now();
   }
 }
 
@@ -200,19 +200,19 @@ function hasRoom(seat: Seat<unknown>, now: number): boolean {
   return seat.inFlight < most && now - seat.heard < YOUNG_MS;
 }
 
-function roundRobin<Worker>(seats: readonly Seat<Worker>[], _connection: NativeHandle, answered: number): Seat<Worker> | null {
+function roundRobin<Worker>(seats: readonly Seat<Worker>[], _connection: NativeHandle, lastAnswer: number): Seat<Worker> | null {
   const awake = seats.length > CROWD && enoughAreAwake(seats) ? least(seats, inFlight, isAwake) : null;
   if (awake !== null) return awake;
   let idle: Seat<Worker> | null = null;
   for (const seat of seats) {
     if (seat.inFlight === 0 && !seat.retired && (idle === null || seat.turn < idle.turn)) idle = seat;
   }
-  return idle ?? least(seats, burden, hasRoom, answered);
+  return idle ?? least(seats, burden, hasRoom, lastAnswer);
 }
 
 /** One that is silent while others answer may be blocked: it gets a second connection when those have many. */
-function burden({ inFlight, heard }: Seat<unknown>, answered: number): number {
-  return answered - heard < FRESH_MS ? inFlight : inFlight + SILENT;
+function burden({ inFlight, heard }: Seat<unknown>, lastAnswer: number): number {
+  return lastAnswer - heard < FRESH_MS ? inFlight : inFlight + SILENT;
 }
 
 /** It has work, room, and will get to it: nothing has to be woken. A stock worker has no room while it has work. */
@@ -237,14 +237,14 @@ const load = ({ open, inFlight, weight }: Candidate): number => (open + inFlight
 
 /** Of the seats that pass the test the one with the least; among equals the one that has waited longest. */
 function least<Worker>(
-  seats: readonly Seat<Worker>[], measure: (seat: Seat<unknown>, answered: number) => number, test: (seat: Seat<unknown>, now: number) => boolean, answered = 0,
+  seats: readonly Seat<Worker>[], measure: (seat: Seat<unknown>, lastAnswer: number) => number, test: (seat: Seat<unknown>, now: number) => boolean, lastAnswer = 0,
 ): Seat<Worker> | null {
   const now = performance.now();
   let best: Seat<Worker> | null = null;
   let fewest = Number.POSITIVE_INFINITY;
   for (const seat of seats) {
     if (!test(seat, now)) continue;
-    const measured = measure(seat, answered);
+    const measured = measure(seat, lastAnswer);
     if (measured < fewest || (measured === fewest && seat.turn < (best as Seat<Worker>).turn)) {
       best = seat;
       fewest = measured;
@@ -273,9 +273,9 @@ function randomTwo<Worker>(seats: readonly Seat<Worker>[]): Seat<Worker> | null 
 }
 
 /** Each slot draws a number for the client, the highest has it: the others' numbers never change. */
-function sticky<Worker>(seats: readonly Seat<Worker>[], connection: NativeHandle, answered: number): Seat<Worker> | null {
+function sticky<Worker>(seats: readonly Seat<Worker>[], connection: NativeHandle, lastAnswer: number): Seat<Worker> | null {
   const { remoteAddress } = peerName(connection);
-  if (remoteAddress === undefined) return roundRobin(seats, connection, answered);
+  if (remoteAddress === undefined) return roundRobin(seats, connection, lastAnswer);
   const client = hash(remoteAddress);
   let best: Seat<Worker> | null = null;
   let highest = -1;
@@ -313,7 +313,7 @@ function ruleOf(scheduler: Scheduler): Rule {
     warned = true;
     process.emitWarning(`The scheduling function ${what}; such connections go by round robin`, 'ClusterSchedulingWarning');
   };
-  return (seats, connection, answered) => {
+  return (seats, connection, lastAnswer) => {
     const seated = seats.filter(canBeNamed);
     if (seated.length === 0) return null;
     try {
@@ -325,6 +325,6 @@ function ruleOf(scheduler: Scheduler): Rule {
     } catch (error) {
       warn(`threw ${String(error)}`);
     }
-    return roundRobin(seated, connection, answered);
+    return roundRobin(seated, connection, lastAnswer);
   };
 }

@@ -1,7 +1,12 @@
 /** The arithmetic of the benchmark, and that a row of it runs. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { figure, standing } from '../../bench/figures';
+import { installed } from '../../bench/installed';
+import { pin } from '../../bench/pinning';
 import { markdownReport, terminalTable } from '../../bench/report';
 import { differences, jain, median, quantile, ratios, spread } from '../../bench/statistics';
 import { root, run } from '../support/program';
@@ -62,6 +67,21 @@ describe('figures', () => {
     expect(report).toContain('    x-axis ["stock", "ours"]\n    y-axis "/s" 0 --> 176\n    bar [100, 160]');
     expect(report).toContain('Not measured: wrk: not installed.');
   });
+});
+
+test('a process is kept on one CPU and set free again; without taskset nothing happens', async () => {
+  const child = spawn(process.execPath, ['-e', 'process.stdin.resume()'], { stdio: ['pipe', 'ignore', 'inherit'] });
+  await once(child, 'spawn');
+  const pid = child.pid as number;
+  const allowed = () => /^Cpus_allowed_list:\s+(\S+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  const all = allowed();
+  const can = installed('taskset') !== null;
+  expect(pin([pid], 1)).toBe(can);
+  expect(allowed()).toEqual(can ? expect.stringMatching(/^\d+$/) : all);
+  expect(pin([pid], 'all')).toBe(can);
+  expect(allowed()).toBe(all);
+  child.stdin.end();
+  await once(child, 'exit');
 });
 
 test('a row runs, prints its table and leaves no process', async () => {
