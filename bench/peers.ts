@@ -41,8 +41,8 @@ function peerOf(bench: Bench, name: string, program: Program): Peer {
 }
 
 /** Accepting in one process and serving in others, with no cluster code. */
-export async function floorPeer(bench: Bench, kind: Kind, workers = 2): Promise<Peer> {
-  return peerOf(bench, 'bare fd passing (floor)', await bench.start('bare fd passing', 'servers/floor.js', { kind, workers }));
+async function floorPeer(bench: Bench, kind: Kind): Promise<Peer> {
+  return peerOf(bench, 'bare fd passing (floor)', await bench.start('bare fd passing', 'servers/floor.js', { kind }));
 }
 
 /** Starts a peer, or says why this machine or this Node has none. */

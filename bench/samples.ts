@@ -48,3 +48,14 @@ async function sampled(peer: Peer, load: () => Promise<Window>): Promise<Sample>
 export function describe(sample: Sample): string {
   return `${Math.round(sample.rate)}/s, ${sample.cpu.toFixed(1)} µs (${sample.primary.toFixed(1)} + ${sample.workers.toFixed(1)}), p99 ${sample.p99.toFixed(1)} ms`;
 }
+
+/** What several windows come to, taken as one. */
+export type Sum = Pick<Sample, 'rate' | 'cpu' | 'primary'>;
+
+/** Many short windows in turn, taken together, tell sides apart where the machine is not the same from one second to the next. */
+export function sum(windows: readonly Sample[]): Sum {
+  const total = (of: (window: Sample) => number): number => windows.reduce((before, window) => before + of(window), 0);
+  const connections = total((window) => window.connections);
+  const mean = (what: 'cpu' | 'primary'): number => total((window) => window[what] * window.connections) / connections;
+  return { rate: connections / total((window) => window.seconds), cpu: mean('cpu'), primary: mean('primary') };
+}

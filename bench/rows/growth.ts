@@ -2,43 +2,39 @@
  * What a connection costs with more workers: row `growth`, in two parts.
  *
  * With 1, 2, 4, 8 and 16 workers, ours and stock: all ten clusters run at the same time and are loaded
- * in turn, for the chart.
+ * in turn, for the chart. Each worker has served WARM connections before.
  *
- * With 16 workers against 2: ours, and the floor, which is 16 Node processes behind one that accepts,
- * with no cluster code between. What the floor grows by is what 16 processes on this machine's CPUs
- * cost each other in caches and page faults; no cluster can take it away. So the same is said of the
- * primary alone, where the cluster's own work is.
- *
- * V8 optimizes each process for itself, and takes back what a process does not use for some seconds.
- * With 16 workers each has a sixteenth of the load: it would be measured while it still interprets
- * and its heap grows, where one of two is done with that. So what comes before a window is counted in
- * connections per worker, the same for 16 as for 2: WARM in the first part, HOT in the second, where
- * costs go down until about 25,000, and AHEAD more just before each window.
+ * With 16 workers against 2, ours. V8 optimizes each process for itself, and takes back what a process
+ * does not use for some seconds. With 16 workers each has a sixteenth of the load: it would be measured
+ * while it still interprets and its heap grows, where one of two is done with that. So what comes
+ * before is counted in connections per worker, the same for 16 as for 2: HOT, about where costs go down
+ * no more. And so that neither side rests between its windows, these are short, WINDOWS of each in
+ * turn to a sample.
  */
 import type { Bench } from '../bench';
-import { figure, type Chart, type Figure } from '../figures';
-import { clusterPeer, floorPeer, type Peer } from '../peers';
-import { closedSample, describe, type Sample } from '../samples';
+import { figure } from '../figures';
+import { clusterPeer, type Peer } from '../peers';
+import { closedSample, describe, sum, type Sample, type Sum } from '../samples';
 import { median } from '../statistics';
-import type { Row } from './row';
+import type { Result, Row } from './row';
 
 const COUNTS = [1, 2, 4, 8, 16];
 const FEW = 2;
 const MANY = 16;
 /** Connections that each worker has served before the first window, in the first part and in the second. */
-const WARM = 5000;
+const WARM = 1500;
 const HOT = 25_000;
-/** And just before each window of the second part. */
-const AHEAD = 5000;
+/** Seconds; the second part begins when HOT is reached or so long has been tried, which is noted. */
+const PATIENCE = 100;
 /** Seconds. */
 const WINDOW = 0.7;
-const LONG_WINDOW = 2;
+const SHORT_WINDOW = 0.2;
+const WINDOWS = 10;
 const WARM_UP = 1;
 
 const KIND = { unit: 'µs', better: 'lower' } as const;
 
-type Side = 'stock' | 'ours' | 'floor';
-type Samples = (side: Side, workers: number) => readonly Sample[];
+type Side = 'stock' | 'ours';
 
 const keyOf = (side: Side, workers: number): string => `${side}, ${workers} worker${workers === 1 ? '' : 's'}`;
 
@@ -46,81 +42,38 @@ export const growthRow: Row = {
   name: 'growth',
   about: 'CPU per connection with 1 to 16 workers',
   async run(bench) {
-    const curve = curveOf(await measured(bench, { sides: ['stock', 'ours'], counts: COUNTS, warm: WARM, ahead: 0, window: WINDOW }));
-    const ratio = ratioOf(await measured(bench, { sides: ['ours', 'floor'], counts: [FEW, MANY], warm: HOT, ahead: AHEAD, window: LONG_WINDOW }));
-    return { figures: [...ratio, ...curve.figures], charts: curve.charts };
+    const curve = await curveOf(bench);
+    const ratio = await ratioOf(bench);
+    return { ...curve, figures: [...ratio.figures, ...curve.figures], notes: ratio.notes ?? [] };
   },
 };
 
-interface Part {
-  readonly sides: readonly Side[];
-  readonly counts: readonly number[];
-  /** Connections per worker beforehand. */
-  readonly warm: number;
-  /** Connections per worker just before each window. */
-  readonly ahead: number;
-  /** Seconds. */
-  readonly window: number;
-}
-
-async function measured(bench: Bench, { sides, counts, warm, ahead, window }: Part): Promise<Samples> {
+/** The clusters of these sides and sizes, all at once. */
+async function start(bench: Bench, sides: readonly Side[], counts: readonly number[]): Promise<Map<string, Peer>> {
   const peers = new Map<string, Peer>();
   for (const workers of counts) {
-    for (const side of sides) peers.set(keyOf(side, workers), await start(bench, side, workers));
+    for (const side of sides) peers.set(keyOf(side, workers), await clusterPeer(bench, { implementation: side, workers }));
   }
-  for (const peer of peers.values()) await warmUp(bench, peer, warm);
-  const samples = await bench.inTurn([...peers.keys()], async (key, pair) => {
-    const peer = peers.get(key) as Peer;
-    if (ahead > 0) await warmUp(bench, peer, ahead);
-    const sample = await closedSample(bench, peer, 'tcp', bench.seconds(window));
+  return peers;
+}
+
+/** Ours against stock at each number of workers. */
+async function curveOf(bench: Bench): Promise<Result> {
+  const peers = await start(bench, ['stock', 'ours'], COUNTS);
+  for (const peer of peers.values()) while (await least(peer) < WARM * bench.extent.scale) await warmUp(bench, peer);
+  const measured = await bench.inTurn([...peers.keys()], async (key, pair) => {
+    const sample = await closedSample(bench, peers.get(key) as Peer, 'tcp', bench.seconds(WINDOW));
     bench.say(`growth ${pair + 1}/${bench.pairs} ${key}: ${describe(sample)}`);
     return sample;
   });
   await Promise.all([...peers.values()].map((peer) => peer.stop()));
-  return (side, workers) => samples[keyOf(side, workers)] as Sample[];
-}
-
-function start(bench: Bench, side: Side, workers: number): Promise<Peer> {
-  return side === 'floor' ? floorPeer(bench, 'tcp', workers) : clusterPeer(bench, { implementation: side, workers });
-}
-
-/** The load of the windows, until each worker has served so many connections more. */
-async function warmUp(bench: Bench, peer: Peer, connections: number): Promise<void> {
-  const least = async (): Promise<number> => Math.min(...await peer.served());
-  const enough = (await least()) + connections * bench.extent.scale;
-  do await closedSample(bench, peer, 'tcp', bench.seconds(WARM_UP));
-  while (await least() < enough);
-}
-
-type Quantity = 'cpu' | 'primary' | 'fairness';
-
-function sideOf(samples: Samples, quantity: Quantity, side: Side, workers: number): { readonly name: string; readonly samples: number[] } {
-  return { name: keyOf(side, workers), samples: samples(side, workers).map((sample) => sample[quantity]) };
-}
-
-function grown(id: string, title: string, quantity: Quantity, samples: Samples, side: Side): Figure {
-  return figure({ id, title: `${title}, ${MANY} workers / ${FEW}`, ...KIND }, sideOf(samples, quantity, side, MANY), sideOf(samples, quantity, side, FEW));
-}
-
-/** 16 workers against 2. */
-function ratioOf(samples: Samples): Figure[] {
-  return [
-    grown('growth-workers', 'CPU per connection of ours', 'cpu', samples, 'ours'),
-    grown('growth-primary', 'of it the primary\'s', 'primary', samples, 'ours'),
-    grown('growth-workers-floor', 'CPU per connection of the floor', 'cpu', samples, 'floor'),
-    figure({ id: 'growth-of-floor', title: `CPU per connection, ${MANY} workers, ours / the floor`, ...KIND }, sideOf(samples, 'cpu', 'ours', MANY), sideOf(samples, 'cpu', 'floor', MANY)),
-  ];
-}
-
-/** Ours against stock at each number of workers, and how stock grows. */
-function curveOf(samples: Samples): { readonly figures: Figure[]; readonly charts: Chart[] } {
+  const samples = new Map(Object.entries(measured));
   return {
     figures: [
       ...COUNTS.map((workers) => figure(
         { id: `growth-${workers}`, title: `CPU per connection, ${workers} worker${workers === 1 ? '' : 's'}`, ...KIND },
         sideOf(samples, 'cpu', 'ours', workers), sideOf(samples, 'cpu', 'stock', workers),
       )),
-      grown('growth-workers-stock', `CPU per connection of stock, ${WARM} served before`, 'cpu', samples, 'stock'),
       figure(
         { id: 'growth-fairness', title: `Jain's fairness index of ${MANY} workers`, unit: '', better: 'higher' },
         sideOf(samples, 'fairness', 'ours', MANY), sideOf(samples, 'fairness', 'stock', MANY),
@@ -131,4 +84,46 @@ function curveOf(samples: Samples): { readonly figures: Figure[]; readonly chart
       labels: COUNTS.map((workers) => `${workers}`), values: COUNTS.map((workers) => median(sideOf(samples, 'cpu', side, workers).samples)),
     })),
   };
+}
+
+/** 16 workers of ours against 2. */
+async function ratioOf(bench: Bench): Promise<Result> {
+  const peers = await start(bench, ['ours'], [FEW, MANY]);
+  const cold = await heat(bench, [...peers.values()]);
+  const samples = new Map<string, Sum[]>([...peers.keys()].map((key) => [key, []]));
+  for (let pair = 0; pair < bench.pairs; pair++) {
+    const windows = await bench.inTurn([...peers.keys()], (key) => closedSample(bench, peers.get(key) as Peer, 'tcp', bench.seconds(SHORT_WINDOW)), WINDOWS);
+    for (const [key, sums] of samples) sums.push(sum(windows[key] as Sample[]));
+    bench.say(`growth ${pair + 1}/${bench.pairs}: ${[...samples].map(([key, sums]) => `${key} ${sums.at(-1)?.cpu.toFixed(1)} µs`).join(', ')}`);
+  }
+  await Promise.all([...peers.values()].map((peer) => peer.stop()));
+  const figures = ([['growth-workers', 'CPU per connection of ours', 'cpu'], ['growth-primary', 'of it the primary\'s', 'primary']] as const).map(([id, title, quantity]) => figure(
+    { id, title: `${title}, ${MANY} workers / ${FEW}`, ...KIND }, sideOf(samples, quantity, 'ours', MANY), sideOf(samples, quantity, 'ours', FEW),
+  ));
+  return { figures, notes: cold === null ? [] : [`growth, ${MANY} / ${FEW}, after ${HOT} connections per worker: after ${PATIENCE} s one had served ${cold}`] };
+}
+
+/** Loads all in turn until each worker has served HOT; what the coldest has if that takes too long, otherwise null. */
+async function heat(bench: Bench, peers: readonly Peer[]): Promise<number | null> {
+  const deadline = performance.now() + bench.seconds(PATIENCE) * 1000;
+  for (let cold = peers; ;) {
+    const served = await Promise.all(cold.map(least));
+    cold = cold.filter((_, at) => (served[at] as number) < HOT * bench.extent.scale);
+    if (cold.length === 0) return null;
+    if (performance.now() > deadline) return Math.min(...served);
+    for (const peer of cold) await warmUp(bench, peer);
+  }
+}
+
+async function least(peer: Peer): Promise<number> {
+  return Math.min(...await peer.served());
+}
+
+async function warmUp(bench: Bench, peer: Peer): Promise<void> {
+  await closedSample(bench, peer, 'tcp', bench.seconds(WARM_UP));
+}
+
+function sideOf<Key extends string>(samples: ReadonlyMap<string, readonly Record<Key, number>[]>, quantity: Key, side: Side, workers: number): { readonly name: string; readonly samples: number[] } {
+  const key = keyOf(side, workers);
+  return { name: key, samples: (samples.get(key) ?? []).map((sample) => sample[quantity]) };
 }

@@ -15,7 +15,7 @@ import type { Bench } from '../bench';
 import { figure, type Figure } from '../figures';
 import { clusterPeer, type Peer } from '../peers';
 import { NOT_PINNED, pin } from '../pinning';
-import { closedSample, type Sample } from '../samples';
+import { closedSample, sum, type Sample, type Sum } from '../samples';
 import type { Result, Row } from './row';
 
 const WARM_UP = 3;
@@ -23,12 +23,6 @@ const WINDOW = 0.05;
 const WINDOWS = 25;
 const CLUSTERS = ['stock 1', 'ours 1', 'stock 2', 'ours 2'] as const;
 type Cluster = (typeof CLUSTERS)[number];
-
-/** The windows of one sample, of one cluster or more, taken together. */
-interface Sum {
-  readonly rate: number;
-  readonly cpu: number;
-}
 
 export const noneRow: Row = { name: 'none', about: 'raw TCP connections under SCHED_NONE', run };
 
@@ -63,12 +57,6 @@ function figuresOf(samples: readonly Record<Cluster, readonly Sample[]>[]): Figu
     figure({ id: 'none-rate-control', title: 'control: connections/s, SCHED_NONE, stock / stock', ...rate }, side('stock 2', 'rate', ['stock 2']), side('stock 1', 'rate', ['stock 1'])),
     figure({ id: 'none-cpu-control', title: 'control: CPU per connection, SCHED_NONE, stock / stock', ...cpu }, side('stock 2', 'cpu', ['stock 2']), side('stock 1', 'cpu', ['stock 1'])),
   ];
-}
-
-function sum(windows: readonly Sample[]): Sum {
-  const total = (of: (window: Sample) => number): number => windows.reduce((before, window) => before + of(window), 0);
-  const connections = total((window) => window.connections);
-  return { rate: connections / total((window) => window.seconds), cpu: total((window) => window.cpu * window.connections) / connections };
 }
 
 function describe({ rate, cpu }: Sum): string {
