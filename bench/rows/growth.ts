@@ -109,10 +109,12 @@ async function heat(bench: Bench, peers: readonly Peer[]): Promise<number | null
   for (let cold = peers; ;) {
     const served = await Promise.all(cold.map(least));
     cold = cold.filter((_, at) => (served[at] as number) < HOT * bench.extent.scale);
-    if (cold.length === 0) return null;
+    if (cold.length === 0) break;
     if (performance.now() > deadline) return Math.min(...served);
     for (const peer of cold) await warmUp(bench, peer);
   }
+  for (const peer of peers) await warmUp(bench, peer); // The first to be hot has rested since.
+  return null;
 }
 
 async function least(peer: Peer): Promise<number> {
