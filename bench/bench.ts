@@ -85,6 +85,14 @@ export class Bench {
     return samples;
   }
 
+  /**
+   * For samples that are each made of many short windows in turn: what the machine does for longer than
+   * one of them meets all sides. `parts` windows of each side per pair of the run; `taken` is given them.
+   */
+  async inParts<Key extends string, Part>(keys: readonly Key[], measure: (key: Key) => Promise<Part>, parts: number, taken: (of: Record<Key, Part[]>, pair: string) => void): Promise<void> {
+    for (let pair = 1; pair <= this.pairs; pair++) taken(await this.inTurn(keys, measure, parts), `${pair}/${this.pairs}`);
+  }
+
   /** Ends whatever is left. */
   async close(): Promise<void> {
     await this.stop(...this.#programs);

@@ -1,6 +1,8 @@
 /**
  * Keeps processes on one CPU, where the question is what a program costs and not where the kernel
  * puts it. By `taskset`; where that is not installed nothing is pinned, and the row says so.
+ *
+ * Used by  rows/none.ts, rows/messages.ts (`roundtrip`)
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

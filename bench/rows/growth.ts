@@ -91,16 +91,18 @@ async function ratioOf(bench: Bench): Promise<Result> {
   const peers = await start(bench, ['ours'], [FEW, MANY]);
   const cold = await heat(bench, [...peers.values()]);
   const samples = new Map<string, Sum[]>([...peers.keys()].map((key) => [key, []]));
-  for (let pair = 0; pair < bench.pairs; pair++) {
-    const windows = await bench.inTurn([...peers.keys()], (key) => closedSample(bench, peers.get(key) as Peer, 'tcp', bench.seconds(SHORT_WINDOW)), WINDOWS);
+  await bench.inParts([...peers.keys()], (key) => closedSample(bench, peers.get(key) as Peer, 'tcp', bench.seconds(SHORT_WINDOW)), WINDOWS, (windows, pair) => {
     for (const [key, sums] of samples) sums.push(sum(windows[key] as Sample[]));
-    bench.say(`growth ${pair + 1}/${bench.pairs}: ${[...samples].map(([key, sums]) => `${key} ${sums.at(-1)?.cpu.toFixed(1)} µs`).join(', ')}`);
-  }
+    bench.say(`growth ${pair}: ${[...samples].map(([key, sums]) => `${key} ${sums.at(-1)?.cpu.toFixed(1)} µs`).join(', ')}`);
+  });
   await Promise.all([...peers.values()].map((peer) => peer.stop()));
-  const figures = ([['growth-workers', 'CPU per connection of ours', 'cpu'], ['growth-primary', 'of it the primary\'s', 'primary']] as const).map(([id, title, quantity]) => figure(
+  const grown = (id: string, title: string, quantity: keyof Sum) => figure(
     { id, title: `${title}, ${MANY} workers / ${FEW}`, ...KIND }, sideOf(samples, quantity, 'ours', MANY), sideOf(samples, quantity, 'ours', FEW),
-  ));
-  return { figures, notes: cold === null ? [] : [`growth, ${MANY} / ${FEW}, after ${HOT} connections per worker: after ${PATIENCE} s one had served ${cold}`] };
+  );
+  return {
+    figures: [grown('growth-workers', 'CPU per connection of ours', 'cpu'), grown('growth-primary', 'of it the primary\'s', 'primary')],
+    notes: cold === null ? [] : [`growth, ${MANY} / ${FEW}, after ${HOT} connections per worker: after ${PATIENCE} s one had served ${cold}`],
+  };
 }
 
 /** Loads all in turn until each worker has served HOT; what the coldest has if that takes too long, otherwise null. */

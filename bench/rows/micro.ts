@@ -26,11 +26,10 @@ async function queue(bench: Bench): Promise<Result> {
   const keys = LENGTHS.map(String);
   for (const key of keys) await measure(Number(key)); // Warm, and filled.
   const samples = new Map(LENGTHS.map((length) => [length, [] as number[]]));
-  for (let pair = 0; pair < bench.pairs; pair++) {
-    const parts = await bench.inTurn(keys, (key) => measure(Number(key)), PARTS);
+  await bench.inParts(keys, (key) => measure(Number(key)), PARTS, (parts, pair) => {
     for (const [length, all] of samples) all.push(median(parts[String(length)] as number[]));
-    bench.say(`queue ${pair + 1}/${bench.pairs}: ${[...samples].map(([length, all]) => `${length} queued ${Math.round(all.at(-1) as number)} ns`).join(', ')}`);
-  }
+    bench.say(`queue ${pair}: ${[...samples].map(([length, all]) => `${length} queued ${Math.round(all.at(-1) as number)} ns`).join(', ')}`);
+  });
   await bench.stop(program);
   const side = (length: number) => ({ name: `${length} queued`, samples: samples.get(length) ?? [] });
   return {

@@ -33,11 +33,10 @@ async function run(bench: Bench): Promise<Result> {
   const pinned = pin(generator.facts.pids, 0) && pin(Object.values(peers).flatMap(({ pids }) => pids), 1);
   for (const peer of Object.values(peers)) await closedSample(bench, peer, 'tcp', bench.seconds(WARM_UP));
   const samples: Record<Cluster, readonly Sample[]>[] = [];
-  for (let pair = 0; pair < bench.pairs; pair++) {
-    const sample = await bench.inTurn(CLUSTERS, (name) => closedSample(bench, peers[name], 'tcp', bench.seconds(WINDOW)), WINDOWS);
+  await bench.inParts(CLUSTERS, (name) => closedSample(bench, peers[name], 'tcp', bench.seconds(WINDOW)), WINDOWS, (sample, pair) => {
     samples.push(sample);
-    bench.say(`none ${pair + 1}/${bench.pairs}: ${CLUSTERS.map((name) => `${name} ${describe(sum(sample[name]))}`).join(', ')}`);
-  }
+    bench.say(`none ${pair}: ${CLUSTERS.map((name) => `${name} ${describe(sum(sample[name]))}`).join(', ')}`);
+  });
   if (pinned) pin(generator.facts.pids, 'all');
   await Promise.all(Object.values(peers).map((peer) => peer.stop()));
   return { figures: figuresOf(samples), notes: pinned ? [] : [`none: ${NOT_PINNED}`] };
