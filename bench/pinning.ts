@@ -2,7 +2,7 @@
  * Keeps processes on one CPU, where the question is what a program costs and not where the kernel
  * puts it. By `taskset`; where that is not installed nothing is pinned, and the row says so.
  *
- * Used by  rows/none.ts, rows/messages.ts (`roundtrip`)
+ * Used by  rows/none.ts, rows/growth.ts, rows/messages.ts (`roundtrip`)
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -19,6 +19,12 @@ export function pin(pids: readonly number[], nth: number | 'all'): boolean {
   const wanted = nth === 'all' ? cpus.join(',') : String(cpus[Math.min(nth, cpus.length - 1)]);
   for (const pid of pids) execFileSync(taskset, ['--all-tasks', '--cpu-list', '--pid', wanted, String(pid)], { stdio: ['ignore', 'ignore', 'inherit'] });
   return true;
+}
+
+/** All servers on one CPU and the load generator on another, until `back` gives that its CPUs again; null if nothing could be pinned. */
+export function pinApart(generator: readonly number[], servers: readonly number[]): { back(): void } | null {
+  const pinned = pin(generator, 0) && pin(servers, 1);
+  return pinned ? { back: () => void pin(generator, 'all') } : null;
 }
 
 function usable(): number[] {

@@ -5,13 +5,16 @@ import type { Kind, Peer } from './peers';
 import { cpuOf } from './processes';
 import { jain } from './statistics';
 
-export interface Sample extends Window {
+export interface Cost extends Window {
   /** Connections per second. */
   readonly rate: number;
   /** CPU microseconds per connection of all server processes, and of the first and the others. */
   readonly cpu: number;
   readonly primary: number;
   readonly workers: number;
+}
+
+export interface Sample extends Cost {
   /** Jain's index over what each worker served in this window. */
   readonly fairness: number;
 }
@@ -21,8 +24,12 @@ export const REQUEST = 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r
 
 /** Loads a peer with 64 clients for so many seconds. */
 export async function closedSample(bench: Bench, peer: Peer, kind: Kind, seconds: number, sources?: number): Promise<Sample> {
-  const request = kind === 'http' ? REQUEST : undefined;
-  return sampled(peer, () => bench.closed({ port: peer.port, seconds, request, sources }));
+  return sampled(peer, () => bench.closed({ port: peer.port, seconds, request: requestOf(kind), sources }));
+}
+
+/** The same without fairness, for short windows: the workers are not asked what they served, which wakes each of them. */
+export async function closedCost(bench: Bench, peer: Peer, kind: Kind, seconds: number): Promise<Cost> {
+  return costOf(peer, () => bench.closed({ port: peer.port, seconds, request: requestOf(kind) }));
 }
 
 /** Connections at a fixed rate. */
@@ -30,31 +37,37 @@ export async function openSample(bench: Bench, peer: Peer, rate: number, seconds
   return sampled(peer, () => bench.open({ port: peer.port, seconds, rate }));
 }
 
+function requestOf(kind: Kind): string | undefined {
+  return kind === 'http' ? REQUEST : undefined;
+}
+
 async function sampled(peer: Peer, load: () => Promise<Window>): Promise<Sample> {
-  const servedBefore = await peer.served();
+  const before = await peer.served();
+  const cost = await costOf(peer, load);
+  const after = await peer.served();
+  return { ...cost, fairness: jain(after.map((count, at) => count - (before[at] as number))) };
+}
+
+async function costOf(peer: Peer, load: () => Promise<Window>): Promise<Cost> {
   const before = peer.pids.map(cpuOf);
   const window = await load();
   const each = peer.pids.map((pid, at) => (cpuOf(pid) - (before[at] as number)) / window.connections);
-  const servedAfter = await peer.served();
   const [primary = 0, ...workers] = each;
   const ofWorkers = workers.reduce((sum, one) => sum + one, 0);
-  return {
-    ...window, rate: window.connections / window.seconds, cpu: primary + ofWorkers, primary, workers: ofWorkers,
-    fairness: jain(servedAfter.map((count, at) => count - (servedBefore[at] as number))),
-  };
+  return { ...window, rate: window.connections / window.seconds, cpu: primary + ofWorkers, primary, workers: ofWorkers };
 }
 
 /** One line of progress. */
-export function describe(sample: Sample): string {
+export function describe(sample: Cost): string {
   return `${Math.round(sample.rate)}/s, ${sample.cpu.toFixed(1)} µs (${sample.primary.toFixed(1)} + ${sample.workers.toFixed(1)}), p99 ${sample.p99.toFixed(1)} ms`;
 }
 
 /** What several windows come to, taken as one. */
-export type Sum = Pick<Sample, 'rate' | 'cpu' | 'primary'>;
+export type Sum = Pick<Cost, 'rate' | 'cpu' | 'primary'>;
 
 /** Many short windows in turn, taken together, tell sides apart where the machine is not the same from one second to the next. */
-export function sum(windows: readonly Sample[]): Sum {
-  const total = (of: (window: Sample) => number): number => windows.reduce((before, window) => before + of(window), 0);
+export function sum(windows: readonly Cost[]): Sum {
+  const total = (of: (window: Cost) => number): number => windows.reduce((before, window) => before + of(window), 0);
   const connections = total((window) => window.connections);
   const mean = (what: 'cpu' | 'primary'): number => total((window) => window[what] * window.connections) / connections;
   return { rate: connections / total((window) => window.seconds), cpu: mean('cpu'), primary: mean('primary') };

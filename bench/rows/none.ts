@@ -14,8 +14,8 @@
 import type { Bench } from '../bench';
 import { figure, type Figure } from '../figures';
 import { clusterPeer, type Peer } from '../peers';
-import { NOT_PINNED, pin } from '../pinning';
-import { closedSample, sum, type Sample, type Sum } from '../samples';
+import { NOT_PINNED, pinApart } from '../pinning';
+import { closedCost, sum, type Cost, type Sum } from '../samples';
 import type { Result, Row } from './row';
 
 const WARM_UP = 3;
@@ -29,20 +29,20 @@ export const noneRow: Row = { name: 'none', about: 'raw TCP connections under SC
 async function run(bench: Bench): Promise<Result> {
   const peers = {} as Record<Cluster, Peer>;
   for (const name of CLUSTERS) peers[name] = await clusterPeer(bench, { implementation: name.startsWith('ours') ? 'ours' : 'stock', policy: 'none' });
-  const generator = await bench.generator();
-  const pinned = pin(generator.facts.pids, 0) && pin(Object.values(peers).flatMap(({ pids }) => pids), 1);
-  for (const peer of Object.values(peers)) await closedSample(bench, peer, 'tcp', bench.seconds(WARM_UP));
-  const samples: Record<Cluster, readonly Sample[]>[] = [];
-  await bench.inParts(CLUSTERS, (name) => closedSample(bench, peers[name], 'tcp', bench.seconds(WINDOW)), WINDOWS, (sample, pair) => {
+  const { facts: { pids: generator } } = await bench.generator();
+  const pinned = pinApart(generator, Object.values(peers).flatMap(({ pids }) => pids));
+  for (const peer of Object.values(peers)) await closedCost(bench, peer, 'tcp', bench.seconds(WARM_UP));
+  const samples: Record<Cluster, readonly Cost[]>[] = [];
+  await bench.inParts(CLUSTERS, (name) => closedCost(bench, peers[name], 'tcp', bench.seconds(WINDOW)), WINDOWS, (sample, pair) => {
     samples.push(sample);
     bench.say(`none ${pair}: ${CLUSTERS.map((name) => `${name} ${describe(sum(sample[name]))}`).join(', ')}`);
   });
-  if (pinned) pin(generator.facts.pids, 'all');
+  pinned?.back();
   await Promise.all(Object.values(peers).map((peer) => peer.stop()));
-  return { figures: figuresOf(samples), notes: pinned ? [] : [`none: ${NOT_PINNED}`] };
+  return { figures: figuresOf(samples), notes: pinned === null ? [`none: ${NOT_PINNED}`] : [] };
 }
 
-function figuresOf(samples: readonly Record<Cluster, readonly Sample[]>[]): Figure[] {
+function figuresOf(samples: readonly Record<Cluster, readonly Cost[]>[]): Figure[] {
   const side = (title: string, what: keyof Sum, clusters: readonly Cluster[]) => (
     { name: title, samples: samples.map((sample) => sum(clusters.flatMap((name) => sample[name]))[what]) }
   );
