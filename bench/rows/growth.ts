@@ -8,8 +8,9 @@
  *
  * - V8 optimizes each process for itself, and with 16 workers each has a sixteenth of the load. So what
  *   comes before is counted in connections per worker, HOT for either.
- * - V8 takes back what a process does not use for some seconds. So the windows are short, WINDOWS of each
- *   in turn to a sample.
+ * - V8 takes back what a process does not use for some seconds, and begins with that when it is loaded
+ *   half of the time. So the windows are short, WINDOWS of each in turn to a sample, and the first
+ *   SETTLING are not counted.
  * - Two workers, a primary and a load generator get other places on two CPUs than sixteen do, and keep
  *   them for seconds. So all servers are on one CPU and the generator on another. The quotient of the
  *   first part, where the kernel places them, is shown beside it, without a goal.
@@ -27,13 +28,15 @@ const FEW = 2;
 const MANY = 16;
 /** Connections that each worker has served before the first window, in the first part and in the second. */
 const WARM = 1500;
-const HOT = 12_000;
+const HOT = 25_000;
 /** Seconds; the second part begins when HOT is reached or so long has been tried, which is noted. */
 const PATIENCE = 100;
 /** Seconds. */
 const WINDOW = 0.7;
 const SHORT_WINDOW = 0.05;
 const WINDOWS = 40;
+/** Windows of each in turn that are not counted. */
+const SETTLING = 120;
 const WARM_UP = 1;
 
 const KIND = { unit: 'µs', better: 'lower' } as const;
@@ -78,7 +81,7 @@ async function curveOf(bench: Bench): Promise<Result> {
         { id: `growth-${workers}`, title: `CPU per connection, ${workers} worker${workers === 1 ? '' : 's'}`, ...KIND },
         sideOf(samples, 'cpu', 'ours', workers), sideOf(samples, 'cpu', 'stock', workers),
       )),
-      grown(samples, 'growth-placed', 'CPU per connection of ours, placed by the kernel', 'cpu'),
+      grown(samples, 'growth-placed', `CPU per connection of ours, ${WARM} before per worker, placed by the kernel`, 'cpu'),
       figure(
         { id: 'growth-fairness', title: `Jain's fairness index of ${MANY} workers`, unit: '', better: 'higher' },
         sideOf(samples, 'fairness', 'ours', MANY), sideOf(samples, 'fairness', 'stock', MANY),
@@ -98,7 +101,9 @@ async function ratioOf(bench: Bench): Promise<Result> {
   const pinned = pinApart(generator, [...peers.values()].flatMap(({ pids }) => pids));
   const cold = await heat(bench, [...peers.values()]);
   const samples = new Map<string, Sum[]>([...peers.keys()].map((key) => [key, []]));
-  await bench.inParts([...peers.keys()], (key) => closedCost(bench, peers.get(key) as Peer, 'tcp', bench.seconds(SHORT_WINDOW)), WINDOWS, (windows, pair) => {
+  const load = (key: string): Promise<Cost> => closedCost(bench, peers.get(key) as Peer, 'tcp', bench.seconds(SHORT_WINDOW));
+  await bench.inTurn([...peers.keys()], load, Math.ceil(SETTLING * bench.extent.scale));
+  await bench.inParts([...peers.keys()], load, WINDOWS, (windows, pair) => {
     for (const [key, sums] of samples) sums.push(sum(windows[key] as Cost[]));
     bench.say(`growth ${pair}: ${[...samples].map(([key, sums]) => `${key} ${sums.at(-1)?.cpu.toFixed(1)} µs`).join(', ')}`);
   });
