@@ -1,10 +1,15 @@
-/** One window of load on one peer: what it served and what that cost. */
+/**
+ * One window of load on one peer: what it served and what that cost.
+ *
+ * Used by  rows/
+ */
 import type { Bench } from './bench';
 import type { Window } from './load/modes';
 import type { Kind, Peer } from './peers';
 import { cpuOf } from './processes';
 import { jain } from './statistics';
 
+/** What a window cost. */
 export interface Cost extends Window {
   /** Connections per second. */
   readonly rate: number;
@@ -14,6 +19,7 @@ export interface Cost extends Window {
   readonly workers: number;
 }
 
+/** And how evenly the workers shared it. */
 export interface Sample extends Cost {
   /** Jain's index over what each worker served in this window. */
   readonly fairness: number;

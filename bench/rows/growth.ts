@@ -127,12 +127,10 @@ async function heat(bench: Bench, peers: readonly Peer[]): Promise<number | null
   for (let cold = peers; ;) {
     const served = await Promise.all(cold.map(least));
     cold = cold.filter((_, at) => (served[at] as number) < HOT * bench.extent.scale);
-    if (cold.length === 0) break;
+    if (cold.length === 0) return null;
     if (performance.now() > deadline) return Math.min(...served);
     for (const peer of cold) await warmUp(bench, peer);
   }
-  for (const peer of peers) await warmUp(bench, peer); // The first to be hot has rested since.
-  return null;
 }
 
 async function least(peer: Peer): Promise<number> {
