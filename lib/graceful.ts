@@ -14,9 +14,11 @@
  *   2. answers carry `Connection: close`; idle connections may ask once more within `idleGraceMs`
  *   3. when no connection is left, `onDrained` runs, and the process exits: with 1 after an exception,
  *      else with 0; with 1 also at the deadline, when somebody had to be cut off
+ * A signal that is repeated within a second is the same one; a later one ends the process at once, with 1.
  */
 import type { Server } from 'node:net';
 import { supervised } from '../internal/supervisor/part';
+import { StopRequests } from '../internal/supervisor/stop_requests';
 import { Drain } from '../internal/supervisor/drain';
 import { invalidArgType, nodeError } from '../internal/errors';
 
@@ -90,10 +92,12 @@ export function graceful(server: Server | readonly Server[], options: GracefulOp
       leave(1, `uncaught exception: ${error instanceof Error ? error.message : String(error)}`);
     }
   });
+  const requests = new StopRequests();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
-      // Whoever asks twice does not want to wait. In a worker it is the primary that decides.
-      if (leaving && !process.connected) process.exit(1);
+      const request = requests.next(performance.now());
+      // Whoever asks again does not want to wait. In a worker it is the primary that decides.
+      if (request === 'now' && !process.connected) process.exit(1);
       leave(0, signal);
     });
   }

@@ -9,10 +9,12 @@
  * Signals  SIGTERM and SIGINT come to every process of a group (Ctrl-C, a service manager). Where the
  *          app does not listen to them, a worker that is connected with its primary does not die of
  *          them: it asks for a successor, and leaves when told. Without a primary it dies as always.
+ *          SIGHUP, SIGTTIN and SIGTTOU are commands for the primary, and ignored here
  * Node     `net` calls `cluster._getServer` on the exports of node:cluster whenever a server listens
  *          (design.md §4): standing before it is how we learn of each server, on Node's cluster too
  */
 import { isMainThread } from 'node:worker_threads';
+import { ignoreCommands } from './group_signals';
 import { Drain } from './drain';
 import { supervised, takePart } from './part';
 import { Trial } from './trial';
@@ -100,6 +102,7 @@ function removeFromFlags(): void {
 if (isMainThread && supervised() === undefined) {
   const seat = require('node:cluster') as Seat;
   if (seat.isWorker && process.connected && process.execArgv.includes(__filename)) {
+    ignoreCommands();
     removeFromFlags();
     const onTrial = process.env[TRIAL] !== undefined;
     delete process.env[TRIAL];

@@ -16,6 +16,7 @@ import { checkCount, type Checked } from './options';
 import type { Place, Track } from './places';
 import { Process } from './process';
 import { Signals } from './signals';
+import { StopRequests } from './stop_requests';
 import { scriptPath } from './script';
 import type { Generation, Member, MemberEvents, ProcessState, Report, WorkerState } from './states';
 import type { Status, SupervisorEvents, WorkerStatus } from './status';
@@ -33,6 +34,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #options: Checked;
   readonly #fleet: Fleet;
   readonly #signals: Signals;
+  readonly #stopRequests = new StopRequests();
   readonly #stderr = new Map<number, string>();
 
   constructor(cluster: Cluster, options: Omit<Checked, 'forwardStderr'>) {
@@ -123,9 +125,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     };
   }
 
-  /** A second signal does not wait. */
+  /** A second signal does not wait; see stop_requests.ts for what a second one is. */
   #stopBySignal(): void {
-    void this.stop({ now: this.#fleet.desired === 0 });
+    if (this.#fleet.desired > 0) this.#stopRequests.forget();
+    const request = this.#stopRequests.next(realClock.now());
+    if (request !== 'same') void this.stop({ now: request === 'now' });
   }
 
   #fork(generation: Generation, place: number, events: MemberEvents, onTrial: boolean): Member {

@@ -168,14 +168,44 @@ test('SIGTTIN adds a worker, SIGTTOU takes it away', async () => {
   expect((await program.stop()).code).toBe(0);
 });
 
-test('a second SIGTERM does not wait for a request in progress', async () => {
+test('Ctrl-C that arrives twice, as under npm start, is one: the request in progress is answered', async () => {
+  const program = start({ PORT: '0', WORKERS: '1' }, { deadline: 40_000 });
+  const port = await listens(program, 1);
+  const group = program.child.pid as number;
+  const slow = await client(port, 'GET / HTTP/1.1\r\nHost: slow\r\n\r\nGET / HTTP/1.1\r\nHo');
+  process.kill(-group, 'SIGINT');
+  process.kill(group, 'SIGINT');
+  await program.prints(/^worker 1 is leaving \(stopped\): told$/m);
+  process.kill(group, 'SIGINT');
+  slow.write('st: slow\r\nConnection: close\r\n\r\n');
+  expect(await rest(slow)).toMatch(/^HTTP\/1.1 200 OK\r\n/);
+  const { code, stderr } = await program.ended;
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+});
+
+test('SIGHUP, SIGTTIN and SIGTTOU to the whole group are commands for the primary: no worker dies or stops of them', async () => {
+  const program = start({ PORT: '0', WORKERS: '1' });
+  const port = await listens(program, 1);
+  const group = program.child.pid as number;
+  process.kill(-group, 'SIGTTIN');
+  expect(await listens(program, 2)).toBe(port);
+  process.kill(-group, 'SIGTTOU');
+  await program.prints(/^worker 2 \(pid \d+\) exited with 0$/m);
+  process.kill(-group, 'SIGHUP');
+  await program.prints(/^reload done$/m);
+  expect(program.output).toMatch(/^worker 1 is gone: reload$/m);
+  expect(answererOf(await get(port))).toBe('3');
+  expect(program.output).not.toMatch(/killed by|exited with SIG/);
+  expect((await program.stop()).code).toBe(0);
+});
+
+test('a second SIGTERM, a second later, does not wait for a request in progress', async () => {
   const program = start({ PORT: '0', WORKERS: '1' }, { deadline: 8000 });
   const port = await listens(program, 1);
   await client(port, 'GET / HTTP/1.1\r\nHost: slow\r\n\r\nGET / HTTP/1.1\r\nHo');
   process.kill(program.child.pid as number, 'SIGTERM');
   await program.prints(/^worker 1 is leaving \(stopped\): finishing$/m);
-  process.kill(program.child.pid as number, 'SIGTERM');
-  const { code, stdout } = await program.ended;
+  const { code, stdout } = await program.insist('SIGTERM');
   expect(code).toBe(0);
   expect(stdout).toMatch(/^worker 1 \(pid \d+\) exited with SIGKILL$/m);
 });

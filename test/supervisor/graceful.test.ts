@@ -104,15 +104,30 @@ test('http: at the deadline who is left is cut off, and the exit code says so', 
   });
 });
 
-test('http: a second signal does not wait', async () => {
+test('a stop signal that is repeated within a second is the same one: the request in progress is answered', async () => {
+  await withServer('http', {}, async (port, program) => {
+    const agent = new Agent();
+    const slow = await responseOf(ask('http', port, '/slow', agent));
+    for (const signal of ['SIGINT', 'SIGINT', 'SIGTERM'] as const) program.child.kill(signal);
+    await program.prints(/^leaves$/m);
+    program.child.kill('SIGINT');
+    program.child.kill('SIGUSR2');
+    expect(await text(slow)).toBe('half whole');
+    expect((await program.ended).code).toBe(0);
+    agent.destroy();
+  });
+});
+
+test('http: a second signal, a second later, does not wait', async () => {
   await withServer('http', { timeoutMs: 20_000 }, async (port, program) => {
     const agent = new Agent();
     const slow = await responseOf(ask('http', port, '/slow', agent));
     slow.on('error', () => undefined);
+    const first = performance.now();
     program.child.kill('SIGTERM');
     await program.prints(/^leaves$/m);
-    program.child.kill('SIGTERM');
-    expect((await program.ended).code).toBe(1);
+    expect((await program.insist('SIGTERM')).code).toBe(1);
+    expect(performance.now() - first).toBeGreaterThanOrEqual(999);
     agent.destroy();
   });
 });

@@ -80,6 +80,16 @@ export class Program {
     return this.ended;
   }
 
+  /** Sends a signal again and again, as a key that is held down, until the program has ended. */
+  async insist(signal: NodeJS.Signals): Promise<Ended> {
+    const timer = setInterval(() => this.child.kill(signal), 50);
+    try {
+      return await this.ended;
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
   #wake(): void {
     const waiting = [...this.#waiting];
     this.#waiting.clear();
