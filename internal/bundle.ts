@@ -1,16 +1,19 @@
 /**
  * Build step: puts a worker's preload, and a primary's role, with all that each of them loads, into one
- * file each, and keeps what V8 makes of it; compiled.ts says what for.
+ * file each, and keeps what V8 makes of it; compiled.ts says what for. Beside each bundle lies an index
+ * source map: one section per module, which is the map that the compiler made.
  *
  * Used by  `npm run build`, after the compiler
  * Never    changes the code: each module stays a function of its own, run when it is first required;
- *          puts a file of child/ into a primary
+ *          puts a file of child/ into a primary; gets into the package (the package.json's `files`)
+ * Keeps    each line of a module a line of the bundle, so that the module's map holds for it
  */
 import type { Cluster } from 'node:cluster';
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
-import { compiledFile } from './compiled';
+import type { Script } from 'node:vm';
+import { compiledFile, compiledHead } from './compiled';
 import { bundle as roleBundle, compiledRole, loadRole } from './primary_entry';
 import { occupiedSeat } from './seated';
 
@@ -20,43 +23,70 @@ const child = path.join(__dirname, 'child/');
 
 const worker = occupiedSeat() as Cluster | null;
 if (worker === null) {
-  write(roleBundle, bundle('role.js'));
-  write(preloadBundle, bundle('child/preload.js'));
+  write(roleBundle, 'role.js');
+  write(preloadBundle, 'child/preload.js');
   // What Node itself requires runs at once, and is one file: each file that is looked for is 0.4 ms of every start.
-  write(entryBundle, `module.exports = ${bundle('child/entry.js')}(require, __dirname.slice(0, -'child'.length));`);
+  write(entryBundle, 'child/entry.js', 'module.exports = ', `(require, __dirname.slice(0, -'child'.length));`);
   const primary = loadRole().clusterObject(false) as Cluster;
   // A primary and a worker that have gone through a life have compiled what every one of them runs.
   primary.fork().on('exit', () => {
-    writeFileSync(compiledFile(roleBundle), compiledRole());
+    keep(roleBundle, compiledRole());
     if (!existsSync(compiledFile(preloadBundle))) throw new Error('the worker of the build has not listened');
   });
 } else {
   createServer().listen(0, '127.0.0.1', () => {
     const { script } = require(entryBundle) as typeof import('./child/entry');
-    writeFileSync(compiledFile(preloadBundle), script.createCachedData());
+    keep(preloadBundle, (script as Script).createCachedData());
     worker.worker?.kill();
   });
 }
 
 /** What V8 made of another text goes, on every Node: it might take a text of the same length for the same. */
-function write(file: string, code: string): void {
+function write(file: string, entry: string, before = '', after = ''): void {
   for (const name of readdirSync(path.dirname(file))) {
     if (name.startsWith(`${path.basename(file)}.`)) rmSync(path.join(path.dirname(file), name));
   }
-  writeFileSync(file, code);
+  const { code, sections } = bundle(entry);
+  const map = `${path.basename(file)}.map`;
+  writeFileSync(file, `${before}${code}${after}\n//# sourceMappingURL=${map}\n`);
+  const ofEach = sections.map(({ module, line }) => ({ offset: { line, column: 0 }, map: mapOf(module, path.dirname(file)) }));
+  writeFileSync(path.join(path.dirname(file), map), JSON.stringify({ version: 3, file: path.basename(file), sections: ofEach }));
+}
+
+function keep(file: string, compiled: Buffer): void {
+  writeFileSync(compiledFile(file), Buffer.concat([compiledHead(file), compiled]));
+}
+
+/** The map that the compiler made of a module, whose sources are named as seen from `directory`. */
+function mapOf(module: string, directory: string): object {
+  const map = JSON.parse(readFileSync(`${module}.map`, 'utf8')) as { sources: string[] };
+  return { ...map, sources: map.sources.map((source) => path.relative(directory, path.resolve(path.dirname(module), source))) };
+}
+
+interface Section {
+  readonly module: string;
+  /** Where its first line is in the bundle, counted from 0. */
+  readonly line: number;
 }
 
 /** A function that runs a module of this directory and gives what it exports. */
-function bundle(name: string): string {
+function bundle(name: string): { code: string; sections: Section[] } {
   const entry = path.join(__dirname, name);
   const modules = new Map<string, string>();
   collect(entry, modules);
-  const bodies = [...modules].map(([file, code]) => `${nameOf(file)}(module, exports, __filename, __dirname) {\n${code}\n},`);
-  return `(function (require, $root) {
+  let code = `(function (require, $root) {
 'use strict';
 const $modules = {
-${bodies.join('\n')}
-};
+`;
+  const sections: Section[] = [];
+  for (const [module, text] of modules) {
+    code += `${nameOf(module)}(module, exports, __filename, __dirname) {\n`;
+    sections.push({ module, line: code.split('\n').length - 1 });
+    code += `${text}\n},\n`;
+  }
+  return {
+    sections,
+    code: `${code}};
 const $loaded = {};
 function $load(name) {
   if ($loaded[name]) return $loaded[name].exports;
@@ -66,7 +96,8 @@ function $load(name) {
   return module.exports;
 }
 return $load(${nameOf(entry)});
-})`;
+})`,
+  };
 }
 
 /** Adds a compiled module, and those that it requires by a relative path. */
@@ -83,9 +114,9 @@ function collect(file: string, modules: Map<string, string>): void {
   }));
 }
 
-/** Comments are most of our text, and what makes it more than ASCII: V8 reads it twice as fast without. */
+/** Comments are most of our text, and what makes it more than ASCII: V8 reads it twice as fast without. Their lines stay, empty. */
 function withoutComments(code: string): string {
-  return code.replace(/^ *\/\*[^]*?\*\/$/gm, '').replace(/^ *\/\/.*$/gm, '').replace(/^\n/gm, '')
+  return code.replace(/^ *\/\*[^]*?\*\/$/gm, (comment) => comment.replace(/[^\n]+/g, '')).replace(/^ *\/\/.*$/gm, '')
     .replace(/[^\0-\x7f]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 

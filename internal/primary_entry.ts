@@ -11,9 +11,9 @@ import { bundleScript, runBundle } from './compiled';
 export const bundle = path.join(__dirname, 'role.bundle.js');
 let script: Script | undefined;
 
-/** Under tsx this file is a source, and there is no bundle. */
+/** Under tsx this file is a source, and there is no bundle; with source maps see compiled.ts. */
 export function loadRole(): typeof import('./role') {
-  if (__filename.endsWith('.ts')) return require('./role') as typeof import('./role');
+  if (__filename.endsWith('.ts') || process.sourceMapsEnabled) return require('./role') as typeof import('./role');
   script = bundleScript(bundle);
   return runBundle(script, require) as typeof import('./role');
 }

@@ -4,9 +4,15 @@
  *
  * Used by  channel/spawn.ts and bundle.ts, both by that path
  */
+import type { Script } from 'node:vm';
 import { bundleScript, runBundle } from '../compiled';
 
 /** Kept for bundle.ts, which asks it for its compiled code. */
-export const script = bundleScript(`${__dirname}/preload.bundle.js`);
+export let script: Script | undefined;
 
-runBundle(script, require);
+if (process.sourceMapsEnabled) {
+  require(`${__dirname}/preload.js`); // Not by a plain name: the build would put it into this file's bundle.
+} else {
+  script = bundleScript(`${__dirname}/preload.bundle.js`);
+  runBundle(script, require);
+}

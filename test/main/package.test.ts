@@ -1,0 +1,91 @@
+// Guards what is published: the tarball holds what a program needs and nothing of the build, and an installed
+// copy's stack traces and breakpoints name files that its user has.
+import { execFile } from 'node:child_process';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { root, run } from '../support/program';
+
+interface Seen {
+  readonly primary: { readonly online: string; readonly message: string };
+  readonly worker: string;
+  readonly breakpoint?: readonly string[];
+}
+
+const directory = realpathSync(mkdtempSync(path.join(tmpdir(), 'package-')));
+const packing = path.join(directory, 'where-it-was-packed');
+const app = path.join(directory, 'app');
+const installed = path.join(app, 'node_modules/cluster-internals');
+
+const npm = (cwd: string, ...args: string[]): Promise<{ stdout: string }> => promisify(execFile)('npm', args, { cwd, env: { ...process.env, npm_config_update_notifier: 'false' } });
+
+async function seen(execArgv: readonly string[] = [], args: readonly string[] = []): Promise<Seen> {
+  const { code, stdout, stderr } = await run(path.join(app, 'app.js'), { cwd: app, execArgv, args });
+  expect([code, stderr]).toEqual([0, '']);
+  return JSON.parse(stdout) as Seen;
+}
+
+beforeAll(async () => {
+  mkdirSync(packing);
+  for (const name of ['lib', 'internal', 'package.json', 'tsconfig.json', 'LICENSE', 'README.md']) cpSync(path.join(root, name), path.join(packing, name), { recursive: true });
+  symlinkSync(path.join(root, 'node_modules'), path.join(packing, 'node_modules'));
+  // What an earlier build has left behind.
+  mkdirSync(path.join(packing, 'dist/test'), { recursive: true });
+  writeFileSync(path.join(packing, 'dist/test/some.test.js'), '');
+  writeFileSync(path.join(packing, 'dist/tsconfig.tsbuildinfo'), '');
+  await npm(packing, 'pack', '--silent');
+  const tarball = readdirSync(packing).find((name) => name.endsWith('.tgz')) as string;
+  mkdirSync(app);
+  writeFileSync(path.join(app, 'package.json'), '{ "name": "app", "version": "1.0.0" }');
+  cpSync(path.join(packing, tarball), path.join(app, 'package.tgz'));
+  rmSync(packing, { recursive: true });
+  await npm(app, 'install', '--offline', '--no-audit', '--no-fund', '--silent', './package.tgz');
+  cpSync(path.join(root, 'test/fixtures/installed_app.js'), path.join(app, 'app.js'));
+});
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+test('the tarball holds the sources, what the compiler made of them, and the bundles with their maps', () => {
+  const files = (readdirSync(installed, { recursive: true, encoding: 'utf8' })).filter((name) => /\.\w+$/.test(name));
+  expect(files.filter((name) => !/^(package\.json|README\.md|(lib|internal)\/.*\.ts|dist\/(lib|internal)\/.*\.(js|d\.ts|js\.map))$/.test(name))).toEqual([]);
+  expect(files.filter((name) => /(^|\/)bundle\./.test(name))).toEqual([]);
+  expect(files).toEqual(expect.arrayContaining(['dist/internal/role.bundle.js', 'dist/internal/role.bundle.js.map', 'dist/internal/child/entry.bundle.js', 'dist/internal/child/preload.bundle.js.map']));
+});
+
+test('no file of it names the directory in which it was packed', () => {
+  const files = readdirSync(installed, { recursive: true, withFileTypes: true, encoding: 'utf8' }).filter((entry) => entry.isFile());
+  expect(files.filter((entry) => readFileSync(path.join(entry.parentPath, entry.name)).includes('where-it-was-packed'))).toEqual([]);
+});
+
+test('stack traces of an installed copy name its own files', async () => {
+  const { primary, worker } = await seen();
+  for (const stack of [primary.online, primary.message, worker]) {
+    expect(stack).not.toContain('where-it-was-packed');
+    expect(stack).toMatch(/node_modules\/cluster-internals\/dist\/internal\/(role|child\/preload)\.bundle\.js:\d+/);
+  }
+});
+
+test('under --enable-source-maps they name the TypeScript of channel, master and child', async () => {
+  const { primary, worker } = await seen(['--enable-source-maps']);
+  const source = (file: string): string => `${path.join(installed, 'internal', file)}:`;
+  expect(primary.online).toContain(source('master/index.ts'));
+  expect(primary.message).toContain(source('channel/channel.ts'));
+  expect(worker).toContain(source('child/index.ts'));
+});
+
+test('a breakpoint in master/index.ts, set with the help of the bundle’s source map, is hit', async () => {
+  expect((await seen([], ['breakpoint'])).breakpoint).toEqual(['fork']);
+});
+
+test('code that V8 compiled elsewhere is not used: it would bring the other directory’s name', async () => {
+  // What a copy of a built clone is: the bundles, and the compiled code that was made at another place.
+  for (const name of ['role.bundle.js', 'child/preload.bundle.js']) {
+    const compiled = path.join(root, 'dist/internal', `${name}.${process.version}-${process.arch}`);
+    cpSync(compiled, path.join(installed, 'dist/internal', path.relative(path.join(root, 'dist/internal'), compiled)));
+    cpSync(path.join(root, 'dist/internal', name), path.join(installed, 'dist/internal', name));
+  }
+  const { primary, worker } = await seen();
+  for (const stack of [primary.online, primary.message, worker]) expect(stack).not.toContain(path.join(root, 'dist'));
+});
