@@ -11,8 +11,8 @@
  * Node     https://nodejs.org/api/child_process.html#child_processforkmodulepath-args-options
  */
 import childProcess, { type ChildProcess, type ForkOptions, type SpawnOptions, type StdioOptions } from 'node:child_process';
-import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { builtFile } from '../built';
 import { nodeError } from '../errors';
 import { NO_LIMITS, limitsFrom, type ChannelLimits } from '../limits';
 import { delayClose, evalString, newPipe, spawnWithPipe } from '../native';
@@ -32,10 +32,8 @@ export type ChannelForkOptions = { [Name in keyof ForkOptions]: ForkOptions[Name
   name?: string | undefined;
 };
 
-/** What a child runs first. Under tsx this file is a source, and the child still needs plain JavaScript. */
-export const preloadPath = path.join(
-  __filename.endsWith('.ts') ? path.join(__dirname, '../../dist/internal') : path.join(__dirname, '..'),
-  'child/entry.bundle.js');
+/** What a child runs first. */
+export const preloadPath = builtFile('internal/child/entry.bundle.js');
 
 /**
  * Starts `modulePath` in a new Node process that is connected with this one.

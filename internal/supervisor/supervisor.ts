@@ -8,8 +8,8 @@
  * Never    uses more of the cluster than its documented members, so that Node's own serves as well
  */
 import { EventEmitter } from 'node:events';
-import path from 'node:path';
 import type { Cluster, ClusterSettings, Worker } from 'node:cluster';
+import { builtFile } from '../built';
 import { realClock } from './clock';
 import { Fleet } from './fleet';
 import { checkCount, type Checked } from './options';
@@ -22,9 +22,8 @@ import type { Generation, Member, MemberEvents, ProcessState, Report, WorkerStat
 import type { Status, SupervisorEvents, WorkerStatus } from './status';
 import { TRIAL } from './wire';
 
-/** What each worker loads first. Under tsx this file is a source, and the worker still needs plain JavaScript. */
-const agent = path.join(
-  __filename.endsWith('.ts') ? path.join(__dirname, '../../dist/internal/supervisor') : __dirname, 'agent.js');
+/** What each worker loads first. */
+const agent = builtFile('internal/supervisor/agent.js');
 
 /** Keeps the workers of one app alive; `supervise` makes it. */
 export class Supervisor extends EventEmitter<SupervisorEvents> {

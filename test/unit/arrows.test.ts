@@ -34,10 +34,11 @@ const allowed: Record<string, readonly string[]> = {
   'internal/messages': [],
   'internal/trace': [],
   'internal/errors': [],
+  'internal/built': [],
   'internal/fifo': [],
   'internal/limits': ['internal/errors'],
 };
-const leaves = ['internal/messages', 'internal/trace', 'internal/errors', 'internal/fifo'];
+const leaves = ['internal/messages', 'internal/trace', 'internal/errors', 'internal/fifo', 'internal/built'];
 
 const sources = ['lib', 'internal'].flatMap((directory) => (readdirSync(path.join(root, directory), { recursive: true }) as string[])
   .filter((file) => file.endsWith('.ts')).map((file) => `${directory}/${file}`)).sort();
