@@ -5,7 +5,7 @@
  *
  * Imports  errors.ts only; Infinity is a limit too: none
  * Used by  master/ (all of them), channel/ (the two of a channel)
- * Node     has none of them (D32 to D36)
+ * Node     has none of them (D32 to D36, D49)
  */
 import { invalidArgValue } from './errors';
 
@@ -21,8 +21,10 @@ export interface ChannelLimits {
 export interface Limits extends ChannelLimits {
   /** Connections of one address accepted and not handed to a worker; beyond them it accepts no more, and the kernel's backlog holds them. */
   readonly queuedConnections: number;
-  /** So many of the last fds that the process may have, a quarter at most, are not used for accepted connections. */
+  /** So many of the last fds that the process may have, a quarter at most, are not used for accepted connections; half of these not for listening either. */
   readonly reservedFds: number;
+  /** Addresses at which one worker listens at a time; beyond them its `listen` ends in EMFILE. */
+  readonly listeningHandles: number;
 }
 
 /** How an address outlives its last worker, when that one has died: `setupPrimary({ keepListening })`. */
@@ -52,6 +54,8 @@ export const DEFAULT_LIMITS: Limits = {
   unreadBytes: 256 * MIB,
   queuedConnections: 4096,
   reservedFds: 32,
+  // Far more than a server has, far fewer than the fds of a primary in most systems.
+  listeningHandles: 1024,
 };
 
 /** The limits of a channel that has none. */

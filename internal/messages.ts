@@ -30,6 +30,9 @@ export interface Query {
   readonly writableAll?: boolean | undefined;
 }
 
+/** Does the worker name an fd of the primary? Others say -1, or nothing. */
+export const namesFd = ({ fd }: Query): boolean => typeof fd === 'number' && fd >= 0;
+
 /** What `getsockname` says of a listening socket. */
 export interface SocketName {
   readonly address: string;

@@ -64,6 +64,10 @@ export const UV_EOF = -4095;
 export const UV_EINVAL = -22;
 /** An address that is taken. */
 export const UV_EADDRINUSE = -98;
+/** No right to do that. */
+export const UV_EACCES = -13;
+/** No more fds, of the process or of a worker's share. */
+export const UV_EMFILE = -24;
 
 /** The flag bit of a query that says IPv6 only. */
 export const UV_TCP_IPV6ONLY = 1;
@@ -336,6 +340,15 @@ export function boundSocketOn(handle: NativeHandle): BoundSocket {
   return bound;
 }
 
+/** The fds of the handles that this program holds, by Node's list: of those that keep it running. */
+export function ownFds(): Set<number> {
+  const objects: any[] = (process as any)._getActiveHandles?.() ?? [];
+  return new Set(objects.flatMap((object) => {
+    const handle = object._handle ?? object;
+    return typeof handle.fd === 'number' && handle.fd >= 0 ? [handle.fd as number] : [];
+  }));
+}
+
 // ── listening ────────────────────────────────────────────────────────────────────────────────────
 
 /**
@@ -379,11 +392,18 @@ export function bindStream(
 ): ListeningHandle | number {
   if (port > HIGHEST_PORT || !Number.isInteger(port) || address === '') return UV_EINVAL;
   const net = require('node:net') as any;
+  let handle: ListeningHandle | number;
   try {
-    return net._createServerHandle(address, port, addressType, fd, flags);
+    handle = net._createServerHandle(address, port, addressType, fd, flags);
   } catch {
     return UV_EINVAL; // A combination that no `listen` asks for, like an fd with an address.
   }
+  if (typeof handle === 'number') return handle;
+  // That a port is taken libuv says only when the handle is asked for its name, or listened on.
+  const name = socketName(handle);
+  if (typeof name !== 'number') return handle;
+  handle.close();
+  return name;
 }
 
 const HIGHEST_PORT = 65535;

@@ -4,7 +4,8 @@
  * a printer is one subscriber among others (`NODE_DEBUG=cluster-internals`), the tests another.
  *
  * Costs    one property read where nobody subscribed.
- * Never    holds a handle or a message beyond the publish call.
+ * Never    holds a handle or a message beyond the publish call; shows the `data` of a query or its
+ *          answer, which are the ticket keys of a TLS server: whoever reads a log could read its sessions.
  */
 import diagnostics from 'node:diagnostics_channel';
 import { debuglog, inspect } from 'node:util';
@@ -16,6 +17,7 @@ export interface MessageTrace {
   to: string;
   /** Whether this process is the sender or the receiver. */
   way: 'sent' | 'received';
+  /** As on the wire, but for `data`: where there is any, it is `'[redacted]'`. */
   message: Readonly<Record<string, unknown>>;
   /** The fd that went with it in this process, -1 where there is none to name. */
   fd?: number;
@@ -48,9 +50,14 @@ export function traceMessage(
   way: 'sent' | 'received', from: string, to: string, message: object, handle?: { fd?: number } | null,
 ): void {
   if (!messages.hasSubscribers) return;
-  const trace: MessageTrace = { from, to, way, message: message as MessageTrace['message'] };
+  const trace: MessageTrace = { from, to, way, message: redacted(message as MessageTrace['message']) };
   if (handle) trace.fd = handle.fd ?? -1;
   messages.publish(trace);
+}
+
+/** A copy without what is secret in it, or the message itself. */
+function redacted(message: MessageTrace['message']): MessageTrace['message'] {
+  return message['data'] === undefined || message['data'] === null ? message : { ...message, data: '[redacted]' };
 }
 
 /** Publishes a handle's change of place; `handle` is only asked for its fd. */

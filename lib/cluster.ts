@@ -15,7 +15,7 @@ import { occupiedSeat } from '../internal/seated';
 
 /** What `setupPrimary` takes besides Node's settings; each has its row in the README's table. */
 type OwnSettings = {
-  [Name in 'dialect' | 'limits' | 'keepListening' | 'scheduling' | 'weight']?: ClusterSettings[Name];
+  [Name in 'allowedFds' | 'allowListen' | 'dialect' | 'limits' | 'keepListening' | 'scheduling' | 'weight']?: ClusterSettings[Name];
 };
 
 /** `node:cluster`, and what is ours. */

@@ -36,6 +36,8 @@ import { Places, type Place } from './places';
 
 /** What `net` and `dgram` pass: a server or a socket. */
 interface Asker extends EventEmitter {
+  /** Servers have it, sockets have not. */
+  listen?: unknown;
   close?(closed?: () => void): void;
   address?(): { port?: number } | string | null;
   maxConnections?: number;
@@ -147,7 +149,7 @@ class Child {
     this.#calls.call({ act: 'queryServer', ...query } satisfies Omit<QueryServer, 'seq'>, (reply, handle) => {
       if (reply === null || !isServerReply(reply)) return place.release();
       if (typeof asker._setServerData === 'function') asker._setServerData(reply.data);
-      if (handle !== undefined) this.#adoptShared(reply, handle, place, answer);
+      if (handle !== undefined) this.#adoptShared(reply, handle, asker, place, answer);
       else if (reply.errno) this.#bindFailed(reply.errno, place, answer);
       else this.#listenFaux(reply, asker, place, answer);
     });
@@ -184,7 +186,7 @@ class Child {
   }
 
   /** Shared: the primary sent the listening socket itself. The handle is the server's from now on. */
-  #adoptShared(reply: ServerReply, native: NativeHandle, place: Place, answer: Answer): void {
+  #adoptShared(reply: ServerReply, native: NativeHandle, asker: Asker, place: Place, answer: Answer): void {
     const handle = native as ListeningHandle;
     const held: Held = { key: reply.key, handle };
     const close = handle.close;
@@ -195,7 +197,12 @@ class Child {
     };
     this.#held.add(held);
     traceHandle('adopted', reply.key, handle);
-    answer(reply.errno ?? 0, handle);
+    try {
+      answer(reply.errno ?? 0, handle);
+    } finally {
+      // `net` lets go of a handle whose port proves to be taken, without closing it: nobody else would.
+      if (typeof asker.listen === 'function' && ownerOf(handle) === null) handle.close();
+    }
   }
 
   /** The server let go of its handle: the primary is told, and the index is free. */

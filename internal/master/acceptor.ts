@@ -46,8 +46,7 @@ export class Acceptor {
     this.#key = key;
     this.#handle = handle;
     this.#mostQueued = limits.queuedConnections;
-    const most = mostFds();
-    this.#highestFd = most - Math.min(limits.reservedFds, most / 4);
+    this.#highestFd = lastFd(limits.reservedFds);
     this.#accepted = accepted;
     handle.onconnection = this.#onConnection;
   }
@@ -116,6 +115,18 @@ export class Acceptor {
     else if (from === 'accepting' && to !== 'closed') setAccepting(this.#handle, false);
   }
 }
+
+/** From this number on an fd is one of the last: so many are reserved, a quarter of all at most. */
+function lastFd(reserved: number): number {
+  const most = mostFds();
+  return most - Math.min(reserved, most / 4);
+}
+
+/**
+ * Is this listening socket one of the last fds? Connections leave twice as many of them free, so that it
+ * is no crowd of clients that keeps a worker from listening.
+ */
+export const isOneOfTheLast = (fd: number, { reservedFds }: Pick<AcceptLimits, 'reservedFds'>): boolean => fd >= lastFd(reservedFds / 2);
 
 /** How many fds this process may have. */
 export function mostFds(): number {

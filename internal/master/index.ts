@@ -1,18 +1,15 @@
 /**
- * The primary's role: starts workers, keeps the table of them, answers their `queryServer`, and
- * tells the program what becomes of them.
+ * The primary's role: starts workers, keeps the table of them, takes their messages, and tells the
+ * program what becomes of them.
  *
- * Owns     the workers (their channel; the processes are their own), the server handles by key, each
- *          with the workers that listen there
+ * Owns     the workers (their channel; the processes are their own)
  * Used by  role.ts, which puts it on a cluster object
- * Uses     channel/spawn.ts, peer.ts, round_robin_handle.ts, shared_handle.ts, settings.ts
+ * Uses     channel/spawn.ts, peer.ts, addresses.ts, settings.ts
  * Never    dies of what a worker does: an error that a worker caused and nobody listens for is only
  *          traced (D18); a message that makes no sense is ignored (D6)
  * Keeps    1. a worker is in `cluster.workers` until both its channel and its process have ended, or
  *             until the primary has told it to disconnect
- *          2. a key is in the table while some worker listens there, and not longer, unless its last
- *             worker died and `keepListening` is set: then until its deadline (D36)
- *          3. when a channel ends, what was acknowledged stays acknowledged, what was in flight goes
+ *          2. when a channel ends, what was acknowledged stays acknowledged, what was in flight goes
  *             back to its queue, and only then the worker leaves its handles
  * Wire     see messages.ts
  * Node     lib/internal/cluster/primary.js
@@ -20,16 +17,16 @@
 import { EventEmitter } from 'node:events';
 import { channelOf } from '../channel/process_face';
 import { fork } from '../channel/spawn';
-import { isCausedByPeer } from '../errors';
-import { DEFAULT_LIMITS, keepListeningFrom, limitsFrom, type KeepListening } from '../limits';
-import { isClusterMessage, readWorkerMessage, type QueryServer, type WorkerMessage } from '../messages';
-import { UV_EADDRINUSE, nodeMajor, type NativeHandle } from '../native';
+import { invalidArgValue, isCausedByPeer } from '../errors';
+import { DEFAULT_LIMITS, limitsFrom } from '../limits';
+import { isClusterMessage, readWorkerMessage, type WorkerMessage } from '../messages';
+import type { NativeHandle } from '../native';
 import { traceMessage, traceState } from '../trace';
 import { workerClass, type Worker } from '../worker';
+import { Addresses } from './addresses';
+import { allow } from './inherited_fds';
 import { Peer } from './peer';
-import { RoundRobinHandle, type ServerHandle } from './round_robin_handle';
 import { InspectPorts, SCHED_NONE, SCHED_RR, checkPolicy, initialPolicy, mergeSettings, type ClusterSettings } from './settings';
-import { SharedHandle } from './shared_handle';
 
 /** The primary's cluster object: https://nodejs.org/api/cluster.html */
 export interface PrimaryCluster extends EventEmitter {
@@ -81,9 +78,7 @@ class Primary {
   });
   readonly #cluster: PrimaryCluster;
   readonly #peers = new Map<Worker, Peer>();
-  readonly #handles = new Map<string, ServerHandle>();
-  /** Addresses without a worker that are kept, until their time is over. */
-  readonly #kept = new Map<string, NodeJS.Timeout>();
+  readonly #addresses = new Addresses(() => ({ settings: this.#cluster.settings, policy: this.#policy }));
   readonly #inspectPorts = new InspectPorts();
   /** Emits 'empty' whenever a removal leaves `cluster.workers` empty. */
   readonly #table = new EventEmitter();
@@ -98,6 +93,9 @@ class Primary {
 
   setup(options: ClusterSettings | undefined): void {
     const settings = mergeSettings(this.#cluster.settings, options);
+    for (const fd of options?.allowedFds ?? []) {
+      if (!allow(fd)) throw invalidArgValue('options.allowedFds', fd);
+    }
     this.#cluster.settings = settings;
     if (this.#policy === null) {
       // Fixed by the first call, even if that one throws because the policy is none.
@@ -140,7 +138,7 @@ class Primary {
   }
 
   disconnect(callback: (() => void) | undefined): void {
-    for (const key of [...this.#kept.keys()]) this.#keptInVain(key);
+    this.#addresses.closeKept();
     const workers = Object.values(this.#cluster.workers);
     if (workers.length === 0) process.nextTick(() => this.#table.emit('empty'));
     for (const worker of workers) {
@@ -150,9 +148,7 @@ class Primary {
   }
 
   get queued(): number {
-    let count = 0;
-    for (const handle of this.#handles.values()) count += handle.queued;
-    return count;
+    return this.#addresses.queued;
   }
 
   // ── messages of workers ────────────────────────────────────────────────────────────────────────
@@ -175,7 +171,7 @@ class Primary {
         this.#cluster.emit('online', worker);
         return;
       case 'queryServer':
-        return this.#queryServer(peer, message);
+        return this.#addresses.query(peer, message);
       case 'listening': {
         const { addressType, address, port, fd } = message;
         const info = { addressType, address, port, fd };
@@ -185,10 +181,10 @@ class Primary {
         return;
       }
       case 'accepted':
-        for (const [key, open] of Object.entries(message.open ?? {})) this.#handles.get(key)?.report?.(peer, open);
+        if (message.open !== undefined) this.#addresses.report(peer, message.open);
         return peer.acknowledge(message.upTo, message.rejected ?? []);
       case 'close':
-        return this.#leaveHandle(peer, message.key);
+        return this.#addresses.leave(peer, message.key);
       case 'exitedAfterDisconnect':
         worker.exitedAfterDisconnect = true;
         peer.send({ ack: message.seq });
@@ -196,33 +192,6 @@ class Primary {
       default:
         return message satisfies never;
     }
-  }
-
-  /** A worker wants to listen: it joins those who listen at the same key, or is the first there. */
-  #queryServer(peer: Peer, query: QueryServer): void {
-    if (peer.worker.exitedAfterDisconnect) return; // On its way out; Node leaves it without a reply too (Q-7).
-    const key = keyOf(query);
-    let handle = this.#handles.get(key);
-    if (handle?.has(peer)) {
-      // A second server of this worker on an address that is no port 0: what the kernel would say (D6).
-      peer.send({ errno: UV_EADDRINUSE, key, ack: query.seq, data: handle.data });
-      return;
-    }
-    if (handle === undefined) this.#handles.set(key, handle = this.#openHandle(key, query));
-    const asked = handle;
-    this.#stopKeeping(key);
-    asked.data ||= query.data;
-    asked.add(peer, (errno, fields, native) => {
-      // A failed bind is forgotten, so that the next query tries again.
-      if (errno && this.#handles.get(key) === asked) this.#handles.delete(key);
-      peer.send({ errno, key, ack: query.seq, data: asked.data, ...fields }, native);
-    });
-  }
-
-  #openHandle(key: string, query: QueryServer): ServerHandle {
-    const { scheduling, limits } = this.#cluster.settings;
-    const shared = this.#policy !== SCHED_RR || query.addressType === 'udp4' || query.addressType === 'udp6';
-    return shared ? new SharedHandle(key, query) : new RoundRobinHandle(key, query, { scheduling, limits: limitsFrom(limits, DEFAULT_LIMITS) });
   }
 
   // ── the end of workers ─────────────────────────────────────────────────────────────────────────
@@ -233,7 +202,7 @@ class Primary {
     const peer = this.#peers.get(worker);
     if (peer !== undefined) {
       // In this order: whoever learns from the worker that it leaves finds the address closed.
-      this.#leaveHandles(peer);
+      this.#addresses.leaveAll(peer, false);
       peer.send({ act: 'disconnect' });
     }
     this.#removeWorker(worker);
@@ -242,7 +211,7 @@ class Primary {
   #exited(peer: Peer, code: number | null, signal: NodeJS.Signals | null): void {
     const { worker } = peer;
     if (!worker.isConnected()) {
-      this.#leaveHandles(peer, worker.exitedAfterDisconnect ? null : this.#keeping);
+      this.#addresses.leaveAll(peer, !worker.exitedAfterDisconnect);
       this.#removeWorker(worker);
     }
     worker.exitedAfterDisconnect = Boolean(worker.exitedAfterDisconnect);
@@ -254,41 +223,13 @@ class Primary {
   #disconnected(peer: Peer): void {
     const { worker } = peer;
     peer.lose(channelOf(worker.process)?.endedHere ? 'untold' : 'lost');
-    this.#leaveHandles(peer, worker.exitedAfterDisconnect ? null : this.#keeping);
+    this.#addresses.leaveAll(peer, !worker.exitedAfterDisconnect);
     this.#peers.delete(worker);
     if (worker.isDead()) this.#removeWorker(worker);
     worker.exitedAfterDisconnect = Boolean(worker.exitedAfterDisconnect);
     this.#setState(worker, 'disconnected');
     worker.emit('disconnect');
     this.#cluster.emit('disconnect', worker);
-  }
-
-  /** `keep`: it has died, and the address may wait for another. */
-  #leaveHandle(peer: Peer, key: string, keep: KeepListening | null = null): void {
-    const handle = this.#handles.get(key);
-    if (!handle?.remove(peer, keep)) return;
-    if (keep === null || !handle.listening) this.#handles.delete(key);
-    else this.#kept.set(key, setTimeout(() => this.#keptInVain(key), keep.deadlineMs).unref());
-  }
-
-  #leaveHandles(peer: Peer, keep: KeepListening | null = null): void {
-    for (const key of [...this.#handles.keys()]) this.#leaveHandle(peer, key, keep);
-  }
-
-  /** No worker has asked for this address in time. */
-  #keptInVain(key: string): void {
-    this.#stopKeeping(key);
-    this.#handles.get(key)?.close();
-    this.#handles.delete(key);
-  }
-
-  #stopKeeping(key: string): void {
-    clearTimeout(this.#kept.get(key));
-    this.#kept.delete(key);
-  }
-
-  get #keeping(): KeepListening | null {
-    return keepListeningFrom(this.#cluster.settings.keepListening);
   }
 
   #removeWorker(worker: Worker): void {
@@ -322,14 +263,4 @@ interface Closable {
 function release(handle: Closable | undefined): void {
   if (typeof handle?.destroy === 'function') handle.destroy();
   else handle?.close?.();
-}
-
-/**
- * The identity of an address. Node 20 counts the servers of one worker in it; later only for port 0,
- * where each server gets a port of its own, and here also for UDP, whose sockets can share a port (D20).
- */
-function keyOf({ address, port, addressType, fd, index }: QueryServer): string {
-  const key = `${address}:${port}:${addressType}:${fd}`;
-  const counted = nodeMajor < 22 || port === 0 || (index > 0 && typeof addressType === 'string');
-  return counted ? `${key}:${index}` : key;
 }

@@ -36,11 +36,11 @@
 import net from 'node:net';
 import path from 'node:path';
 import { Fifo } from '../fifo';
-import type { QueryServer, SocketName } from '../messages';
+import { namesFd, type QueryServer, type SocketName } from '../messages';
 import { DEFAULT_LIMITS, type KeepListening } from '../limits';
-import { UV_EINVAL, UV_TCP_IPV6ONLY, makePausable, socketName, takeListeningHandle, type NativeHandle } from '../native';
+import { UV_EINVAL, UV_EMFILE, UV_TCP_IPV6ONLY, makePausable, socketName, takeListeningHandle, type NativeHandle } from '../native';
 import { traceHandle, traceState } from '../trace';
-import { Acceptor, type AcceptLimits } from './acceptor';
+import { Acceptor, isOneOfTheLast, type AcceptLimits } from './acceptor';
 import type { Outcome, Peer, Source } from './peer';
 import { Rotation, WINDOW, type Scheduling, type Seat } from './scheduling';
 
@@ -99,6 +99,8 @@ export class RoundRobinHandle implements ServerHandle, Source {
   readonly #queue = new Fifo<NativeHandle>();
   readonly #rotation: Rotation<Peer>;
   readonly #limits: AcceptLimits;
+  /** Is it an fd that was open before anybody asked? */
+  readonly #inherited: boolean;
   #state: ListenState = { is: 'binding', waiting: [] };
   /** How often in a row nobody took a connection, and who did not. */
   #refusals = 0;
@@ -110,6 +112,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
   constructor(key: string, query: QueryServer, { scheduling, limits = DEFAULT_LIMITS }: AddressOptions = {}) {
     this.#key = key;
     this.#limits = limits;
+    this.#inherited = namesFd(query);
     this.#rotation = new Rotation(scheduling);
     const server = net.createServer();
     makePausable(server);
@@ -186,6 +189,10 @@ export class RoundRobinHandle implements ServerHandle, Source {
       handle.close();
       this.#transition({ is: 'closed' });
       return;
+    }
+    if (!this.#inherited && isOneOfTheLast(handle.fd ?? 0, this.#limits)) {
+      handle.close();
+      return this.#bindFailed(UV_EMFILE);
     }
     const { waiting } = this.#state;
     const acceptor = new Acceptor(this.#key, handle, this.#limits, (connection) => this.#accepted(connection));
@@ -320,7 +327,7 @@ function listenOptions(query: QueryServer): net.ListenOptions & { fd?: number } 
   const { address, fd, flags, port, readableAll, writableAll } = query;
   const backlog = query.backlog || undefined;
   const common = backlog === undefined ? {} : { backlog };
-  if (fd !== undefined && fd !== null && fd >= 0) return { fd, ...common };
+  if (namesFd(query)) return { fd: fd as number, ...common };
   if (port !== null && port >= 0) {
     const options: net.ListenOptions = { port, ipv6Only: Boolean((flags ?? 0) & UV_TCP_IPV6ONLY), ...common };
     if (address) options.host = address;

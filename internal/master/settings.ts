@@ -8,6 +8,7 @@
 import { describe, invalidArgValue, nodeError } from '../errors';
 import type { ChannelForkOptions } from '../channel/spawn';
 import { DEFAULT_LIMITS, keepListeningFrom, limitsFrom, type KeepListening, type Limits } from '../limits';
+import type { AllowListen } from './listen_policy';
 import { isScheduling, type Scheduling } from './scheduling';
 
 /** Each worker accepts by itself: the kernel decides. */
@@ -26,11 +27,15 @@ export interface ClusterSettings extends Omit<ChannelForkOptions, 'name' | 'env'
   weight?: number | undefined;
   /** What the primary bears of workers and clients that come from now on (limits.ts). */
   limits?: Partial<Limits> | undefined;
+  /** May this worker listen there? Asked at each `listen` of a worker from now on (D50). */
+  allowListen?: AllowListen | undefined;
+  /** Sockets of the primary, by fd, on which workers may listen beside those that it was started with (D47). */
+  allowedFds?: readonly number[] | undefined;
   /** An address whose last worker has died goes on listening, for the next worker that asks for it (D36). */
   keepListening?: boolean | Partial<KeepListening> | undefined;
 }
 
-/** The settings after one more call of setupPrimary: a new object each time. Throws a TypeError without execArgv, ERR_INVALID_ARG_VALUE for a rule, weight or limit that is none. */
+/** The settings after one more call of setupPrimary: a new object each time. Throws a TypeError without execArgv, ERR_INVALID_ARG_VALUE for a setting of ours that is none. */
 export function mergeSettings(current: ClusterSettings, given: ClusterSettings | undefined): ClusterSettings {
   const settings: ClusterSettings = {
     args: process.argv.slice(2),
@@ -43,6 +48,11 @@ export function mergeSettings(current: ClusterSettings, given: ClusterSettings |
   const { scheduling, weight } = settings;
   if (scheduling !== undefined && !isScheduling(scheduling)) throw invalidArgValue('options.scheduling', scheduling);
   if (weight !== undefined && !(typeof weight === 'number' && weight > 0 && weight < Infinity)) throw invalidArgValue('options.weight', weight);
+  const { allowListen, allowedFds } = settings;
+  if (allowListen !== undefined && typeof allowListen !== 'function') throw invalidArgValue('options.allowListen', allowListen);
+  if (allowedFds !== undefined && !(Array.isArray(allowedFds) && allowedFds.every((fd) => Number.isInteger(fd) && fd >= 0))) {
+    throw invalidArgValue('options.allowedFds', allowedFds);
+  }
   limitsFrom(settings.limits, DEFAULT_LIMITS);
   keepListeningFrom(settings.keepListening);
   const flags = settings.execArgv as string[];

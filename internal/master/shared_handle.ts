@@ -7,13 +7,14 @@
  * Used by  master/index.ts, one per key
  * Never    listens on the handle, accepts or reads from it
  * States   open ── last remove(), or close() of what was kept ──► closed; failed from the start, if the bind failed
- * Node     lib/internal/cluster/shared_handle.js. That a TCP port is taken shows only when a worker
- *          listens (S-4).
+ * Node     lib/internal/cluster/shared_handle.js. That a TCP port is taken Node finds out in the
+ *          worker, which then can never listen there again from 22 on; here the bind says it (D51)
  */
-import type { KeepListening } from '../limits';
-import type { QueryServer } from '../messages';
-import { bindDatagram, bindStream, type NativeHandle } from '../native';
+import { DEFAULT_LIMITS, type KeepListening } from '../limits';
+import { namesFd, type QueryServer } from '../messages';
+import { UV_EMFILE, bindDatagram, bindStream, type NativeHandle } from '../native';
 import { traceState } from '../trace';
+import { isOneOfTheLast, type AcceptLimits } from './acceptor';
 import type { Peer } from './peer';
 import { shortPath, type HandleReply, type ServerHandle } from './round_robin_handle';
 
@@ -26,9 +27,14 @@ export class SharedHandle implements ServerHandle {
   readonly #bound: NativeHandle | number;
   #closed = false;
 
-  constructor(key: string, query: QueryServer) {
+  constructor(key: string, query: QueryServer, limits: Pick<AcceptLimits, 'reservedFds'> = DEFAULT_LIMITS) {
     this.#key = key;
-    this.#bound = bind(query);
+    let bound = bind(query);
+    if (typeof bound !== 'number' && !namesFd(query) && isOneOfTheLast(bound.fd ?? 0, limits)) {
+      bound.close();
+      bound = UV_EMFILE;
+    }
+    this.#bound = bound;
     traceState(key, 'binding', typeof this.#bound === 'number' ? 'failed' : 'open');
   }
 

@@ -131,6 +131,26 @@ export const rules: readonly Rule[] = [
       { of: 'W1 self', matches: /^(received reply to (queryServer 2 {"errno":-98|exited)|second|sent (close|exited)|exits with 0)/ }, { of: 'W1 client', matches: /^got 'first'/ },
     ],
   },
+  {
+    number: 'D51', clause: 'S-4', scenario: 'scheduling-none-port-in-use',
+    what: 'SCHED_NONE: that a port is taken the primary says; in Node the worker gets a socket that is not bound, and the port can never be listened on again.',
+    stockOnly: [
+      { of: 'P W1', matches: /^(sent reply to queryServer 1 {"errno":0|received close)/ }, { of: 'W1 self', matches: /^(received reply to queryServer 1 {"errno":0|sent close)/ },
+    ],
+    oursOnly: [
+      { of: 'P W1', matches: /^sent reply to queryServer 1 {"errno":-98/ }, { of: 'W1 self', matches: /^received reply to queryServer 1 {"errno":-98/ },
+    ],
+  },
+  {
+    number: 'D51', clause: 'S-4', scenario: 'scheduling-none-same-port-twice', versions: [20],
+    what: 'The same, where each server of a worker has a key of its own.',
+    stockOnly: [
+      { of: 'P W1', matches: /^(sent reply to queryServer 2 {"errno":0|received close.*:1"})/ }, { of: 'W1 self', matches: /^(received reply to queryServer 2 {"errno":0|sent close.*:1"})/ },
+    ],
+    oursOnly: [
+      { of: 'P W1', matches: /^sent reply to queryServer 2 {"errno":-98/ }, { of: 'W1 self', matches: /^received reply to queryServer 2 {"errno":-98/ },
+    ],
+  },
   // ── child_process.fork ─────────────────────────────────────────────────────────────────────────
   {
     number: 'D1', clause: 'I-11', scenario: 'fork/bytes-that-are-no-message',

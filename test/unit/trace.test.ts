@@ -34,6 +34,14 @@ describe('published', () => {
     expect((events[0] as { message: unknown }).message).toBe(message);
   });
 
+  test('38: a message without its data, which are ticket keys; the message itself is not touched', () => {
+    const events = collect('message');
+    const message = { cmd: 'NODE_CLUSTER', act: 'queryServer', data: { ticketKeys: '00' }, seq: 0 };
+    traceMessage('sent', 'W1', 'P', message);
+    expect(events).toEqual([{ from: 'W1', to: 'P', way: 'sent', message: { ...message, data: '[redacted]' } }]);
+    expect(message.data).toEqual({ ticketKeys: '00' });
+  });
+
   test('a handle: what became of it, and its fd', () => {
     const events = collect('handle');
     traceHandle('queued', 'key', { fd: 7 });

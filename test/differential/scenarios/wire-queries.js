@@ -26,7 +26,7 @@ async function worker() {
   await ask({ address: path.resolve('a.sock'), port: -1, addressType: -1, backlog: 0 });
   await ask({ address: path.resolve('missing/a.sock'), port: -1, addressType: -1, backlog: 0 });
   await ask({ address: '192.0.2.1', port: ownPort(3), addressType: 4 });
-  await ask({ data: { ticketKeys: '00' }, address: null, port: ownPort(4), addressType: 4 });
+  await ask({ data: { ticketKeys: '0a'.repeat(48) }, address: null, port: ownPort(4), addressType: 4 });
   say(wire.said(++seq, { act: 'listening', index: 0, data: null, address: 'what it says', port: 5, addressType: 'udp6' }));
   say(wire.said(++seq, { act: 'exitedAfterDisconnect' }));
   await hear();
