@@ -97,8 +97,4 @@ export class Bench {
   async close(): Promise<void> {
     await this.stop(...this.#programs);
   }
-
-  killNow(): void {
-    for (const program of this.#programs) program.killNow();
-  }
 }

@@ -93,11 +93,6 @@ export class Program {
     if (this.#child.pid !== undefined) await this.#exited;
   }
 
-  /** For the end of our own process, which cannot wait. */
-  killNow(): void {
-    for (const pid of [this.#child.pid ?? 0, ...this.#facts.pids]) if (pid > 0 && lives(pid)) kill(pid);
-  }
-
   #message(): Promise<Message> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     return new Promise((resolve, reject) => {

@@ -7,41 +7,58 @@
  *
  * Clients ask all the time, in each way in which a connection can be used (test/support/steady_load.ts),
  * while the workers are replaced again and again. Prints the requests and failures of each way, how
- * long a reload took, and the fewest ready workers at any transition.
+ * long a reload took, and the fewest ready workers at any transition. Ends with 1 if a request failed, with 2
+ * on a wrong argument.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import nodeCluster, { type Cluster } from 'node:cluster';
+import { runTool } from '../test/support/tool';
 import { SteadyLoad, styles } from '../test/support/steady_load';
 import type { supervise as Supervise, Transition } from '../lib/supervisor';
 
 const root = path.resolve(__dirname, '..');
-const argument = (name: string, otherwise: number): number => {
-  const at = process.argv.indexOf(`--${name}`);
-  return at > 0 ? Number(process.argv[at + 1]) : otherwise;
-};
 
-async function run(): Promise<void> {
-  const reloads = argument('reloads', 100);
-  const workers = argument('workers', 2);
-  const bad = argument('bad', 0);
-  const cluster = process.argv.includes('--stock') ? nodeCluster : require(path.join(root, 'dist/lib/cluster.js')) as Cluster;
+interface Given {
+  readonly reloads: number;
+  readonly workers: number;
+  readonly bad: number;
+  readonly suicides: number;
+  readonly each: number;
+  readonly stock: boolean;
+}
+
+runTool({
+  name: 'reload',
+  usage: 'npx tsx bench/reload.ts',
+  about: 'Replaces the workers of a cluster again and again under load, and counts the requests that fail.\nEnds with 1 if one did, with 2 on a wrong argument.',
+  options: {
+    reloads: { takes: 'whole number', default: 100, about: 'how many reloads' },
+    workers: { takes: 'whole number', default: 2, about: 'how many workers' },
+    bad: { takes: 'whole number', default: 0, least: 0, about: 'instead: to releases that throw, never listen, die after 1 s, so many times each' },
+    suicides: { takes: 'whole number', default: 0, least: 0, about: 'instead: so many workers that meet an uncaught exception' },
+    each: { takes: 'whole number', default: 1, about: 'clients of each kind' },
+    stock: { takes: 'nothing', about: 'on Node’s own cluster' },
+  },
+}, ({ values }) => run(values));
+
+async function run({ reloads, workers, bad, suicides, each, stock }: Given): Promise<void> {
+  const cluster = stock ? nodeCluster : require(path.join(root, 'dist/lib/cluster.js')) as Cluster;
   const { supervise } = require(path.join(root, 'dist/lib/supervisor.js')) as { supervise: typeof Supervise };
   const directory = mkdtempSync(path.join(tmpdir(), 'reload-'));
   const exec = path.join(directory, 'app.js');
   const write = (version: number, mode = 'serve'): void =>
     writeFileSync(exec, `require(${JSON.stringify(path.join(root, 'test/fixtures/supervised_app.js'))})(${version}, '${mode}');`);
-  const suicides = argument('suicides', 0);
   write(0, suicides > 0 ? 'graceful' : 'serve');
 
   let port = 0;
   let least = workers;
   cluster.on('listening', (_worker, address) => { port = address.port; });
-  const supervisor = supervise({ cluster, exec, workers, execArgv: [], args: [], canaryMs: bad > 0 ? 2_000 : 100, idleGraceMs: 300, readyTimeoutMs: 3_000, env: { DIES_AFTER: '1000' }, restarts: { max: 1e6, healthyMs: 0 } });
+  const supervisor = supervise({ cluster, exec, workers, signals: false, execArgv: [], args: [], canaryMs: bad > 0 ? 2_000 : 100, idleGraceMs: 300, readyTimeoutMs: 3_000, env: { DIES_AFTER: '1000' }, restarts: { max: 1e6, healthyMs: 0 } });
   await supervisor.started;
   supervisor.on('transition', () => { least = Math.min(least, supervisor.status().ready); });
-  const load = new SteadyLoad(port, { each: argument('each', 1) });
+  const load = new SteadyLoad(port, { each });
   const began = performance.now();
   const ways: Record<string, number> = {};
   for (let trial = 1; trial <= bad; trial++) {
@@ -80,6 +97,6 @@ async function run(): Promise<void> {
   console.log(`${count} ${suicides > 0 ? 'deaths' : 'reloads'} of ${workers} workers, ${(ms / count).toFixed(0)} ms each; ${JSON.stringify(ways)}; never fewer than ${least} ready`);
   await supervisor.stop({ now: true });
   rmSync(directory, { recursive: true });
+  if (load.requests === 0) throw new Error('not one request was made');
+  if (load.failures.length > 0) process.exitCode = 1;
 }
-
-void run();

@@ -11,12 +11,11 @@
  * and the chapter for the README as Markdown.
  *
  * Ends     with 1 if a server, a worker or a connection failed. A figure short of its goal is marked
- *          in the table, and is no failure
- * Never    leaves a process behind
+ *          in the table, and is no failure. With 2 on a wrong argument
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
+import { WrongArgument, runTool } from '../test/support/tool';
 import { Bench, FULL, QUICK } from './bench';
 import type { Chart, Figure } from './figures';
 import { thisMachine } from './machine';
@@ -25,24 +24,26 @@ import { rows } from './rows';
 
 const RESULTS = path.join(__dirname, 'results');
 
-async function main(): Promise<void> {
-  const { values, positionals } = parseArgs({ allowPositionals: true, options: { quick: { type: 'boolean', default: false }, list: { type: 'boolean', default: false } } });
-  if (values.list) return void rows.forEach(({ name, about }) => console.log(`${name.padEnd(12)}${about}`));
+runTool({
+  name: 'bench',
+  usage: 'npm run bench --',
+  about: 'Measures ours against stock Node and the other ways to share a port.\nEnds with 1 if something failed, with 2 on a wrong argument.',
+  options: {
+    quick: { takes: 'nothing', about: 'few and short windows: to see that a row works, not to be believed' },
+    list: { takes: 'nothing', about: 'prints the names of the rows' },
+  },
+  positionals: { name: '[rows]', about: 'which ones; all by default' },
+}, async ({ values, positionals }) => {
+  if (values.list) return rows.forEach(({ name, about }) => console.log(`${name.padEnd(12)}${about}`));
   const unknown = positionals.filter((name) => !rows.some((row) => row.name === name));
-  if (unknown.length > 0) {
-    console.error(`no such row: ${unknown.join(', ')}; there are ${rows.map(({ name }) => name).join(', ')}`);
-    process.exitCode = 1;
-    return;
-  }
+  if (unknown.length > 0) throw new WrongArgument(`no such row: ${unknown.join(', ')}; there are ${rows.map(({ name }) => name).join(', ')}`);
   const bench = new Bench(values.quick ? QUICK : FULL, progress);
-  process.once('exit', () => bench.killNow());
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   try {
     await measure(bench, positionals, values.quick);
   } finally {
     await bench.close();
   }
-}
+});
 
 async function measure(bench: Bench, names: readonly string[], quick: boolean): Promise<void> {
   const machine = thisMachine();
@@ -77,8 +78,3 @@ function save(outcome: Outcome, kind: string): void {
 function progress(line: string): void {
   process.stderr.write(`${line}\n`);
 }
-
-main().catch((error: Error) => {
-  console.error(`the benchmark failed: ${error.stack ?? error.message}`);
-  process.exitCode = 1;
-});

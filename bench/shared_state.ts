@@ -9,24 +9,39 @@
 import { once } from 'node:events';
 import path from 'node:path';
 import type { Cluster } from 'node:cluster';
-import { parseArgs } from 'node:util';
+import { runTool } from '../test/support/tool';
 
-const { values } = parseArgs({ options: { seconds: { type: 'string', default: '3' }, stock: { type: 'boolean', default: false } } });
 const dist = (file: string): string => path.resolve(__dirname, '../dist/lib', file);
 // What is measured is what is shipped: the compiled code, not the sources.
-const cluster = require(values.stock ? 'node:cluster' : dist('cluster.js')) as Cluster;
+const cluster = require(process.argv.includes('--stock') ? 'node:cluster' : dist('cluster.js')) as Cluster;
 const { sharedState } = require(dist('shared_state.js')) as typeof import('../lib/shared_state');
 
-const MILLISECONDS = Number(values.seconds) * 1000;
+/** How long each figure is measured. The primary tells its workers. */
+let milliseconds = Number(process.env['MILLISECONDS']);
 const state = sharedState({ cluster });
 
-if (cluster.isPrimary) void runPrimary();
-else void runWorker();
+if (!cluster.isPrimary) {
+  void runWorker();
+} else {
+  runTool({
+    name: 'shared_state',
+    usage: 'npx tsx bench/shared_state.ts',
+    about: 'What the shared state costs. Ends with 2 on a wrong argument.',
+    options: {
+      seconds: { takes: 'number', default: 3, about: 'how long each figure is measured' },
+      stock: { takes: 'nothing', about: 'on Node’s own cluster' },
+    },
+  }, ({ values: { seconds } }) => {
+    milliseconds = seconds * 1000;
+    process.env['MILLISECONDS'] = String(milliseconds);
+    return runPrimary();
+  });
+}
 
 async function runPrimary(): Promise<void> {
   for (const depth of [1, 64]) {
     const done = await together(4, { ROLE: 'increment', DEPTH: String(depth) });
-    console.log(`increment, 4 workers, ${depth} at a time each: ${Math.round((done * 1000) / MILLISECONDS)} operations/s`);
+    console.log(`increment, 4 workers, ${depth} at a time each: ${Math.round((done * 1000) / milliseconds)} operations/s`);
   }
   await fanOut(16);
 }
@@ -52,7 +67,7 @@ async function fanOut(count: number): Promise<void> {
   cluster.on('message', () => { if (++acknowledged % count === 0) cluster.emit('all'); });
   const value = 'x'.repeat(62);
   const delays: number[] = [];
-  for (const end = performance.now() + MILLISECONDS; performance.now() < end;) {
+  for (const end = performance.now() + milliseconds; performance.now() < end;) {
     const begin = performance.now();
     const all = once(cluster, 'all');
     await state.set('told/one', value);
@@ -96,7 +111,7 @@ async function runWorker(): Promise<void> {
   process.send?.('ready');
   await once(process, 'message');
   let done = 0;
-  const end = performance.now() + MILLISECONDS;
+  const end = performance.now() + milliseconds;
   const strand = async (): Promise<void> => {
     for (; performance.now() < end; done++) await state.increment('count');
   };

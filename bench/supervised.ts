@@ -12,17 +12,13 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import path from 'node:path';
+import { runTool } from '../test/support/tool';
 
 const root = path.resolve(__dirname, '..');
-const argument = (name: string, otherwise: number): number => {
-  const at = process.argv.indexOf(`--${name}`);
-  return at > 0 ? Number(process.argv[at + 1]) : otherwise;
-};
 const CONNECTIONS = 16;
-const workers = argument('workers', 1);
-const seconds = argument('seconds', 2);
 
-const primary = `
+/** The program of one cluster. */
+const primary = (workers: number): string => `
   const cluster = process.env.STOCK ? require('node:cluster') : require(${JSON.stringify(path.join(root, 'dist/lib/cluster.js'))});
   const exec = ${JSON.stringify(path.join(root, 'test/fixtures/bench_app.js'))};
   cluster.on('listening', (worker, { port }) => process.send({ port, pid: worker.process.pid }));
@@ -31,10 +27,22 @@ const primary = `
   else { cluster.setupPrimary({ exec, execArgv: [], args: [] }); for (let started = 0; started < ${workers}; started++) cluster.fork(); }
 `;
 
-async function start(supervised: boolean): Promise<{ child: ChildProcess; port: number; pids: number[] }> {
-  const env: NodeJS.ProcessEnv = { ...process.env, SUPERVISED: supervised ? '1' : '', STOCK: process.argv.includes('--stock') ? '1' : '' };
+runTool({
+  name: 'supervised',
+  usage: 'npx tsx bench/supervised.ts',
+  about: 'Requests per second with the supervisor against without it. Ends with 2 on a wrong argument.',
+  options: {
+    rounds: { takes: 'whole number', default: 12, about: 'how often each is measured' },
+    seconds: { takes: 'number', default: 2, about: 'how long a time' },
+    workers: { takes: 'whole number', default: 1, about: 'workers of each cluster' },
+    stock: { takes: 'nothing', about: 'on Node’s own cluster' },
+  },
+}, ({ values }) => run(values));
+
+async function start(supervised: boolean, workers: number, stock: boolean): Promise<{ child: ChildProcess; port: number; pids: number[] }> {
+  const env: NodeJS.ProcessEnv = { ...process.env, SUPERVISED: supervised ? '1' : '', STOCK: stock ? '1' : '' };
   delete env['NODE_OPTIONS'];
-  const child = fork(path.join(root, 'test/fixtures/eval.js'), [primary], { env, execArgv: [] });
+  const child = fork(path.join(root, 'test/fixtures/eval.js'), [primary(workers)], { env, execArgv: [] });
   let port = 0;
   const pids = [Number(child.pid)];
   for (let listening = 0; listening < workers; listening++) {
@@ -46,7 +54,7 @@ async function start(supervised: boolean): Promise<{ child: ChildProcess; port: 
 }
 
 /** Answers in `seconds`, over connections that are kept. */
-function load(port: number): Promise<number> {
+function load(port: number, seconds: number): Promise<number> {
   const asked = 'GET / HTTP/1.1\r\nHost: bench\r\n\r\n';
   return new Promise((resolve, reject) => {
     let answers = 0;
@@ -71,18 +79,18 @@ function cpu(pids: readonly number[]): number {
   return ticks.reduce((sum, one) => sum + one, 0) * 10;
 }
 
-async function run(): Promise<void> {
-  const [plain, supervised] = [await start(false), await start(true)];
-  await load(plain.port);
-  await load(supervised.port);
+async function run({ rounds, seconds, workers, stock }: { rounds: number; seconds: number; workers: number; stock: boolean }): Promise<void> {
+  const [plain, supervised] = [await start(false, workers, stock), await start(true, workers, stock)];
+  await load(plain.port, seconds);
+  await load(supervised.port, seconds);
   const ratios: number[] = [];
   const rates: [number[], number[]] = [[], []];
   const used: [number, number] = [-cpu(plain.pids), -cpu(supervised.pids)];
-  for (let round = 0; round < argument('rounds', 12); round++) {
+  for (let round = 0; round < rounds; round++) {
     // Each goes first as often as the other.
     const order = round % 2 === 0 ? [0, 1] : [1, 0];
     const rate: number[] = [];
-    for (const which of order) rate[which] = await load([plain, supervised][which]?.port as number);
+    for (const which of order) rate[which] = await load([plain, supervised][which]?.port as number, seconds);
     rates[0].push(rate[0] as number);
     rates[1].push(rate[1] as number);
     ratios.push((rate[1] as number) / (rate[0] as number));
@@ -95,5 +103,3 @@ async function run(): Promise<void> {
   console.log(`without ${median(rates[0]).toFixed(0)}/s, with ${median(rates[1]).toFixed(0)}/s, ratio ${median(ratios).toFixed(3)} (${ratios.map((ratio) => ratio.toFixed(2)).join(' ')})`);
   for (const { child } of [plain, supervised]) child.disconnect();
 }
-
-void run();

@@ -30,10 +30,5 @@ export function whyStale(directory = root): string | null {
   return null;
 }
 
-/** Says on stderr what is stale, and what to do. */
-export function warnIfStale(): void {
-  const stale = whyStale();
-  if (stale !== null) writeSync(2, `cluster-internals: ${stale}. Run: npm run build\n`);
-}
-
-if (isSource) warnIfStale();
+const stale = isSource ? whyStale() : null;
+if (stale !== null) writeSync(2, `cluster-internals: ${stale}. Run: npm run build\n`);

@@ -12,14 +12,14 @@
  * Cells    ok: alike · D4: differs as deliberate.ts says · FAIL: differs otherwise
  * Ends     with 1 on a FAIL (a rule that no longer matches is one as well), on a clause that no
  *          scenario covers though a program can observe it, and on a clause or scenario that is named
- *          somewhere and does not exist
+ *          somewhere and does not exist; with 2 on a wrong argument. A scenario that leaves no trace is a FAIL
  */
-import { execFileSync, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 import { compare, coveredClauses, describeDifference, runScenario, scenarioFile, scenarios } from '../support/differential';
 import { root } from '../support/program';
+import { WrongArgument, owning, runTool, versionOfNode } from '../support/tool';
 import { clauses } from './clauses';
 import { rules } from './deliberate';
 
@@ -39,25 +39,46 @@ interface Outcome extends Run {
   readonly differences: readonly string[];
 }
 
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { node: { type: 'string' }, only: { type: 'string' }, jobs: { type: 'string', default: '4' } } });
-  const majors = values.node === undefined ? [currentMajor] : values.node.split(',').map(Number);
-  if (majors.some((major) => !Number.isInteger(major)) || !(Number(values.jobs) >= 1)) throw new Error('--node takes 20,22 and --jobs a number');
-  const pattern = new RegExp(values.only ?? '.');
+runTool({
+  name: 'conformance',
+  usage: 'npm run conformance --',
+  about: 'Runs every scenario under node:cluster and under ours, and prints clause by clause whether they are alike.\nEnds with 1 where they are not, with 2 on a wrong argument.',
+  options: {
+    node: { takes: 'text', default: process.versions.node.split('.')[0] as string, about: 'major versions of Node, as in 20,22; one that is not here is installed into .nodes' },
+    only: { takes: 'text', about: 'a regular expression: scenarios by name, or clauses as in I-2\\d; all by default' },
+    jobs: { takes: 'whole number', default: 4, about: 'scenarios at a time' },
+  },
+}, ({ values }) => main(values));
+
+async function main({ node, only, jobs }: { node: string; only: string | undefined; jobs: number }): Promise<void> {
+  const majors = node.split(',').map((text) => {
+    if (!/^[1-9]\d*$/.test(text)) throw new WrongArgument(`--node takes major versions, as in 20,22, not '${node}'`);
+    return Number(text);
+  });
+  const pattern = patternOf(only);
   const names = scenarios().filter((name) => pattern.test(name) || coveredClauses(name).some((id) => pattern.test(id)));
+  if (names.length === 0) throw new WrongArgument(`--only '${only}' matches no scenario and no clause of one`);
 
   const versions: Version[] = [];
-  for (const major of majors) versions.push(await versionOf(major));
+  for (const major of new Set(majors)) versions.push(await versionOf(major));
   const started = Date.now();
-  const outcomes = await runAll(names.flatMap((scenario) => versions.map((version): Run => ({ scenario, version }))), Number(values.jobs));
+  const outcomes = await runAll(names.flatMap((scenario) => versions.map((version): Run => ({ scenario, version }))), jobs);
 
-  printTable(outcomes, versions, values.only === undefined);
+  printTable(outcomes, versions, only === undefined);
   const failed = outcomes.filter(({ differences }) => differences.length > 0);
   for (const { scenario, version, differences } of failed) console.log(`\n${scenario} on ${version.exact}\n${differences.join('\n')}`);
-  const flaws = values.only === undefined ? flawsOfTheLists() : [];
+  const flaws = only === undefined ? flawsOfTheLists() : [];
   if (flaws.length > 0) console.log(`\n${flaws.join('\n')}`);
   printCounts(outcomes, names, Date.now() - started);
   process.exitCode = failed.length > 0 || flaws.length > 0 ? 1 : 0;
+}
+
+function patternOf(only = '.'): RegExp {
+  try {
+    return new RegExp(only);
+  } catch (error) {
+    throw new WrongArgument(`--only takes a regular expression: ${(error as Error).message}`);
+  }
 }
 
 // ── versions of Node ─────────────────────────────────────────────────────────────────────────────
@@ -69,16 +90,24 @@ async function versionOf(major: number): Promise<Version> {
   const directory = path.join(root, '.nodes', String(major));
   const node = path.join(directory, 'node_modules/node/bin/node');
   if (!existsSync(node)) await install(major, directory);
-  return { major, node, exact: execFileSync(node, ['-p', 'process.versions.node'], { encoding: 'utf8' }).trim() };
+  const exact = versionOfNode(node);
+  if (!exact.startsWith(`${major}.`)) throw new WrongArgument(`${node} is Node ${exact}: remove ${directory}`);
+  return { major, node, exact };
 }
 
-function install(major: number, directory: string): Promise<void> {
+/** Beside the place first, so that a Node is there as a whole or not at all. */
+async function install(major: number, directory: string): Promise<void> {
   console.error(`installing Node ${major} in ${path.relative(process.cwd(), directory)}`);
-  return new Promise((resolve, reject) => {
-    const npm = spawn('npm', ['install', '--prefix', directory, '--no-audit', '--no-fund', '--loglevel=error', `node@${major}`], { stdio: ['ignore', 2, 2] });
-    npm.on('error', reject);
-    npm.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`npm could not install node@${major}`))));
+  const partial = `${directory}.${process.pid}`;
+  const release = owning(partial);
+  mkdirSync(partial, { recursive: true });
+  const code = await new Promise((resolve, reject) => {
+    const npm = spawn('npm', ['install', '--prefix', partial, '--no-audit', '--no-fund', '--loglevel=error', `node@${major}`], { stdio: ['ignore', 2, 2] });
+    npm.on('error', reject).on('exit', resolve);
   });
+  if (code !== 0) throw new WrongArgument(`npm could not install node@${major}`);
+  renameSync(partial, directory);
+  release();
 }
 
 // ── running ──────────────────────────────────────────────────────────────────────────────────────
@@ -167,8 +196,3 @@ function flawsOfTheLists(): string[] {
     ...rules.flatMap(({ number, scenario }) => [scenario].flat().filter((name) => !names.includes(name)).map((name) => `${number} is about ${name}, which does not exist`)),
   ];
 }
-
-main().catch((error: Error) => {
-  console.error(error.message);
-  process.exitCode = 1;
-});

@@ -99,7 +99,8 @@ function runPrimary(operations) {
     note('cluster', 'left', Object.keys(cluster.workers));
     await steps.all();
     note('cluster', 'ended', Object.keys(cluster.workers));
-    process.on('exit', (code) => console.log(JSON.stringify({ trace, code })));
+    const ranOn = Symbol.for('cluster-internals.seat') in cluster ? 'ours' : 'node';
+    process.on('exit', (code) => console.log(JSON.stringify({ trace, code, ranOn })));
   })();
 }
 

@@ -2,24 +2,26 @@
  * npm run random -- [--count 2000] [--seed 1] [--node PATH] [--jobs 2]
  *
  * Plays many random sequences under node:cluster and under ours. Ends with 1 at the first that
- * differs, and prints its seed, the shrunk sequence and both traces.
+ * differs, and prints its seed, the shrunk sequence and both traces; with 2 on a wrong argument.
  */
-import { parseArgs } from 'node:util';
+import { runTool, versionOfNode } from '../support/tool';
 import { differs, generate, shrink, type Difference } from './sequences';
 
-const { values } = parseArgs({
+runTool({
+  name: 'random',
+  usage: 'npm run random --',
+  about: 'Plays random sequences of operations under node:cluster and under ours.\nEnds with 1 at the first that differs, with 2 on a wrong argument.',
   options: {
-    count: { type: 'string', default: '2000' },
-    seed: { type: 'string', default: '1' },
-    jobs: { type: 'string', default: '2' },
-    node: { type: 'string', default: process.execPath },
+    count: { takes: 'whole number', default: 2000, about: 'how many sequences' },
+    seed: { takes: 'whole number', default: 1, least: 0, about: 'the first one’s seed' },
+    jobs: { takes: 'whole number', default: 2, about: 'how many at a time' },
+    node: { takes: 'text', default: process.execPath, about: 'the Node that runs both' },
   },
-});
+}, ({ values }) => main(values));
 
-async function main(): Promise<void> {
-  const first = Number(values.seed);
-  const last = first + Number(values.count) - 1;
-  const node = values.node as string;
+async function main({ count, seed: first, jobs, node }: { count: number; seed: number; jobs: number; node: string }): Promise<void> {
+  const version = versionOfNode(node);
+  const last = first + count - 1;
   const failed = new Map<number, Difference>();
   let next = first;
   let played = 0;
@@ -31,7 +33,7 @@ async function main(): Promise<void> {
       if (++played % 50 === 0) console.log(`${played} of ${last - first + 1} sequences, ${failed.size} different`);
     }
   };
-  await Promise.all(Array.from({ length: Number(values.jobs) }, job));
+  await Promise.all(Array.from({ length: Math.min(jobs, count) }, job));
   for (const [seed, found] of failed) {
     console.log(`seed ${seed} differs: ${JSON.stringify(generate(seed))}`);
     const shortest = await shrink(generate(seed), node);
@@ -39,7 +41,7 @@ async function main(): Promise<void> {
     console.log(again === null ? 'not again, when played once more' : `shrunk: ${JSON.stringify(shortest)}`);
     print(again ?? found);
   }
-  console.log(`${played} sequences, seeds ${first} to ${next - 1}: ${played - failed.size} alike, ${failed.size} different`);
+  console.log(`${played} sequences on Node ${version}, seeds ${first} to ${next - 1}: ${played - failed.size} alike, ${failed.size} different`);
   process.exitCode = failed.size > 0 ? 1 : 0;
 }
 
@@ -50,5 +52,3 @@ function print({ node, ours }: Difference): void {
   for (const line of ourLines.filter((one) => !nodeLines.includes(one))) console.log(`only ours:         ${line}`);
   console.log(`── node:cluster\n${node}\n── ours\n${ours}`);
 }
-
-void main();

@@ -103,8 +103,14 @@ export function generate(seed: number, length = 12): Operation[] {
   return sequence;
 }
 
+/** What was seen of one sequence. Where `complete` is false the player has not come to its end, and nothing was compared. */
+interface Played {
+  readonly text: string;
+  readonly complete: boolean;
+}
+
 /** Plays a sequence; gives every subject's trace, and how the primary ended, as one text. */
-export async function play(sequence: readonly Operation[], implementation: Implementation, node = process.execPath): Promise<string> {
+async function play(sequence: readonly Operation[], implementation: Implementation, node = process.execPath): Promise<Played> {
   const playground = mkdtempSync(path.join(tmpdir(), 'cluster-random-'));
   try {
     const { code, signal, stdout, stderr } = await run(player, {
@@ -112,11 +118,13 @@ export async function play(sequence: readonly Operation[], implementation: Imple
       execArgv: implementation === 'ours' ? ['--require', dist('lib/register.js')] : [],
       env: { OPERATIONS: JSON.stringify(sequence), PLAYGROUND: playground },
     });
-    const traces = stdout.startsWith('{') ? (JSON.parse(stdout) as { trace: Record<string, string[]> }).trace : {};
+    const seen = stdout.startsWith('{') ? JSON.parse(stdout) as { trace: Record<string, string[]>; ranOn: Implementation } : undefined;
+    const traces = seen?.trace ?? {};
     const subjects = Object.keys(traces).sort().map((subject) => `${subject}\n  ${(traces[subject] as string[]).join('\n  ')}`);
-    return [...subjects, `exit ${code} ${signal}`, stderr.replace(/^\s+at .*\n/gm, '')].join('\n');
+    const wrong = seen === undefined ? ['no trace'] : seen.ranOn === implementation ? [] : [`it ran on ${seen.ranOn}`];
+    return { text: [...subjects, ...wrong, `exit ${code} ${signal}`, stderr.replace(/^\s+at .*\n/gm, '')].join('\n'), complete: wrong.length === 0 };
   } catch (error) {
-    return `no end: ${(error as Error).message}`;
+    return { text: `no end: ${(error as Error).message}`, complete: false };
   } finally {
     rmSync(playground, { recursive: true, force: true });
   }
@@ -128,10 +136,11 @@ export interface Difference {
   readonly ours: string;
 }
 
-/** Null if both implementations agree; else what they say. */
+/** Null if both implementations ran and agree; else what they say. */
 export async function differs(sequence: readonly Operation[], node?: string): Promise<Difference | null> {
   const [theirs, ours] = await Promise.all([play(sequence, 'node', node), play(sequence, 'ours', node)]);
-  return theirs === ours || settled(theirs, ours) ? null : { node: theirs, ours };
+  const alike = theirs.complete && ours.complete && (theirs.text === ours.text || settled(theirs.text, ours.text));
+  return alike ? null : { node: theirs.text, ours: ours.text };
 }
 
 const isEnd = /^ {2}(cluster )?(disconnect|exit) /;

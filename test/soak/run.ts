@@ -3,7 +3,7 @@
  *
  * Cycles through storms, messages, forks and connections, reloads, fuzz cases and faults until the minutes are
  * over; each part runs at least once, at a size that fits, and at full size (issue D's figures) from ten
- * minutes on. Ends with a table, and with 1 if a figure is not what it must be.
+ * minutes on. Ends with a table, and with 1 if a figure is not what it must be, with 2 on a wrong argument.
  *
  * Uses     storm.ts, *_program.js and .ts, ../fuzz, ../boundary, ../model
  */
@@ -11,17 +11,17 @@ import { playPrimaryFault, playWorkerFaults } from '../boundary/play';
 import { allFaults } from '../boundary/messages';
 import { fuzz } from '../fuzz/fuzz';
 import { targets } from '../fuzz/targets';
-import { explore } from '../model/explore';
+import type { Explored } from '../model/explore';
 import { small, whole } from '../model/settings';
 import { run } from '../support/program';
+import { WrongArgument, positive, runTool } from '../support/tool';
 import { storm, type Storm, type StormOptions } from './storm';
 import { isGood, slope, table, type Figure } from './table';
 import path from 'node:path';
 
-const minutes = Number(process.argv[2] ?? 1);
-if (!(minutes > 0)) throw new Error('npm run soak -- [minutes]');
+let minutes = 1;
 /** The full sizes take some eight minutes; from ten on there are at least five for the last storm. */
-const full = minutes >= 10;
+let full = false;
 /** Part of the full size, of which ten minutes are one. */
 const part = (size: number, least: number): number => (full ? size : Math.max(least, Math.round((size * minutes) / 10)));
 const begun = performance.now();
@@ -80,13 +80,21 @@ async function reloads(count: number): Promise<void> {
   );
 }
 
-function fuzzing(first: number, count: number): void {
+/** Cases between two turns of the event loop: a signal gets through within some milliseconds. */
+const CASES_PER_TURN = 20;
+
+async function fuzzing(first: number, count: number): Promise<void> {
   let failed = 0;
   for (const target of targets) {
-    const failure = fuzz(target, first, Math.round((count * target.share) / 100));
-    if (failure === null) continue;
-    failed++;
-    console.log(`fuzz, ${target.name}, seed ${failure.seed}: ${failure.why}\n  ${failure.shrunk}`);
+    const end = first + Math.round((count * target.share) / 100);
+    for (let seed = first; seed < end; seed += CASES_PER_TURN) {
+      const failure = fuzz(target, seed, Math.min(CASES_PER_TURN, end - seed));
+      await new Promise((resolve) => setImmediate(resolve));
+      if (failure === null) continue;
+      failed++;
+      console.log(`fuzz, ${target.name}, seed ${failure.seed}: ${failure.why}\n  ${failure.shrunk}`);
+      break;
+    }
   }
   say(`fuzz: ${count} cases, ${failed} targets failed`);
   figures.push({ figure: `fuzz targets that failed, in ${count} cases`, value: failed, exactly: 0 });
@@ -103,10 +111,11 @@ async function faults(): Promise<void> {
   figures.push({ figure: `complaints about ${all.length} faults at message boundaries`, value: wrong.length, exactly: 0 });
 }
 
-function model(): void {
+/** In a process of its own: it takes minutes without a turn of the event loop. */
+async function model(): Promise<void> {
   let states = 0;
-  for (const [name, setting] of Object.entries(full ? whole : small)) {
-    const seen = explore(setting);
+  for (const name of Object.keys(full ? whole : small)) {
+    const seen = await program<Explored>('model_program.ts', { setting: name });
     states += seen.states;
     say(`model, ${name}: ${seen.states} states`);
   }
@@ -119,8 +128,8 @@ async function main(): Promise<void> {
   await messages(part(1_000_000, 50_000));
   await cycles(part(1000, 50), part(100_000, 5000));
   await reloads(part(100, 5));
-  fuzzing(1, part(100_000, 5000));
-  model();
+  await fuzzing(1, part(100_000, 5000));
+  await model();
   await faults();
   // What is left of the time, half a minute at least: one primary in one storm, whose growth is measured.
   const left = Math.max(full ? 5 : 0.5, minutes - (performance.now() - begun) / 60_000);
@@ -141,7 +150,15 @@ async function main(): Promise<void> {
   process.exitCode = figures.every(isGood) ? 0 : 1;
 }
 
-void main().catch((error) => {
-  console.error(error);
-  process.exitCode = 1;
+runTool({
+  name: 'soak',
+  usage: 'npm run soak --',
+  about: 'Looks for what hangs, leaks or is lost, until the minutes are over.\nEnds with 1 if a figure is not what it must be, with 2 on a wrong argument.',
+  options: {},
+  positionals: { name: '[minutes]', about: 'how long; 1 by default, everything at full size from 10 on' },
+}, async ({ positionals }) => {
+  if (positionals.length > 1) throw new WrongArgument(`one number of minutes, not '${positionals.join(' ')}'`);
+  minutes = positive('minutes', positionals[0] ?? '1');
+  full = minutes >= 10;
+  await main();
 });

@@ -147,7 +147,12 @@ export async function runScenario(file: string, options: RunOptions): Promise<Tr
       ...cleanEnvironment(), DIFF_TRACE: directory, DIFF_PORT: String(port),
     }, directory, deadline);
     const traces: Traces = new Map();
-    for (const [name, entries] of readLogs(directory)) {
+    const logs = readLogs(directory);
+    // Two runs in which nothing happened are alike, and prove nothing.
+    if (logs.every(([, entries]) => entries.every(isOfTheRecorder))) {
+      throw new Error(`${path.basename(file)} left no trace under ${implementation}: it ended with ${ended.signal ?? ended.code}\n${ended.stderr}`);
+    }
+    for (const [name, entries] of logs) {
       if (/^(P|[WC]\d)/.test(name)) checkImplementation(entries, implementation, `${path.basename(file)} ${name}`);
       for (const { subject, line } of normalise(entries)) {
         const key = `${name} ${subject}`;
@@ -252,6 +257,9 @@ interface Entry {
   readonly child?: number;
   readonly as?: string;
 }
+
+/** What the recorder writes by itself, whatever the scenario does. */
+const isOfTheRecorder = ({ implementation, subject, text }: Entry): boolean => implementation !== undefined || (subject === 'self' && /^exits with /.test(text ?? ''));
 
 interface Placed {
   readonly subject: string;

@@ -1,0 +1,108 @@
+// Guards that the tools tell the truth: nothing that did not run is reported as alike, and who interrupts one gets
+// no result, and finds no process and no file of it afterwards.
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { runScenario } from '../support/differential';
+import { liveChildren } from '../support/live';
+import { Program, root, run, type Ended } from '../support/program';
+import { WrongArgument, versionOfNode } from '../support/tool';
+import { differs } from '../random/sequences';
+
+const directory = mkdtempSync(path.join(tmpdir(), 'tools-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const written = (name: string, text: string, mode = 0o644): string => {
+  const file = path.join(directory, name);
+  writeFileSync(file, text);
+  chmodSync(file, mode);
+  return file;
+};
+const tool = (file: string, ...args: string[]): Promise<Ended> => run(path.join(root, file), { execArgv: ['--require', 'tsx/cjs'], args });
+
+/** Each tool with an argument that is wrong, and one with which it runs for a while. */
+const tools: Record<string, { readonly file: string; readonly wrong: string[]; readonly long: string[] }> = {
+  bench: { file: 'bench/run.ts', wrong: ['no-such-row'], long: ['tcp'] },
+  conformance: { file: 'test/differential/conformance.ts', wrong: ['--only', 'matches-nothing'], long: ['--jobs', '1'] },
+  random: { file: 'test/random/run.ts', wrong: ['--count', 'abc'], long: [] },
+  soak: { file: 'test/soak/run.ts', wrong: ['-5'], long: ['10'] },
+  storm: { file: 'bench/storm.ts', wrong: ['--seeds', '-1'], long: [] },
+  reload: { file: 'bench/reload.ts', wrong: ['--reloads', ''], long: [] },
+  supervised: { file: 'bench/supervised.ts', wrong: ['--second', '1'], long: [] },
+  shared_state: { file: 'bench/shared_state.ts', wrong: ['--seconds', 'x'], long: ['--seconds', '100'] },
+};
+
+describe.concurrent('arguments', () => {
+  test.each(Object.entries(tools))('%s ends with 2 and one line on a wrong one', async (name, { file, wrong }) => {
+    const { code, stdout, stderr } = await tool(file, ...wrong);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(new RegExp(`^${name}: .+\\(--help says more\\)\\n$`));
+  });
+
+  test('--help describes the tool, and runs nothing', async () => {
+    const { code, stdout, stderr } = await tool('test/random/run.ts', '--help');
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toContain('npm run random --');
+  });
+
+  test('what is no Node is refused', () => {
+    for (const node of ['/no/such/node', '/bin/false', '/bin/true', directory]) expect(() => versionOfNode(node)).toThrow(WrongArgument);
+    expect(versionOfNode(process.execPath)).toBe(process.versions.node);
+  });
+});
+
+describe('a run without a trace is no success', () => {
+  test.each(['/no/such/node', '/bin/false', '/bin/true'])('%s in the place of Node', async (node) => {
+    await expect(differs([['fork']], node)).resolves.toMatchObject({ node: expect.stringMatching(/no end|no trace/), ours: expect.stringMatching(/no end|no trace/) });
+    await expect(runScenario(path.join(root, 'test/differential/scenarios/signals.js'), { implementation: 'stock', node })).rejects.toThrow(/ENOENT|left no trace/);
+  });
+
+  test('a scenario that throws before it has seen anything, with the recorder or without', async () => {
+    const recorder = JSON.stringify(path.join(root, 'test/differential/observe.js'));
+    const early = written('early.js', "throw new Error('in the first line');\n");
+    const late = written('late.js', `require(${recorder});\nthrow new Error('in the second line');\n`);
+    for (const implementation of ['stock', 'ours'] as const) {
+      await expect(runScenario(early, { implementation })).rejects.toThrow(/left no trace under .*in the first line/s);
+      await expect(runScenario(late, { implementation })).rejects.toThrow(/left no trace under .*in the second line/s);
+    }
+  });
+
+  test('a Node that says its version and does nothing else', async () => {
+    const node = written('node', `#!/bin/sh\n[ "$1" = -p ] && exec ${process.execPath} "$@"\nexit 0\n`, 0o755);
+    const { code, stdout } = await tool('test/random/run.ts', '--count', '1', '--node', node);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/0 alike, 1 different/);
+  });
+});
+
+/** Every process that has this directory for its temporary files. */
+const processesIn = (temporary: string): string[] => readdirSync('/proc').filter((pid) => /^\d+$/.test(pid)).filter((pid) => {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1').includes(temporary);
+  } catch {
+    return false; // It has ended.
+  }
+});
+
+describe.concurrent('an interrupted tool', () => {
+  test.each(Object.entries(tools).flatMap(([name, one], at) => [[name, at % 2 === 0 ? 'SIGINT' : 'SIGTERM', one] as const]))('%s says so, reports nothing, and leaves nothing (%s)', async (name, signal, { file, long }) => {
+    const temporary = path.join(directory, name);
+    mkdirSync(temporary);
+    const program = new Program(path.join(root, file), { execArgv: ['--require', 'tsx/cjs'], args: long, env: { TMPDIR: temporary }, deadline: 50_000 });
+    const deadline = performance.now() + 40_000;
+    // It has begun when a process that it has started has a child, or there are two of them.
+    const begun = (): boolean => {
+      const children = liveChildren(program.child.pid as number);
+      return children.length > 1 || children.some((pid) => liveChildren(Number(pid)).length > 0);
+    };
+    while (!begun() && performance.now() < deadline && program.child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 5));
+    program.child.kill(signal);
+    const { code, stdout, stderr } = await program.ended;
+    expect([code, program.child.signalCode]).toEqual([signal === 'SIGINT' ? 130 : 143, null]);
+    expect(stderr).toContain(`${name}: interrupted by ${signal}, no result\n`);
+    expect(stdout).not.toMatch(/ratio|alike|failed|as wanted|operations|\|/);
+    expect(processesIn(temporary)).toEqual([]);
+    expect(readdirSync(temporary).filter((one) => !one.startsWith('tsx-'))).toEqual([]);
+  });
+});

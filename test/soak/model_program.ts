@@ -1,0 +1,10 @@
+/**
+ * node --require tsx/cjs model_program.ts '{"setting":"lives"}': visits every state of one setting of the model
+ * check, and prints how many there were. A counterexample is an exception.
+ */
+import { explore } from '../model/explore';
+import { whole } from '../model/settings';
+import type { Setting } from '../model/world';
+
+const { setting } = JSON.parse(process.argv[2] as string) as { setting: string };
+console.log(JSON.stringify(explore(whole[setting] as Setting)));
