@@ -6,26 +6,46 @@
  * that is on its way on one of them. Here only the listening side is closed (`net.Server`'s own
  * close); each connection may ask once more and is told `Connection: close` with the answer.
  *
- *   serving ── leave ──► out of rotation ── the grace is over ──► finishing ── no connection ──► drained
- *                            └───────────────── no connection ────────────────────────────────────►
+ *   serving ── leave ──► announcing ── the delay is over ──► out of rotation ── the grace is over ──►
+ *   finishing ── no connection ──► drained          (from 'out of rotation' also, as soon as none is left)
  *
- * Owns     the set of open connections of each server
+ * In 'announcing' it accepts as before, while load balancers learn that it leaves: answers say
+ * `Connection: close`, and `phase` is there to be asked by a health check. Without a delay there is none.
+ *
+ * Owns     the set of open connections of each server, and the timers
  * Used by  agent.ts (all servers of a supervised worker), lib/graceful.ts (those that it is given)
- * Never    closes a connection on which a request has begun, or that was upgraded
+ * Uses     drain_http1.ts, drain_http2.ts
+ * Never    closes a connection on which a request has begun, or that was upgraded, before `cut`
  * Keeps    1. idle http connections are closed `graceMs` after the last of them became idle, never
  *             while bytes of a request are there: Node's own parser is asked (`closeIdleConnections`)
- *          2. a request costs a count while it serves, nothing else
+ *          2. a request costs a count while it serves, and a look whether its connection pipelines
  *          3. connections of plain net and tls servers, whose protocol we do not know, end by themselves
+ *          4. what a listener of the app's does (throw, close, remove listeners) keeps no connection in
+ *             the tables that has ended: our listeners come first, and `left` looks for itself
+ *          5. from `leave` to 'drained' a timer keeps the process alive
  * Node     `http.server.request.start` and `http.server.response.finish` are documented channels of
  *          node:diagnostics_channel. A connection that never sent a byte is no idle one for Node.
  */
 import { subscribe } from 'node:diagnostics_channel';
 import type { Server as HttpServer, ServerResponse } from 'node:http';
 import type { Http2Session } from 'node:http2';
-import { Server as NetServer, type Socket } from 'node:net';
+import { Server as NetServer, Socket } from 'node:net';
+import { apart } from './apart';
+import { LastAnswers } from './drain_http1';
+import { Sessions } from './drain_http2';
 
 /** How far it is; see the diagram. */
-export type DrainPhase = 'serving' | 'out of rotation' | 'finishing' | 'drained';
+export type DrainPhase = 'serving' | 'announcing' | 'out of rotation' | 'finishing' | 'drained';
+
+/** How a process leaves. All in milliseconds. */
+export interface Leave {
+  /** How long it accepts before the listening side is closed. */
+  readonly delayMs: number;
+  /** How long idle connections may ask once more. */
+  readonly graceMs: number;
+  /** When it should have ended, counted from the end of the delay; Infinity where nobody has said. */
+  readonly endMs: number;
+}
 
 /** How a server's connections come to an end. */
 type Kind = 'http' | 'http2' | 'net';
@@ -35,21 +55,25 @@ interface Served {
   /** Its connections are encrypted: what speaks http is the TLSSocket, which 'secureConnection' brings. */
   readonly secure: boolean;
   readonly sockets: Set<Socket>;
-  readonly sessions: Set<Http2Session>;
+  readonly sessions: Sessions;
 }
-
-/** The highest id of a stream: a GOAWAY with it refuses none, and asks for no new ones. */
-const LAST_STREAM = 2 ** 31 - 1;
 
 /** The servers of a process, or some of them. */
 export class Drain {
+  /** Every server that was ever added: its listeners are attached once. */
+  readonly #known = new WeakMap<NetServer, Served>();
+  /** Those that listen, or have connections. */
   readonly #servers = new Map<NetServer, Served>();
-  /** The connections on which http is spoken; of an https connection its TLSSocket. */
+  /** The connections on which HTTP/1 is spoken; of an encrypted connection its TLSSocket. */
   readonly #faces = new Set<Socket>();
+  readonly #answers = new LastAnswers();
   readonly #told: ((phase: DrainPhase) => void)[] = [];
   readonly #all: boolean;
   #phase: DrainPhase = 'serving';
-  #graceMs = 0;
+  #leave: Leave = { delayMs: 0, graceMs: 0, endMs: Infinity };
+  /** Ends the delay, and the time when it is over. */
+  #delay: NodeJS.Timeout | undefined;
+  #delayEnds = Infinity;
   /** When the last http connection became idle. */
   #idleSince = 0;
   #requests = 0;
@@ -64,6 +88,11 @@ export class Drain {
     return this.#phase;
   }
 
+  /** How this process was told to leave. */
+  get terms(): Leave {
+    return this.#leave;
+  }
+
   /** How many requests, streams and plain connections were served. */
   get requests(): number {
     return this.#requests;
@@ -72,7 +101,10 @@ export class Drain {
   /** How many connections are open. */
   get left(): number {
     let left = 0;
-    for (const { sockets } of this.#servers.values()) left += sockets.size;
+    for (const { sockets } of this.#servers.values()) {
+      for (const socket of sockets) if (socket.destroyed && socket.closed) sockets.delete(socket);
+      left += sockets.size;
+    }
     return left;
   }
 
@@ -83,46 +115,89 @@ export class Drain {
 
   /** Takes in a server, before or after it listens. One that is no net.Server (a UDP socket) is none of ours. */
   add(server: unknown): void {
-    if (!(server instanceof NetServer) || this.#servers.has(server)) return;
-    const served: Served = { kind: kindOf(server), secure: isSecure(server), sockets: new Set(), sessions: new Set() };
+    if (!(server instanceof NetServer)) return;
+    const known = this.#known.get(server);
+    if (known !== undefined) return void this.#servers.set(server, known);
+    const served: Served = { kind: kindOf(server), secure: isSecure(server), sockets: new Set(), sessions: new Sessions() };
+    this.#known.set(server, served);
     this.#servers.set(server, served);
-    server.on('connection', (socket: Socket) => this.#connected(served, socket));
-    if (served.kind === 'http' && served.secure) server.on('secureConnection', (socket: Socket) => this.#face(socket));
-    if (served.kind === 'http2') server.on('session', (session: Http2Session) => this.#session(served, session));
-    // It began to listen when everybody else had stopped.
-    if (this.#phase !== 'serving') server.once('listening', () => stopListening(server));
+    // A session is made while 'connection' or 'secureConnection' is emitted: it runs on the newest one.
+    let newest: Socket | null = null;
+    server.prependListener('connection', (socket: Socket) => {
+      newest = socket;
+      this.#connected(server, served, socket);
+    });
+    if (served.secure && served.kind !== 'net') server.prependListener('secureConnection', (socket: Socket & { alpnProtocol?: unknown }) => {
+      newest = socket;
+      if (served.kind === 'http' || socket.alpnProtocol !== 'h2') this.#face(socket);
+    });
+    if (served.kind === 'http2') server.prependListener('session', (session: Http2Session) => {
+      this.#session(served, session, newest instanceof Socket ? newest : null);
+      newest = null;
+    });
+    server.on('listening', () => {
+      this.#servers.set(server, served);
+      if (!this.#accepts) this.#stopListening(server); // It began when everybody else had stopped.
+    });
+    server.on('close', () => this.#forget(server, served));
   }
 
-  /** Begins to leave. Calls after the first do nothing. */
-  leave(graceMs: number): void {
-    if (this.#phase !== 'serving') return;
-    for (const server of this.#servers.keys()) stopListening(server);
-    this.#graceMs = graceMs;
-    this.#idleSince = performance.now();
-    subscribe('http.server.response.finish', (message) => this.#finished(message as Exchange));
-    for (const socket of this.#faces) lastOnItsConnection((socket as Answering)._httpMessage);
-    for (const { sessions } of this.#servers.values()) for (const session of sessions) askForNoMore(session);
-    this.#transition('out of rotation');
-    if (!this.#isOver()) this.#closeIdleAfter(graceMs);
+  /** Begins to leave. While it announces that, a later call may make the delay shorter; any other does nothing. */
+  leave(leave: Leave): void {
+    if (!this.#accepts) return;
+    const begins = this.#phase === 'serving';
+    const ends = performance.now() + leave.delayMs;
+    if (!begins && ends >= this.#delayEnds) return;
+    this.#leave = leave;
+    this.#delayEnds = ends;
+    clearTimeout(this.#delay);
+    if (begins) this.#announce();
+    if (leave.delayMs === 0) return this.#stopAccepting();
+    this.#delay = setTimeout(() => this.#stopAccepting(), leave.delayMs);
+    if (begins) this.#transition('announcing');
+  }
+
+  /** Ends every connection now. Says how many there were. */
+  cut(): number {
+    const { left } = this;
+    for (const server of this.#servers.keys()) this.#stopListening(server);
+    for (const { sockets, sessions } of this.#servers.values()) {
+      sessions.destroy();
+      for (const socket of [...sockets]) apart(() => void socket.destroy());
+    }
+    for (const socket of [...this.#faces]) apart(() => void socket.destroy());
+    return left;
   }
 
   // ── connections ────────────────────────────────────────────────────────────────────────────────
 
-  #connected(served: Served, socket: Socket): void {
+  /** Do its servers listen? */
+  get #accepts(): boolean {
+    return this.#phase === 'serving' || this.#phase === 'announcing';
+  }
+
+  /** A server that neither listens nor has connections needs nothing more. */
+  #forget(server: NetServer, { sockets }: Served): void {
+    if (sockets.size === 0 && !server.listening) this.#servers.delete(server);
+  }
+
+  #connected(server: NetServer, served: Served, socket: Socket): void {
+    if (served.sockets.has(socket)) return;
     served.sockets.add(socket);
     if (served.kind === 'net') this.#requests++;
     else if (served.kind === 'http' && !served.secure) this.#face(socket);
-    socket.once('close', () => {
+    socket.prependOnceListener('close', () => {
       served.sockets.delete(socket);
+      this.#forget(server, served);
       this.#isOver();
     });
   }
 
-  /** Notes a connection on which http is spoken. */
+  /** Notes a connection on which HTTP/1 is spoken. */
   #face(socket: Socket): void {
     if (this.#faces.has(socket)) return;
     this.#faces.add(socket);
-    socket.once('close', () => this.#faces.delete(socket));
+    socket.prependOnceListener('close', () => this.#faces.delete(socket));
   }
 
   #began({ server, socket, response }: Exchange): void {
@@ -131,13 +206,13 @@ export class Drain {
       // Not one that shares its port: it listens for this worker alone, or gets its connections by hand.
       this.add(server);
       const served = this.#servers.get(server);
-      if (served !== undefined && !served.secure) this.#connected(served, socket);
-      if (this.#phase !== 'serving') stopListening(server);
+      if (served !== undefined && !served.secure) this.#connected(server, served, socket);
+      if (!this.#accepts) this.#stopListening(server);
     }
     this.#requests++;
-    if (this.#phase === 'serving') return;
+    if (this.#phase === 'serving') return this.#answers.began(socket, response);
     this.#face(socket);
-    lastOnItsConnection(response);
+    this.#answers.beganLast(socket, response);
   }
 
   /** While it leaves. */
@@ -145,57 +220,67 @@ export class Drain {
     if (this.#servers.has(server)) this.#idleSince = performance.now();
   }
 
-  #session(served: Served, session: Http2Session): void {
-    served.sessions.add(session);
-    session.on('stream', () => { this.#requests++; });
-    session.once('close', () => served.sessions.delete(session));
-    if (this.#phase !== 'serving') askForNoMore(session);
+  #session(served: Served, session: Http2Session, socket: Socket | null): void {
+    session.prependListener('stream', () => { this.#requests++; });
+    served.sessions.add(session, socket, !served.secure, () => this.#phase !== 'serving');
   }
 
   // ── the end ────────────────────────────────────────────────────────────────────────────────────
 
+  #announce(): void {
+    subscribe('http.server.response.finish', (message) => this.#finished(message as Exchange));
+    for (const socket of this.#faces) this.#answers.leave(socket);
+    for (const { sessions } of this.#servers.values()) sessions.notice();
+  }
+
+  #stopAccepting(): void {
+    this.#idleSince = performance.now();
+    for (const server of this.#servers.keys()) this.#stopListening(server);
+    for (const { sessions } of this.#servers.values()) sessions.refuse('those without notice');
+    this.#transition('out of rotation');
+    if (!this.#isOver()) this.#closeIdleAfter(this.#leave.graceMs);
+  }
+
+  /** Closes the listening side alone. The primary is told, and hands the worker no connection any more. */
+  #stopListening(server: NetServer): void {
+    apart(() => { if (server.listening) NetServer.prototype.close.call(server); });
+  }
+
   /** Closes what is idle when the last that became idle has been so for the grace, again and again. */
   #closeIdleAfter(ms: number): void {
     setTimeout(() => {
-      if (this.#phase === 'drained') return;
+      if (this.#isOver()) return;
       const since = performance.now() - this.#idleSince;
-      if (since < this.#graceMs) return this.#closeIdleAfter(this.#graceMs - since);
+      if (since < this.#leave.graceMs) return this.#closeIdleAfter(this.#leave.graceMs - since);
       // After the poll phase: what the kernel has by now is read first.
       setImmediate(() => this.#closeIdle());
-    }, Math.max(1, Math.ceil(ms))).unref();
+    }, Math.max(1, Math.ceil(ms)));
   }
 
   #closeIdle(): void {
-    if (performance.now() - this.#idleSince < this.#graceMs) return this.#closeIdleAfter(this.#graceMs);
+    const { graceMs } = this.#leave;
+    if (performance.now() - this.#idleSince < graceMs) return this.#closeIdleAfter(graceMs);
     for (const [server, { kind, sockets, sessions }] of this.#servers) {
-      (server as Partial<HttpServer>).closeIdleConnections?.();
-      for (const session of sessions) if (!session.closed) session.close();
+      apart(() => (server as Partial<HttpServer>).closeIdleConnections?.());
+      sessions.refuse('all');
       if (kind !== 'net') closeSilent(sockets);
     }
     closeSilent(this.#faces);
     if (this.#phase === 'out of rotation') this.#transition('finishing');
-    if (!this.#isOver()) this.#closeIdleAfter(Math.max(this.#graceMs, 50));
+    if (!this.#isOver()) this.#closeIdleAfter(Math.max(graceMs, 50));
   }
 
   /** Ends it if no connection is left. */
   #isOver(): boolean {
-    if (this.#phase === 'serving' || this.#phase === 'drained' || this.left > 0) return this.#phase === 'drained';
+    if (this.#accepts || this.#phase === 'drained' || this.left > 0) return this.#phase === 'drained';
     this.#transition('drained');
     return true;
   }
 
   #transition(phase: DrainPhase): void {
     this.#phase = phase;
-    for (const told of this.#told) told(phase);
+    for (const told of this.#told) apart(() => told(phase));
   }
-}
-
-/**
- * What node:http keeps on a connection while it answers. Not documented, and as old as node:http; to
- * follow each answer by the channels instead costs 2 % of the requests per second, all the time.
- */
-interface Answering extends Socket {
-  readonly _httpMessage?: ServerResponse | null;
 }
 
 /** What the two channels of node:http publish. */
@@ -215,19 +300,5 @@ const isSecure = (server: NetServer): boolean => typeof (server as { setSecureCo
 
 /** Those that never sent a byte, which Node does not take for idle. */
 function closeSilent(sockets: Iterable<Socket>): void {
-  for (const socket of [...sockets]) if (socket.bytesRead === 0) socket.destroy();
-}
-
-/** Closes the listening side alone. The primary is told, and hands the worker no connection any more. */
-function stopListening(server: NetServer): void {
-  if (server.listening) NetServer.prototype.close.call(server);
-}
-
-/** The client is told to come back on another connection; Node closes this one after the answer. */
-function lastOnItsConnection(response: ServerResponse | null | undefined): void {
-  if (response && !response.headersSent) response.setHeader('Connection', 'close');
-}
-
-function askForNoMore(session: Http2Session): void {
-  if (!session.closed && !session.destroyed) session.goaway(0, LAST_STREAM);
+  for (const socket of [...sockets]) if (socket.bytesRead === 0) apart(() => void socket.destroy());
 }
