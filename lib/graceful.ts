@@ -1,6 +1,6 @@
 /**
  * The app's side of a graceful end: on an uncaught exception, on SIGTERM or SIGINT, and when its
- * supervisor says so, what is in progress is finished before the process exits.
+ * supervisor says so (reload, stop, …), what is in progress is finished before the process exits.
  *
  *   import { graceful } from 'cluster-internals/graceful';
  *   graceful(server, { timeoutMs: 10_000 });
@@ -10,33 +10,55 @@
  * What happens, in order:
  *   1. a supervised worker asks for a successor (the suicide signal). It accepts until that one is
  *      ready, so that capacity does not dip, but no longer than half of `timeoutMs`. Every other
- *      process, or with `acceptUntilReplaced: false`, stops accepting at once
- *   2. answers carry `Connection: close`; idle connections may ask once more within `idleGraceMs`
- *   3. when no connection is left, `onDrained` runs, and the process exits: with 1 after an exception,
- *      else with 0; with 1 also at the deadline, when somebody had to be cut off
- * A signal that is repeated within a second is the same one; a later one ends the process at once, with 1.
+ *      process goes on accepting for `drainDelayMs`; with `acceptUntilReplaced: false`, and after an
+ *      exception, none does
+ *   2. answers carry `Connection: close`; idle connections may ask once more within `idleGraceMs`. From
+ *      here on `isLeaving()` is true: a health check should fail
+ *   3. when no connection is left, or at the deadline, when the others are cut off, `onDrained` runs, for
+ *      `cleanUpMs` at most. Then the process exits: with 1 after an exception, or when somebody had to be
+ *      cut off; else with 0
+ * A signal that is repeated within a second is the same one; a later one cuts everybody off at once.
+ * Several calls in one process have one end together, which is over when the servers of all are.
  */
 import type { Server } from 'node:net';
 import { supervised } from '../internal/supervisor/part';
 import { StopRequests } from '../internal/supervisor/stop_requests';
 import { Drain } from '../internal/supervisor/drain';
+import { Ending, type End } from '../internal/supervisor/ending';
 import { invalidArgType, nodeError } from '../internal/errors';
+
+/** What `onDrained` gets. */
+export type { End } from '../internal/supervisor/ending';
 
 /** The options of `graceful`. */
 export interface GracefulOptions {
-  /** The deadline of it all, in milliseconds: 10 s. */
+  /** How long the end may take until `onDrained` runs, in milliseconds: 10 s. The deadline of a reload and a stop, too. */
   timeoutMs?: number;
+  /** How long `onDrained` may take, in milliseconds: 5 s. Then the process exits, with 1. */
+  cleanUpMs?: number;
   /** How long idle connections may ask once more, in milliseconds: 1 s. Under a supervisor its own grace holds. */
   idleGraceMs?: number;
+  /**
+   * How long it goes on accepting after a signal, while load balancers learn that it leaves, in milliseconds:
+   * 0. `timeoutMs` begins afterwards. Under a supervisor its own delay holds.
+   */
+  drainDelayMs?: number;
   /** Does a supervised worker accept until its successor is ready? True by default. */
   acceptUntilReplaced?: boolean;
   /** Gets the uncaught exception; prints it by default. */
   onFatal?: (error: unknown) => void;
   /** Called when it accepts no more: the moment to tell long-lived connections. */
   onLeave?: () => void;
-  /** Called when no connection is left, before the exit, which waits for it until the deadline. */
-  onDrained?: () => void | Promise<void>;
+  /**
+   * Called once in every end, when no connection is left: all have ended, or the last ones were cut off. The
+   * exit waits for it, for `cleanUpMs` at most: the place to close a database, and to flush logs.
+   */
+  onDrained?: (end: End) => void | Promise<void>;
 }
+
+/** The end of this process; the first call of `graceful` makes it. */
+let ending: Ending | undefined;
+let drain: Drain | undefined;
 
 /**
  * Lets this process end gracefully when it has to.
@@ -47,61 +69,54 @@ export interface GracefulOptions {
  */
 export function graceful(server: Server | readonly Server[], options: GracefulOptions = {}): (code?: number) => void {
   const servers = Array.isArray(server) ? server as Server[] : [server as Server];
-  const { timeoutMs = 10_000, idleGraceMs = 1_000, acceptUntilReplaced = true, onFatal = print, onLeave, onDrained } = options;
+  const { timeoutMs = 10_000, cleanUpMs = 5_000, idleGraceMs = 1_000, drainDelayMs = 0, acceptUntilReplaced = true, onFatal = print, onLeave, onDrained } = options;
   for (const one of servers) if (typeof one?.getConnections !== 'function') throw invalidArgType('server', 'a server of node:net, http, https or http2', one);
-  checkTime('options.timeoutMs', timeoutMs);
-  checkTime('options.idleGraceMs', idleGraceMs);
+  for (const [name, value] of Object.entries({ timeoutMs, cleanUpMs, idleGraceMs, drainDelayMs })) checkTime(`options.${name}`, value);
+  for (const [name, value] of Object.entries({ onFatal, onLeave, onDrained })) {
+    if (value !== undefined && typeof value !== 'function') throw invalidArgType(`options.${name}`, 'of type function', value);
+  }
+  if (typeof acceptUntilReplaced !== 'boolean') throw invalidArgType('options.acceptUntilReplaced', 'of type boolean', acceptUntilReplaced);
 
   const part = supervised();
-  const drain = part?.drain ?? new Drain({ all: false });
+  drain ??= part?.drain ?? new Drain({ all: false });
   for (const one of servers) drain.add(one);
-  let exitCode = 0;
-  let leaving = false;
-
-  drain.on((phase) => {
-    if (phase === 'out of rotation') onLeave?.();
-    if (phase === 'drained') void exit();
-  });
-
-  async function exit(): Promise<void> {
-    try {
-      await onDrained?.();
-    } catch (error) {
-      exitCode = 1;
-      onFatal(error);
-    }
-    process.exit(exitCode);
+  if (ending === undefined) {
+    ending = new Ending(drain, part);
+    listen(ending, part !== undefined, drain);
   }
+  ending.join({ timeoutMs, cleanUpMs, idleGraceMs, drainDelayMs, acceptUntilReplaced, onFatal, onLeave, onDrained });
+  const own = ending;
+  return (code = 0) => own.leave(code, 'asked by the app');
+}
 
-  function leave(code: number, reason: string): void {
-    exitCode = Math.max(exitCode, code);
-    if (leaving) return;
-    leaving = true;
-    setTimeout(() => process.exit(exitCode || 1), timeoutMs).unref();
-    const stopAccepting = (): void => drain.leave(Math.min(idleGraceMs, timeoutMs / 4));
-    if (part?.retire(reason) && acceptUntilReplaced) setTimeout(stopAccepting, timeoutMs / 2).unref();
-    else stopAccepting();
-  }
+/**
+ * Does this process leave? From then on a health check should fail, so that load balancers send nothing
+ * more: at a stop with `drainDelayMs` it still accepts for a while. For a process with `graceful`, and for
+ * each worker of `supervise`, without `graceful` as well; always false in any other.
+ */
+export function isLeaving(): boolean {
+  const phase = (supervised()?.drain ?? drain)?.phase ?? 'serving';
+  return phase !== 'serving';
+}
 
+/** What makes this process end, besides its supervisor. */
+function listen(end: Ending, inWorker: boolean, servers: Drain): void {
   process.on('uncaughtException', (error) => {
-    try {
-      onFatal(error);
-    } finally {
-      // Before it serves there is nothing to finish. An `onFatal` that throws ends the process here.
-      if (!leaving && !servers.some((one) => one.listening)) process.exit(1);
-      leave(1, `uncaught exception: ${error instanceof Error ? error.message : String(error)}`);
-    }
+    end.fatal(error);
+    // Before it serves there is nothing to finish.
+    if (!end.isLeaving && !servers.isListening) process.exit(1);
+    end.leave(1, `uncaught exception: ${error instanceof Error ? error.message : String(error)}`, 0);
   });
   const requests = new StopRequests();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
-      const request = requests.next(performance.now());
-      // Whoever asks again does not want to wait. In a worker it is the primary that decides.
-      if (request === 'now' && !process.connected) process.exit(1);
-      leave(0, signal);
+      // In a worker it is the primary that decides, as long as it is there.
+      if (inWorker && !process.connected) return end.now();
+      // Whoever asks again does not want to wait.
+      if (requests.next(performance.now()) === 'now' && !inWorker) return end.now();
+      end.leave(0, signal);
     });
   }
-  return (code = 0) => leave(code, 'asked by the app');
 }
 
 function print(error: unknown): void {

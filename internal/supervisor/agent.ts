@@ -8,17 +8,23 @@
  * Wire     see wire.ts
  * Signals  SIGTERM and SIGINT come to every process of a group (Ctrl-C, a service manager). Where the
  *          app does not listen to them, a worker that is connected with its primary does not die of
- *          them: it asks for a successor, and leaves when told. Without a primary it dies as always.
+ *          them: it asks for a successor, and leaves when told. If its primary does not answer (it is
+ *          stopped, or busy), the worker leaves by itself, see asking.ts, and then dies of the signal: at
+ *          once if it comes again, and at `leaveMs` in any case. Without a primary it dies as always.
  *          SIGHUP, SIGTTIN and SIGTTOU are commands for the primary, and ignored here
  * Node     `net` calls `cluster._getServer` on the exports of node:cluster whenever a server listens
  *          (design.md §4): standing before it is how we learn of each server, on Node's cluster too
  */
 import { isMainThread } from 'node:worker_threads';
 import { ignoreCommands } from './group_signals';
+import { SAME_MS } from './stop_requests';
 import { Drain } from './drain';
 import { supervised, takePart } from './part';
 import { Trial } from './trial';
-import { SUPERVISOR, TRIAL, readOrder, type Word } from './wire';
+import { realClock } from './clock';
+import { apart } from './apart';
+import { Asking } from './asking';
+import { SETUP, SUPERVISOR, readOrder, readSetup, type Setup, type Word } from './wire';
 
 /** What the cluster object has besides the documented members. */
 interface Seat {
@@ -31,7 +37,7 @@ const PRIMARY_FIRST = 200;
 /** How much longer than its supervisor a worker waits before it ends itself, in milliseconds. */
 const LONGER = 2_000;
 
-function install(seat: Seat, onTrial: boolean): void {
+function install(seat: Seat, { trial: onTrial, graceMs, leaveMs, patienceMs }: Setup): void {
   const drain = new Drain({ all: true });
   const trial = new Trial(onTrial);
   const say = (word: Word): boolean => {
@@ -40,19 +46,20 @@ function install(seat: Seat, onTrial: boolean): void {
     process.send?.({ cmd: SUPERVISOR, ...word }, undefined, undefined, () => undefined);
     return true;
   };
-  const retire = (reason: string): boolean => say({ act: 'suicide', reason });
-  takePart({ drain, retire });
+  const asking = new Asking(patienceMs, { clock: realClock, send: (reason) => say({ act: 'suicide', reason }) });
+  takePart({ drain, retire: (reason) => asking.ask(reason) });
 
   const getServer = seat._getServer;
   seat._getServer = function (this: unknown, asker, query, answer) {
-    drain.add(asker);
+    apart(() => drain.add(asker));
     getServer.call(this as Seat, asker, query, (errno, handle, ...rest) => {
-      trial.listens(asker, handle);
+      apart(() => trial.listens(asker, handle));
       answer(errno, handle, ...rest);
     });
   };
 
   drain.on((phase) => {
+    if (phase === 'announcing' || phase === 'out of rotation') asking.over();
     if (phase === 'out of rotation') say({ act: 'out' });
     if (phase === 'finishing') say({ act: 'finishing', left: drain.left });
     if (phase === 'drained') say({ act: 'drained' });
@@ -67,9 +74,12 @@ function install(seat: Seat, onTrial: boolean): void {
       case 'serve':
         trial.end();
         return;
+      case 'noted':
+        asking.noted();
+        return;
       case 'leave':
-        drain.leave(order.graceMs);
-        setTimeout(() => process.exit(1), order.timeoutMs + LONGER).unref();
+        drain.leave(order);
+        setTimeout(() => process.exit(1), order.delayMs + order.timeoutMs + LONGER).unref();
         return;
       case undefined:
         return;
@@ -79,15 +89,25 @@ function install(seat: Seat, onTrial: boolean): void {
   });
 
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    let aloneSince = Infinity;
+    const dieOfIt = (): void => {
+      process.removeListener(signal, on);
+      if (process.listenerCount(signal) > 0) process.exit(1); // Its listener came later: it would not die.
+      process.kill(process.pid, signal);
+    };
+    const alone = (): void => {
+      aloneSince = performance.now();
+      drain.on((phase) => phase === 'drained' && dieOfIt());
+      setTimeout(dieOfIt, leaveMs);
+      drain.leave({ delayMs: 0, graceMs: Math.min(graceMs, leaveMs / 2), endMs: leaveMs });
+    };
     const on = (): void => {
       if (process.listenerCount(signal) > 1) return; // The app's own business.
-      if (process.connected) {
-        // If the primary got it too, it says what follows.
-        setTimeout(() => drain.phase === 'serving' && retire(signal), PRIMARY_FIRST).unref();
-        return;
-      }
-      process.removeListener(signal, on);
-      process.kill(process.pid, signal);
+      if (!process.connected || performance.now() - aloneSince > SAME_MS) return dieOfIt();
+      // If the primary got it too, it says what follows.
+      setTimeout(() => {
+        if (drain.phase === 'serving' && aloneSince === Infinity && !asking.ask(signal, alone)) dieOfIt();
+      }, PRIMARY_FIRST);
     };
     process.on(signal, on);
   }
@@ -101,11 +121,11 @@ function removeFromFlags(): void {
 
 if (isMainThread && supervised() === undefined) {
   const seat = require('node:cluster') as Seat;
-  if (seat.isWorker && process.connected && process.execArgv.includes(__filename)) {
+  const setup = readSetup(process.env[SETUP]);
+  if (seat.isWorker && process.connected && setup !== null && process.execArgv.includes(__filename)) {
     ignoreCommands();
     removeFromFlags();
-    const onTrial = process.env[TRIAL] !== undefined;
-    delete process.env[TRIAL];
-    install(seat, onTrial);
+    delete process.env[SETUP];
+    install(seat, setup);
   }
 }

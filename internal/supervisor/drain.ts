@@ -93,6 +93,11 @@ export class Drain {
     return this.#leave;
   }
 
+  /** Does any of the servers listen? */
+  get isListening(): boolean {
+    return [...this.#servers.keys()].some((server) => server.listening);
+  }
+
   /** How many requests, streams and plain connections were served. */
   get requests(): number {
     return this.#requests;

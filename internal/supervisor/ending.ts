@@ -47,6 +47,7 @@ export class Ending {
   #state: 'serving' | 'leaving' | 'cleaning up' = 'serving';
   #code = 0;
   #deadline: NodeJS.Timeout | undefined;
+  #endsAt = Infinity;
 
   constructor(drain: Drain, part: Supervised | undefined) {
     this.#drain = drain;
@@ -75,7 +76,8 @@ export class Ending {
     const stopAccepting = (): void => this.#drain.leave({ delayMs: 0, graceMs: this.#graceMs, endMs: Infinity });
     if (this.#part === undefined) return this.#drain.leave({ delayMs, graceMs: this.#graceMs, endMs: Infinity });
     const accepts = this.#terms.every(({ acceptUntilReplaced }) => acceptUntilReplaced);
-    if (!this.#part.retire(reason, accepts ? stopAccepting : undefined) || !accepts) return stopAccepting();
+    // A primary that does not answer is waited for no longer than one that has nobody to start.
+    if (!this.#part.retire(reason) || !accepts) return stopAccepting();
     this.#endAfter(timeoutMs);
     setTimeout(stopAccepting, timeoutMs / 2);
   }
@@ -98,14 +100,18 @@ export class Ending {
 
   /** It accepts no more, whoever wanted that. */
   #leaves(): void {
-    this.#state = 'leaving';
+    if (this.#state === 'serving') this.#state = 'leaving';
     this.#endAfter(Math.min(this.#least('timeoutMs'), this.#drain.terms.endMs));
     for (const { onLeave } of this.#terms) if (onLeave !== undefined) apart(onLeave);
   }
 
-  /** The first deadline holds, unless another one is sooner. */
+  /** Of several deadlines the first to come holds. */
   #endAfter(ms: number): void {
-    this.#deadline ??= setTimeout(() => this.now(), ms);
+    const at = performance.now() + ms;
+    if (at >= this.#endsAt || this.#state === 'cleaning up') return;
+    this.#endsAt = at;
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.now(), ms);
   }
 
   async #end(cut: number): Promise<void> {

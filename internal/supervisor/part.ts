@@ -8,11 +8,8 @@ import type { Drain } from './drain';
 /** The supervisor's part in a worker. */
 export interface Supervised {
   readonly drain: Drain;
-  /**
-   * Asks for a successor; this worker is told to leave when there is one. False if nobody can be asked.
-   * `alone` is called once if the primary, though connected, does not answer, or not in time.
-   */
-  retire(reason: string, alone?: () => void): boolean;
+  /** Asks for a successor; this worker is told to leave when there is one. False if nobody can be asked. */
+  retire(reason: string): boolean;
 }
 
 const place = Symbol.for('cluster-internals.supervised');

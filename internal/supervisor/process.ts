@@ -132,7 +132,9 @@ export class Process implements Member {
     if (word === null || this.#state.is === 'gone') return;
     switch (word.act) {
       case 'pong': return this.#watch.pong(word.seq, word.rss, word.requests);
-      case 'suicide': return this.#ports.retiring(this, word.reason, true);
+      case 'suicide':
+        this.#order({ act: 'noted' });
+        return this.#ports.retiring(this, word.reason, true);
       case 'out': return void this.#advance('out of rotation');
       case 'finishing': return void this.#advance('finishing');
       case 'drained': return this.#disconnect();
@@ -157,7 +159,7 @@ export class Process implements Member {
       this.#disconnect();
       this.#terminate();
     });
-    this.#order({ act: 'leave', graceMs: Math.min(idleGraceMs, leaveTimeoutMs / 2), timeoutMs: leaveTimeoutMs });
+    this.#order({ act: 'leave', delayMs: 0, graceMs: Math.min(idleGraceMs, leaveTimeoutMs / 2), endMs: leaveTimeoutMs - killMs, timeoutMs: leaveTimeoutMs });
     if (atOnce || !served) return this.#disconnect();
     this.#after(Math.min(OUT_MS, leaveTimeoutMs / 4), () => {
       if (this.#phase === 'told') this.#disconnect();

@@ -20,7 +20,7 @@ import { StopRequests } from './stop_requests';
 import { scriptPath } from './script';
 import type { Generation, Member, MemberEvents, ProcessState, Report, WorkerState } from './states';
 import type { Status, SupervisorEvents, WorkerStatus } from './status';
-import { TRIAL } from './wire';
+import { SETUP, type Setup } from './wire';
 
 /** What each worker loads first. */
 const agent = builtFile('internal/supervisor/agent.js');
@@ -143,7 +143,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     });
     let worker: Worker;
     try {
-      worker = cluster.fork(onTrial ? { ...env, [TRIAL]: '1' } : env);
+      worker = cluster.fork({ ...env, [SETUP]: JSON.stringify(this.#setup(onTrial)) });
     } finally {
       // What the program forks by itself is none of ours.
       cluster.setupPrimary({ exec, args: theirArgs, execArgv: flags, stdio } as ClusterSettings);
@@ -160,6 +160,12 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     });
     process.nextTick(() => this.#changed(member, null));
     return member;
+  }
+
+  /** What its part in a worker has to know from the start. */
+  #setup(trial: boolean): Setup {
+    const { idleGraceMs, leaveTimeoutMs, readyTimeoutMs } = this.#options;
+    return { trial, graceMs: idleGraceMs, leaveMs: leaveTimeoutMs, patienceMs: readyTimeoutMs + leaveTimeoutMs };
   }
 
   #changed(member: Member, from: ProcessState | null): void {

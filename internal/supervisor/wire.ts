@@ -9,15 +9,26 @@
  * Wire     P → W ping               W → P pong
  *          P → W serve              (a canary, when it is proven)
  *          P → W leave              W → P out, finishing, drained, in this order
- *                                   W → P suicide, at any time; the primary answers with leave when
- *                                         a successor is ready
+ *          W → P suicide            P → W noted, at once; leave, when a successor is ready
  */
 
 /** The `cmd` of every message of a supervisor's. */
 export const SUPERVISOR = 'NODE_CLUSTER_SUPERVISOR';
 
-/** In the environment of a worker that is to be tried before it gets connections. */
-export const TRIAL = 'CLUSTER_INTERNALS_TRIAL';
+/** In the environment of a supervised worker, until its part has read it: a `Setup`, as JSON. */
+export const SETUP = 'CLUSTER_INTERNALS_SUPERVISED';
+
+/** What a worker has to know from its start. */
+export interface Setup {
+  /** It is a canary: it takes no connections before the order 'serve'. */
+  readonly trial: boolean;
+  /** How long idle connections may ask once more, should the worker have to leave by itself. */
+  readonly graceMs: number;
+  /** And how long all of that may take. */
+  readonly leaveMs: number;
+  /** How long it waits for a successor that it has asked for. */
+  readonly patienceMs: number;
+}
 
 /** Primary → worker. */
 export type Order =
@@ -25,8 +36,13 @@ export type Order =
   | { readonly act: 'ping'; readonly seq: number }
   /** You are on trial no more: take connections. */
   | { readonly act: 'serve' }
-  /** Leave the rotation, then finish. After `timeoutMs` the worker ends itself, should nobody else. */
-  | { readonly act: 'leave'; readonly graceMs: number; readonly timeoutMs: number };
+  /** That you want a successor is known here. */
+  | { readonly act: 'noted' }
+  /**
+   * Go on for `delayMs`, then leave the rotation, then finish. Counted from the end of the delay: at `endMs`
+   * the worker should end by itself if it has something to do then; after `timeoutMs` it is killed.
+   */
+  | { readonly act: 'leave'; readonly delayMs: number; readonly graceMs: number; readonly endMs: number; readonly timeoutMs: number };
 
 /** Worker → primary. */
 export type Word =
@@ -48,13 +64,30 @@ const isSupervisors = (value: unknown): value is Fields =>
 
 const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0;
 
+const leaveTimes = ['delayMs', 'graceMs', 'endMs', 'timeoutMs'] as const;
+
+/** Reads what the environment says; null if it does not come from a supervisor. */
+export function readSetup(text: string | undefined): Setup | null {
+  if (text === undefined) return null;
+  let setup: unknown;
+  try {
+    setup = JSON.parse(text);
+  } catch {
+    return null; // Somebody else's variable.
+  }
+  if (typeof setup !== 'object' || setup === null) return null;
+  const { trial, graceMs, leaveMs, patienceMs } = setup as Fields;
+  if (typeof trial !== 'boolean' || !isNumber(graceMs) || !isNumber(leaveMs) || !isNumber(patienceMs)) return null;
+  return { trial, graceMs, leaveMs, patienceMs };
+}
+
 /** Reads what came from the primary; null for anything that is no order. */
 export function readOrder(value: unknown): Order | null {
   if (!isSupervisors(value)) return null;
   switch (value['act']) {
     case 'ping': return isNumber(value['seq']) ? value as unknown as Order : null;
-    case 'serve': return value as unknown as Order;
-    case 'leave': return isNumber(value['graceMs']) && isNumber(value['timeoutMs']) ? value as unknown as Order : null;
+    case 'serve': case 'noted': return value as unknown as Order;
+    case 'leave': return leaveTimes.every((name) => isNumber(value[name])) ? value as unknown as Order : null;
     default: return null;
   }
 }
