@@ -90,25 +90,27 @@ export function openPipe(fd: number): NativePipe {
   return pipe;
 }
 
-/** Where bytes arrive if nobody has a better place. One for all pipes: what is read is used up in the callback. */
+/** Where the bytes of all pipes arrive, always: what is read is used up or copied in the callback. In bytes: 64 KiB. */
 const room = Buffer.allocUnsafeSlow(65536);
 
 /**
  * Starts reading. `onBytes` gets each chunk (borrowed until it returns) and the handle whose fd came
- * with it (transferred), and returns where the next bytes should be put, null for anywhere.
- * `onEnd` is called once, with UV_EOF or the error. Returns a negative errno if reading cannot start.
+ * with it (transferred). `onEnd` is called once, with UV_EOF or the error. Returns a negative errno if
+ * reading cannot start.
+ *
+ * The bytes always lie at the start of `room`. What our callback returns is only how many bytes of it
+ * libuv may fill: Node drops that value when a tick inside the callback throws, and then the next read
+ * is shorter or longer than we wanted, and nothing else.
  *
  * libuv goes on to read in the same turn of the event loop as long as a read fills its buffer (up to
  * 32 times), and the kernel ends a read at a message that carries an fd. So behind one of those the
- * next buffer is as long as that message: when many of one length wait, all are read in one turn.
+ * next read may be as long as that message: when many of one length wait, all are read in one turn.
  */
 export function readPipe(
-  pipe: NativePipe, onBytes: (chunk: Uint8Array, handle: NativeHandle | null) => Uint8Array | null, onEnd: (errno: number) => void,
+  pipe: NativePipe, onBytes: (chunk: Uint8Array, handle: NativeHandle | null) => void, onEnd: (errno: number) => void,
 ): number {
   const native = pipe as any;
   let carried = false;
-  // Held here, since libuv writes to it and only knows its address.
-  let into: Uint8Array = room;
   let fitting: Uint8Array = room;
   native.pendingHandle = null;
   native.onread = (): Uint8Array | undefined => {
@@ -118,11 +120,9 @@ export function readPipe(
     if (handle !== null) native.pendingHandle = null;
     if (count > 0) {
       carried = handle !== null;
-      const next = onBytes(count === into.length ? into : into.subarray(0, count), handle);
-      if (next !== null) return into = next;
-      if (!carried) return into = room;
-      if (fitting.length !== count) fitting = room.subarray(0, count);
-      return into = fitting;
+      if (carried && fitting.length !== count) fitting = room.subarray(0, count);
+      onBytes(carried ? fitting : room.subarray(0, count), handle);
+      return carried ? fitting : room;
     }
     if (count === UV_EOF && carried && native.readStart() === 0) {
       // libuv takes a short read from a pipe whose other end is closed for the last one. A read that an

@@ -6,9 +6,11 @@
  *          (closed with the channel)
  * Used by  process_face.ts, which equips a ChildProcess or `process` with it
  * Uses     framing.ts (bytes ⇄ messages), outbox.ts (writing), handles.ts (fds ⇄ objects), one_in_flight.ts
- *          (what waits for a handle's acknowledgement in dialect node), inbox.ts, native.ts (the pipe)
- * Never    delivers a message inside the read that brought it, but in a tick; an exception in one
- *          listener does not touch the next message
+ *          (what waits for a handle's acknowledgement in dialect node), native.ts (the pipe)
+ * Never    delivers a message inside the read that brought it: each has a tick of its own, and with it a
+ *          scope of its own. Neither an exception of a listener nor its async context
+ *          (`AsyncLocalStorage.enterWith`) reaches the next message; what it puts off with
+ *          `process.nextTick` comes after the messages that were read with it, as in Node
  * States   open ── disconnect() ──► draining (a handle un-acked, half a message in) ──► closed
  *            └── disconnect() with nothing pending, end of stream ─────────────────────────▲
  * Keeps    1. messages leave in the order of `send`, also around handles
@@ -30,7 +32,6 @@ import { readPipe, stopReading, type NativeHandle, type NativePipe } from '../na
 import { traceHandle, traceState } from '../trace';
 import { codecFor, type Codec, type Decoder, type Serialization, type Tag } from './framing';
 import { adopt, isKnownEnvelope, prepare, typeOf, type Envelope, type HandleType, type SendHandle } from './handles';
-import { Inbox } from './inbox';
 import { OneInFlight } from './one_in_flight';
 import { Outbox, type OutboxSink, type SendCallback, type SendOptions, type Told } from './outbox';
 
@@ -82,8 +83,6 @@ export class Channel {
 
   /** fds that came, in order, whose tagged frame is not complete yet. */
   readonly #arrived: NativeHandle[] = [];
-  /** What came and was not told yet. */
-  readonly #inbox = new Inbox((message, handle) => this.#emit(message, handle));
   /** Busy in dialect node only. */
   readonly #turns: OneInFlight;
 
@@ -189,7 +188,7 @@ export class Channel {
 
   // ── receiving ──────────────────────────────────────────────────────────────────────────────────
 
-  readonly #onBytes = (chunk: Uint8Array, handle: NativeHandle | null): Uint8Array | null => {
+  readonly #onBytes = (chunk: Uint8Array, handle: NativeHandle | null): void => {
     if (handle !== null) {
       traceHandle('adopted', this.#name, handle);
       this.#arrived.push(handle);
@@ -200,16 +199,14 @@ export class Channel {
       // An fd comes with the first byte of the frame that announces it, so no other can be kept.
       if (this.#arrived.length > (this.#decoder.partial ? 1 : 0)) throw strayHandle();
       this.#closeIfDrained();
-      return this.#decoder.room;
     } catch (error) {
       this.#sink.malformed(causedByPeer(error as Error));
-      return null;
     }
   };
 
   readonly #onFrame = (message: unknown, tag: Tag): void => {
     if (tag !== 'plain' && this.dialect === 'node') throw new SyntaxError('A tagged frame in the dialect node');
-    if (tag === 'handle') return this.#inbox.push(message, this.#arrived.shift());
+    if (tag === 'handle') return process.nextTick(this.#emit, message, this.#arrived.shift());
     if (tag === 'envelope') return this.#open(message as Envelope);
     if (this.dialect === 'node' && isInternal(message)) {
       switch (message['cmd']) {
@@ -218,7 +215,7 @@ export class Channel {
         case 'NODE_HANDLE_NACK': return this.#turns.refused();
       }
     }
-    this.#inbox.push(message, undefined);
+    process.nextTick(this.#emit, message, undefined);
   };
 
   #receiveHandle(envelope: Envelope): void {
@@ -228,7 +225,7 @@ export class Channel {
     }
     this.#reply('NODE_HANDLE_ACK');
     // Whoever listens to internal messages sees the envelope and what is in it, as under Node.
-    this.#inbox.push(envelope, undefined);
+    process.nextTick(this.#emit, envelope, undefined);
     this.#open(envelope);
   }
 
@@ -240,30 +237,29 @@ export class Channel {
   /** Takes the fd that arrived out of its envelope. */
   #open(envelope: Envelope): void {
     const native = this.#arrived.shift();
-    if (native === undefined) return this.#inbox.push(envelope.msg, undefined);
+    if (native === undefined) return process.nextTick(this.#emit, envelope.msg, undefined);
     if (!isKnownEnvelope(envelope)) {
       native.close();
-      const error = new TypeError(`Unknown handle type: ${String((envelope as Envelope).type)}`);
-      this.#inbox.push(() => this.#blame(error));
+      process.nextTick(this.#blame, new TypeError(`Unknown handle type: ${String((envelope as Envelope).type)}`));
       return;
     }
-    this.#inbox.push(() => {
-      adopt(envelope, native, (handle) => {
-        if (envelope.type === 'net.Socket' && envelope.key !== undefined) this.#sink.socketReceived(handle as Socket, envelope.key);
-        this.#emit(envelope.msg, handle);
-      }, (error) => this.#blame(error));
-    });
+    process.nextTick(this.#adopt, envelope, native);
   }
+
+  readonly #adopt = (envelope: Envelope, native: NativeHandle): void => {
+    adopt(envelope, native, (handle) => {
+      if (envelope.type === 'net.Socket' && envelope.key !== undefined) this.#sink.socketReceived(handle as Socket, envelope.key);
+      this.#emit(envelope.msg, handle);
+    }, this.#blame);
+  };
 
   /** What the other end sent cannot be taken. */
-  #blame(error: Error): void {
-    this.#sink.error(causedByPeer(error));
-  }
+  readonly #blame = (error: Error): void => this.#sink.error(causedByPeer(error));
 
-  #emit(message: unknown, handle: SendHandle | undefined): void {
+  readonly #emit = (message: unknown, handle: SendHandle | undefined): void => {
     if (isInternal(message)) this.#sink.internalMessage(message, handle);
     else this.#sink.message(message, handle);
-  }
+  };
 
   // ── ending ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -307,9 +303,6 @@ export class Channel {
   }
 
   readonly #ended = (): void => {
-    // The rest of what came is told in a tick behind this one: a listener threw, or the acknowledgement
-    // that ended this channel was not the last of its read.
-    if (this.#inbox.length > 0) return process.nextTick(this.#ended);
     this.#pipe.close();
     for (const handle of this.#arrived.splice(0)) handle.close();
     this.#sink.closed();

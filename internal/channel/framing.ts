@@ -40,8 +40,6 @@ export const ENVELOPE = 0x45;
 export interface Decoder {
   /** Takes one chunk (borrowed); calls `sink` for each message that is now complete. Throws on bytes that are none. */
   push(chunk: Uint8Array, sink: FrameSink): void;
-  /** Where the next bytes should be put, so that nobody has to copy them; null for anywhere. */
-  readonly room: Uint8Array | null;
   /** Is there a part of a message that has not ended? */
   readonly partial: boolean;
 }
@@ -101,10 +99,6 @@ class JsonDecoder implements Decoder {
     return this.#line.length > 0;
   }
 
-  get room(): Uint8Array | null {
-    return this.#line.room();
-  }
-
   push(chunk: Uint8Array, sink: FrameSink): void {
     const end = chunk[chunk.length - 1] === NEWLINE ? chunk.length - 1 : chunk.lastIndexOf(NEWLINE);
     if (end === -1) return this.#grow(chunk);
@@ -117,7 +111,7 @@ class JsonDecoder implements Decoder {
       begun = this.#line.take().toString('utf8');
     }
     const lines = start <= end ? asBuffer(chunk).toString('utf8', start, end) : null;
-    // Not before: the chunk can lie where the tail is going to.
+    // Before a line is decoded that may be none: what comes later belongs to this tail.
     if (end + 1 < chunk.length) this.#line.add(chunk.subarray(end + 1));
     if (begun !== null) decodeLine(begun, sink);
     if (lines !== null) decodeLines(lines, sink);

@@ -110,10 +110,6 @@ class AdvancedDecoder implements Decoder {
     return this.#frame.length > 0;
   }
 
-  get room(): Uint8Array | null {
-    return this.#frame.length < LENGTH_BYTES ? null : this.#frame.room(wholeLength(this.#frame.bytes, 0));
-  }
-
   push(chunk: Uint8Array, sink: FrameSink): void {
     const bytes = asBuffer(chunk);
     const start = this.#frame.length > 0 ? this.#finish(bytes) : 0;

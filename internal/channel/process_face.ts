@@ -6,7 +6,7 @@
  * Owns     the messages that came before anybody listened; the count of what keeps the channel ref'ed
  * Used by  spawn.ts (parent side), child/preload.ts (child side)
  * Never    looks into a message
- * Keeps    1. a 'message' without a listener waits until there is one
+ * Keeps    1. a 'message' without a listener waits until there is one, and comes in a tick of its own
  *          2. in a child the channel keeps the process alive while somebody listens to 'message' or
  *             'disconnect' or a write is under way; `channel.ref()` and `unref()` overrule that for good
  *          3. in a parent it keeps the process alive until it is unref'ed (D19)
@@ -15,6 +15,7 @@
  */
 import { EventEmitter } from 'node:events';
 import { channelClosed, invalidArgType, nodeError } from '../errors';
+import { Fifo } from '../fifo';
 import { nodeMajor, type NativePipe } from '../native';
 import { Channel, type ChannelOptions, type ChannelSink } from './channel';
 import type { SendHandle } from './handles';
@@ -84,12 +85,14 @@ export function equip(
   target: EventEmitter, pipe: NativePipe, options: ChannelOptions, side: Side, onClosed?: () => void,
 ): Channel {
   const spoken = target as Spoken;
-  const backlog: [message: unknown, handle: SendHandle | undefined][] = [];
+  const backlog = new Fifo<[message: unknown, handle: SendHandle | undefined]>();
 
   const sink: ChannelSink = {
     message(message, handle) {
-      if (backlog.length > 0 || target.listenerCount('message') === 0) backlog.push([message, handle]);
-      else target.emit('message', message, handle);
+      const heard = target.listenerCount('message') > 0;
+      if (heard && backlog.length === 0) return void target.emit('message', message, handle);
+      backlog.push([message, handle]);
+      if (heard) deliverBacklog();
     },
     internalMessage: (message, handle) => void target.emit('internalMessage', message, handle),
     error: (error) => void target.emit('error', error),
@@ -103,8 +106,9 @@ export function equip(
       if (state === 'closed') spoken.channel = null;
     },
     closed() {
+      // In a tick of its own, behind this one: a listener that throws must not stop it.
+      if (onClosed !== undefined) process.nextTick(onClosed);
       target.emit('disconnect');
-      onClosed?.();
     },
     drained: () => void control.emit('drain'),
     pending: (change) => (change === 1 ? control.refCounted() : control.unrefCounted()),
@@ -121,16 +125,22 @@ export function equip(
     for (let count = 0; count < listeners; count++) control.refCounted();
   }
 
+  /** Ticks to come, each for one message of the backlog. All are begun before the first listener runs, which may throw. */
+  let ticks = 0;
   const deliverBacklog = (): void => {
-    while (backlog.length > 0 && target.listenerCount('message') > 0) {
-      const [message, handle] = backlog.shift() as [unknown, SendHandle | undefined];
-      target.emit('message', message, handle);
-    }
+    for (; ticks < backlog.length; ticks++) process.nextTick(deliverNext);
+  };
+  const deliverNext = (): void => {
+    ticks--;
+    // The listener may have been a `once`: then the others wait for the next one.
+    if (backlog.length === 0 || target.listenerCount('message') === 0) return;
+    const [message, handle] = backlog.shift() as [unknown, SendHandle | undefined];
+    target.emit('message', message, handle);
   };
   const holdsChild = (event: string | symbol): boolean => side === 'child' && (event === 'message' || event === 'disconnect');
 
   target.on('newListener', (event: string | symbol) => {
-    if (backlog.length > 0) process.nextTick(deliverBacklog);
+    if (backlog.length > 0) deliverBacklog();
     if (holdsChild(event)) control.refCounted();
   });
   if (side === 'child') {

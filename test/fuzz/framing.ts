@@ -52,19 +52,18 @@ export const framing: Target<Operation> = {
   },
 };
 
+const read = Buffer.alloc(65536);
+
 function push(decoder: Decoder, bytes: Buffer, cuts: number[], sink: (message: unknown, tag: Tag) => void): unknown {
   let at = 0;
   try {
     for (const cut of cuts) {
       while (at < cut) {
-        // As the pipe does: into the place that the decoder has, as much as fits there.
-        const { room } = decoder;
-        const length = Math.min(cut - at, room?.length ?? 65536);
-        if (room !== null && room.length > (1 << 26)) throw new Error(`room for ${room.length} bytes, on the word of a length`);
-        const chunk = room === null ? Buffer.from(bytes.subarray(at, at + length)) : room.subarray(0, length);
-        if (room !== null) chunk.set(bytes.subarray(at, at + length));
+        // As the pipe does: into memory that the next read overwrites.
+        const length = Math.min(cut - at, read.length);
+        read.set(bytes.subarray(at, at + length));
         at += length;
-        decoder.push(chunk, sink);
+        decoder.push(read.subarray(0, length), sink);
       }
     }
     return null;

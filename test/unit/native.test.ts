@@ -83,7 +83,7 @@ describe('pipes', () => {
     const { child, pipe } = piped('nothing');
     const ends: number[] = [];
     await within<void>(30_000, 'the end', (resolve) => {
-      expect(readPipe(pipe, () => null, (errno) => { ends.push(errno); resolve(); })).toBe(0);
+      expect(readPipe(pipe, () => {}, (errno) => { ends.push(errno); resolve(); })).toBe(0);
     });
     await event(child, 'close').catch(() => undefined);
     stopReading(pipe);
@@ -93,7 +93,7 @@ describe('pipes', () => {
 
   test('a pipe that was connected to nothing cannot be read', async () => {
     const pipe = newPipe();
-    expect(readPipe(pipe, () => null, () => {})).toBeLessThan(0);
+    expect(readPipe(pipe, () => {}, () => {})).toBeLessThan(0);
     await closedHandle(pipe);
   });
 

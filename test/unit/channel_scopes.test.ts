@@ -1,0 +1,80 @@
+/**
+ * F, E1, E3, E10: each message has a tick, an exception scope and an async context of its own, and no
+ * exception of the app's harms the channel. The children survive their exceptions.
+ */
+import { createServer, connect } from 'node:net';
+import { once } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import { Inbox, endChildrenAfterEachTest, forkFixture } from '../support/children';
+
+endChildrenAfterEachTest();
+
+const FILE = 'unit-scopes-child.js';
+
+describe.each(['json', 'advanced'] as const)('%s', (serialization) => {
+  test('E1: a listener that throws cannot mix up the bytes of the messages that are being read', async () => {
+    const child = forkFixture(FILE, 'throwsAtShortOnes', { serialization });
+    const inbox = new Inbox(child);
+    await inbox.next();
+    const answers: unknown[] = [];
+    for (let round = 0; round < 30; round++) {
+      const length = 6000 + 977 * round;
+      for (const at of [0, 1, 2]) child.send({ at });
+      child.send({ long: 'é0123456789abcdef'.repeat(length), length });
+      child.send({ at: 3 });
+      answers.push(await inbox.next());
+    }
+    expect(answers).toEqual(Array(30).fill('intact'));
+    child.disconnect();
+  });
+
+  test('E1: nor lose a socket that comes between them', async () => {
+    const child = forkFixture(FILE, 'throwsAtShortOnes', { serialization });
+    const inbox = new Inbox(child);
+    await inbox.next();
+    const server = createServer((socket) => {
+      child.send({ at: 0 });
+      child.send({ at: 1 }, socket);
+      child.send({ long: 'é0123456789abcdef'.repeat(9000), length: 9000 });
+      child.send({ at: 2 });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    for (let round = 0; round < 10; round++) {
+      const client = connect(port, '127.0.0.1');
+      const [served, answer] = await Promise.all([once(client, 'data'), inbox.next()]);
+      expect([String(served[0]), answer]).toEqual(['served', 'intact']);
+      client.destroy();
+    }
+    server.close();
+    child.disconnect();
+  });
+});
+
+test.each(['that came together', 'that waited for a listener'])('E10: an async context entered in a listener is not seen by the other messages %s', async (when) => {
+  const child = forkFixture(FILE, 'entersContexts');
+  const inbox = new Inbox(child);
+  await inbox.next();
+  const internal = { cmd: 'NODE_UNIT_LISTEN' };
+  if (when === 'that came together') child.send(internal);
+  child.send({ count: 20 });
+  for (let at = 0; at < 20; at++) child.send({ at });
+  if (when !== 'that came together') child.send(internal);
+  expect(await inbox.next()).toEqual(Array(20).fill(null));
+  child.disconnect();
+});
+
+test('E3: a listener that throws at messages that waited for it hears those behind, and later ones', async () => {
+  const child = forkFixture(FILE, 'throwsAtWaitingOnes');
+  const inbox = new Inbox(child);
+  await inbox.next();
+  for (const message of ['a', 'b', { cmd: 'NODE_UNIT_LISTEN' }, 'c']) child.send(message);
+  await new Promise((resolve) => setImmediate(resolve));
+  child.send('end');
+  expect(await inbox.next()).toEqual(['a', 'at a', 'b', 'at b', 'c', 'at c', 'end']);
+});
+
+test("E3: a 'disconnect' listener that throws does not suppress 'close'", async () => {
+  const inbox = new Inbox(forkFixture(FILE, 'throwsAtTheEnd'));
+  expect(await inbox.next()).toEqual(['disconnect', 'at the end', 'close']);
+});
