@@ -9,7 +9,7 @@
  *
  * Node     https://nodejs.org/api/cluster.html
  */
-import type { Cluster, ClusterSettings as NodeSettings } from 'node:cluster';
+import type { Cluster, ClusterSettings as NodeSettings, Worker } from 'node:cluster';
 import type { ClusterSettings, clusterObject } from '../internal/role';
 import { occupiedSeat } from '../internal/seated';
 
@@ -23,6 +23,8 @@ type ClusterInternals = Cluster & {
   setupPrimary(settings?: NodeSettings & OwnSettings): void;
   /** In a primary: how many connections it has accepted and not handed to a worker yet. */
   readonly queuedConnections: number;
+  /** In a primary: forks one worker with settings of its own; those of the program stay, and no 'setup' is emitted. */
+  forkWith(settings: NodeSettings & OwnSettings, env?: NodeJS.ProcessEnv): Worker;
 };
 
 /** In a worker the preload has put it into the seat, and nothing more is loaded. */

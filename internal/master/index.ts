@@ -44,6 +44,8 @@ export interface PrimaryCluster extends EventEmitter {
   setupPrimary(options?: ClusterSettings): void;
   setupMaster(options?: ClusterSettings): void;
   fork(env?: NodeJS.ProcessEnv): Worker;
+  /** Forks one worker with settings of its own over those of the program, which stay as they are; no 'setup' (D55). */
+  forkWith(settings: ClusterSettings, env?: NodeJS.ProcessEnv): Worker;
   disconnect(callback?: () => void): void;
 }
 
@@ -65,9 +67,11 @@ export function installPrimary(cluster: EventEmitter): void {
     setupMaster: setupPrimary,
     fork: (env: NodeJS.ProcessEnv | undefined) => primary.fork(env),
     disconnect: (callback: (() => void) | undefined) => primary.disconnect(callback),
-  } satisfies Omit<PrimaryCluster, keyof EventEmitter | 'queuedConnections'>);
-  // Not among the keys, where it would be one more than Node's.
+  } satisfies Omit<PrimaryCluster, keyof EventEmitter | 'queuedConnections' | 'forkWith'>);
+  // Not among the keys, where they would be more than Node's.
   Object.defineProperty(cluster, 'queuedConnections', { get: () => primary.queued, configurable: true });
+  const forkWith: PrimaryCluster['forkWith'] = (settings, env) => primary.forkWith(settings, env);
+  Object.defineProperty(cluster, 'forkWith', { value: forkWith, configurable: true, writable: true });
 }
 
 class Primary {
@@ -97,18 +101,31 @@ class Primary {
       if (!allow(fd)) throw invalidArgValue('options.allowedFds', fd);
     }
     this.#cluster.settings = settings;
-    if (this.#policy === null) {
-      // Fixed by the first call, even if that one throws because the policy is none.
-      this.#policy = this.#cluster.schedulingPolicy;
-      checkPolicy(this.#policy);
-      process.on('internalMessage' as 'message', (message: unknown) => this.#debugWorkers(message));
-    }
+    this.#fixPolicy();
     process.nextTick(() => this.#cluster.emit('setup', settings));
   }
 
   fork(env: NodeJS.ProcessEnv | undefined): Worker {
     this.setup(undefined);
-    const { settings, workers } = this.#cluster;
+    return this.#start(this.#cluster.settings, env);
+  }
+
+  forkWith(given: ClusterSettings, env: NodeJS.ProcessEnv | undefined): Worker {
+    const settings = mergeSettings(this.#cluster.settings, given);
+    this.#fixPolicy();
+    return this.#start(settings, env);
+  }
+
+  /** Once, by whatever asks first, even if that call throws because the policy is none. */
+  #fixPolicy(): void {
+    if (this.#policy !== null) return;
+    this.#policy = this.#cluster.schedulingPolicy;
+    checkPolicy(this.#policy);
+    process.on('internalMessage' as 'message', (message: unknown) => this.#debugWorkers(message));
+  }
+
+  #start(settings: ClusterSettings, env: NodeJS.ProcessEnv | undefined): Worker {
+    const { workers } = this.#cluster;
     const { exec, args, cwd, serialization, silent, stdio, uid, gid, windowsHide, dialect } = settings;
     const id = ++this.#lastId;
     const { messageBytes, unreadBytes } = limitsFrom(settings.limits, DEFAULT_LIMITS);

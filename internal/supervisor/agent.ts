@@ -19,6 +19,7 @@ import { isMainThread } from 'node:worker_threads';
 import { ignoreCommands } from './group_signals';
 import { SAME_MS } from './stop_requests';
 import { Drain } from './drain';
+import { tellLastError } from './last_words';
 import { supervised, takePart } from './part';
 import { Trial } from './trial';
 import { realClock } from './clock';
@@ -48,6 +49,7 @@ function install(seat: Seat, { trial: onTrial, graceMs, leaveMs, patienceMs }: S
   };
   const asking = new Asking(patienceMs, { clock: realClock, send: (reason) => say({ act: 'suicide', reason }) });
   takePart({ drain, retire: (reason) => asking.ask(reason) });
+  tellLastError((text) => say({ act: 'last words', text }));
 
   const getServer = seat._getServer;
   seat._getServer = function (this: unknown, asker, query, answer) {

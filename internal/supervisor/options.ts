@@ -65,6 +65,13 @@ export interface SuperviseOptions {
   restarts?: Partial<GuardRule>;
   /** What follows when a worker is given up: the others go on (default), or everything stops. */
   onGiveUp?: 'go on' | 'stop';
+  /**
+   * 'inherit' (default): the workers' stderr goes where the cluster's settings say, by default straight to
+   * that of this process. 'pipe': the supervisor reads it, and writes whole lines to its own stderr; a
+   * worker waits while nobody takes them, and what cannot be written is lost. With either, 'giveup' tells
+   * the last words of a worker: the end of stderr if that is a pipe, else its uncaught error.
+   */
+  stderr?: 'inherit' | 'pipe';
   /** SIGHUP, SIGTERM, SIGINT, SIGTTIN and SIGTTOU of this process: true by default. */
   signals?: boolean;
 }
@@ -73,8 +80,6 @@ export interface SuperviseOptions {
 export interface Checked extends Readonly<Required<Omit<SuperviseOptions, 'cluster' | 'recycle' | 'restarts'>>> {
   readonly recycle: Recycle;
   readonly restarts: GuardRule;
-  /** The workers' stderr is read by us, and written to our own. */
-  readonly forwardStderr: boolean;
 }
 
 /** The longest delay that a timer takes. */
@@ -82,10 +87,10 @@ const LONGEST = 2 ** 31 - 1;
 
 const times = ['readyTimeoutMs', 'canaryMs', 'minReadyMs', 'leaveTimeoutMs', 'killMs', 'idleGraceMs', 'pingMs', 'pingTimeoutMs'] as const;
 const known = [...times, 'exec', 'args', 'execArgv', 'env', 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
-  'recycle', 'restarts', 'onGiveUp', 'signals'];
+  'recycle', 'restarts', 'onGiveUp', 'stderr', 'signals'];
 
 /** Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for what makes no sense. */
-export function checkOptions(given: SuperviseOptions): Omit<Checked, 'forwardStderr'> {
+export function checkOptions(given: SuperviseOptions): Checked {
   if (given === null || typeof given !== 'object') throw invalidArgType('options', 'of type object', given);
   for (const name of Object.keys(given)) if (!known.includes(name)) throw badValue(`options.${name}`, 'is no option of supervise', name);
   const maxWorkers = whole('options.maxWorkers', given.maxWorkers ?? 1024, 1, 65_536);
@@ -111,6 +116,7 @@ export function checkOptions(given: SuperviseOptions): Omit<Checked, 'forwardStd
     recycle: checkRecycle(given.recycle ?? {}),
     restarts: checkRestarts(given.restarts ?? {}, workers),
     onGiveUp: oneOf('options.onGiveUp', given.onGiveUp ?? 'go on', ['go on', 'stop'] as const),
+    stderr: oneOf('options.stderr', given.stderr ?? 'inherit', ['inherit', 'pipe'] as const),
     signals: flag('options.signals', given.signals ?? true),
   };
   if (checked.killMs > leaveTimeoutMs) throw outOfRange('options.killMs', `<= leaveTimeoutMs (${leaveTimeoutMs})`, checked.killMs);

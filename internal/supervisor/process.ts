@@ -7,15 +7,19 @@
  *              └── no answer ──► disconnecting            ── still alive ──► terminating (SIGTERM)
  *            and at the deadline, wherever it is: killing (SIGKILL)
  *
- * Owns     its timers, the end of its stderr; the process is ended by `leave` or `kill`
+ * Owns     its timers, the end of its stderr, its last words; the process is ended by `leave` or `kill`
  * Used by  supervisor.ts, one for each fork
  * Never    is told to be ready, lost or ended twice; a death that was asked for is no loss
  * Keeps    1. the first of 'exit', 'disconnect' and the deadline of the start is the loss
  *          2. once it leaves, SIGKILL comes at `timeoutMs` at the latest
+ *          3. a listener of the program's that throws keeps no event from this object: its own listeners are
+ *             there from the fork on, before all but those that a program prepends later, and 'exit' is
+ *             heard at the ChildProcess as well
  */
 import type { Worker } from 'node:cluster';
 import type { Checked } from './options';
-import { Tail } from './tail';
+import { Lines, type Output } from './lines';
+import { LATE_MS, Tail } from './tail';
 import type { Clock, Generation, LeavingPhase, Member, MemberEvents, ProcessState } from './states';
 import { SUPERVISOR, readWord, type Order, type Word } from './wire';
 import { Watch } from './watch';
@@ -31,6 +35,8 @@ const EXIT_MS = 1_000;
 export interface ProcessPorts extends MemberEvents {
   readonly clock: Clock;
   readonly random: () => number;
+  /** Where the worker's stderr is written to, line by line; null if that is none of ours. */
+  readonly output: Output | null;
   transition(member: Process, from: ProcessState): void;
 }
 
@@ -46,6 +52,7 @@ export class Process implements Member {
   readonly #timers = new Set<() => void>();
   #state: ProcessState;
   #address: string | null = null;
+  #lastWords = '';
 
   constructor(worker: Worker, place: number, generation: Generation, options: Checked, ports: ProcessPorts) {
     this.#worker = worker;
@@ -54,7 +61,9 @@ export class Process implements Member {
     this.#options = options;
     this.#ports = ports;
     this.#state = { is: 'starting', since: ports.clock.now() };
-    this.#tail = new Tail(worker.process.stderr, options.forwardStderr);
+    const { stderr } = worker.process;
+    this.#tail = new Tail(stderr);
+    if (stderr !== null && ports.output !== null) new Lines(stderr, ports.output);
     this.#watch = new Watch(options, {
       clock: ports.clock,
       random: ports.random,
@@ -63,12 +72,14 @@ export class Process implements Member {
       silent: () => this.#silent(),
     });
 
-    worker.on('listening', (address) => this.#listens(address));
-    worker.on('message', (message: unknown) => this.#said(message));
-    worker.process.on('internalMessage' as 'message', (value: unknown) => this.#heard(readWord(value)));
-    worker.on('disconnect', () => this.#disconnected());
-    worker.on('exit', (code, signal) => this.#exited(code, signal as NodeJS.Signals | null));
-    worker.on('error', (error: Error) => {
+    worker.prependListener('listening', (address) => this.#listens(address));
+    worker.prependListener('message', (message: unknown) => this.#said(message));
+    worker.process.prependListener('internalMessage' as 'message', (value: unknown) => this.#heard(readWord(value)));
+    worker.prependListener('disconnect', () => this.#disconnected());
+    worker.prependListener('exit', (code, signal) => this.#exited(code, signal as NodeJS.Signals | null));
+    // The cluster tells of it in the course of this event, if no listener before it throws.
+    worker.process.prependListener('exit', (code, signal) => process.nextTick(() => this.#exited(code, signal)));
+    worker.prependListener('error', (error: Error) => {
       // A process that was never there has no 'exit'.
       if (worker.process.pid === undefined) this.#exited(null, null, error.message);
     });
@@ -92,8 +103,19 @@ export class Process implements Member {
     return this.#address;
   }
 
-  stderr(): Promise<string> {
-    return this.#tail.text();
+  async stderr(): Promise<string> {
+    const text = await this.#tail.text();
+    if (text === '' && this.#worker.isConnected()) {
+      // Its process is gone, and its last message may still be in the channel.
+      await new Promise<void>((resolve) => {
+        const cancel = this.#ports.clock.after(LATE_MS, resolve);
+        this.#worker.once('disconnect', () => {
+          cancel();
+          resolve();
+        });
+      });
+    }
+    return text === '' ? this.#lastWords : text;
   }
 
   // ── starting, serving ──────────────────────────────────────────────────────────────────────────
@@ -129,8 +151,10 @@ export class Process implements Member {
   }
 
   #heard(word: Word | null): void {
+    if (word?.act === 'last words') this.#lastWords = word.text.slice(0, 4_096); // Also after its 'exit'.
     if (word === null || this.#state.is === 'gone') return;
     switch (word.act) {
+      case 'last words': return;
       case 'pong': return this.#watch.pong(word.seq, word.rss, word.requests);
       case 'suicide':
         this.#order({ act: 'noted' });

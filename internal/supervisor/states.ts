@@ -85,7 +85,7 @@ export interface Member {
   readonly place: number;
   readonly generation: Generation;
   readonly state: ProcessState;
-  /** The end of what it wrote to stderr; complete when its process is gone. */
+  /** Its last words, see GiveUp; complete when its process is gone. */
   stderr(): Promise<string>;
   /** It was on trial, and takes connections from now on. */
   serve(): void;

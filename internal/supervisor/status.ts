@@ -47,7 +47,7 @@ export interface GiveUp {
   readonly place: number;
   /** The last ends there, newest last. */
   readonly exits: readonly Exit[];
-  /** The end of what the last worker there wrote to stderr. */
+  /** The last words of the last worker there: the end of its stderr if that is a pipe, else its uncaught error. */
   readonly stderr: string;
 }
 

@@ -2,20 +2,23 @@
  * The supervisor: the fleet on one side, the public cluster object on the other. It forks what the
  * fleet starts, tells what happens, and obeys signals.
  *
- * Owns     the handlers of signals while there is anything to supervise; the cluster's settings for the
- *          moment of a fork, after which they are the program's again
+ * Owns     the handlers of signals while there is anything to supervise
  * Used by  lib/supervisor.ts
- * Never    uses more of the cluster than its documented members, so that Node's own serves as well
+ * Never    uses more of the cluster than its documented members, so that Node's own serves as well;
+ *          calls a listener of the program's from inside the fleet. Each event is emitted in a tick of its
+ *          own, when the fleet has done what follows from it: a listener may throw, or command anything
  */
 import { EventEmitter } from 'node:events';
-import type { Cluster, ClusterSettings, Worker } from 'node:cluster';
+import type { Cluster } from 'node:cluster';
 import { builtFile } from '../built';
 import { realClock } from './clock';
 import { Fleet } from './fleet';
+import { Output } from './lines';
 import { checkCount, type Checked } from './options';
 import type { Place, Track } from './places';
 import { Process } from './process';
 import { Signals } from './signals';
+import { startWorker } from './start';
 import { StopRequests } from './stop_requests';
 import { scriptPath } from './script';
 import type { Generation, Member, MemberEvents, ProcessState, Report, WorkerState } from './states';
@@ -34,14 +37,15 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #fleet: Fleet;
   readonly #signals: Signals;
   readonly #stopRequests = new StopRequests();
-  readonly #stderr = new Map<number, string>();
+  readonly #output: Output | null;
+  /** What the last worker of a place that was given up said. */
+  readonly #lastWords = new Map<number, string>();
 
-  constructor(cluster: Cluster, options: Omit<Checked, 'forwardStderr'>) {
+  constructor(cluster: Cluster, options: Checked) {
     super();
     this.#cluster = cluster;
-    // Who has said where the workers' stderr goes is obeyed.
-    const { silent, stdio } = cluster.settings;
-    this.#options = { ...options, forwardStderr: !silent && stdio === undefined };
+    this.#options = options;
+    this.#output = options.stderr === 'pipe' ? new Output(process.stderr) : null;
     this.#fleet = new Fleet(options, {
       clock: realClock,
       random: Math.random,
@@ -50,9 +54,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       vacant: (place, state) => this.#vacant(place, state),
       stopped: () => {
         this.#signals.ignore();
-        this.emit('stopped');
+        this.#tell('stopped');
       },
-      reloading: (state, { number, exec }, reason) => void this.emit('reload', { state, generation: number, exec, reason }),
+      reloading: (state, { number, exec }, reason) => this.#tell('reload', { state, generation: number, exec, reason }),
     });
     this.#signals = new Signals({
       SIGHUP: () => void this.reload().catch(() => undefined), // 'reload' events tell.
@@ -132,33 +136,22 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   #fork(generation: Generation, place: number, events: MemberEvents, onTrial: boolean): Member {
-    const { args, execArgv, env, forwardStderr } = this.#options;
-    const cluster = this.#cluster;
-    const { exec = process.argv[1], args: theirArgs = process.argv.slice(2), execArgv: flags = process.execArgv, stdio } = cluster.settings;
-    cluster.setupPrimary({
-      exec: generation.exec,
-      args: [...args],
-      execArgv: [...execArgv, '--require', agent],
-      ...(forwardStderr ? { stdio: ['inherit', 'inherit', 'pipe', 'ipc'] } : {}),
+    const { args, execArgv, env, stderr } = this.#options;
+    const worker = startWorker(this.#cluster, {
+      exec: generation.exec, args, execArgv: [...execArgv, '--require', agent], env: { ...env, [SETUP]: JSON.stringify(this.#setup(onTrial)) }, stderr,
     });
-    let worker: Worker;
-    try {
-      worker = cluster.fork({ ...env, [SETUP]: JSON.stringify(this.#setup(onTrial)) });
-    } finally {
-      // What the program forks by itself is none of ours.
-      cluster.setupPrimary({ exec, args: theirArgs, execArgv: flags, stdio } as ClusterSettings);
-    }
-    this.#stderr.delete(place);
+    this.#lastWords.delete(place);
     const member = new Process(worker, place, generation, this.#options, {
       clock: realClock,
       random: Math.random,
+      output: this.#output,
       ready: (...told) => events.ready(...told),
       retiring: (...told) => events.retiring(...told),
       lost: (...told) => events.lost(...told),
       ended: (...told) => events.ended(...told),
       transition: (one, from) => this.#changed(one, from),
     });
-    process.nextTick(() => this.#changed(member, null));
+    this.#changed(member, null);
     return member;
   }
 
@@ -168,25 +161,29 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     return { trial, graceMs: idleGraceMs, leaveMs: leaveTimeoutMs, patienceMs: readyTimeoutMs + leaveTimeoutMs };
   }
 
+  #tell<Name extends keyof SupervisorEvents>(name: Name, ...told: SupervisorEvents[Name]): void {
+    process.nextTick(() => (this as EventEmitter).emit(name, ...told));
+  }
+
   #changed(member: Member, from: ProcessState | null): void {
-    this.emit('transition', { ...nameOf(member), from, state: member.state });
+    this.#tell('transition', { ...nameOf(member), from, state: member.state });
   }
 
   #vacant(place: Place, state: WorkerState): void {
     const from = place.lastDead?.state ?? null;
-    this.emit('transition', { place: place.number, worker: null, pid: null, generation: null, from, state });
+    this.#tell('transition', { place: place.number, worker: null, pid: null, generation: null, from, state });
     if (state.is === 'given up') void this.#gaveUp(place);
   }
 
   /** Tells of it when everything that the last worker said is there. */
   async #gaveUp(place: Place): Promise<void> {
     const stderr = await place.lastDead?.stderr() ?? '';
-    this.#stderr.set(place.number, stderr);
-    this.emit('giveup', { place: place.number, exits: place.exits, stderr });
+    this.#lastWords.set(place.number, stderr);
+    this.#tell('giveup', { place: place.number, exits: place.exits, stderr });
   }
 
   #withStderr(place: number, state: WorkerState): WorkerState {
-    return state.is === 'given up' ? { ...state, stderr: this.#stderr.get(place) ?? '' } : state;
+    return state.is === 'given up' ? { ...state, stderr: this.#lastWords.get(place) ?? '' } : state;
   }
 }
 

@@ -1,5 +1,7 @@
 /**
- * The end of what a worker writes to stderr, for the one who has to find out why it died.
+ * The end of what a worker writes to stderr, where that is a pipe to this process: the program said
+ * `silent` or `stdio`, or the supervisor `stderr: 'pipe'`. Where stderr is inherited there is nothing to
+ * read here, and last_words.ts tells why a worker died.
  *
  * Owns     the last bytes; the stream belongs to the ChildProcess and ends with the process
  * Used by  process.ts
@@ -9,21 +11,19 @@ import type { Readable } from 'node:stream';
 /** How much is kept, in bytes. */
 const KEPT = 4_096;
 /** How long the rest of a stream may take to come after its process has gone. */
-const LATE_MS = 500;
+export const LATE_MS = 500;
 
 /** Follows one stream. */
 export class Tail {
   readonly #stream: Readable | null;
   #bytes: Buffer = Buffer.alloc(0);
 
-  /** `forward`: what comes is written to our own stderr, where it would have gone without us. */
-  constructor(stream: Readable | null, forward: boolean) {
+  constructor(stream: Readable | null) {
     this.#stream = stream;
     stream?.on('error', () => undefined); // It ends, and that is all.
     stream?.on('data', (bytes: Buffer | string) => {
-      if (forward) process.stderr.write(bytes);
       this.#bytes = Buffer.concat([this.#bytes, Buffer.from(bytes)]);
-      if (this.#bytes.length > KEPT) this.#bytes = this.#bytes.subarray(-KEPT);
+      if (this.#bytes.length > KEPT) this.#bytes = Buffer.from(this.#bytes.subarray(-KEPT));
     });
   }
 

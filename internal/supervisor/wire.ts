@@ -10,6 +10,7 @@
  *          P → W serve              (a canary, when it is proven)
  *          P → W leave              W → P out, finishing, drained, in this order
  *          W → P suicide            P → W noted, at once; leave, when a successor is ready
+ *                                   W → P last words, when an uncaught error ends the process
  */
 
 /** The `cmd` of every message of a supervisor's. */
@@ -55,7 +56,9 @@ export type Word =
   /** No connection is left. */
   | { readonly act: 'drained' }
   /** This worker must end, and wants a successor first. */
-  | { readonly act: 'suicide'; readonly reason: string };
+  | { readonly act: 'suicide'; readonly reason: string }
+  /** This uncaught error ends this worker. No reply; if it is lost, 'giveup' does not say why. */
+  | { readonly act: 'last words'; readonly text: string };
 
 type Fields = Record<string, unknown>;
 
@@ -99,6 +102,7 @@ export function readWord(value: unknown): Word | null {
     case 'pong': return isNumber(value['seq']) && isNumber(value['rss']) && isNumber(value['requests']) ? value as unknown as Word : null;
     case 'finishing': return isNumber(value['left']) ? value as unknown as Word : null;
     case 'out': case 'drained': return value as unknown as Word;
+    case 'last words': return typeof value['text'] === 'string' ? value as unknown as Word : null;
     case 'suicide': return typeof value['reason'] === 'string' ? value as unknown as Word : null;
     default: return null;
   }

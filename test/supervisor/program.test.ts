@@ -1,0 +1,74 @@
+/** What a supervisor does to the program that uses it: its settings, its listeners, its stderr. */
+import { closeSync, openSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { describe, expect, test } from 'vitest';
+import { fixture } from '../support/children';
+import { Program, run } from '../support/program';
+
+const primary = fixture('supervised_primary.js');
+const lines = (text: string): unknown[] => text.trim().split('\n').map((line) => JSON.parse(line) as unknown);
+
+/** Issue 17, 26: each fork set and restored the global settings: three 'setup' events, and `stdio` left behind. */
+test.each([['ours', 0], ['stock', 3]])('%s: the program\'s settings stay its own; %i \'setup\' events for three forks', async (kind, setups) => {
+  const { stdout, stderr, code } = await run(primary, { args: ['settings', kind] });
+  expect([code, stderr]).toEqual([0, '']);
+  expect(lines(stdout)).toEqual([
+    { forks: 3, setups, same: true, keys: [] },
+    { setups: setups + 1, own: 7, exec: true, args: ['settings', kind], execArgv: [], stdio: null },
+  ]);
+});
+
+/** Issue 17, E4: a listener that threw inside a step of the fleet left that step undone. */
+test.each(['ours', 'stock'])('%s: every listener throws and commands something, and all commands end all the same', async (kind) => {
+  const { stdout, code } = await run(primary, { args: ['listeners', kind] });
+  expect(code).toBe(0);
+  expect(lines(stdout)).toEqual([
+    ['cluster fork', 'cluster message', 'reload', 'stopped', 'transition', 'worker disconnect', 'worker exit', 'worker listening', 'worker online'],
+    { outcome: 'done', left: 0, table: 0 },
+  ]);
+});
+
+/** Issue 17, 15: the reason was read from the worker's stderr, which went through the primary for that. */
+test.each(['ours', 'stock'])('%s: stderr is the worker\'s own, and \'giveup\' tells the error all the same', async (kind) => {
+  const { stdout, stderr, code } = await run(primary, { args: ['words', kind] });
+  expect(code).toBe(0);
+  expect(lines(stdout)).toEqual([
+    ['throws', 'Error: the database is gone'], ['rejects', 'Error: a promise nobody waits for'],
+    ['catches', 'Error: caught, and the end'], ['getter', 'an error that has no text'],
+  ]);
+  expect(stderr.match(/Error: the database is gone/g)).toHaveLength(2);
+});
+
+describe('stderr: \'pipe\'', () => {
+  test('lines of two workers are whole, the last one too', async () => {
+    const program = new Program(primary, { args: ['pipe'] });
+    await program.prints(/^"ready"$/m);
+    program.child.kill('SIGHUP');
+    await program.prints(/^"printed"\n(.*\n)*"printed"$/m);
+    program.child.kill('SIGUSR2');
+    const { stderr, code } = await program.ended;
+    expect(code).toBe(0);
+    const printed = stderr.split('\n').slice(0, -1);
+    expect(printed.filter((line) => line === 'the end, without a newline')).toHaveLength(2);
+    const records = printed.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line) as { line: number });
+    expect([printed.length, records.length]).toEqual([4_002, 4_000]);
+  });
+
+  /** Issue 17, 15: EPIPE and ENOSPC ended the primary; with `stderr: 'pipe'` the way is the same as it was then. */
+  test.each(['nobody reads it any more', 'the disk is full'])('%s: primary and workers go on', async (how) => {
+    const full = how === 'the disk is full' ? openSync('/dev/full', 'a') : null;
+    const child = spawn(process.execPath, [primary, 'pipe'], { stdio: ['ignore', 'pipe', full ?? 'pipe'] });
+    if (full !== null) closeSync(full);
+    const exited = once(child, 'exit');
+    child.stderr?.destroy();
+    let printed = '';
+    let asked = false;
+    for await (const text of child.stdout?.setEncoding('utf8') ?? []) {
+      printed += String(text);
+      if (!asked && printed.includes('"ready"')) asked = child.kill('SIGHUP');
+      if (printed.split('"printed"').length === 3) child.kill('SIGUSR2');
+    }
+    expect(await exited).toEqual([0, null]);
+  });
+});

@@ -1,0 +1,84 @@
+/** Lines of workers on their way to one destination: whole, with back-pressure, and no error that ends the process. */
+import { PassThrough, Writable } from 'node:stream';
+import { expect, test } from 'vitest';
+import { Lines, Output } from '../../internal/supervisor/lines';
+
+const turn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve); });
+
+/** A destination that takes what it is given when the test says so. */
+class Slow extends Writable {
+  text = '';
+  #taken: (() => void) | null = null;
+
+  constructor() {
+    super({ highWaterMark: 64 });
+  }
+
+  override _write(bytes: Buffer, _encoding: string, done: () => void): void {
+    this.text += String(bytes);
+    this.#taken = done;
+  }
+
+  take(): boolean {
+    const taken = this.#taken;
+    this.#taken = null;
+    taken?.();
+    return taken !== null;
+  }
+}
+
+test('two workers that print pieces of lines: each line is whole, the last one gets its newline', async () => {
+  const to = new Slow();
+  const output = new Output(to);
+  const workers = [new PassThrough(), new PassThrough()];
+  for (const worker of workers) new Lines(worker, output);
+  for (const piece of ['be', 'gin', 'ning\nnext', ' line\nre', 'st']) {
+    for (const worker of workers) worker.write(piece);
+    await turn();
+  }
+  for (const worker of workers) worker.end();
+  for (let idle = 0; idle < 5; idle = to.take() ? 0 : idle + 1) await turn();
+  expect(to.text.split('\n').sort()).toEqual(['', 'beginning', 'beginning', 'next line', 'next line', 'rest', 'rest']);
+  expect(to.listenerCount('error')).toBe(0);
+});
+
+/** Issue 17, 15: what nobody read was queued in the primary: +223 MiB. */
+test('a destination that stands still: what is held here is bounded, the rest stays with the worker', async () => {
+  const to = new Slow();
+  const worker = new PassThrough();
+  new Lines(worker, new Output(to));
+  const line = `${'x'.repeat(99)}\n`;
+  for (let count = 0; count < 10_000; count++) worker.write(line);
+  for (let turns = 0; turns < 20; turns++) await turn();
+  expect(worker.isPaused()).toBe(true);
+  expect(to.writableLength).toBeLessThan(200_000);
+  for (let idle = 0; idle < 5; idle = to.take() ? 0 : idle + 1) await turn();
+  expect(to.text.length).toBe(10_000 * line.length);
+  expect(worker.isPaused()).toBe(false);
+});
+
+test('a line without an end goes on in pieces of a bounded size', async () => {
+  const to = new Writable({ write: (bytes: Buffer, _encoding, done) => { written += bytes.length; done(); } });
+  let written = 0;
+  const worker = new PassThrough();
+  new Lines(worker, new Output(to));
+  for (let count = 0; count < 80; count++) {
+    worker.write(Buffer.alloc(65_536, 'x'));
+    await turn();
+  }
+  expect(80 * 65_536 - written).toBeLessThanOrEqual(2 ** 20);
+});
+
+test.each([['it goes on', false], ['it is destroyed', true]])('a destination with errors, %s: they end nothing, and the worker is read on', async (_name, destroyed) => {
+  let tries = 0;
+  const to = new Writable({ write: (_bytes, _encoding, done) => { tries++; done(new Error('EPIPE')); } });
+  // As process.stderr, which no error destroys.
+  if (!destroyed) to._destroy = function (error, done) { done(error); (this as unknown as { _undestroy(): void })._undestroy(); };
+  const worker = new PassThrough();
+  new Lines(worker, new Output(to));
+  for (let count = 0; count < 50; count++) {
+    worker.write(`${'x'.repeat(10_000)}\n`);
+    for (let turns = 0; turns < 4; turns++) await turn();
+  }
+  expect([tries > (destroyed ? 0 : 20), worker.isPaused(), worker.readableLength, to.listenerCount('error')]).toEqual([true, false, 0, 0]);
+});
