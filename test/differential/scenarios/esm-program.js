@@ -1,5 +1,5 @@
 // Covers: C-5
-// A program in ESM: default and named imports in both roles.
+// A program in ESM: default and named imports in both roles. A stock worker exports no `fork` and no `workers`.
 'use strict';
 const fs = require('node:fs');
 const cluster = require('node:cluster');
@@ -7,10 +7,10 @@ const path = require('node:path');
 const { see, watchCluster, watchWorker, gone } = require('../observe');
 
 fs.writeFileSync('program.mjs', `
-  import cluster, { isPrimary, isWorker, worker, fork, workers } from 'node:cluster';
+  import cluster, { isPrimary, isWorker, worker } from 'node:cluster';
   import observe from ${JSON.stringify(path.join(__dirname, '../observe.js'))};
   import { createServer } from 'node:net';
-  observe.see('self', 'imports', isPrimary, isWorker, worker === cluster.worker, worker?.id, typeof fork, typeof workers);
+  observe.see('self', 'imports', isPrimary, isWorker, worker === cluster.worker, worker?.id, typeof cluster.fork);
   createServer((socket) => socket.end('from ESM')).listen(0, async function () {
     observe.see('client', 'got', await observe.ask(this.address().port));
     cluster.worker.disconnect();

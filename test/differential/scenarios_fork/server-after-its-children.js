@@ -19,6 +19,7 @@ if (process.argv[2] === 'child') {
     await end;
     await client;
     await turns();
+    see('main', 'asks');
     server.getConnections((error, count) => see('main', 'getConnections', error, count));
     server.close((error) => see('main', 'close', error));
     await turns();
