@@ -93,6 +93,11 @@ export class Drain {
     return this.#leave;
   }
 
+  /** How many servers listen, or have connections. */
+  get servers(): number {
+    return this.#servers.size;
+  }
+
   /** Does any of the servers listen? */
   get isListening(): boolean {
     return [...this.#servers.keys()].some((server) => server.listening);

@@ -10,6 +10,7 @@ import { describe, expect, test } from 'vitest';
 import type { graceful as Graceful } from '../../lib/graceful';
 import { compiled, fixture, thrownBy } from '../support/children';
 import { Program } from '../support/program';
+import { withApp } from './app';
 
 type Kind = 'http' | 'https' | 'http2' | 'net';
 
@@ -32,6 +33,8 @@ function ask(kind: 'http' | 'https', port: number, path: string, agent: Agent): 
   const options = { host: '127.0.0.1', port, path, agent };
   return kind === 'http' ? httpRequest(options).end() : httpsRequest({ ...options, ...secure }).end();
 }
+
+const agentKept = (): Agent => new Agent({ keepAlive: true });
 
 const responseOf = async (sent: ClientRequest): Promise<IncomingMessage> => (await once(sent, 'response') as [IncomingMessage])[0];
 
@@ -99,7 +102,69 @@ test('http: at the deadline who is left is cut off, and the exit code says so', 
     const cut = text(slow).then(() => 'whole', (error: NodeJS.ErrnoException) => error.code);
     program.child.kill('SIGTERM');
     expect(await cut).toBe('ECONNRESET');
-    expect((await program.ended).code).toBe(1);
+    const { code, stdout } = await program.ended;
+    expect([code, stdout.replace(/port \d+/, 'port')]).toEqual([1, 'port\nleaves\ndrained, 1 cut, 1\n']);
+    agent.destroy();
+  });
+});
+
+test.each([['hangs', ''], ['throws', 'fatal hook\n'], ['rejects', 'fatal hook\n']])('a clean-up that %s: the exit is not held up, and the code says so', async (hook, says) => {
+  await withServer('http', { hook, cleanUpMs: hook === 'hangs' ? 100 : 5_000 }, async (_port, program) => {
+    program.child.kill('SIGTERM');
+    const { code, stdout } = await program.ended;
+    expect([code, stdout.replace(/port \d+/, 'port')]).toEqual([1, `port\nleaves\ndrained\n${says}`]);
+  });
+});
+
+test('two calls have one end: it waits for the servers of both, and runs the hooks of both', async () => {
+  await withServer('http', { twice: true }, async (_port, program) => {
+    const other = Number((await program.prints(/^other (\d+)$/m))[1]);
+    const agent = new Agent();
+    const slow = await responseOf(ask('http', other, '/slow', agent));
+    program.child.kill('SIGTERM');
+    await program.prints(/^leaves$/m);
+    program.child.kill('SIGUSR2');
+    expect(await text(slow)).toBe('half whole');
+    const { code, stdout } = await program.ended;
+    expect([code, stdout.replace(/\d+/g, 'n')]).toEqual([0, 'other n\nport n\nleaves\ndrained\nthe other, too\n']);
+    agent.destroy();
+  });
+});
+
+test('drainDelayMs: it accepts for a while, a health check says that it leaves; then it refuses and ends', async () => {
+  await withServer('http', { drainDelayMs: 600 }, async (port, program) => {
+    const agent = new Agent();
+    const health = async (): Promise<[string, string | undefined]> => {
+      const response = await responseOf(ask('http', port, '/health', agent));
+      return [await text(response), response.headers.connection];
+    };
+    expect(await health()).toEqual(['fine', 'close']); // An agent without keepAlive asks for it.
+    const kept = agentKept();
+    expect((await responseOf(ask('http', port, '/', kept).on('error', () => undefined))).headers.connection).toBe('keep-alive');
+    program.child.kill('SIGTERM');
+    while ((await health())[0] === 'fine');
+    const last = await responseOf(ask('http', port, '/', kept));
+    expect([await text(last), last.headers.connection]).toEqual(['quick', 'close']);
+    await program.prints(/^leaves$/m);
+    const [error] = await once(ask('http', port, '/', agent), 'error') as [NodeJS.ErrnoException];
+    expect(error.code).toMatch(/ECONNREFUSED|ECONNRESET/);
+    expect((await program.ended).code).toBe(0);
+    agent.destroy();
+    kept.destroy();
+  });
+});
+
+test('under a supervisor: timeoutMs and the clean-up hold for a stop and a reload', async () => {
+  await withApp({ workers: 1, env: { APP_TIMEOUT: '400' } }, 'graceful', async (app) => {
+    await app.supervisor.started;
+    const agent = new Agent();
+    for (const command of ['reload', 'stop'] as const) {
+      (await responseOf(ask('http', app.port, '/stream?lines=100000', agent))).on('error', () => undefined).resume();
+      const { workers } = await app.supervisor[command]();
+      expect(workers.at(-1)).toMatchObject({ became: 'left', code: 1, signal: null });
+      expect(app.life(workers.at(-1)?.worker ?? 0)).not.toContain('terminating');
+    }
+    expect(app.messages).toEqual([{ cut: 1 }, { cut: 1 }]);
     agent.destroy();
   });
 });

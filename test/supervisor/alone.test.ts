@@ -1,0 +1,47 @@
+/** Guards that SIGTERM ends a supervised worker whose primary does not answer: here it never does, since there is no supervisor. */
+import cluster from 'node:cluster';
+import { request, type IncomingMessage } from 'node:http';
+import { afterEach, expect, test } from 'vitest';
+import { SETUP, type Setup } from '../../internal/supervisor/wire';
+import { event, fixture } from '../support/children';
+import { dist } from '../support/program';
+
+afterEach(() => { for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGKILL'); });
+
+async function start(kind: 'plain' | 'graceful', setup: Partial<Setup> = {}) {
+  cluster.setupPrimary({ exec: fixture('alone.js'), args: [kind], execArgv: ['--require', dist('internal/supervisor/agent.js')], silent: true });
+  const worker = cluster.fork({ [SETUP]: JSON.stringify({ trial: false, graceMs: 50, leaveMs: 2_000, patienceMs: 100, ...setup }) });
+  const messages: unknown[] = [];
+  const [{ port }] = await event<[{ port: number }]>(worker, 'message');
+  worker.on('message', (message) => messages.push(message));
+  const exited = event<[number | null, string | null]>(worker, 'exit');
+  return { worker, port, exited, messages };
+}
+
+/** Begins a request whose answer never ends. */
+async function stream(port: number): Promise<void> {
+  const sent = request({ port, host: '127.0.0.1', path: '/stream', agent: false }).on('error', () => undefined).end();
+  const [response] = await event<[IncomingMessage]>(sent, 'response');
+  response.on('error', () => undefined).resume();
+}
+
+test('an idle worker dies of it', async () => {
+  const { worker, exited } = await start('plain');
+  worker.process.kill('SIGTERM');
+  expect(await exited).toEqual([null, 'SIGTERM']);
+});
+
+test('one with a request in progress dies of it at its deadline', async () => {
+  const { worker, port, exited } = await start('plain', { leaveMs: 300 });
+  await stream(port);
+  worker.process.kill('SIGTERM');
+  expect(await exited).toEqual([null, 'SIGTERM']);
+});
+
+test('one with graceful cuts it off at its own deadline, and cleans up', async () => {
+  const { worker, port, exited, messages } = await start('graceful');
+  await stream(port);
+  worker.process.kill('SIGTERM');
+  expect(await exited).toEqual([1, null]);
+  expect(messages).toEqual([{ cut: 1 }]);
+});
