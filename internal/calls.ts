@@ -13,6 +13,7 @@
  *          of a peer leaves its entries behind
  */
 import { channelOf } from './channel/process_face';
+import { channelClosed, separately } from './errors';
 import type { NativeHandle } from './native';
 import { CLUSTER } from './messages';
 import { messagesAreTraced, traceMessage } from './trace';
@@ -74,12 +75,41 @@ export class Calls<Answer> {
     };
   }
 
+  /**
+   * Sends a message now, over a channel of ours. True: the kernel has it. Otherwise `written` is called, later, when it
+   * has, or why it never will.
+   */
+  notifyFirmly(body: object, written: (error: Error | null) => void): boolean {
+    const channel = channelOf(this.#target);
+    if (channel === undefined || !this.#target.connected) return unwritable(written);
+    const message = { cmd: CLUSTER, ...body, seq: this.#seq++ };
+    traceMessage('sent', this.#self, this.#peer, message);
+    return channel.sendFirmly(message, written);
+  }
+
+  /** The same for a message that is sent often, each time with another number as its last field. It has no seq: nothing answers it. */
+  prepareFirm(body: object, field: string): (value: number, written: (error: Error | null) => void) => boolean {
+    const common = { cmd: CLUSTER, ...body };
+    const send = channelOf(this.#target)?.prepareFirm(common, field);
+    return (value, written) => {
+      if (send === undefined || !this.#target.connected) return unwritable(written);
+      if (messagesAreTraced()) traceMessage('sent', this.#self, this.#peer, { ...common, [field]: value });
+      return send(value, written);
+    };
+  }
+
   /** Sends a message whose reply goes to `settle`. False, and no call, if there is no channel. */
   call(body: object, settle: Settle<Answer>): boolean {
     // The number is known beforehand, so that a reply can never overtake its entry.
-    this.#pending.set(this.#seq, settle);
-    const seq = this.notify(body);
-    if (seq === -1) this.#pending.delete(this.#seq);
+    const expected = this.#seq;
+    this.#pending.set(expected, settle);
+    let seq = -1;
+    try {
+      seq = this.notify(body);
+    } finally {
+      // Also where it threw: what the app put into the body may not be sendable.
+      if (seq === -1) this.#pending.delete(expected);
+    }
     return seq !== -1;
   }
 
@@ -96,8 +126,13 @@ export class Calls<Answer> {
   lose(): void {
     const lost = [...this.#pending.values()];
     this.#pending.clear();
-    for (const settle of lost) settle(null, undefined);
+    for (const settle of lost) separately(() => settle(null, undefined));
   }
+}
+
+function unwritable(written: (error: Error) => void): false {
+  process.nextTick(written, channelClosed());
+  return false;
 }
 
 /** One object for all sends: the options are only read. */

@@ -53,12 +53,25 @@ export const messageTooLong = (longest: number): Error =>
   nodeError(RangeError, 'ERR_IPC_MESSAGE_TOO_LONG', `A message of more than ${longest} bytes was received`);
 /** An fd came with bytes that do not say what it is for. */
 export const strayHandle = (): Error => nodeError(Error, 'ERR_IPC_STRAY_HANDLE', 'A handle was received that no message speaks of');
+/** A worker answers what it was not asked. */
+export const senselessAnswer = (): Error => nodeError(Error, 'ERR_IPC_SENSELESS_ANSWER', 'A worker answered for connections that it had not been handed');
 /** More than `limits.unreadBytes` are on their way to the other end, which does not read them. */
 export const notRead = (limit: number): Error =>
   nodeError(Error, 'ERR_IPC_NOT_READ', `More than ${limit} bytes have not been read by the other end`);
 /** A handle that has no fd to send, or that is none. */
 export const invalidHandleType = (): Error =>
   nodeError(TypeError, 'ERR_INVALID_HANDLE_TYPE', 'This handle type cannot be sent');
+
+/** Runs what may call into the app, in a loop that has to go on: what it throws is thrown in a tick of its own, where it is uncaught. */
+export function separately(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    process.nextTick(() => {
+      throw error;
+    });
+  }
+}
 
 /**
  * Errors that the other end of a channel caused: it went away or sent bytes that are no message. A

@@ -286,6 +286,17 @@ export function countElsewhere(server: Server, count: RemoteCount): void {
   });
 }
 
+/** Counts a connection that a server was promised (1), or not any more (-1): a server that counts one has not closed. */
+export function countPromised(server: object, change: 1 | -1): void {
+  const counted = server as any;
+  if (typeof counted._connections === 'number') counted._connections += change;
+}
+
+/** Lets a server emit 'close' that has closed and waited for a promise only. */
+export function closeIfDrained(server: object): void {
+  (server as any)._emitCloseIfDrained?.();
+}
+
 /**
  * Takes a socket out of the hands of whoever reads it here, so that another process can: no timer,
  * no HTTP parser, no handle, no longer counted by its server. The handle is transferred to the caller.

@@ -177,8 +177,27 @@ export class Channel {
    * `written` is called). Dialect pipelined only.
    */
   prepare(body: object): (seq: number, native: NativeHandle, told: Told) => void {
-    const frame = this.#codec.numbered(body, 'handle');
+    const frame = this.#codec.numbered(body, 'seq', 'handle');
     return (seq, native, told) => void this.#writeHandle(frame(seq), native, told);
+  }
+
+  /**
+   * Sends one of the runtime's own messages now. True: the kernel has it. Otherwise `written` is called when it has, or
+   * never will, and nobody else is told.
+   */
+  sendFirmly(message: object, written: SendCallback): boolean {
+    return this.#outbox.writeFirmly(this.#codec.encode(message, 'plain'), { callback: written });
+  }
+
+  /** The same for a message that is sent many times, each with another number as its last field. */
+  prepareFirm(body: object, field: string): (value: number, written: SendCallback) => boolean {
+    const frame = this.#codec.numbered(body, field, 'plain');
+    return (value, written) => this.#outbox.writeFirmly(frame(value), { callback: written });
+  }
+
+  /** The other end broke the protocol above the channel: ends as for bytes that are no message. */
+  cutOff(error: Error): void {
+    if (this.#state !== 'closed') this.#sink.malformed(causedByPeer(error));
   }
 
   #writeHandle(frame: string | Buffer, native: NativeHandle, told: Told): boolean {

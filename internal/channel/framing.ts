@@ -48,8 +48,8 @@ export interface Decoder {
 export interface Codec {
   /** One frame. Throws what JSON or the structured clone throws on a message it cannot express. */
   encode(message: unknown, tag: Tag): string | Buffer;
-  /** Frames that differ only in their `seq`, which is their last field; what they share is encoded once. */
-  numbered(body: object, tag: Tag): (seq: number) => string | Buffer;
+  /** Frames that differ only in one number, their last field; what they share is encoded once. */
+  numbered(body: object, field: string, tag: Tag): (value: number) => string | Buffer;
   /** Several frames as one. */
   join(frames: readonly (string | Buffer)[]): string | Buffer;
   /** `longest`: how many bytes a frame may have; as many as it likes by default. */
@@ -78,9 +78,9 @@ const json: Codec = {
     if (tag === 'plain') return line;
     return (tag === 'handle' ? 'H' : 'E') + line;
   },
-  numbered(body, tag) {
-    const [head, end] = (this.encode({ ...body, seq: 0 }, tag) as string).split(/0(?=\}\n$)/) as [string, string];
-    return (seq) => head + seq + end;
+  numbered(body, field, tag) {
+    const [head, end] = (this.encode({ ...body, [field]: 0 }, tag) as string).split(/0(?=\}\n$)/) as [string, string];
+    return (value) => head + value + end;
   },
   join: (frames) => (frames as string[]).join(''),
   decoder: (longest = Number.POSITIVE_INFINITY) => new JsonDecoder(longest),

@@ -72,7 +72,7 @@ export const advanced: Codec = {
     frame.writeUInt32BE(frame.length - LENGTH_BYTES, 0);
     return frame;
   },
-  numbered: (body, tag) => (seq) => advanced.encode({ ...body, seq }, tag),
+  numbered: (body, field, tag) => (value) => advanced.encode({ ...body, [field]: value }, tag),
   join: (frames) => Buffer.concat(frames as Buffer[]),
   decoder: (longest = Number.POSITIVE_INFINITY) => new AdvancedDecoder(longest),
 };

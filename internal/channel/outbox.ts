@@ -46,6 +46,8 @@ export interface OutboxSink {
   drained(): void;
 }
 
+/** In place of a write's status, where there was no write. */
+const CLOSED = 2;
 /** Above this many unwritten bytes `send` returns false. */
 const HIGH_WATER = 65536 * 2;
 /** So many frames of a turn are written at once, before the rest of the turn is joined. */
@@ -127,6 +129,16 @@ export class Outbox {
     this.flush();
     this.#put(frame, native, told);
     return this.#hasRoom();
+  }
+
+  /** Writes now, and says whether the kernel has it; `callback` is called only if it has not, when it has or never will. */
+  writeFirmly(frame: string | Buffer, told: Told): boolean {
+    this.flush();
+    const status = this.#closed ? CLOSED : writePipe(this.#pipe, frame, null, this.#done, told);
+    if (status === PENDING) this.#sink.pending(1);
+    else if (status === CLOSED) this.fail(channelClosed(), told);
+    else if (status !== WRITTEN) this.fail(causedByPeer(systemError(status, 'write')), told);
+    return status === WRITTEN;
   }
 
   /** Nothing is written from now on; what is on its way may still arrive. */

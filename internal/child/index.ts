@@ -20,29 +20,27 @@
  */
 import type { EventEmitter } from 'node:events';
 import path from 'node:path';
-import { Calls } from '../calls';
+import { Calls, type Settle } from '../calls';
 import { channelOf } from '../channel/process_face';
-import { channelClosed } from '../errors';
+import { separately } from '../errors';
 import {
   isServerReply, readPrimaryMessage,
-  type Accepted, type NewConnection, type PrimaryMessage, type Query, type QueryServer, type ServerReply,
+  type Accepted, type PrimaryMessage, type Query, type QueryServer, type ServerReply,
 } from '../messages';
-import { nodeMajor, ownerOf, type ListeningHandle, type NativeHandle } from '../native';
+import { ownerOf, type ListeningHandle, type NativeHandle } from '../native';
 import { traceHandle, traceMessage, traceState } from '../trace';
 import { workerClass, type Worker } from '../worker';
+import { Deliveries, Taker, type Limited } from './deliveries';
 import { FauxHandle } from './faux_handle';
 import { OpenCounts } from './open_counts';
 import { Places, type Place } from './places';
 
 /** What `net` and `dgram` pass: a server or a socket. */
-interface Asker extends EventEmitter {
+interface Asker extends EventEmitter, Limited {
   /** Servers have it, sockets have not. */
   listen?: unknown;
   close?(closed?: () => void): void;
   address?(): { port?: number } | string | null;
-  maxConnections?: number;
-  dropMaxConnection?: boolean;
-  _connections?: number;
   /** tls: what the servers of all workers must share. */
   _getServerData?(): unknown;
   _setServerData?(data: unknown): void;
@@ -113,20 +111,20 @@ class Child {
   readonly #pipelined: boolean;
   readonly #announced: boolean;
   readonly #held = new Set<Held>();
-  /** The round-robin servers among them, by the key that `newconn` names. */
-  readonly #listening = new Map<string, { readonly owner: Asker; readonly faux: FauxHandle }>();
   readonly #places = new Places();
   readonly #counts = new OpenCounts((open) => void this.#calls.notify({ act: 'accepted', upTo: this.#upTo, open } satisfies Accepted));
-  /** The seq of the last connection that was acknowledged. */
+  /** The seq of the last connection that was answered. */
   #upTo = 0;
-  /** Connections of this turn, in the order of their seq, not yet acknowledged. */
-  #arrived: { readonly message: NewConnection; readonly handle: NativeHandle | undefined }[] = [];
+  readonly #deliveries = new Deliveries((...answer) => this.#answer(...answer));
+  /** Acknowledges one connection: encoded once. */
+  readonly #accept: (upTo: number, written: (error: Error | null) => void) => boolean;
 
   constructor(id: number, announced: boolean) {
     this.#name = `W${id}`;
     this.#announced = announced;
     this.#pipelined = channelOf(process)?.dialect === 'pipelined';
     this.#calls = new Calls(process, this.#name, 'P', announced ? 1 : 0);
+    this.#accept = this.#calls.prepareFirm({ act: 'accepted' } satisfies Partial<Accepted>, 'upTo');
     this.worker = new this.Worker({ id, process: process as never, state: 'online' });
   }
 
@@ -142,13 +140,14 @@ class Child {
   getServer(asker: Asker, asked: Asked, answer: Answer): void {
     let { address } = asked;
     if (typeof asked.port === 'number' && asked.port < 0 && typeof address === 'string') address = path.resolve(address);
-    const place = this.#places.take([address, asked.port, asked.addressType, asked.fd].join(':'));
+    // Before anything is taken: it is the app's own where a server overrides it, and may throw.
     const data = typeof asker._getServerData === 'function' ? asker._getServerData() : null;
+    const place = this.#places.take([address, asked.port, asked.addressType, asked.fd].join(':'));
     const query: Query = { index: place.index, data, ...asked, address };
 
-    this.#calls.call({ act: 'queryServer', ...query } satisfies Omit<QueryServer, 'seq'>, (reply, handle) => {
+    this.#ask(query, place, (reply, handle) => {
       if (reply === null || !isServerReply(reply)) return place.release();
-      if (typeof asker._setServerData === 'function') asker._setServerData(reply.data);
+      if (typeof asker._setServerData === 'function') this.#share(asker, reply, handle, place);
       if (handle !== undefined) this.#adoptShared(reply, handle, asker, place, answer);
       else if (reply.errno) this.#bindFailed(reply.errno, place, answer);
       else this.#listenFaux(reply, asker, place, answer);
@@ -163,6 +162,31 @@ class Child {
     });
   }
 
+  #ask(query: Query, place: Place, answered: Settle<PrimaryMessage>): void {
+    let sent = false;
+    try {
+      this.#calls.call({ act: 'queryServer', ...query } satisfies Omit<QueryServer, 'seq'>, answered);
+      sent = true;
+    } finally {
+      if (!sent) place.release(); // `data` cannot be sent.
+    }
+  }
+
+  /** Gives the server what the first of its kind said. If it throws, nobody here will listen: the primary is told. */
+  #share(asker: Asker, reply: ServerReply, handle: NativeHandle | undefined, place: Place): void {
+    let taken = false;
+    try {
+      asker._setServerData?.(reply.data);
+      taken = true;
+    } finally {
+      if (!taken) {
+        handle?.close();
+        place.release();
+        if (!reply.errno) this.#calls.notify({ act: 'close', key: reply.key });
+      }
+    }
+  }
+
   #bindFailed(errno: number, place: Place, answer: Answer): void {
     place.release();
     answer(errno, noHandle);
@@ -172,14 +196,12 @@ class Child {
   #listenFaux(reply: ServerReply, owner: Asker, place: Place, answer: Answer): void {
     const { key } = reply;
     const faux = new FauxHandle(reply.sockname, () => {
-      if (this.#listening.get(key)?.faux === faux) {
-        this.#listening.delete(key);
-        this.#counts.unwatch(key);
-      }
+      if (this.#deliveries.close(key, taker)) this.#counts.unwatch(key);
       this.#release(held, place);
     });
+    const taker = new Taker(owner, faux);
     const held: Held = { key, handle: faux };
-    this.#listening.set(key, { owner, faux });
+    this.#deliveries.listen(key, taker);
     if (reply.counts) this.#counts.watch(key, owner);
     this.#held.add(held);
     answer(0, faux);
@@ -223,73 +245,23 @@ class Child {
       return;
     }
     switch (message.act) {
-      case 'newconn': return this.#connectionArrived(message, handle);
+      case 'newconn': return this.#deliveries.arrived(message.key, message.seq, handle);
       case 'disconnect': return this.#leave(this.worker, false);
       default: return message satisfies never;
     }
   }
 
-  /**
-   * A connection for one of our servers. All that arrive in one turn of the event loop are
-   * acknowledged together at its end, and only then delivered.
-   */
-  #connectionArrived(message: NewConnection, handle: NativeHandle | undefined): void {
+  /** Tells the primary what became of a hand-off; see `Answer` in deliveries.ts. */
+  #answer(key: string, seq: number, accepted: boolean, written: (error: Error | null) => void): boolean {
     if (!this.#pipelined) {
-      if (handle === undefined) return;
-      const taker = this.#takerFor(message.key, 0);
-      this.#calls.notify({ ack: message.seq, accepted: taker !== null });
-      this.#handTo(taker, message.key, handle);
-      return;
+      this.#calls.notify({ ack: seq, accepted });
+      return true;
     }
-    if (this.#arrived.push({ message, handle }) === 1) setImmediate(() => this.#deliver());
-  }
-
-  /**
-   * Acknowledges what has arrived, and delivers it when the acknowledgement is on its way: if that
-   * cannot be sent, the primary gives these connections to others, and nobody here may touch them.
-   */
-  #deliver(delivered?: () => void): void {
-    const arrived = this.#arrived;
-    const last = arrived[arrived.length - 1];
-    if (last === undefined) return delivered?.();
-    this.#arrived = [];
-    const rejected: number[] = [];
-    const granted = new Map<string, number>();
-    const takers = arrived.map(({ message: { key, seq }, handle }) => {
-      const before = granted.get(key) ?? 0;
-      // Without its fd, which a process at its limit does not get, the primary has to try another.
-      const taker = handle === undefined ? null : this.#takerFor(key, before);
-      if (taker === null) rejected.push(seq);
-      else granted.set(key, before + 1);
-      return taker;
-    });
-    const handOver = (error: Error | null): void => {
-      for (const [at, { message, handle }] of arrived.entries()) this.#handTo(error ? null : takers[at] ?? null, message.key, handle);
-      delivered?.();
-    };
-    this.#upTo = last.message.seq;
-    const open = this.#counts.say(granted);
-    const accepted: Accepted = {
-      act: 'accepted', upTo: this.#upTo, ...(rejected.length > 0 ? { rejected } : {}), ...(open === undefined ? {} : { open }),
-    };
-    const seq = this.#calls.notify(accepted, null, handOver);
-    if (seq === -1) handOver(channelClosed());
-  }
-
-  /** The server that takes a connection for `key`, when `granted` others of this turn are promised to it already. */
-  #takerFor(key: string, granted: number): FauxHandle | null {
-    const server = this.#listening.get(key);
-    if (server === undefined) return null;
-    const { maxConnections, dropMaxConnection, _connections = 0 } = server.owner;
-    const limited = nodeMajor < 22 ? Boolean(maxConnections) : maxConnections != null && !dropMaxConnection;
-    return limited && _connections + granted >= (maxConnections as number) ? null : server.faux;
-  }
-
-  #handTo(taker: FauxHandle | null, key: string, handle: NativeHandle | undefined): void {
-    if (handle === undefined) return;
-    traceHandle(taker === null ? 'closed' : 'delivered', key, handle);
-    if (taker === null) handle.close();
-    else taker.connection(handle);
+    this.#upTo = seq;
+    const open = this.#counts.say(accepted ? key : null);
+    if (accepted && open === undefined) return this.#accept(seq, written);
+    const answer: Accepted = { act: 'accepted', ...(accepted ? {} : { rejected: [seq] }), ...(open === undefined ? {} : { open }), upTo: seq };
+    return this.#calls.notifyFirmly(answer, written);
   }
 
   // ── leaving ────────────────────────────────────────────────────────────────────────────────────
@@ -301,8 +273,7 @@ class Child {
       this.#setState('disconnecting');
     }
     worker.exitedAfterDisconnect = true;
-    // What was handed over before is served.
-    this.#deliver(() => this.#closeServers(initiated));
+    this.#closeServers(initiated);
   }
 
   #closeServers(initiated: boolean): void {
@@ -316,8 +287,20 @@ class Child {
       open++;
       // Its owner waits for its connections. A handle without one never became a server's.
       const owner = ownerOf(handle);
-      if (typeof owner?.close === 'function') owner.close(closed);
-      else handle.close(closed);
+      let told = false;
+      const once = (): void => {
+        if (!told) closed();
+        told = true;
+      };
+      separately(() => {
+        try {
+          if (typeof owner?.close === 'function') owner.close(once);
+          else handle.close(once);
+        } catch (error) {
+          once(); // A `close` of the app's own: the others are closed all the same, and the worker leaves.
+          throw error;
+        }
+      });
     }
     closed();
   }
@@ -337,10 +320,20 @@ class Child {
   }
 
   #disconnected(): void {
+    this.#deliveries.lose();
     this.#calls.lose();
-    this.worker.emit('disconnect');
-    // Without its primary a worker has nothing to do, unless it is on its way out anyway.
-    if (!this.worker.exitedAfterDisconnect) process.exit(0);
+    let told = false;
+    try {
+      this.worker.emit('disconnect');
+      told = true;
+    } finally {
+      // Without its primary a worker has nothing to do, unless it is on its way out anyway. Where a listener
+      // threw, that is first of all uncaught.
+      if (!this.worker.exitedAfterDisconnect) {
+        if (told) process.exit(0);
+        else process.nextTick(() => process.exit(0));
+      }
+    }
   }
 
   #setState(state: string): void {

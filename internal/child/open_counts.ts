@@ -37,8 +37,8 @@ export class OpenCounts {
     if (this.#servers.size === 0) this.#stop();
   }
 
-  /** The counts when what was `granted` has been delivered as well; they count as said. Undefined if no server is watched. */
-  say(granted: ReadonlyMap<string, number>): Counts | undefined {
+  /** The counts when one that was `granted` has been delivered as well; they count as said. Undefined if no server is watched. */
+  say(granted: string | null): Counts | undefined {
     if (this.#servers.size === 0) return undefined;
     this.#timer ??= setInterval(() => this.#look(), INTERVAL).unref();
     return this.#told = this.#count(granted);
@@ -52,9 +52,9 @@ export class OpenCounts {
     if (Object.keys(counts).some((key) => counts[key] !== told[key])) this.#tell(counts);
   }
 
-  #count(granted?: ReadonlyMap<string, number>): Counts {
+  #count(granted: string | null = null): Counts {
     const counts: Record<string, number> = {};
-    for (const [key, { _connections = 0 }] of this.#servers) counts[key] = _connections + (granted?.get(key) ?? 0);
+    for (const [key, { _connections = 0 }] of this.#servers) counts[key] = _connections + (key === granted ? 1 : 0);
     return counts;
   }
 

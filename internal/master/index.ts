@@ -175,11 +175,14 @@ class Primary {
     if (isClusterMessage(value)) release(handle); // No cluster message of a worker has one.
     if (message === null) return;
     traceMessage('received', peer.name, 'P', message);
-    if ('ack' in message) return peer.acknowledge(message.ack, message.accepted ? [] : [message.ack]);
     this.#act(peer, message);
   }
 
-  #act(peer: Peer, message: Exclude<WorkerMessage, { ack: number }>): void {
+  #act(peer: Peer, message: WorkerMessage): void {
+    if ('ack' in message || message.act === 'accepted') {
+      peer.answer(message, (open) => this.#addresses.report(peer, open));
+      return;
+    }
     const { worker } = peer;
     switch (message.act) {
       case 'online':
@@ -197,10 +200,8 @@ class Primary {
         this.#cluster.emit('listening', worker, info);
         return;
       }
-      case 'accepted':
-        if (message.open !== undefined) this.#addresses.report(peer, message.open);
-        return peer.acknowledge(message.upTo, message.rejected ?? []);
       case 'close':
+        peer.closed(message.key);
         return this.#addresses.leave(peer, message.key);
       case 'exitedAfterDisconnect':
         worker.exitedAfterDisconnect = true;

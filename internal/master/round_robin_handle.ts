@@ -102,6 +102,8 @@ export class RoundRobinHandle implements ServerHandle, Source {
   /** Is it an fd that was open before anybody asked? */
   readonly #inherited: boolean;
   #state: ListenState = { is: 'binding', waiting: [] };
+  /** Is `#distribute` at work? */
+  #distributing = false;
   /** How often in a row nobody took a connection, and who did not. */
   #refusals = 0;
   readonly #refusers = new Set<Seat<Peer>>();
@@ -150,7 +152,9 @@ export class RoundRobinHandle implements ServerHandle, Source {
 
   #seat({ peer, reply }: Waiting, sockname: SocketName | null): void {
     const ours = peer.dialect === 'pipelined';
-    reply(null, { ...(sockname === null ? {} : { sockname }), ...(ours && this.#rotation.counts ? { counts: true } : {}) }, null);
+    const counts = ours && this.#rotation.counts;
+    if (counts) peer.count(this.#key);
+    reply(null, { ...(sockname === null ? {} : { sockname }), ...(counts ? { counts } : {}) }, null);
     if (this.#rotation.size === 0 && this.#state.is === 'listening') {
       // It may have been kept for this worker.
       this.#state.acceptor.limit(this.#limits.queuedConnections);
@@ -171,6 +175,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
       return true;
     }
     const seated = this.#rotation.remove(peer);
+    if (seated) peer.forget(this.#key);
     if (seated && this.#rotation.size === 0) {
       if (keep === null) this.close();
       else this.#keep(keep.limit);
@@ -230,10 +235,27 @@ export class RoundRobinHandle implements ServerHandle, Source {
 
   /** Hands queued connections to workers, as long as there are both. */
   #distribute(): void {
+    // Called by what a scheduling function does (it disconnects a worker, say): whoever runs this goes on.
+    if (this.#distributing) return;
+    this.#distributing = true;
+    try {
+      this.#handOffQueued();
+    } finally {
+      this.#distributing = false;
+    }
+    if (this.#state.is === 'listening') this.#state.acceptor.queued(this.#queue.length);
+  }
+
+  #handOffQueued(): void {
     while (this.#queue.length > 0 && this.#rest === undefined) {
       const connection = this.#queue.first as NativeHandle;
       const seat = this.#rotation.next(connection);
       if (seat === null) break;
+      if (this.#queue.first !== connection) {
+        // The scheduling function has closed this address, and all that waited here.
+        this.#rotation.settled(seat, false);
+        continue;
+      }
       this.#queue.shift();
       if (seat.worker.handOff(this.#key, connection, seat, this)) {
         traceHandle('handed off', this.#key, connection);
@@ -243,7 +265,6 @@ export class RoundRobinHandle implements ServerHandle, Source {
         seat.retired = true;
       }
     }
-    if (this.#state.is === 'listening') this.#state.acceptor.queued(this.#queue.length);
   }
 
   /** The worker has said how many connections it has open here. */

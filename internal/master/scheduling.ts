@@ -41,6 +41,7 @@
  *          rules but the first are ours (D30).
  */
 import { availableParallelism } from 'node:os';
+import { separately } from '../errors';
 import { peerName, type NativeHandle } from '../native';
 
 /** How many connections may be in flight to a worker of ours that answers. A stock worker gets one at a time. */
@@ -305,26 +306,38 @@ function scatter(bits: number): number {
   return (value ^ (value >>> 16)) >>> 0;
 }
 
-/** The program's function as a rule. What it does wrong is told once, and costs no connection. */
+/**
+ * The program's function as a rule. What it does wrong is told once, and costs no connection. It may throw,
+ * and it may change who listens here while it runs: what it names counts by what is true afterwards.
+ */
 function ruleOf(scheduler: Scheduler): Rule {
   let warned = false;
   const warn = (what: string): void => {
     if (warned) return;
     warned = true;
-    process.emitWarning(`The scheduling function ${what}; such connections go by round robin`, 'ClusterSchedulingWarning');
+    separately(() => process.emitWarning(`The scheduling function ${what}; such connections go by round robin`, 'ClusterSchedulingWarning'));
   };
   return (seats, connection, lastAnswer) => {
-    const seated = seats.filter(canBeNamed);
-    if (seated.length === 0) return null;
+    const candidates = seats.filter(canBeNamed).map(({ id, inFlight, open, weight }) => ({ id, inFlight, open, weight }));
+    if (candidates.length === 0) return null;
     try {
-      const chosen: unknown = scheduler(peerName(connection), seated.map(({ id, inFlight, open, weight }) => ({ id, inFlight, open, weight })));
+      const chosen: unknown = scheduler(peerName(connection), candidates);
       const id = typeof chosen === 'number' ? chosen : (chosen as { id?: unknown } | null | undefined)?.id;
-      const seat = seated.find((one) => one.id === id);
+      const seat = seats.find((one) => one.id === id && canBeNamed(one));
       if (seat !== undefined) return seat;
       warn(`named ${id === undefined ? 'no worker' : `worker ${String(id)}, which does not listen there`}`);
     } catch (error) {
-      warn(`threw ${String(error)}`);
+      warn(`threw ${textOf(error)}`);
     }
-    return roundRobin(seated, connection, lastAnswer);
+    return roundRobin(seats.filter(canBeNamed), connection, lastAnswer);
   };
+}
+
+/** What a program has thrown can be anything, also what has no text. */
+function textOf(error: unknown): string {
+  try {
+    return String(error);
+  } catch {
+    return 'something that cannot be turned into text';
+  }
 }

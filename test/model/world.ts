@@ -145,10 +145,15 @@ class Child extends EventEmitter {
     this.endedHere = true;
   }
 
+  /** Its answers make no sense: none does here, unless it is told to lie. */
+  cutOff(): void {
+    must(false, `S1: ${this.name} tells the truth and is cut off`);
+    this.disconnect();
+  }
+
   kill(): boolean {
     return true;
   }
-
 }
 
 class Listening {
@@ -600,7 +605,7 @@ export function inMemory<Result>({ young, lenient = false }: Setting, explore: (
   let now = 0;
   strict = !lenient;
   spawn.fork = () => nextChild;
-  face.channelOf = (child: Child) => ({ endedHere: child.endedHere });
+  face.channelOf = (child: Child) => ({ endedHere: child.endedHere, cutOff: () => child.cutOff() });
   process.nextTick = ((call: (...args: unknown[]) => void, ...args: unknown[]) => void ticks.push(() => call(...args))) as never;
   process.on = (() => process) as never;
   process.env = {}; // Copied by each fork, which takes a while with Node's own.

@@ -111,7 +111,6 @@ describe('D6, D18: a primary outlives', () => {
     ['a datagram fd that is a fraction', { ...listen, addressType: 'udp4', port: null, address: null, fd: 3.5 }],
     ['unknown datagram flags', { ...listen, addressType: 'udp4', flags: 0xffff }],
     ['an index without text', { ...listen, port: 0, index: { toString: 1, valueOf: 1 } }],
-    ['a reply to nothing', { ack: 12345, accepted: true }], ['the acknowledgement of nothing', { act: 'accepted', upTo: 12345 }],
     ['a listening of nothing', { ...listen, act: 'listening' }], ['close of an unknown key', { act: 'close', key: '__proto__' }],
   ])('%s', async (_name, fields) => {
     const { code, stdout, stderr } = await run(fixture('unit-forging-worker.js'), {
@@ -119,5 +118,16 @@ describe('D6, D18: a primary outlives', () => {
     });
     expect([stdout, code]).toEqual(['served\n', 0]);
     expect(stderr).toBe('');
+  });
+});
+
+describe('issue 37, D41: a worker whose answer cannot be true is cut off', () => {
+  test.each<[name: string, fields: object]>([
+    ['a reply to nothing', { ack: 12345, accepted: true }], ['the acknowledgement of nothing', { act: 'accepted', upTo: 12345 }],
+  ])('%s', async (_name, fields) => {
+    const { code, stdout, stderr } = await run(fixture('unit-forging-worker.js'), {
+      env: cleanEnvironment({ UNIT_FORGERY: JSON.stringify(cluster({ ...fields, seq: 50 })), UNIT_ERRORS: 'told' }),
+    });
+    expect([stdout, code, stderr]).toEqual(['ERR_IPC_SENSELESS_ANSWER\n', 0, '']);
   });
 });

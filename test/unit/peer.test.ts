@@ -1,6 +1,8 @@
 /** What is in flight to one worker, and how each hand-off ends. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { Calls } from '../../internal/calls';
 import type { Source } from '../../internal/master/peer';
+import type { Accepted, NewConnectionReply } from '../../internal/messages';
 import { FakeConnection, FakeSource, FakeWorker } from '../support/cluster_fakes';
 
 function handedOff(count: number): { worker: FakeWorker; source: FakeSource; connections: FakeConnection[]; seqs: number[]; outcomes: () => string[] } {
@@ -37,7 +39,7 @@ test('an acknowledgement ends everything up to its number, in order, and nothing
 
 test('what is listed as rejected goes back as rejected, the rest as accepted', () => {
   const { worker, seqs, outcomes } = handedOff(4);
-  worker.peer.acknowledge(seqs[3]!, [seqs[1]!, seqs[3]!, 999]);
+  worker.peer.acknowledge(seqs[3]!, [seqs[1]!, seqs[3]!]);
   expect(outcomes()).toEqual(['0 accepted', '1 rejected', '2 accepted', '3 rejected']);
 });
 
@@ -50,10 +52,90 @@ test('M-3: an acknowledgement of a number below everything in flight settles not
   expect([source.outcomes, worker.peer.inFlight]).toEqual([[], 1]);
 });
 
-test('M-3, P-30: an acknowledgement of a number that was never sent is ignored', () => {
+/** Of two hand-offs, seq 0 and 1. */
+const lies: [what: string, message: Accepted | NewConnectionReply][] = [
+  ['of a number that was never handed off', { act: 'accepted', upTo: 999 }],
+  ['that rejects what was never handed off', { act: 'accepted', upTo: 1, rejected: [999] }],
+  ['that rejects what it does not answer', { act: 'accepted', upTo: 0, rejected: [1] }],
+  ['that rejects one of them twice', { act: 'accepted', upTo: 1, rejected: [0, 0] }],
+  ['that rejects more than there are', { act: 'accepted', upTo: 1, rejected: [0, 1, 2] }],
+  ['that counts at an address where it was not asked to', { act: 'accepted', upTo: 1, open: { other: 1 } }],
+  ['dialect node: to what was never handed off', { ack: 999, accepted: true }],
+];
+
+test.each(lies)('issue 37: an answer %s changes nothing, and its sender is told from the others', (_what, message) => {
   const { worker, outcomes } = handedOff(2);
-  worker.peer.acknowledge(999, []);
+  worker.peer.count('key');
+  expect(worker.peer.answer(message, () => { throw new Error('it counts'); })).toBe(false);
   expect([outcomes(), worker.peer.inFlight]).toEqual([[], 2]);
+});
+
+test('issue 37: an address is counted from the request on until the worker has closed there', () => {
+  const { worker, seqs } = handedOff(2);
+  const counted: object[] = [];
+  const answer = (open: Record<string, number>): boolean => worker.peer.answer({ act: 'accepted', upTo: seqs[0]!, open }, (counts) => counted.push(counts));
+  worker.peer.count('key');
+  expect([answer({ key: 3 }), answer({})]).toEqual([true, true]);
+  worker.peer.forget('key'); // The primary has disconnected it: it does not know yet.
+  expect(answer({ key: 4 })).toBe(true);
+  worker.peer.closed('key');
+  expect([answer({ key: 5 }), counted]).toEqual([false, [{ key: 3 }, {}, { key: 4 }]]);
+});
+
+test('issue 3: an answer with a million rejected numbers is refused in the time of its length', () => {
+  const { worker } = handedOff(1000);
+  const rejected = Array.from({ length: 1_000_000 }, (_, at) => at + 1000);
+  const began = performance.now();
+  expect(worker.peer.acknowledge(999, rejected)).toBe(false);
+  expect(worker.peer.acknowledge(999, rejected.slice(0, 1000))).toBe(false);
+  expect(performance.now() - began, 'a billion comparisons took seconds').toBeLessThan(500);
+  expect(worker.peer.acknowledge(999, Array.from({ length: 1000 }, (_, seq) => seq))).toBe(true);
+});
+
+test('issue 5: the ends of writes may be told in any order', () => {
+  for (const order of permutations([0, 1, 2])) {
+    for (const answerAt of [0, 1, 2, 3]) {
+      const worker = new FakeWorker(1);
+      const source = new FakeSource();
+      const closed: string[] = [];
+      worker.process.unwritten = [];
+      for (const fd of [0, 1, 2]) worker.peer.handOff('key', new FakeConnection(fd), worker.seat(), source);
+      for (const [at, seq] of [...order, -1].entries()) {
+        if (at === answerAt) worker.peer.acknowledge(2, [1]);
+        if (seq >= 0) worker.process.unwritten[seq]?.(null);
+        for (const [{ fd }] of source.outcomes.slice(closed.length)) closed.push(`${fd}`);
+        // Nothing is settled, and so closed, before its own write is told.
+        for (const one of closed) expect(order.slice(0, at + 1).map(String)).toContain(one);
+      }
+      expect(source.outcomes.map(([{ fd }, outcome]) => `${fd} ${outcome}`).sort()).toEqual(['0 accepted', '1 rejected', '2 accepted']);
+      expect(worker.peer.inFlight).toBe(0);
+    }
+  }
+});
+
+function permutations(items: readonly number[]): number[][] {
+  if (items.length === 0) return [[]];
+  return items.flatMap((item) => permutations(items.filter((other) => other !== item)).map((rest) => [item, ...rest]));
+}
+
+test('issue 6: what was made ready to hand off at an address is dropped when the worker is no more asked there', () => {
+  const prepare = vi.spyOn(Calls.prototype, 'prepare');
+  const worker = new FakeWorker(1);
+  const handOff = (): boolean => worker.peer.handOff('key', new FakeConnection(1), worker.seat(), new FakeSource());
+  handOff();
+  handOff();
+  expect(prepare).toHaveBeenCalledTimes(1);
+  worker.peer.forget('key');
+  handOff();
+  expect(prepare).toHaveBeenCalledTimes(2);
+  prepare.mockRestore();
+});
+
+test('dialect node: each reply ends its own hand-off, whichever comes first', () => {
+  const { worker, outcomes } = handedOff(3);
+  for (const ack of [1, 0, 2]) expect(worker.peer.answer({ ack, accepted: ack !== 0 }, () => undefined)).toBe(true);
+  expect([outcomes(), worker.peer.inFlight]).toEqual([['1 accepted', '0 rejected', '2 accepted'], 0]);
+  expect(worker.peer.answer({ ack: 1, accepted: true }, () => undefined)).toBe(false);
 });
 
 test('lost: everything in flight ends, the latest first, so that each can be put at the head of its queue', () => {
@@ -139,7 +221,8 @@ test('a hand-off that could not be written goes back at once, as unsent, and its
   worker.process.unwritten.forEach((written, at) => written(at === 1 ? new Error('write ETOOMANYREFS') : null));
   const outcomes = (): string[] => source.outcomes.map(([{ fd }, outcome]) => `${fd} ${outcome}`);
   expect([outcomes(), worker.peer.inFlight]).toEqual([['1 unsent'], 2]);
-  worker.peer.acknowledge(2, [1]);
+  expect(worker.peer.acknowledge(2, [1])).toBe(false);
+  expect(worker.peer.acknowledge(2, [])).toBe(true);
   expect([outcomes(), worker.peer.inFlight]).toEqual([['1 unsent', '0 accepted', '2 accepted'], 0]);
 });
 
