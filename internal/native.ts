@@ -286,15 +286,21 @@ export function countElsewhere(server: Server, count: RemoteCount): void {
   });
 }
 
-/** Counts a connection that a server was promised (1), or not any more (-1): a server that counts one has not closed. */
-export function countPromised(server: object, change: 1 | -1): void {
-  const counted = server as any;
-  if (typeof counted._connections === 'number') counted._connections += change;
-}
-
-/** Lets a server emit 'close' that has closed and waited for a promise only. */
-export function closeIfDrained(server: object): void {
-  (server as any)._emitCloseIfDrained?.();
+/**
+ * Keeps a server from emitting 'close', though it may be closed and have no connections. The function that is
+ * returned lets it, and makes up for what it has held back. Node asks by this method whenever one of both changes.
+ */
+export function holdClose(server: object): () => void {
+  const held = server as any;
+  const own = Object.getOwnPropertyDescriptor(held, '_emitCloseIfDrained');
+  let asked = false;
+  const value = (): void => { asked = true; };
+  Object.defineProperty(held, '_emitCloseIfDrained', { value, configurable: true, writable: true, enumerable: false });
+  return () => {
+    if (own === undefined) delete held._emitCloseIfDrained;
+    else Object.defineProperty(held, '_emitCloseIfDrained', own);
+    if (asked) held._emitCloseIfDrained?.();
+  };
 }
 
 /**

@@ -181,21 +181,18 @@ export class Channel {
     return (seq, native, told) => void this.#writeHandle(frame(seq), native, told);
   }
 
-  /**
-   * Sends one of the runtime's own messages now. True: the kernel has it. Otherwise `written` is called when it has, or
-   * never will, and nobody else is told.
-   */
-  sendFirmly(message: object, written: SendCallback): boolean {
-    return this.#outbox.writeFirmly(this.#codec.encode(message, 'plain'), { callback: written });
+  /** Sends a message of the runtime's now. True: the kernel has it. Otherwise `callback` is called, when it has or never will. */
+  sendFirmly(message: object, callback: SendCallback): boolean {
+    return this.#outbox.writeFirmly(this.#codec.encode(message, 'plain'), { callback });
   }
 
   /** The same for a message that is sent many times, each with another number as its last field. */
-  prepareFirm(body: object, field: string): (value: number, written: SendCallback) => boolean {
+  prepareFirm(body: object, field: string): (value: number, callback: SendCallback) => boolean {
     const frame = this.#codec.numbered(body, field, 'plain');
-    return (value, written) => this.#outbox.writeFirmly(frame(value), { callback: written });
+    return (value, callback) => this.#outbox.writeFirmly(frame(value), { callback });
   }
 
-  /** The other end broke the protocol above the channel: ends as for bytes that are no message. */
+  /** The other end says what cannot be true: ends as for bytes that are no message. */
   cutOff(error: Error): void {
     if (this.#state !== 'closed') this.#sink.malformed(causedByPeer(error));
   }

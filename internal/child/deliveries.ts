@@ -19,8 +19,8 @@
  *          2. they are answered in the order of their arrival
  *          3. who takes a connection is decided when it is acknowledged: `maxConnections` counts exactly,
  *             and a server that closes in its 'connection' listener gets no other
- *          4. while something is answering or waits for a server, that server counts it (`_connections`):
- *             it emits 'close' when it has got it, as in Node, where it gets it at once
+ *          4. while something is answering or waits for a server that server does not emit 'close': it has
+ *             got it before that, as in Node, where it gets it at once
  * Costs    a write of 50 bytes for each connection, which is two writes less than in Node; what was not
  *          acknowledged when this process ends is still the primary's, so that nothing has to travel back.
  *          A process that is killed between the acknowledgement and the touch loses one connection, as in
@@ -29,7 +29,7 @@
  * Node     onconnection() in lib/internal/cluster/child.js, without a queue: it does not wait for a full pipe
  */
 import { Fifo } from '../fifo';
-import { closeIfDrained, countPromised, nodeMajor, ownerOf, type NativeHandle } from '../native';
+import { holdClose, nodeMajor, type NativeHandle } from '../native';
 import { traceHandle } from '../trace';
 import type { FauxHandle } from './faux_handle';
 
@@ -44,8 +44,9 @@ export interface Limited {
 export class Taker {
   readonly owner: Limited;
   readonly faux: FauxHandle;
-  /** Connections that it counts already, and has not got. */
-  promised = 0;
+  /** Connections that it is to get, and has not got; lets it emit 'close' when there are none. */
+  #promised = 0;
+  #letClose: (() => void) | null = null;
 
   constructor(owner: Limited, faux: FauxHandle) {
     this.owner = owner;
@@ -53,20 +54,20 @@ export class Taker {
   }
 
   promise(): void {
-    this.promised++;
-    countPromised(this.owner, 1);
+    if (this.#promised++ === 0) this.#letClose = holdClose(this.owner);
   }
 
   release(): void {
-    this.promised--;
-    countPromised(this.owner, -1);
+    if (--this.#promised > 0) return;
+    this.#letClose?.();
+    this.#letClose = null;
   }
 
   /** May it have one more? Reads what the app has set, which may throw, or close it. */
   get hasRoom(): boolean {
     const { maxConnections, dropMaxConnection, _connections = 0 } = this.owner;
     const limited = nodeMajor < 22 ? Boolean(maxConnections) : maxConnections != null && !dropMaxConnection;
-    return !limited || _connections - this.promised < (maxConnections as number);
+    return !limited || _connections < (maxConnections as number);
   }
 }
 
@@ -173,9 +174,7 @@ export class Deliveries {
       traceHandle('closed', key, handle);
       handle.close();
     }
-    if (promisedTo == null) return;
-    this.#withdraw(one, promisedTo);
-    closeIfDrained(promisedTo.owner);
+    if (promisedTo != null) this.#withdraw(one, promisedTo);
   }
 
   #written(one: Arrived, error: Error | null): void {
@@ -188,18 +187,15 @@ export class Deliveries {
   }
 
   #deliver(one: Arrived, taker: Taker): void {
-    const { promisedTo, key } = one;
     const handle = one.handle as NativeHandle;
-    if (promisedTo != null) this.#withdraw(one, taker);
-    traceHandle('delivered', key, handle);
+    traceHandle('delivered', one.key, handle);
     const outer = this.#delivering;
     this.#delivering = taker;
     try {
       taker.faux.connection(handle);
     } finally {
       this.#delivering = outer;
-      // `net` has not taken it: it may have been the last that a closed server waited for.
-      if (promisedTo != null && ownerOf(handle) === null) closeIfDrained(taker.owner);
+      this.#withdraw(one, taker);
     }
   }
 

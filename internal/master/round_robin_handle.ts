@@ -22,25 +22,23 @@
  *             nobody takes anything (`#refused`) and a rest is taken
  *          3. a worker that listens here is in `#rotation`, or waits in `binding`
  * Costs    a connection, here: accept4, sendmsg with its fd and 75 bytes, close; its share of one
- *          recvmsg per acknowledgement, which covers all that the worker read in one turn. In the
- *          worker: recvmsg, and four calls with which libuv asks what the fd is; its share of one
- *          write. JSON: none here to send (the message is encoded once per worker and key, its number
- *          is put in), one parse in the worker, a share of one for the acknowledgement. Objects: the
- *          native handle, the write request, two links of queues, the entry in flight. No closure,
- *          no timer. Stock: sendmsg of an envelope, two recvmsg (ACK, reply) here; recvmsg and two
- *          writes in the worker; four messages encoded and parsed, and a wake-up of each side for
- *          each of them, since one hand-off is in flight at a time.
+ *          recvmsg for the acknowledgements that lie in the pipe. In the worker: recvmsg, four calls with
+ *          which libuv asks what the fd is, and a write of 50 bytes. JSON: none to send (both messages are
+ *          encoded once, a number is put in), one parse on each side. Objects: the native handle, the write
+ *          request, links of queues, the entry in flight and its callback. No timer. Stock: sendmsg of an
+ *          envelope, two recvmsg (ACK, reply) here; recvmsg and two writes in the worker; four messages
+ *          encoded and parsed, and a wake-up of each side for each, since one is in flight at a time.
  * Node     lib/internal/cluster/round_robin_handle.js. Differences: D2 (several in flight), D3
  *          (reclaimed when a worker dies), D5, D13 (rejected by the last worker: closed, no hang)
  */
 import net from 'node:net';
-import path from 'node:path';
 import { Fifo } from '../fifo';
 import { namesFd, type QueryServer, type SocketName } from '../messages';
 import { DEFAULT_LIMITS, type KeepListening } from '../limits';
-import { UV_EINVAL, UV_EMFILE, UV_TCP_IPV6ONLY, makePausable, socketName, takeListeningHandle, type NativeHandle } from '../native';
+import { UV_EINVAL, UV_EMFILE, makePausable, socketName, takeListeningHandle, type NativeHandle } from '../native';
 import { traceHandle, traceState } from '../trace';
 import { Acceptor, isOneOfTheLast, type AcceptLimits } from './acceptor';
+import { listenOptions } from './listen_options';
 import type { Outcome, Peer, Source } from './peer';
 import { Rotation, WINDOW, type Scheduling, type Seat } from './scheduling';
 
@@ -235,7 +233,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
 
   /** Hands queued connections to workers, as long as there are both. */
   #distribute(): void {
-    // Called by what a scheduling function does (it disconnects a worker, say): whoever runs this goes on.
+    // A scheduling function may come here again (it disconnects a worker, say): the loop that asked it goes on.
     if (this.#distributing) return;
     this.#distributing = true;
     try {
@@ -341,24 +339,4 @@ export class RoundRobinHandle implements ServerHandle, Source {
     traceState(this.#key, this.#state.is, to.is);
     this.#state = to;
   }
-}
-
-/** How a net.Server is told to listen where the worker wanted to. */
-function listenOptions(query: QueryServer): net.ListenOptions & { fd?: number } {
-  const { address, fd, flags, port, readableAll, writableAll } = query;
-  const backlog = query.backlog || undefined;
-  const common = backlog === undefined ? {} : { backlog };
-  if (namesFd(query)) return { fd: fd as number, ...common };
-  if (port !== null && port >= 0) {
-    const options: net.ListenOptions = { port, ipv6Only: Boolean((flags ?? 0) & UV_TCP_IPV6ONLY), ...common };
-    if (address) options.host = address;
-    return options;
-  }
-  return { path: shortPath(address ?? ''), readableAll: readableAll === true, writableAll: writableAll === true, ...common };
-}
-
-/** A socket's path has room for about 100 bytes: the relative form may fit where the absolute one does not. */
-export function shortPath(address: string): string {
-  const relative = path.relative(process.cwd(), address);
-  return relative.length < address.length ? relative : address;
 }

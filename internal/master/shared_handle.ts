@@ -16,7 +16,8 @@ import { UV_EMFILE, bindDatagram, bindStream, type NativeHandle } from '../nativ
 import { traceState } from '../trace';
 import { isOneOfTheLast, type AcceptLimits } from './acceptor';
 import type { Peer } from './peer';
-import { shortPath, type HandleReply, type ServerHandle } from './round_robin_handle';
+import { shortPath } from './listen_options';
+import type { HandleReply, ServerHandle } from './round_robin_handle';
 
 /** A bound address whose socket every worker gets. */
 export class SharedHandle implements ServerHandle {

@@ -2,7 +2,8 @@
 import diagnostics from 'node:diagnostics_channel';
 import net from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { RoundRobinHandle, shortPath, type AddressOptions } from '../../internal/master/round_robin_handle';
+import { shortPath } from '../../internal/master/listen_options';
+import { RoundRobinHandle, type AddressOptions } from '../../internal/master/round_robin_handle';
 import { START, WINDOW } from '../../internal/master/scheduling';
 import type { SocketName } from '../../internal/messages';
 import type { StateTrace } from '../../internal/trace';
