@@ -1,7 +1,7 @@
 /**
  * What a worker's query means to `net`: the options with which the primary listens in its place.
  *
- * Used by  round_robin_handle.ts, shared_handle.ts
+ * Used by  round_robin_handle.ts, shared_handle.ts, listen_policy.ts
  */
 import type net from 'node:net';
 import path from 'node:path';

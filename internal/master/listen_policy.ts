@@ -17,7 +17,7 @@ import { namesFd, type Query } from '../messages';
 import { UV_EACCES, UV_EINVAL } from '../native';
 import type { Worker } from '../worker';
 import { mayListenOn } from './inherited_fds';
-import { shortPath } from './round_robin_handle';
+import { shortPath } from './listen_options';
 
 /** What `allowListen` is asked: where a worker wants to listen. Frozen, and without TLS keys. */
 export interface ListenQuery {
