@@ -15,6 +15,7 @@ import type { GuardRule } from './guard';
 import { Places, serves, settle, type Place, type Track } from './places';
 import { Restarts } from './restarts';
 import type { ReloadState, Rollout } from './rollout';
+import type { Release } from './script';
 import type { Clock, Generation, Member, MemberEvents, WorkerState } from './states';
 
 /** The numbers that decide. */
@@ -30,8 +31,8 @@ export interface FleetOptions {
 export interface FleetPorts {
   readonly clock: Clock;
   readonly random: () => number;
-  /** The script's path as of now. Throws if there is none. */
-  resolve(): string;
+  /** The script and the working directory as of now. Throws if there are none. */
+  resolve(): Release;
   /** Throws if no process could be started. */
   start(generation: Generation, place: number, events: MemberEvents, onTrial: boolean): Member;
   /** A place without a worker backs off, or is given up. */

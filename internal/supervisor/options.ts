@@ -25,6 +25,11 @@ export interface Recycle {
 export interface SuperviseOptions {
   /** The script of the workers; this program's own by default. Its symlinks are followed anew at each reload. */
   exec?: string;
+  /**
+   * The working directory of the workers; cluster.settings.cwd by default, else the directory of this program
+   * as it was named (see release.ts). Its symlinks are followed anew together with those of `exec`.
+   */
+  cwd?: string;
   /** Its arguments, Node's flags, and more environment for it. */
   args?: readonly string[];
   execArgv?: readonly string[];
@@ -77,7 +82,9 @@ export interface SuperviseOptions {
 }
 
 /** Options that were checked, with their defaults. */
-export interface Checked extends Readonly<Required<Omit<SuperviseOptions, 'cluster' | 'recycle' | 'restarts'>>> {
+export interface Checked extends Readonly<Required<Omit<SuperviseOptions, 'cluster' | 'cwd' | 'recycle' | 'restarts'>>> {
+  /** undefined: nobody has said. */
+  readonly cwd: string | undefined;
   readonly recycle: Recycle;
   readonly restarts: GuardRule;
 }
@@ -86,7 +93,7 @@ export interface Checked extends Readonly<Required<Omit<SuperviseOptions, 'clust
 const LONGEST = 2 ** 31 - 1;
 
 const times = ['readyTimeoutMs', 'canaryMs', 'minReadyMs', 'leaveTimeoutMs', 'killMs', 'idleGraceMs', 'pingMs', 'pingTimeoutMs'] as const;
-const known = [...times, 'exec', 'args', 'execArgv', 'env', 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
+const known = [...times, 'exec', 'cwd', 'args', 'execArgv', 'env', 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
   'recycle', 'restarts', 'onGiveUp', 'stderr', 'signals'];
 
 /** Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for what makes no sense. */
@@ -98,6 +105,7 @@ export function checkOptions(given: SuperviseOptions): Checked {
   const leaveTimeoutMs = time('leaveTimeoutMs', given.leaveTimeoutMs ?? 20_000, 1);
   const checked = {
     exec: text('options.exec', given.exec ?? process.argv[1]),
+    cwd: given.cwd === undefined ? undefined : text('options.cwd', given.cwd, 'directory'),
     args: texts('options.args', given.args ?? process.argv.slice(2)),
     execArgv: texts('options.execArgv', given.execArgv ?? process.execArgv),
     env: given.env ?? {},
@@ -173,9 +181,9 @@ function whole(name: string, value: unknown, lowest: number, highest: number, hi
 
 const time = (name: string, value: unknown, lowest = 0): number => number(`options.${name}`, value, lowest, LONGEST);
 
-function text(name: string, value: unknown): string {
+function text(name: string, value: unknown, what = 'script'): string {
   if (typeof value !== 'string') throw invalidArgType(name, 'of type string', value);
-  if (value === '' || value.includes('\0')) throw badValue(name, 'must be the path of a script', value);
+  if (value === '' || value.includes('\0')) throw badValue(name, `must be the path of a ${what}`, value);
   return value;
 }
 

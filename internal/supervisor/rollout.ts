@@ -9,6 +9,7 @@
  *          2. reloads asked for while one runs are one more after it
  */
 import type { Track } from './places';
+import type { Release } from './script';
 import type { Generation } from './states';
 import type { Task } from './tasks';
 
@@ -22,15 +23,15 @@ type State =
 
 /** The reloads of one fleet. */
 export class Rollout {
-  readonly #resolve: () => string;
+  readonly #resolve: () => Release;
   readonly #tell: (state: ReloadState, generation: Generation, reason: string) => void;
   #state: State = { is: 'idle' };
-  #stable: Generation = { number: 0, exec: '' };
+  #stable: Generation = { number: 0, exec: '', cwd: '' };
   #last = 0;
   #next: Task | null = null;
 
-  /** `resolve` gives the script's path as of now, or throws. */
-  constructor(resolve: () => string, tell: (state: ReloadState, generation: Generation, reason: string) => void) {
+  /** `resolve` gives the release as of now, or throws. */
+  constructor(resolve: () => Release, tell: (state: ReloadState, generation: Generation, reason: string) => void) {
     this.#resolve = resolve;
     this.#tell = tell;
   }
@@ -137,7 +138,7 @@ export class Rollout {
   }
 
   #generation(): Generation {
-    const exec = this.#resolve();
-    return { number: ++this.#last, exec };
+    const { exec, cwd } = this.#resolve();
+    return { number: ++this.#last, exec, cwd };
   }
 }

@@ -18,6 +18,7 @@ interface ForksWith {
 /** What a supervisor sets for each worker. */
 export interface Start {
   readonly exec: string;
+  readonly cwd: string;
   readonly args: readonly string[];
   readonly execArgv: readonly string[];
   readonly env: NodeJS.ProcessEnv;
@@ -26,9 +27,9 @@ export interface Start {
 }
 
 /** Throws what `cluster.fork` throws. */
-export function startWorker(cluster: Cluster, { exec, args, execArgv, env, stderr }: Start): Worker {
+export function startWorker(cluster: Cluster, { exec, cwd, args, execArgv, env, stderr }: Start): Worker {
   const theirs = cluster.settings;
-  const settings: ClusterSettings = { exec, args: [...args], execArgv: [...execArgv] };
+  const settings: ClusterSettings = { exec, cwd, args: [...args], execArgv: [...execArgv] };
   if (stderr === 'pipe') settings.stdio = withPipe(theirs);
   if (forksWith(cluster)) return cluster.forkWith(settings, env);
   const writable: { settings: ClusterSettings } = cluster;

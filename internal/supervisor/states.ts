@@ -49,6 +49,8 @@ export interface Generation {
   readonly number: number;
   /** The script's real path when the generation was made. */
   readonly exec: string;
+  /** The real path of its working directory, likewise. */
+  readonly cwd: string;
 }
 
 /** What happened to one worker while a command ran. */

@@ -28,6 +28,8 @@ export interface Status {
   readonly generation: number;
   /** The script that a new worker runs. */
   readonly exec: string;
+  /** Its working directory. */
+  readonly cwd: string;
   readonly workers: readonly WorkerStatus[];
 }
 

@@ -10,6 +10,7 @@
  */
 import { EventEmitter } from 'node:events';
 import type { Cluster } from 'node:cluster';
+import { fileURLToPath } from 'node:url';
 import { builtFile } from '../built';
 import { realClock } from './clock';
 import { Fleet } from './fleet';
@@ -20,7 +21,7 @@ import { Process } from './process';
 import { Signals } from './signals';
 import { startWorker } from './start';
 import { StopRequests } from './stop_requests';
-import { scriptPath } from './script';
+import { releases } from './release';
 import type { Generation, Member, MemberEvents, ProcessState, Report, WorkerState } from './states';
 import type { Status, SupervisorEvents, WorkerStatus } from './status';
 import { SETUP, type Setup } from './wire';
@@ -49,7 +50,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#fleet = new Fleet(options, {
       clock: realClock,
       random: Math.random,
-      resolve: () => scriptPath(options.exec),
+      resolve: releases(options.exec, () => options.cwd ?? directoryOf(cluster.settings.cwd), { directory: process.cwd(), pwd: process.env['PWD'], program: process.argv[1] }),
       start: (...what) => this.#fork(...what),
       vacant: (place, state) => this.#vacant(place, state),
       stopped: () => {
@@ -124,6 +125,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       reload: rollout.is,
       generation: rollout.stable.number,
       exec: rollout.stable.exec,
+      cwd: rollout.stable.cwd,
       workers: [...workers, ...out.map(({ track }) => of(track, 'leaving'))],
     };
   }
@@ -138,7 +140,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #fork(generation: Generation, place: number, events: MemberEvents, onTrial: boolean): Member {
     const { args, execArgv, env, stderr } = this.#options;
     const worker = startWorker(this.#cluster, {
-      exec: generation.exec, args, execArgv: [...execArgv, '--require', agent], env: { ...env, [SETUP]: JSON.stringify(this.#setup(onTrial)) }, stderr,
+      exec: generation.exec, cwd: generation.cwd, args, execArgv: [...execArgv, '--require', agent], env: { ...env, [SETUP]: JSON.stringify(this.#setup(onTrial)) }, stderr,
     });
     this.#lastWords.delete(place);
     const member = new Process(worker, place, generation, this.#options, {
@@ -185,6 +187,12 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #withStderr(place: number, state: WorkerState): WorkerState {
     return state.is === 'given up' ? { ...state, stderr: this.#lastWords.get(place) ?? '' } : state;
   }
+}
+
+/** Where the program's own settings want its workers to run: a path, or a URL of one. */
+function directoryOf(cwd: unknown): string | undefined {
+  if (cwd instanceof URL) return fileURLToPath(cwd);
+  return typeof cwd === 'string' ? cwd : undefined;
 }
 
 const nameOf = ({ place, id, pid, generation }: Member): Pick<WorkerStatus, 'place' | 'worker' | 'pid' | 'generation'> =>

@@ -62,7 +62,7 @@ test('the script of a deleted file: rejected at once, the old ones go on', async
   });
 });
 
-test('a release is a symlink: it is followed anew at each reload, and not between', async () => {
+test.each([['ours', ours], ['node:cluster', stock]])('%s: a release is a symlink: it is followed anew at each reload, and not between; so is its directory', async (_name, cluster) => {
   const directory = mkdtempSync(path.join(tmpdir(), 'releases-'));
   const release = (version: number): string => {
     const folder = path.join(directory, String(version));
@@ -76,16 +76,19 @@ test('a release is a symlink: it is followed anew at each reload, and not betwee
     renameSync(`${link}.new`, link);
   };
   point(release(1));
-  await withApp({ workers: 1, exec: path.join(link, 'app.js') }, 'serve', async (app) => {
+  await withApp({ cluster, workers: 1, exec: path.join(link, 'app.js'), cwd: link }, 'serve', async (app) => {
     await app.supervisor.started;
     point(release(2));
     const [old] = app.pids;
     process.kill(old as number, 'SIGKILL');
     await app.until(() => app.supervisor.status().ready === 1 && app.pids[0] !== old, 'the replacement');
     expect(await get(app.port), 'a crash is repaired by the release that runs').toMatch(/^1 /);
+    expect(await get(app.port, '/cwd')).toBe(path.join(directory, '1'));
     await app.supervisor.reload();
     expect(await get(app.port)).toMatch(/^2 /);
-    expect(app.supervisor.status().exec).toBe(path.join(directory, '2', 'app.js'));
+    expect(await get(app.port, '/cwd')).toBe(path.join(directory, '2'));
+    expect(app.supervisor.status()).toMatchObject({ exec: path.join(directory, '2', 'app.js'), cwd: path.join(directory, '2') });
+    expect(app.cluster.settings.cwd, 'the program\'s settings').toBeUndefined();
   });
   rmSync(directory, { recursive: true });
 });

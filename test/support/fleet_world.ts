@@ -127,7 +127,7 @@ export class World {
       random,
       resolve: () => {
         if (this.exec instanceof Error) throw this.exec;
-        return this.exec;
+        return { exec: this.exec, cwd: '/app' };
       },
       start: (generation, place, events, _onTrial) => {
         this.starts.push({ at: this.clock.now(), place, generation: generation.number });
