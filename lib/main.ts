@@ -47,8 +47,9 @@ function runPrimary(): void {
 
   supervisor.on('transition', (transition) => console.log(inWords(transition)));
   supervisor.on('reload', ({ state, reason }) => console.log(`reload ${state}${reason && `: ${reason}`}`));
-  supervisor.on('giveup', ({ place, exits }) => {
-    console.error(`place ${place} is given up after ${exits.map(({ code, signal }) => signal ?? code).join(', ')}`);
+  supervisor.on('giveup', ({ place, what, reason, exits }) => {
+    if (what === 'recycling') console.error(reason);
+    else console.error(`place ${place} is given up after ${exits.map(({ code, signal }) => signal ?? code).join(', ')}`);
   });
 
   function fail(reason: string): void {

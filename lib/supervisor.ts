@@ -17,7 +17,7 @@ export type { Recycle, SuperviseOptions } from '../internal/supervisor/options';
 /** The rule of restarts. */
 export type { GuardRule } from '../internal/supervisor/guard';
 /** What becomes of workers. */
-export type { Exit, Fate, LeavingPhase, Report, WorkerState } from '../internal/supervisor/states';
+export type { Exit, Fate, GivenUp, LeavingPhase, Report, WorkerState } from '../internal/supervisor/states';
 /** What a supervisor tells. */
 export type { GiveUp, ReloadEvent, Status, SupervisorEvents, Transition, WorkerStatus } from '../internal/supervisor/status';
 /** What `supervise` returns. */

@@ -9,14 +9,14 @@
  *          2. a worker that serves is told to leave only when its successor has been ready for
  *             `minReadyMs`, or it is one too many, or everything stops, or it failed and nobody may
  *             replace it
- *          3. restarts are as many as the guard allows; a start that replaces nobody dead is none
+ *          3. restarts are as many as the guard allows. The start after a death is one, and the start after
+ *             a worker that is too old; one for a reload or a command is none
  */
-import type { GuardRule } from './guard';
 import { Places, serves, settle, type Place, type Track } from './places';
-import { Restarts } from './restarts';
+import { Restarts, type RestartRule } from './restarts';
 import type { ReloadState, Rollout } from './rollout';
 import type { Release } from './script';
-import type { Clock, Generation, Member, MemberEvents, WorkerState } from './states';
+import type { Clock, Generation, GivenUp, Member, MemberEvents, WorkerState } from './states';
 
 /** The numbers that decide. */
 export interface FleetOptions {
@@ -24,7 +24,7 @@ export interface FleetOptions {
   readonly canaryMs: number;
   readonly maxSurge: number;
   readonly onGiveUp: 'stop' | 'go on';
-  readonly restarts: GuardRule;
+  readonly restarts: RestartRule;
 }
 
 /** What the fleet needs from outside. */
@@ -37,6 +37,10 @@ export interface FleetPorts {
   start(generation: Generation, place: number, events: MemberEvents, onTrial: boolean): Member;
   /** A place without a worker backs off, or is given up. */
   vacant(place: Place, state: WorkerState): void;
+  /** A place was given up, or only recycling in it: its worker is too old, and goes on. */
+  gaveUp(place: Place, what: GivenUp, reason: string): void;
+  /** Every place is given up, and nobody is left. */
+  exhausted(): void;
   /** Nothing is wanted, and nobody is left. */
   stopped(): void;
   reloading(state: ReloadState, generation: Generation, reason: string): void;
@@ -106,7 +110,7 @@ export class Crew {
       place.current = place.successor;
       place.successor = null;
     }
-    const missing = place.current === null ? 'current' : place.successor === null && this.#isDue(place.current) ? 'successor' : null;
+    const missing = place.current === null ? 'current' : place.successor === null && this.#isDue(place, place.current) ? 'successor' : null;
     if (missing === null || !this.#mayStart(place)) return;
     try {
       place[missing] = this.#start(place, this.#rollout.stable);
@@ -131,10 +135,11 @@ export class Crew {
   }
 
   /** Should it be replaced, and now? Whoever failed does not wait for others. */
-  #isDue(track: Track): boolean {
+  #isDue(place: Place, track: Track): boolean {
     if (track.retiring?.failed) return true;
     const surging = this.places.all.filter(({ successor }) => successor !== null).length;
-    return (track.retiring !== null || this.#rollout.isOutdated(track)) && surging < this.#options.maxSurge;
+    const tooOld = track.retiring !== null && !this.restarts.isHeld(place);
+    return (tooOld || this.#rollout.isOutdated(track)) && surging < this.#options.maxSurge;
   }
 
   /** `onTrial`: others serve, so this one need not before it is proven. */
@@ -146,40 +151,56 @@ export class Crew {
 
   // ── losses ─────────────────────────────────────────────────────────────────────────────────────
 
-  lose(place: Place, track: Track, reason: string): void {
+  /** `free`: nobody is to blame, and the next start costs nothing. */
+  lose(place: Place, track: Track, reason: string, free = false): void {
     const canary = this.#rollout.isCanary(track);
     this.#takeOut(place, track, reason, true);
     if (canary) return this.#rollout.abort(`the canary, worker ${track.member.id}, did not make it: ${reason}`);
     // A successor that is on its way steps in, and is the one replacement.
     const replaced = place.successor !== null && !this.#rollout.isCanary(place.successor);
-    if (place.debt.is === 'none' && !replaced) this.owe(place, track);
+    if (place.debt.is === 'none' && !replaced && !free) this.owe(place, track);
+  }
+
+  /** A worker is too old, or goes for a reason of its own: its successor is a restart, unless a reload replaces it anyway. */
+  oweSuccessor(place: Place, track: Track, failed: boolean): void {
+    if (place.successor !== null && !this.#rollout.isCanary(place.successor)) return;
+    if (failed) this.owe(place, track);
+    else if (place.debt.is === 'none' && !this.restarts.isHeld(place) && !this.#rollout.isOutdated(track)) this.restarts.oweRecycling(place, this.#servedMs(track));
   }
 
   /** The next start in this place is a restart. */
   owe(place: Place, track: Track | null): void {
-    this.restarts.owe(place, track?.readyAt == null ? 0 : this.#now() - track.readyAt);
+    this.restarts.owe(place, this.#servedMs(track));
+  }
+
+  #servedMs(track: Track | null): number {
+    return track?.readyAt == null ? 0 : this.#now() - track.readyAt;
   }
 
   /** Asks the guard, if it has a say. */
   #mayStart(place: Place): boolean {
-    const verdict = this.restarts.ask(place);
-    if (verdict === 'give up') this.#giveUp(place);
-    return verdict === 'start';
+    const answer = this.restarts.ask(place);
+    if (answer.is === 'give up') this.#giveUp(place, answer.reason);
+    return answer.is === 'start';
   }
 
-  #giveUp(place: Place): void {
-    const { max, withinMs } = this.#options.restarts;
-    const reason = `place ${place.number} is given up: it would take more than ${max} restarts in ${withinMs} ms`;
+  #giveUp(place: Place, why: string): void {
+    const reason = `place ${place.number} is given up: ${why}`;
     if (this.#rollout.is === 'rolling') this.#rollout.abort(reason);
     const { current } = place;
     if (current !== null && !current.retiring?.failed) {
       // Only its replacement is given up: it serves, and goes on.
-      current.retiring = null;
-      return settle(place);
+      if (current.retiring === null) return settle(place);
+      this.restarts.putOff(place);
+      return this.#ports.gaveUp(place, 'recycling', `worker ${current.member.id} ${current.retiring.reason}, and is not replaced: ${why}`);
     }
     // One that failed must go also when nobody may replace it.
     this.#dismiss(place, current, current?.retiring?.reason ?? '');
-    this.#ports.vacant(place, { is: 'given up', since: this.#now(), exits: place.exits, stderr: '' });
+    const hope = this.places.all.some((other) => other !== place && other.debt.is !== 'given up');
+    this.restarts.giveUp(place, hope && this.#options.onGiveUp === 'go on');
+    const state = this.restarts.vacancy(place);
+    if (state !== null) this.#ports.vacant(place, state);
+    this.#ports.gaveUp(place, 'place', reason);
     this.#fleet.gaveUp(reason);
   }
 

@@ -27,6 +27,7 @@ export class Fleet implements MemberEvents {
   readonly #tasks = new Tasks();
   #count = 0;
   #stepping: 'no' | 'yes' | 'again' = 'no';
+  #exhausted = false;
 
   constructor(options: FleetOptions, ports: FleetPorts) {
     this.#options = options;
@@ -108,7 +109,7 @@ export class Fleet implements MemberEvents {
       member.leave(reason, false);
     } else if (track.retiring === null || (failed && !track.retiring.failed)) {
       track.retiring = { reason, failed };
-      if (failed && (place.successor === null || this.rollout.isCanary(place.successor))) this.#crew.owe(place, track);
+      this.#crew.oweSuccessor(place, track, failed);
     }
     this.#step();
   }
@@ -122,7 +123,11 @@ export class Fleet implements MemberEvents {
 
   ended(member: Member): void {
     const [lost, track] = this.places.find(member);
-    if (lost !== null) this.#crew.lose(lost, track, member.state.is === 'gone' ? member.state.reason : 'ended');
+    if (lost !== null) {
+      const { reason, signal } = member.state.is === 'gone' ? member.state : { reason: 'ended', signal: null };
+      // A reload that was sent to the whole group meets a worker that does not know yet to ignore it (group_signals.ts).
+      this.#crew.lose(lost, track, reason, signal === 'SIGHUP' && track.readyAt === null);
+    }
     const out = this.places.forget(member);
     if (out === undefined) return;
     const since = out.died ? out.track.readyAt ?? out.track.startedAt : out.at;
@@ -168,6 +173,13 @@ export class Fleet implements MemberEvents {
     if (serving && this.#count > 0 && !out.some(({ reason }) => reason === 'scaled down')) {
       for (const task of this.#tasks.open('start', 'scale')) task.end('done');
     }
+    const exhausted = all.length > 0 && out.length === 0
+      && all.every(({ debt, current, successor }) => debt.is === 'given up' && current === null && successor === null);
+    if (exhausted && !this.#exhausted) {
+      for (const place of all) this.#crew.restarts.abandon(place);
+      this.#ports.exhausted();
+    }
+    this.#exhausted = exhausted;
     const [stopping] = this.#tasks.open('stop');
     if (all.length === 0 && out.length === 0 && stopping !== undefined) {
       stopping.end('done');

@@ -8,6 +8,7 @@ import type { Cluster } from 'node:cluster';
 import { availableParallelism } from 'node:os';
 import { invalidArgType, nodeError } from '../errors';
 import type { GuardRule } from './guard';
+import type { RestartRule } from './restarts';
 
 /** When a worker is replaced though nothing is wrong with it: by a new one first. Infinity: never. */
 export interface Recycle {
@@ -62,12 +63,19 @@ export interface SuperviseOptions {
   pingTimeoutMs?: number;
   recycle?: Partial<Recycle>;
   /**
-   * At most `max` restarts in `withinMs`, all workers together. The first death of a worker is repaired at
-   * once, the next waits for `minDelayMs`, then twice that and so on up to `maxDelayMs`, each more or less
-   * by `jitter`; one that served for `healthyMs` begins anew. Defaults: the larger of 10 and twice the
-   * workers in 60 s; 10 s; 100 ms; 10 s; 0.2.
+   * At most `max` restarts of one place in `withinMs`, and `maxAll` of all together, though each place may
+   * have one. The first death of a worker is repaired at once, the next waits for `minDelayMs`, then twice
+   * that and so on up to `maxDelayMs`, each more or less by `jitter`; one that served for `healthyMs`
+   * begins anew. A worker that is recycled is replaced under the same rule; where more than three in a row
+   * reach their limits before `healthyMs`, recycling is put off, and 'giveup' tells it. Defaults: 10; the larger of 20
+   * and twice the workers, or `max` if that is more; 60 s; 10 s; 100 ms; 10 s; 0.2.
    */
   restarts?: Partial<GuardRule>;
+  /**
+   * When a place that was given up is tried again by itself, while others serve: 60 s, twice that the next
+   * time and so on, up to an hour. Recycling that comes too often is put off for as long.
+   */
+  retryAfterMs?: number;
   /** What follows when a worker is given up: the others go on (default), or everything stops. */
   onGiveUp?: 'go on' | 'stop';
   /**
@@ -86,13 +94,13 @@ export interface Checked extends Readonly<Required<Omit<SuperviseOptions, 'clust
   /** undefined: nobody has said. */
   readonly cwd: string | undefined;
   readonly recycle: Recycle;
-  readonly restarts: GuardRule;
+  readonly restarts: RestartRule;
 }
 
 /** The longest delay that a timer takes. */
 const LONGEST = 2 ** 31 - 1;
 
-const times = ['readyTimeoutMs', 'canaryMs', 'minReadyMs', 'leaveTimeoutMs', 'killMs', 'idleGraceMs', 'pingMs', 'pingTimeoutMs'] as const;
+const times = ['readyTimeoutMs', 'canaryMs', 'minReadyMs', 'leaveTimeoutMs', 'killMs', 'idleGraceMs', 'pingMs', 'pingTimeoutMs', 'retryAfterMs'] as const;
 const known = [...times, 'exec', 'cwd', 'args', 'execArgv', 'env', 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
   'recycle', 'restarts', 'onGiveUp', 'stderr', 'signals'];
 
@@ -103,6 +111,7 @@ export function checkOptions(given: SuperviseOptions): Checked {
   const maxWorkers = whole('options.maxWorkers', given.maxWorkers ?? 1024, 1, 65_536);
   const workers = checkCount('options.workers', given.workers ?? Math.min(maxWorkers, availableParallelism()), maxWorkers);
   const leaveTimeoutMs = time('leaveTimeoutMs', given.leaveTimeoutMs ?? 20_000, 1);
+  const retryAfterMs = time('retryAfterMs', given.retryAfterMs ?? 60_000, 1);
   const checked = {
     exec: text('options.exec', given.exec ?? process.argv[1]),
     cwd: given.cwd === undefined ? undefined : text('options.cwd', given.cwd, 'directory'),
@@ -122,7 +131,8 @@ export function checkOptions(given: SuperviseOptions): Checked {
     pingMs: time('pingMs', given.pingMs ?? 2_000),
     pingTimeoutMs: time('pingTimeoutMs', given.pingTimeoutMs ?? 10_000, 1),
     recycle: checkRecycle(given.recycle ?? {}),
-    restarts: checkRestarts(given.restarts ?? {}, workers),
+    restarts: { ...checkRestarts(given.restarts ?? {}, workers), retryAfterMs },
+    retryAfterMs,
     onGiveUp: oneOf('options.onGiveUp', given.onGiveUp ?? 'go on', ['go on', 'stop'] as const),
     stderr: oneOf('options.stderr', given.stderr ?? 'inherit', ['inherit', 'pipe'] as const),
     signals: flag('options.signals', given.signals ?? true),
@@ -147,9 +157,11 @@ function checkRecycle(given: Partial<Recycle>): Recycle {
 }
 
 function checkRestarts(given: Partial<GuardRule>, workers: number): GuardRule {
-  onlyKnown('restarts', given, ['max', 'withinMs', 'healthyMs', 'minDelayMs', 'maxDelayMs', 'jitter']);
+  onlyKnown('restarts', given, ['max', 'maxAll', 'withinMs', 'healthyMs', 'minDelayMs', 'maxDelayMs', 'jitter']);
+  const max = whole('options.restarts.max', given.max ?? 10, 1, LONGEST);
   return {
-    max: whole('options.restarts.max', given.max ?? Math.max(10, 2 * workers), 1, LONGEST),
+    max,
+    maxAll: whole('options.restarts.maxAll', given.maxAll ?? Math.max(20, 2 * workers, max), 1, LONGEST),
     withinMs: time('restarts.withinMs', given.withinMs ?? 60_000, 1),
     healthyMs: time('restarts.healthyMs', given.healthyMs ?? 10_000),
     minDelayMs: time('restarts.minDelayMs', given.minDelayMs ?? 100),

@@ -34,7 +34,16 @@ export type Debt =
   | { readonly is: 'none' }
   /** The next start is a restart, and the guard has a say in it. */
   | { readonly is: 'restart'; readonly since: number; readonly notBefore: number; readonly servedMs: number; readonly cancel: () => void }
-  | { readonly is: 'given up'; readonly since: number };
+  /** Nobody is started there until `retryAt`; null: until a command says so. */
+  | { readonly is: 'given up'; readonly since: number; readonly retryAt: number | null; readonly cancel: () => void };
+
+/** Recycling in a place is put off: its workers reached their limits young. */
+export interface Hold {
+  /** How many times in a row. */
+  readonly times: number;
+  readonly until: number;
+  readonly cancel: () => void;
+}
 
 /** One of N. */
 export interface Place {
@@ -42,6 +51,12 @@ export interface Place {
   current: Track | null;
   successor: Track | null;
   debt: Debt;
+  /** How many times in a row it was given up. */
+  retries: number;
+  /** How many workers in a row were too old before they had served for `healthyMs`. */
+  young: number;
+  /** null: its worker is replaced as soon as it is too old. */
+  hold: Hold | null;
   /** The last ends here, newest last. */
   exits: Exit[];
   /** The last one that died here. */
@@ -56,8 +71,14 @@ export const serves = (place: Place): boolean => place.current?.readyAt != null;
 
 /** Nothing is owed any more. */
 export function settle(place: Place): void {
-  if (place.debt.is === 'restart') place.debt.cancel();
+  if (place.debt.is !== 'none') place.debt.cancel();
   place.debt = { is: 'none' };
+}
+
+/** Whoever is too old may be replaced again. */
+export function release(place: Place): void {
+  place.hold?.cancel();
+  place.hold = null;
 }
 
 /** All places, and who has left them. */
@@ -84,7 +105,7 @@ export class Places {
   grow(count: number): void {
     while (this.#all.length < count) {
       this.#all.push({
-        number: this.#all.length + 1, current: null, successor: null, debt: { is: 'none' }, exits: [], lastDead: null,
+        number: this.#all.length + 1, current: null, successor: null, debt: { is: 'none' }, retries: 0, young: 0, hold: null, exits: [], lastDead: null,
       });
     }
   }

@@ -8,7 +8,7 @@
  *               └──────── dies ──────────────────────────────────────────────────────────────► gone
  *          of a place whose process is gone:
  *            backing off ── its time has come ──► starting (a new process)
- *               └────────── too many restarts ──► given up ── reload, scale ──► starting
+ *               └────────── too many restarts ──► given up ── its time has come, reload, scale ──► starting
  */
 
 /** How far a worker is on its way out; see process.ts. */
@@ -33,10 +33,14 @@ export type WorkerState =
   | { readonly is: 'leaving'; readonly since: number; readonly phase: LeavingPhase; readonly reason: string }
   | ({ readonly is: 'gone'; readonly since: number; readonly reason: string } & Exit)
   | { readonly is: 'backing off'; readonly since: number; readonly until: number; readonly failures: number }
-  | { readonly is: 'given up'; readonly since: number; readonly exits: readonly Exit[]; readonly stderr: string };
+  /** `retryAt`: when it is tried again; null: when a command says so. */
+  | { readonly is: 'given up'; readonly since: number; readonly retryAt: number | null; readonly exits: readonly Exit[]; readonly stderr: string };
 
 /** The states of a process. */
 export type ProcessState = Extract<WorkerState, { is: 'starting' | 'ready' | 'leaving' | 'gone' }>;
+
+/** What was given up: a whole place, or only the replacement of its worker, which is too old and goes on. */
+export type GivenUp = 'place' | 'recycling';
 
 /** How a process ended. Both are null for one that could not be started. */
 export interface Exit {

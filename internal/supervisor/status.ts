@@ -4,7 +4,7 @@
  * Used by  supervisor.ts; public through lib/supervisor.ts
  */
 import type { ReloadState } from './rollout';
-import type { Exit, WorkerState } from './states';
+import type { Exit, GivenUp, WorkerState } from './states';
 
 /** One worker, or one place without, as `status()` tells it. */
 export interface WorkerStatus {
@@ -44,9 +44,14 @@ export interface Transition {
   readonly state: WorkerState;
 }
 
-/** A place was given up. */
+/** A place was given up, or its worker is too old and cannot be replaced as often as that. */
 export interface GiveUp {
   readonly place: number;
+  /** `place`: no worker is there any more. `recycling`: its worker goes on. */
+  readonly what: GivenUp;
+  readonly reason: string;
+  /** When it is tried again by itself, as `Date.now()` tells; null: when `reload` or `scale` is called. */
+  readonly retryAt: number | null;
   /** The last ends there, newest last. */
   readonly exits: readonly Exit[];
   /** The last words of the last worker there: the end of its stderr if that is a pipe, else its uncaught error. */

@@ -22,7 +22,7 @@ import { Signals } from './signals';
 import { startWorker } from './start';
 import { StopRequests } from './stop_requests';
 import { releases } from './release';
-import type { Generation, Member, MemberEvents, ProcessState, Report, WorkerState } from './states';
+import type { Generation, GivenUp, Member, MemberEvents, ProcessState, Report, WorkerState } from './states';
 import type { Status, SupervisorEvents, WorkerStatus } from './status';
 import { SETUP, type Setup } from './wire';
 
@@ -53,6 +53,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       resolve: releases(options.exec, () => options.cwd ?? directoryOf(cluster.settings.cwd), { directory: process.cwd(), pwd: process.env['PWD'], program: process.argv[1] }),
       start: (...what) => this.#fork(...what),
       vacant: (place, state) => this.#vacant(place, state),
+      gaveUp: (...told) => void this.#gaveUp(...told),
+      exhausted: () => undefined,
       stopped: () => {
         this.#signals.ignore();
         this.#tell('stopped');
@@ -174,14 +176,15 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #vacant(place: Place, state: WorkerState): void {
     const from = place.lastDead?.state ?? null;
     this.#tell('transition', { place: place.number, worker: null, pid: null, generation: null, from, state });
-    if (state.is === 'given up') void this.#gaveUp(place);
   }
 
   /** Tells of it when everything that the last worker said is there. */
-  async #gaveUp(place: Place): Promise<void> {
-    const stderr = await place.lastDead?.stderr() ?? '';
-    this.#lastWords.set(place.number, stderr);
-    this.#tell('giveup', { place: place.number, exits: place.exits, stderr });
+  async #gaveUp(place: Place, what: GivenUp, reason: string): Promise<void> {
+    const { debt, hold, exits, lastDead } = place;
+    const retryAt = what === 'recycling' ? hold?.until ?? null : debt.is === 'given up' ? debt.retryAt : null;
+    const stderr = what === 'recycling' ? '' : await lastDead?.stderr() ?? '';
+    if (what === 'place') this.#lastWords.set(place.number, stderr);
+    this.#tell('giveup', { place: place.number, what, reason, retryAt, exits, stderr });
   }
 
   #withStderr(place: number, state: WorkerState): WorkerState {

@@ -52,7 +52,9 @@ describe('a script that never serves is given up, with its exits and its last wo
     await withApp({ workers: 1, restarts: quick }, mode, async (app) => {
       await expect(app.supervisor.started).rejects.toMatchObject({ code: 'ERR_GIVEN_UP' });
       await app.until(() => app.giveups.length > 0, 'the event');
-      expect(app.giveups).toEqual([{ place: 1, exits: Array(4).fill({ code, signal: null }), stderr: expect.stringMatching(words) }]);
+      expect(app.giveups).toEqual([{
+        place: 1, what: 'place', reason: 'place 1 is given up: it would take more than 3 restarts in 60000 ms', retryAt: null, exits: Array(4).fill({ code, signal: null }), stderr: expect.stringMatching(words),
+      }]);
       expect(app.supervisor.status().workers).toMatchObject([{ place: 1, worker: null, state: { is: 'given up', stderr: expect.stringMatching(words) } }]);
     });
   });

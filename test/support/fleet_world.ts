@@ -108,6 +108,9 @@ export class World {
   readonly members: TestMember[] = [];
   readonly starts: { readonly at: number; readonly place: number; readonly generation: number }[] = [];
   readonly vacancies: WorkerState[] = [];
+  readonly giveups: { readonly at: number; readonly place: number; readonly what: string; readonly reason: string }[] = [];
+  /** How often nobody was left. */
+  exhausted = 0;
   readonly reloads: string[] = [];
   /** How many were alive each time when all was said to be over. */
   readonly stops: number[] = [];
@@ -121,7 +124,7 @@ export class World {
   check: () => void = () => undefined;
 
   constructor(options: Partial<FleetOptions> = {}, random: () => number = () => 0.5) {
-    const restarts = { max: 10, withinMs: 60_000, healthyMs: 5_000, minDelayMs: 100, maxDelayMs: 10_000, jitter: 0.2 };
+    const restarts = { max: 10, maxAll: 10, retryAfterMs: 60_000, withinMs: 60_000, healthyMs: 5_000, minDelayMs: 100, maxDelayMs: 10_000, jitter: 0.2 };
     this.fleet = new Fleet({ minReadyMs: 0, canaryMs: 2_000, maxSurge: 1, onGiveUp: 'go on', restarts, ...options }, {
       clock: this.clock,
       random,
@@ -142,6 +145,8 @@ export class World {
         return member;
       },
       vacant: (_place, state) => this.vacancies.push(state),
+      gaveUp: (place, what, reason) => this.giveups.push({ at: this.clock.now(), place: place.number, what, reason }),
+      exhausted: () => { this.exhausted++; },
       stopped: () => this.stops.push(this.alive.length),
       reloading: (state) => this.reloads.push(state),
     });

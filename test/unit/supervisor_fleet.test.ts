@@ -106,14 +106,65 @@ describe('death', () => {
     expect(world.clock.waiting).toBe(0);
   });
 
-  test('all die at once after a long life: none is given up, the limit holds all the same', () => {
+  /** Issue 17, 25: before, six of the sixteen waited for a minute because the others had used up the budget. */
+  test('all die at once after a long life: each place has one restart of its own; of the next storm the limit for all lets in as many as it says', () => {
     const world = running(16);
-    world.clock.pass(10_000);
-    for (const member of world.alive) member.die(dead);
-    world.clock.pass(20);
-    expect(world.serving).toHaveLength(10);
+    for (const storm of [1, 2]) {
+      world.clock.pass(10_000);
+      for (const member of world.alive) member.die(dead);
+      world.clock.pass(20);
+      expect(world.serving).toHaveLength(storm === 1 ? 16 : 0);
+    }
     world.clock.pass(60_000);
     expect(world.serving).toHaveLength(16);
+    expect(world.giveups).toEqual([]);
+  });
+
+  /** Issue 17, 14: it was never tried again, and the primary ended with 0. */
+  test('a given up place is tried again by itself, later and later, while others serve; one try each time', () => {
+    const world = new World();
+    let broken = true;
+    world.nature = (_exec, id) => (id === 1 || !broken ? serve() : { does: 'die', after: 5 });
+    void world.fleet.scale(2, 'start').catch(() => undefined);
+    world.clock.pass(600_000);
+    const [first, ...later] = world.giveups.map(({ at }) => at);
+    expect(later.map((at, index) => Math.round((at - (world.giveups[index]?.at ?? 0)) / 60_000)), 'minutes between').toEqual([1, 2, 4]);
+    expect(world.starts, 'two, ten restarts, three tries').toHaveLength(2 + 10 + 3);
+    expect(world.giveups.at(-1)).toMatchObject({ place: 2, what: 'place', reason: expect.stringMatching(/tried again/) });
+    expect(world.fleet.vacancy(world.fleet.places.all[1] as never)).toMatchObject({ is: 'given up', retryAt: (later.at(-1) ?? first ?? 0) + 480_000 });
+    broken = false;
+    world.clock.pass(480_000);
+    expect(world.serving.map(({ place }) => place).sort()).toEqual([1, 2]);
+    // It has stayed, so it is as good as any: the next deaths have the whole budget again.
+    world.clock.pass(20_000);
+    broken = true;
+    const starts = world.starts.length;
+    world.serving.find(({ place }) => place === 2)?.die(dead);
+    world.clock.pass(40_000);
+    expect(world.starts.length - starts).toBe(10);
+    expect([world.exhausted, world.clock.waiting]).toEqual([0, 1]);
+  });
+
+  test('when all are given up nobody is tried again by itself, and it is told once; a command begins anew', async () => {
+    const world = new World();
+    world.nature = () => ({ does: 'die', after: 5 });
+    void world.fleet.scale(2, 'start').catch(() => undefined);
+    world.clock.pass(300_000);
+    expect([world.exhausted, world.clock.waiting, world.alive]).toEqual([1, 0, []]);
+    expect(world.fleet.places.all.map(({ debt }) => debt)).toMatchObject(Array(2).fill({ is: 'given up', retryAt: null }));
+    world.nature = () => serve();
+    const again = world.fleet.scale(2);
+    world.clock.pass(10);
+    expect(await outcome(again)).toBe('done');
+    expect(world.exhausted).toBe(1);
+  });
+
+  test('SIGHUP to a worker that is not ready yet costs nothing: it came before the worker could ignore it', () => {
+    const world = running(1, { restarts: { max: 1, maxAll: 1, retryAfterMs: 1, withinMs: 60_000, healthyMs: 5_000, minDelayMs: 100, maxDelayMs: 100, jitter: 0 } });
+    world.members[0]?.die(dead);
+    for (let death = 0; death < 5; death++) world.alive[0]?.die({ code: null, signal: 'SIGHUP' });
+    world.clock.pass(10);
+    expect([world.serving.length, world.giveups]).toEqual([1, []]);
   });
 
   test('a given up place is tried again by a reload and by scale', async () => {
@@ -269,6 +320,57 @@ describe('retiring', () => {
     world.clock.pass(120_000);
     expect(world.serving.map(({ id }) => id)).toEqual([1]);
   });
+});
+
+/** Issue 17, 23: 40 MB for a worker that needs 45 started one every two seconds for ever, and nobody was told. */
+test('recycling that comes too often is limited as restarts are, told, and put off later and later; nobody who serves leaves for it', () => {
+  const world = running(2);
+  let least = Infinity;
+  world.check = () => { least = Math.min(least, world.serving.length); };
+  // Each worker is too old two seconds after it is ready.
+  const pass = (seconds: number): void => {
+    for (let second = 0; second < seconds; second += 2) {
+      world.clock.pass(2_000);
+      for (const member of world.serving) if (world.staying.includes(member)) member.events.retiring(member, 'holds too much', false);
+    }
+  };
+  pass(60);
+  const early = world.starts.length;
+  expect(early - 2, 'three in each place').toBe(6);
+  expect(world.giveups.map(({ what }) => what)).toEqual(['recycling', 'recycling']);
+  expect(world.giveups[0]?.reason).toMatch(/^worker \d+ holds too much, and is not replaced: /);
+  pass(600);
+  expect(world.starts.length - early, 'tries after 1, 2 and 4 minutes').toBeLessThanOrEqual(2 * 4);
+  expect(least).toBe(2);
+  expect(world.fleet.places.all.map(({ debt }) => debt.is), 'the places are not given up').toEqual(['none', 'none']);
+  // A release that needs less, or a command, and it is as always.
+  void world.fleet.scale(2);
+  world.clock.pass(200_000);
+  expect(world.serving).toHaveLength(2);
+  void world.fleet.stop();
+  world.clock.pass(100);
+  expect([world.clock.waiting, world.alive]).toEqual([0, []]);
+});
+
+/** Issue 17, E4: what runs inside a fork (`inspectPort`, getters of `env`) is the program's, and may command anything. */
+test('commands from inside a start: the last one holds, and no worker is left over', async () => {
+  for (let seed = 1; seed <= 30; seed++) {
+    const below = seeded(seed);
+    const world = new World();
+    let left = 60;
+    world.nature = () => {
+      if (left-- > 0) [() => world.fleet.scale(1 + below(4)), () => world.fleet.reload(), () => world.fleet.stop()][below(3)]?.().catch(() => undefined);
+      if (left > 0 && below(5) === 0) throw new Error('EAGAIN');
+      return serve(below(20));
+    };
+    void world.fleet.scale(3, 'start').catch(() => undefined);
+    world.clock.pass(200_000);
+    left = 0;
+    const last = world.fleet.scale(2);
+    world.clock.pass(200_000);
+    expect(await outcome(last), `seed ${seed}`).toBe('done');
+    expect([world.alive.length, world.serving.length, world.clock.waiting], `seed ${seed}`).toEqual([2, 2, 0]);
+  }
 });
 
 test('a start that throws is a death like others, and for a canary the end of the reload', async () => {
