@@ -6,7 +6,8 @@
  *   const { value } = await state.increment('hits');
  *
  * Every operation is done by the primary, one after the other: linearizable. It lives as long as the
- * primary does; what must outlive that belongs in a database.
+ * primary does; what must outlive that belongs in a database. There is one store for a primary and all
+ * that descends from it: where that cannot be reached, `sharedState()` throws.
  *
  * Node     works on `node:cluster` as well: `sharedState({ cluster })`
  */
@@ -14,7 +15,8 @@ import type { Cluster } from 'node:cluster';
 import { invalidArgType, nodeError } from '../internal/errors';
 import type { SharedState } from '../internal/shared_state/api';
 import type { Limits } from '../internal/shared_state/protocol';
-import { checkNumber, mergeLimits } from '../internal/shared_state/values';
+import { checkOrigin, mark, openedHere, unmark } from '../internal/shared_state/origin';
+import { checkNumber, mergeLimits, stateError } from '../internal/shared_state/values';
 
 /** What `sharedState` gives, how its operations are asked and what they answer. */
 export type { Comparison, Holder, LockOptions, Read, SharedState, WriteOptions } from '../internal/shared_state/api';
@@ -35,51 +37,79 @@ export type { Watch, WatchEvent, WatchedEntry } from '../internal/shared_state/w
 
 /** What `sharedState` takes. All of it may be left out. */
 export interface SharedStateOptions {
-  /** The cluster object: ours by default, which is `node:cluster` where ours is in its seat. */
+  /** The cluster object: that of the shared state which is open in this process; else ours, which is `node:cluster` where ours is in its seat. */
   readonly cluster?: Cluster | undefined;
   /** What the primary refuses beyond; only the primary's count. */
   readonly limits?: Partial<Limits> | undefined;
-  /** How long this process waits for an answer; 5 s by default. Waiting for a lock has no such end. */
+  /** How many milliseconds this process waits for an answer; 5000 by default. Waiting for a lock has no such end. */
   readonly timeoutMs?: number | undefined;
+  /**
+   * Opens a store that has nothing to do with any other, also where that would be refused: in a worker
+   * thread, in a process that a primary or worker has started, for a second cluster of one process.
+   */
+  readonly separate?: boolean | undefined;
 }
 
 const TIMEOUT = 5000;
 
-/** One per cluster object, until it is closed. */
-const opened = new WeakMap<Cluster, SharedState>();
-
 /**
  * The shared state of this process. Call it in the primary too: that opens it for all workers,
- * whether they were forked before or will be. A second call gives the same object.
+ * whether they were forked before or will be. A second call gives the same object, and so does a
+ * second copy of this module.
  *
  * @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE, ERR_INVALID_ARG_VALUE; ERR_INVALID_STATE for limits
- *         other than those it was opened with
+ *         other than those it was opened with; ERR_SHARED_STATE_UNREACHABLE where the one store is
+ *         elsewhere and cannot be reached: in a worker thread, and in a process that is no worker and
+ *         was started by a primary or worker with a shared state
  */
 export function sharedState(options: SharedStateOptions = {}): SharedState {
   if (options === null || typeof options !== 'object') throw invalidArgType('options', 'of type object', options);
-  const { cluster = ownCluster(), limits, timeoutMs = TIMEOUT } = options;
-  if (cluster === null || typeof cluster !== 'object' || typeof cluster.on !== 'function' || typeof cluster.isPrimary !== 'boolean') {
-    throw invalidArgType('options.cluster', 'a cluster object', cluster);
-  }
+  const { cluster: given, limits, timeoutMs = TIMEOUT, separate = false } = options;
+  if (given !== undefined && !isCluster(given)) throw invalidArgType('options.cluster', 'a cluster object', given);
   const merged = mergeLimits(limits);
   checkNumber('options.timeoutMs', timeoutMs, 0, Infinity);
-  const before = opened.get(cluster);
-  if (before !== undefined) {
+  if (typeof separate !== 'boolean') throw invalidArgType('options.separate', 'of type boolean', separate);
+
+  const opened = openedHere();
+  const [first] = opened.values();
+  const again = (before: SharedState): SharedState => {
     if (limits !== undefined) throw nodeError(Error, 'ERR_INVALID_STATE', 'The shared state is open: its limits cannot be changed');
     return before;
+  };
+  if (given === undefined && !separate && first !== undefined) return again(first);
+  const cluster = given ?? ownCluster();
+  // A worker has one channel, whichever cluster object it is asked by.
+  const before = cluster.isPrimary ? opened.get(cluster) : first;
+  if (before !== undefined) return again(before);
+  if (!separate) {
+    if (first !== undefined) {
+      throw stateError('ERR_SHARED_STATE_UNREACHABLE', 'The shared state of this process is open for another cluster object: this one cannot reach it. '
+        + 'If it shall have a store of its own, call sharedState({ separate: true })');
+    }
+    checkOrigin(cluster.isPrimary);
   }
-  const closed = (): void => void opened.delete(cluster);
-  let state: SharedState;
-  // A worker needs no store, a primary no pipe: each loads its own side.
+  const state = open(cluster, merged, timeoutMs, () => {
+    if (opened.get(cluster) === state) opened.delete(cluster);
+    if (opened.size === 0) unmark();
+  });
+  opened.set(cluster, state);
+  mark(cluster.isPrimary);
+  return state;
+}
+
+/** A worker needs no store, a primary no pipe: each loads its own side. */
+function open(cluster: Cluster, limits: Limits, timeoutMs: number, closed: () => void): SharedState {
   if (cluster.isPrimary) {
     const { openInPrimary } = require('../internal/shared_state/primary') as typeof import('../internal/shared_state/primary');
-    state = openInPrimary(cluster, merged, timeoutMs, closed);
-  } else {
-    const { openInWorker } = require('../internal/shared_state/worker') as typeof import('../internal/shared_state/worker');
-    state = openInWorker(cluster, timeoutMs, closed);
+    return openInPrimary(cluster, limits, timeoutMs, closed);
   }
-  opened.set(cluster, state);
-  return state;
+  const { openInWorker } = require('../internal/shared_state/worker') as typeof import('../internal/shared_state/worker');
+  return openInWorker(cluster, timeoutMs, closed);
+}
+
+function isCluster(value: unknown): value is Cluster {
+  return typeof value === 'object' && value !== null && 'on' in value && typeof value.on === 'function'
+    && 'isPrimary' in value && typeof value.isPrimary === 'boolean';
 }
 
 /** Loaded only where no cluster object is given: in a worker of a stock primary it would take the seat. */

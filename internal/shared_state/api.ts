@@ -2,6 +2,9 @@
  * What a program holds: the operations of the shared state, the same in a primary and in a worker.
  * Here arguments are looked at, and results get their shape.
  *
+ * Keeps    what the caller gives is read before anything is done, each property once: an option, a getter
+ *          of a value or a proxy that throws rejects the call, which has done nothing then
+ *
  * Used by  lib/shared_state.ts
  * Uses     client.ts for every question; watch.ts, replica.ts, lease.ts, election.ts for what lasts
  */
@@ -12,6 +15,7 @@ import { Election } from './election';
 import { Lease } from './lease';
 import type { Fence, Result } from './protocol';
 import { Replica } from './replica';
+import { isSignal } from './signals';
 import { checkBytes, checkNumber, checkString, checkTtl, encode, stateError } from './values';
 import { Watch } from './watch';
 
@@ -68,48 +72,51 @@ export class SharedState {
   /** What a key is, as of some moment during this call; undefined if there is none. */
   async get<Value = unknown>(key: string, options: CallOptions = {}): Promise<Read<Value> | undefined> {
     this.#checkKey(key);
-    return this.#read<Value>(await this.#client.call({ op: 'get', key }, checked(options)));
+    return this.#client.call({ op: 'get', key }, calling(options), (result) => this.#read<Value>(result));
   }
 
   /** Writes a key; its new version. */
   async set(key: string, value: unknown, options: WriteOptions = {}): Promise<number> {
     this.#checkKey(key);
-    const text = this.#encode(value);
-    const { version = 0 } = await this.#client.call({ op: 'set', key, text, ...writing(options) }, options);
-    return version;
+    const text = encode(value, this.#client.limits);
+    const { call, how } = writing(options);
+    return this.#client.call({ op: 'set', key, text, ...how }, call, ({ version = 0 }) => version);
   }
 
   /** Takes a key out, with `version` only if it still has that one; was it there? */
   async delete(key: string, options: CallOptions & { version?: number | undefined; lease?: Lease | undefined } = {}): Promise<boolean> {
     this.#checkKey(key);
-    const { version } = options;
+    const call = calling(options);
+    const { version, lease } = options;
     if (version !== undefined) checkNumber('options.version', version, 0, Number.MAX_SAFE_INTEGER, true);
-    const { fence } = writing({ lease: options.lease });
-    const given = { ...(version !== undefined && { version }), ...(fence && { fence }) };
-    return (await this.#client.call({ op: 'delete', key, ...given }, checked(options))).done === true;
+    const how = { ...(version !== undefined && { version }), ...fenced(lease) };
+    return this.#client.call({ op: 'delete', key, ...how }, call, ({ done }) => done === true);
   }
 
   /** Adds to a number; an absent key is 0. The sum and its version. `ttlMs` counts only for the call that makes the key. */
   async increment(key: string, by = 1, options: WriteOptions = {}): Promise<{ value: number; version: number }> {
     this.#checkKey(key);
     checkNumber('by', by, -Number.MAX_VALUE, Number.MAX_VALUE);
-    const { text = '0', version = 0 } = await this.#client.call({ op: 'increment', key, by, ...writing(options) }, options);
-    return { value: Number(text), version };
+    const { call, how } = writing(options);
+    return this.#client.call({ op: 'increment', key, by, ...how }, call, ({ text = '0', version = 0 }) => ({ value: Number(text), version }));
   }
 
   /** Writes a key if its version is `expected`; 0: if there is none. */
   async compareAndSet<Value = unknown>(key: string, expected: number, value: unknown, options: WriteOptions = {}): Promise<Comparison<Value>> {
     this.#checkKey(key);
     checkNumber('expected', expected, 0, Number.MAX_SAFE_INTEGER, true);
-    const text = this.#encode(value);
-    const result = await this.#client.call({ op: 'compareAndSet', key, version: expected, text, ...writing(options) }, options);
-    const { version = 0 } = result;
-    return result.done === true ? { done: true, version } : { done: false, version, current: this.#read<Value>(result) };
+    const text = encode(value, this.#client.limits);
+    const { call, how } = writing(options);
+    return this.#client.call({ op: 'compareAndSet', key, version: expected, text, ...how }, call, (result): Comparison<Value> => {
+      const { done, version = 0 } = result;
+      return done === true ? { done, version } : { done: false, version, current: this.#read<Value>(result) };
+    });
   }
 
   /** Everything that happens under a prefix, as an async iterable; see `Watch`. */
   watch(prefix: string, options: { since?: number | 'now' | undefined; signal?: AbortSignal | undefined } = {}): Watch {
     checkString('prefix', prefix);
+    checkOptions(options);
     const { since, signal } = options;
     if (since !== undefined && since !== 'now') checkNumber('options.since', since, 0, Number.MAX_SAFE_INTEGER, true);
     checkSignal(signal);
@@ -124,19 +131,13 @@ export class SharedState {
 
   /** Waits until this caller is the only one that holds `name`. */
   async lock(name: string, options: LockOptions = {}): Promise<Lease> {
-    checkString('name', name);
-    checkBytes('The name of the lock', name, this.#client.limits, 'keyBytes');
-    const { ttlMs = LEASE_MS, autoRenew = false, timeoutMs = Infinity, signal } = checked(options);
-    checkTtl('options.ttlMs', ttlMs);
-    const wait = timeoutMs > 0;
-    const { token, expiresAt = 0 } = await this.#client.call({ op: 'lock', name, ttlMs, wait }, { signal, ...(wait && { timeoutMs }) });
-    if (token === undefined) throw stateError('ERR_SHARED_STATE_LOCKED', `Somebody else holds the lock '${name}'`);
-    return new Lease(this.#client, { name, token }, expiresAt, ttlMs, autoRenew);
+    return this.#lock(name, options, false);
   }
 
   /** Runs `body` while this caller holds `name`, renewed until it ends. `lease.signal` tells it if the lock is lost all the same. */
   async withLock<Outcome>(name: string, body: (lease: Lease) => Outcome | Promise<Outcome>, options: LockOptions = {}): Promise<Outcome> {
-    const lease = await this.lock(name, { autoRenew: true, ...options });
+    if (typeof body !== 'function') throw invalidArgType('body', 'of type function', body);
+    const lease = await this.#lock(name, options, true);
     try {
       return await body(lease);
     } finally {
@@ -147,19 +148,23 @@ export class SharedState {
   /** Who holds a lock; undefined if nobody does. */
   async holder(name: string, options: CallOptions = {}): Promise<Holder | undefined> {
     checkString('name', name);
-    const { holder, token, expiresAt = 0, waiting = 0 } = await this.#client.call({ op: 'holder', name }, checked(options));
-    if (holder === undefined || token === undefined) return undefined;
-    return { holder, token, leftMs: Math.max(0, expiresAt - this.#client.clock.now()), waiting };
+    return this.#client.call({ op: 'holder', name }, calling(options), ({ holder, token, expiresAt = 0, waiting = 0 }): Holder | undefined => {
+      if (holder === undefined || token === undefined) return undefined;
+      return { holder, token, leftMs: Math.max(0, expiresAt - this.#client.clock.now()), waiting };
+    });
   }
 
   /** Takes part in the election of the leader `name`; see `Election`. Its lease is a lock of that name. */
   elect(name: string, options: { ttlMs?: number | undefined } = {}): Election {
     checkString('name', name);
+    checkOptions(options);
     const { ttlMs = LEASE_MS } = options;
     checkTtl('options.ttlMs', ttlMs);
     return new Election({
+      name,
       lock: (signal) => this.lock(name, { ttlMs, autoRenew: true, signal }),
       over: () => this.#client.ended,
+      pause: (ms, signal) => this.#client.pause(ms, signal),
     });
   }
 
@@ -173,10 +178,18 @@ export class SharedState {
     checkBytes('The key', key, this.#client.limits, 'keyBytes');
   }
 
-  #encode(value: unknown): string {
-    const text = encode(value);
-    checkBytes('The value', text, this.#client.limits, 'valueBytes');
-    return text;
+  async #lock(name: string, options: LockOptions, renewed: boolean): Promise<Lease> {
+    checkString('name', name);
+    checkBytes('The name of the lock', name, this.#client.limits, 'keyBytes');
+    const { signal, timeoutMs = Infinity } = calling(options);
+    const { ttlMs = LEASE_MS, autoRenew = renewed } = options;
+    checkTtl('options.ttlMs', ttlMs);
+    const wait = timeoutMs > 0;
+    // The lease begins as the grant comes, not when this function goes on: the connection may be lost in between.
+    return this.#client.call({ op: 'lock', name, ttlMs, wait }, { signal, ...(wait && { timeoutMs }) }, ({ token, expiresAt = 0 }) => {
+      if (token === undefined) throw stateError('ERR_SHARED_STATE_LOCKED', `Somebody else holds the lock '${name}'`);
+      return new Lease(this.#client, { name, token }, expiresAt, ttlMs, autoRenew);
+    });
   }
 
   #read<Value>({ text, version = 0, expiresAt }: Result): Read<Value> | undefined {
@@ -186,24 +199,34 @@ export class SharedState {
   }
 }
 
-/** The options of a write as the wire has them. A lease that ran out is refused here already. */
-function writing(options: WriteOptions): { ttlMs?: number; fence?: Fence } {
-  const { ttlMs, lease } = checked(options);
+/** The options of a write: those of the call, and those that the wire has. A lease that ran out is refused here already. */
+function writing(options: WriteOptions): { call: CallOptions; how: { ttlMs?: number; fence?: Fence } } {
+  const call = calling(options);
+  const { ttlMs, lease } = options;
   if (ttlMs !== undefined) checkTtl('options.ttlMs', ttlMs);
-  if (lease === undefined) return { ...(ttlMs !== undefined && { ttlMs }) };
-  if (!(lease instanceof Lease)) throw invalidArgType('options.lease', 'an instance of Lease', lease);
-  lease.assertHeld();
-  return { ...(ttlMs !== undefined && { ttlMs }), fence: { name: lease.name, token: lease.token } };
+  return { call, how: { ...(ttlMs !== undefined && { ttlMs }), ...fenced(lease) } };
 }
 
-/** The options themselves, if they are any. */
-function checked<Options extends CallOptions>(options: Options): Options {
+function fenced(lease: Lease | undefined): { fence?: Fence } {
+  if (lease === undefined) return {};
+  if (!(lease instanceof Lease)) throw invalidArgType('options.lease', 'an instance of Lease', lease);
+  lease.assertHeld();
+  return { fence: { name: lease.name, token: lease.token } };
+}
+
+/** A copy of a call's options, each read once: the caller's may have getters. */
+function calling(options: CallOptions): CallOptions {
+  checkOptions(options);
+  const { signal, timeoutMs } = options;
+  if (timeoutMs !== undefined) checkNumber('options.timeoutMs', timeoutMs, 0, Infinity);
+  checkSignal(signal);
+  return { ...(signal !== undefined && { signal }), ...(timeoutMs !== undefined && { timeoutMs }) };
+}
+
+function checkOptions(options: unknown): void {
   if (options === null || typeof options !== 'object') throw invalidArgType('options', 'of type object', options);
-  if (options.timeoutMs !== undefined) checkNumber('options.timeoutMs', options.timeoutMs, 0, Infinity);
-  checkSignal(options.signal);
-  return options;
 }
 
 function checkSignal(signal: unknown): void {
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
+  if (signal !== undefined && !isSignal(signal)) throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
 }

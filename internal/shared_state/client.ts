@@ -1,185 +1,140 @@
 /**
- * A process's own side: sends calls, settles each once, and keeps its watches going from one
- * connection with the server to the next.
+ * A process's own side: its connection with the server, its calls, and its watches, which go on from
+ * one connection to the next.
  *
- * Owns     the pending calls (with timer and abort listener of each) and the open watches
+ * Owns     the open watches; the table of unanswered calls
  * Used by  api.ts and what it gives out; worker.ts and primary.ts, which connect it
  * States   apart ── welcome ──► together ── closed ──► apart;   either ── end ──► ended
- * Keeps    1. a call is settled exactly once: by its answer, its deadline, its signal, or the loss of
- *             the connection; what was sent and not answered says `maybeDone`
- *          2. calls made apart wait, and are sent in their order when there is a welcome
- *          3. calls of one turn leave as one message
- *          4. a lock that is granted to a call which nobody waits for any more is given back
+ * Keeps    1. `connection` changes when what the server holds for this process is lost: its leases,
+ *             its watches, its places in line
+ *          2. each open watch has one number on the server, a new one for each connection
+ *          3. the application hears of a change (`onLost`) when every table knows of it already: it
+ *             may call, close or open whatever it likes in there
  */
 import type { Clock } from './clock';
 import type { CallOptions, Watcher } from './contracts';
-import { readServerMessage, type Answer, type Batch, type Call, type ClientMessage, type Limits, type Operation, type Result } from './protocol';
-import { defaultLimits, fromRefusal, stateError } from './values';
+import { readServerMessage, type Batch, type ClientMessage, type Limits, type Operation, type Result } from './protocol';
+import { isAborted, onAbort } from './signals';
+import { Unanswered } from './unanswered';
+import { stateError } from './values';
 
-interface Pending {
-  readonly call: Call;
-  sent: boolean;
-  settle(error: unknown, result?: Result): void;
+/** A watch, and its number on the server at present. */
+interface Registration {
+  number: number;
+  readonly watcher: Watcher;
 }
-
-/** The longest wait there is: it keeps a primary alive while it waits for a lock. */
-const FOREVER = 2 ** 52;
 
 /** One process's connection with the shared state. */
 export class StateClient {
   readonly clock: Clock;
-  limits: Limits = defaultLimits;
+  /** What waits in here keeps the process alive. */
+  readonly hold: boolean;
   readonly #send: (message: ClientMessage) => void;
-  readonly #hold: boolean;
-  readonly #timeoutMs: number;
-  readonly #pending = new Map<number, Pending>();
-  /** Locks that nobody waits for any more: a grant is given back. */
-  readonly #abandoned = new Map<number, string>();
-  readonly #watchers = new Map<number, Watcher>();
-  readonly #lost = new Set<(error: Error) => void>();
-  #outbox: Call[] = [];
-  #state: 'apart' | 'together' | 'ended' = 'apart';
-  #reason: Error = stateError('ERR_SHARED_STATE_CLOSED', 'The shared state was closed');
-  #lastId = 0;
-  #flushing = false;
+  readonly #unanswered: Unanswered;
+  readonly #watches = new Map<number, Registration>();
+  readonly #lost = new Set<() => void>();
+  #state: 'apart' | 'together' | { readonly ended: Error } = 'apart';
+  #connection = 0;
 
-  /** `send` must not throw. `hold`: pending calls keep the process alive. */
+  /** `send` must not throw. */
   constructor(clock: Clock, send: (message: ClientMessage) => void, options: { hold: boolean; timeoutMs: number }) {
     this.clock = clock;
+    this.hold = options.hold;
     this.#send = send;
-    this.#hold = options.hold;
-    this.#timeoutMs = options.timeoutMs;
+    this.#unanswered = new Unanswered(clock, send, options);
   }
 
   get ended(): boolean {
-    return this.#state === 'ended';
+    return typeof this.#state === 'object';
+  }
+
+  get limits(): Limits {
+    return this.#unanswered.limits;
+  }
+
+  get connection(): number {
+    return this.#connection;
   }
 
   hello(): void {
     if (this.#state === 'apart') this.#send({ act: 'hello' });
   }
 
-  // ── calls ──────────────────────────────────────────────────────────────────────────────────────
-
-  call(operation: Operation, { signal, timeoutMs = this.#timeoutMs }: CallOptions = {}): Promise<Result> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason);
-      if (this.#state === 'ended') return reject(this.#reason);
-      if (this.#pending.size >= this.limits.pendingCalls) {
-        return reject(stateError('ERR_SHARED_STATE_LIMIT',
-          `${this.#pending.size} calls are not answered yet, as many as limits.pendingCalls allows`, { limit: 'pendingCalls' }));
-      }
-      const id = ++this.#lastId;
-      const call: Call = { ...operation, id };
-      const abort = (): void => this.#giveUp(id, signal?.reason);
-      const cancel = timeoutMs === Infinity && !this.#hold ? undefined
-        : this.clock.at(this.clock.now() + Math.min(timeoutMs, FOREVER), () => this.#giveUp(id, undefined, timeoutMs), this.#hold);
-      signal?.addEventListener('abort', abort);
-      this.#pending.set(id, {
-        call,
-        sent: false,
-        settle: (error, result) => {
-          this.#pending.delete(id);
-          cancel?.();
-          signal?.removeEventListener('abort', abort);
-          if (result === undefined) reject(error);
-          else resolve(result);
-        },
-      });
-      if (this.#state === 'together') this.#post(call);
-    });
-  }
-
-  /** The deadline or the signal came first. */
-  #giveUp(id: number, reason: unknown, timeoutMs = 0): void {
-    const pending = this.#pending.get(id);
-    if (pending === undefined) return;
-    const { call, sent } = pending;
-    if (!sent) this.#outbox = this.#outbox.filter((waiting) => waiting !== call);
-    if (sent && call.op === 'lock') {
-      this.#abandoned.set(id, call.name);
-      this.#send({ act: 'cancel', id });
-    }
-    if (reason !== undefined) return pending.settle(reason);
-    const what = !sent ? 'The primary, which has to call sharedState() too, did not open the shared state'
-      : call.op === 'lock' ? `The lock '${call.name}' was not free` : `The primary did not answer '${call.op}'`;
-    pending.settle(stateError('ERR_SHARED_STATE_TIMEOUT', `${what} within ${timeoutMs} ms`, { maybeDone: sent && call.op !== 'lock' }));
-  }
-
-  #post(call: Call): void {
-    this.#outbox.push(call);
-    if (this.#flushing) return;
-    this.#flushing = true;
-    queueMicrotask(() => this.#flush());
-  }
-
-  #flush(): void {
-    this.#flushing = false;
-    const calls = this.#outbox;
-    if (calls.length === 0 || this.#state !== 'together') return;
-    this.#outbox = [];
-    for (const { id } of calls) {
-      const pending = this.#pending.get(id);
-      if (pending !== undefined) pending.sent = true;
-    }
-    this.#send({ act: 'calls', calls });
+  /** Asks the server; fulfilled with what `take` makes of the result, as it comes. */
+  call<Outcome>(operation: Operation, options: CallOptions, take: (result: Result) => Outcome): Promise<Outcome> {
+    return this.#unanswered.ask(operation, options, take);
   }
 
   // ── watches, and others who want to hear of the connection's end ───────────────────────────────
 
   /** Registers a watch now and after each new connection; returns what ends it. */
   watch(watcher: Watcher): () => void {
-    const watch = ++this.#lastId;
-    if (this.#state === 'ended') {
-      queueMicrotask(() => watcher.ended(this.#reason));
+    if (typeof this.#state === 'object') {
+      const { ended } = this.#state;
+      queueMicrotask(() => watcher.ended(ended));
       return () => undefined;
     }
-    this.#watchers.set(watch, watcher);
-    if (this.#state === 'together') this.#openWatch(watch, watcher);
+    const registration: Registration = { number: this.#unanswered.nextId(), watcher };
+    this.#watches.set(registration.number, registration);
+    if (this.#state === 'together') this.#openWatch(registration);
     return () => {
-      const [current] = [...this.#watchers].find(([, one]) => one === watcher) ?? [];
-      if (current === undefined) return;
-      this.#watchers.delete(current);
-      if (this.#state !== 'together') return;
-      this.call({ op: 'unwatch', watch: current }).catch(() => undefined); // Lost with the connection, and the watch too.
+      if (!this.#watches.delete(registration.number) || this.#state !== 'together') return;
+      // Where this is refused the connection is lost, and the watch with it.
+      this.call({ op: 'unwatch', watch: registration.number }, {}, () => undefined).catch(() => undefined);
     };
   }
 
   /** The application has taken everything up to this batch. */
   consumed({ watch, batch, ask }: Batch): void {
-    if (ask && this.#state === 'together') this.#send({ act: 'consumed', watch, batch });
+    if (ask && this.#state === 'together' && this.#watches.has(watch)) this.#send({ act: 'consumed', watch, batch });
   }
 
-  /** Calls back when what the server holds for this process is lost; returns what takes that back. */
-  onLost(callback: (error: Error) => void): () => void {
+  /** Calls back when what the server holds for this process is lost, and at the end; returns what takes that back. */
+  onLost(callback: () => void): () => void {
     this.#lost.add(callback);
     return () => this.#lost.delete(callback);
   }
 
-  #openWatch(watch: number, watcher: Watcher): void {
+  /** Waits so many milliseconds; less if the signal is aborted or the connection is lost. */
+  pause(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (isAborted(signal) || this.ended) return resolve();
+      const done = (): void => {
+        stopTimer();
+        stopListening();
+        forget();
+        resolve();
+      };
+      const stopTimer = this.clock.at(this.clock.now() + ms, done, this.hold);
+      const stopListening = onAbort(signal, done);
+      const forget = this.onLost(done);
+    });
+  }
+
+  #openWatch({ number, watcher }: Registration): void {
     const { prefix, since, beat } = watcher;
-    this.call({ op: 'watch', watch, prefix, beat, ...(since !== undefined && { since }) }, { timeoutMs: Infinity }).then(
-      ({ version = 0 }) => watcher.opened(version),
-      (error: Error & { maybeDone?: boolean }) => {
-        // The connection's end is told elsewhere, and may not be the watch's.
-        if (error.maybeDone !== true && this.#watchers.delete(watch)) watcher.ended(error);
-      },
-    );
+    this.call({ op: 'watch', watch: number, prefix, beat, ...(since !== undefined && { since }) }, { timeoutMs: Infinity },
+      ({ version = 0 }) => watcher.opened(version)).catch((error: Error & { maybeDone?: boolean }) => {
+      // The connection's end is told elsewhere, and may not be the watch's.
+      if (error.maybeDone !== true && this.#watches.delete(number)) watcher.ended(error);
+    });
   }
 
   // ── what comes ─────────────────────────────────────────────────────────────────────────────────
 
   receive(value: unknown): void {
     const message = readServerMessage(value);
-    if (message === null || this.#state === 'ended') return;
+    if (message === null || this.ended) return;
     switch (message.act) {
       case 'announce': return this.hello();
       case 'welcome': return this.#welcome(message.limits);
       case 'answers':
-        for (const answer of message.answers) this.#answered(answer);
+        if (this.#state !== 'together') return;
+        for (const answer of message.answers) this.#unanswered.answered(answer);
         return;
       case 'events':
-        for (const batch of message.batches) this.#watchers.get(batch.watch)?.batch(batch);
+        if (this.#state !== 'together') return; // Of a client that this process had before.
+        for (const batch of message.batches) this.#watches.get(batch.watch)?.watcher.batch(batch);
         return;
       case 'closed':
         return this.#lose(stateError('ERR_SHARED_STATE_CLOSED', 'The primary closed the shared state', { maybeDone: true }));
@@ -189,41 +144,30 @@ export class StateClient {
 
   #welcome(limits: Limits): void {
     if (this.#state !== 'apart') return;
-    this.limits = limits;
     this.#state = 'together';
-    for (const { call } of this.#pending.values()) this.#post(call);
+    this.#unanswered.connected(limits);
     // Under new numbers: what is said about batches of an earlier connection means nothing to this one.
-    for (const [watch, watcher] of [...this.#watchers]) {
-      const renewed = ++this.#lastId;
-      this.#watchers.delete(watch);
-      this.#watchers.set(renewed, watcher);
-      this.#openWatch(renewed, watcher);
+    const registrations = [...this.#watches.values()];
+    this.#watches.clear();
+    for (const registration of registrations) {
+      registration.number = this.#unanswered.nextId();
+      this.#watches.set(registration.number, registration);
+      this.#openWatch(registration);
     }
-  }
-
-  #answered(answer: Answer): void {
-    const abandoned = this.#abandoned.get(answer.id);
-    if (abandoned !== undefined) {
-      this.#abandoned.delete(answer.id);
-      const token = 'result' in answer ? answer.result.token : undefined;
-      if (token !== undefined) this.call({ op: 'release', name: abandoned, token }).catch(() => undefined); // Lost: free as well.
-      return;
-    }
-    const pending = this.#pending.get(answer.id);
-    if ('error' in answer) pending?.settle(fromRefusal(answer.error));
-    else pending?.settle(null, answer.result);
   }
 
   /** The server has forgotten this process; there may be another one later. */
   #lose(error: Error): void {
     if (this.#state !== 'together') return;
     this.#state = 'apart';
-    this.#outbox = [];
-    this.#abandoned.clear();
-    for (const pending of [...this.#pending.values()]) {
-      if (pending.sent) pending.settle(error);
-    }
-    for (const callback of [...this.#lost]) callback(error);
+    this.#connection++;
+    this.#unanswered.lost(error);
+    this.#tellLost();
+  }
+
+  /** Calls the application's abort listeners, in the end: the last thing that is done here. */
+  #tellLost(): void {
+    for (const callback of [...this.#lost]) callback();
   }
 
   /**
@@ -231,20 +175,23 @@ export class StateClient {
    * that a loop over a watch just ends; it would turn a farewell into a crash otherwise.
    */
   end(code: 'ERR_SHARED_STATE_DISCONNECTED' | 'ERR_SHARED_STATE_CLOSED', message: string, orderly: boolean): void {
-    if (this.#state === 'ended') return;
-    this.#lose(stateError(code, message, { maybeDone: true }));
-    this.#state = 'ended';
-    this.#reason = stateError(code, message);
-    for (const pending of [...this.#pending.values()]) pending.settle(this.#reason);
-    for (const watcher of [...this.#watchers.values()]) watcher.ended(orderly ? undefined : this.#reason);
-    this.#watchers.clear();
+    if (this.ended) return;
+    const reason = stateError(code, message);
+    this.#state = { ended: reason };
+    this.#connection++;
+    this.#unanswered.lost(stateError(code, message, { maybeDone: true }));
+    this.#unanswered.end(reason);
+    const registrations = [...this.#watches.values()];
+    this.#watches.clear();
+    for (const { watcher } of registrations) watcher.ended(orderly ? undefined : reason);
+    this.#tellLost();
     this.#lost.clear();
   }
 
-  /** Ends it, and lets the server know. */
+  /** Ends it, and lets the server know; also one whose welcome is still under way, since it would miss our next hello. */
   close(): void {
-    this.#flush();
-    if (this.#state === 'together') this.#send({ act: 'bye' });
+    this.#unanswered.flush();
+    if (!this.ended) this.#send({ act: 'bye' });
     this.end('ERR_SHARED_STATE_CLOSED', 'The shared state was closed in this process', true);
   }
 }

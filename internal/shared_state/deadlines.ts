@@ -2,10 +2,12 @@
  * Which of many things ends first: at most one deadline per key, the earliest found at once.
  *
  * A binary heap whose entries are not removed when a deadline is changed: an entry counts only
- * while the table has the same time for its key. When most of the heap no longer counts it is built anew.
+ * while the table has the same time for its key. Every change that adds such an entry or leaves one
+ * behind looks at the bound, and builds the heap anew beyond it: a rebuild follows on as many changes as
+ * it has entries, so that each change costs a logarithm on average.
  *
  * Used by  store.ts (keys with a TTL), leases.ts
- * Keeps    the heap has at most twice as many entries as there are deadlines, and 64 more
+ * Keeps    after every call the heap has at most twice as many entries as there are deadlines, and 64 more
  */
 interface Entry<Key> { readonly at: number; readonly key: Key }
 
@@ -25,13 +27,14 @@ export class Deadlines<Key> {
 
   /** Gives a key its deadline, in place of the one it had. */
   set(key: Key, at: number): void {
+    if (this.#at.get(key) === at) return;
     this.#at.set(key, at);
     this.#push({ at, key });
-    if (this.#heap.length > 2 * this.#at.size + 64) this.#rebuild();
+    this.#bound();
   }
 
   delete(key: Key): void {
-    this.#at.delete(key);
+    if (this.#at.delete(key)) this.#bound();
   }
 
   /** The earliest deadline; Infinity where there is none. */
@@ -47,6 +50,7 @@ export class Deadlines<Key> {
       this.#at.delete(first.key);
       due.push(first.key);
     }
+    this.#bound();
     return due;
   }
 
@@ -58,7 +62,8 @@ export class Deadlines<Key> {
     }
   }
 
-  #rebuild(): void {
+  #bound(): void {
+    if (this.#heap.length <= 2 * this.#at.size + 64) return;
     // A sorted array is a heap.
     this.#heap = [...this.#at].map(([key, at]) => ({ at, key })).sort((one, other) => one.at - other.at);
   }

@@ -5,7 +5,8 @@
  *
  * Owns     a position in the history, or a copy of the list of entries while a reset is under way
  * Used by  server.ts, which sends what `next` gives
- * States   history(cursor) ── forgotten ──► reset(entries left) ── last part ──► history(cursor)
+ * States   new ── begin ──► reset
+ *          history(cursor) ── forgotten ──► reset(entries left) ── last part ──► history(cursor)
  *          └────────────────── next: events up to the end of the history ────────▲
  * Keeps    1. the events of a watch are told in the order of their versions, each once: none is
  *             left out except by a reset, which holds its outcome
@@ -22,6 +23,8 @@ const BATCH_BYTES = 256 * 1024;
 const ASK_EVERY = 4;
 
 type Position =
+  /** It begins with all there is, which is looked up when the message that asked for it is done. */
+  | { readonly at: 'new' }
   | { readonly at: 'history'; cursor: number }
   | { readonly at: 'reset'; readonly entries: readonly Entry[]; next: number; readonly version: number; readonly cursor: number };
 
@@ -48,7 +51,12 @@ export class Feed {
     // A version from the future is of another life of the primary.
     const cursor = since === 'now' ? store.history.end
       : since === undefined || since > store.revision ? null : store.history.after(since);
-    this.#position = cursor === null ? this.#reset() : { at: 'history', cursor };
+    this.#position = cursor === null ? { at: 'new' } : { at: 'history', cursor };
+  }
+
+  /** What it begins with is what there is now. */
+  begin(): void {
+    if (this.#position.at === 'new') this.#position = this.#reset();
   }
 
   /** The reader has consumed everything up to this batch. */
@@ -68,7 +76,7 @@ export class Feed {
     }
     const events: KeyEvent[] = [];
     let bytes = 0;
-    const position = this.#position;
+    const position = this.#position.at === 'new' ? this.#position = this.#reset() : this.#position;
     if (position.at === 'reset') {
       const { entries, version, cursor } = position;
       while (position.next < entries.length && bytes < BATCH_BYTES) {
@@ -103,7 +111,7 @@ export class Feed {
     return { watch: this.watch, batch, events, ...(reset && { reset }), version, time, current, ask };
   }
 
-  #reset(): Position {
+  #reset(): Position & { at: 'reset' } {
     const { history, revision } = this.#store;
     return { at: 'reset', entries: this.#store.under(this.#prefix), next: 0, version: revision, cursor: history.end };
   }

@@ -2,9 +2,10 @@
  * What each operation does to the keys and locks, at one moment.
  *
  * Used by  server.ts, which has expired what had to be, and answers
- * Keeps    an operation that throws has changed nothing
+ * Keeps    1. an operation that throws has changed nothing
+ *          2. no result has a value that its caller has sent: what was written is at most a version
  */
-import type { Leases } from './leases';
+import type { Holder, Leases } from './leases';
 import type { Call, Limits, Result } from './protocol';
 import type { Entry, Store } from './store';
 import { checkBytes, stateError } from './values';
@@ -13,8 +14,8 @@ import { checkBytes, stateError } from './values';
 export type StoreCall = Exclude<Call, { op: 'watch' | 'unwatch' }>;
 
 /** Does it, for a holder of locks; null if the answer comes when a lock is granted. */
-export function operate<Holder extends { readonly id: number }>(
-  store: Store, leases: Leases<Holder>, limits: Limits, now: number, holder: Holder, call: StoreCall,
+export function operate<Process extends Holder>(
+  store: Store, leases: Leases<Process>, limits: Limits, now: number, holder: Process, call: StoreCall,
 ): Result | null {
   if ('fence' in call && call.fence !== undefined) leases.check(call.fence, holder);
   const ends = (ttlMs: number | undefined): number | undefined => (ttlMs === undefined ? undefined : now + ttlMs);
@@ -24,7 +25,7 @@ export function operate<Holder extends { readonly id: number }>(
     case 'get':
       return shown(store.get(call.key));
     case 'set':
-      return shown(store.set(call.key, call.text, ends(call.ttlMs)));
+      return { version: store.set(call.key, call.text, ends(call.ttlMs), holder.account).version };
     case 'delete': {
       const { version = 0 } = store.get(call.key) ?? {};
       if (call.version !== undefined && call.version !== version) return { done: false, version };
@@ -34,12 +35,12 @@ export function operate<Holder extends { readonly id: number }>(
     case 'increment': {
       const before = store.get(call.key);
       // A window of time does not move with what is counted in it.
-      return shown(store.set(call.key, added(call.key, before, call.by), before !== undefined ? before.expiresAt : ends(call.ttlMs)));
+      return shown(store.set(call.key, added(call.key, before, call.by), before !== undefined ? before.expiresAt : ends(call.ttlMs), holder.account));
     }
     case 'compareAndSet': {
       const before = store.get(call.key);
       if ((before?.version ?? 0) !== call.version) return { done: false, ...shown(before) };
-      return { done: true, ...shown(store.set(call.key, call.text, ends(call.ttlMs))) };
+      return { done: true, version: store.set(call.key, call.text, ends(call.ttlMs), holder.account).version };
     }
     case 'lock': {
       checkBytes('The name of the lock', call.name, limits, 'keyBytes');
@@ -67,9 +68,13 @@ function shown(entry: Entry | undefined): Result {
   return expiresAt === undefined ? { text, version } : { text, version, expiresAt };
 }
 
+/** The text of a number has at most 24 characters, unless it came with digits that do not count. */
+const LONGEST_NUMBER = 64;
+
 /** The text of the sum. */
 function added(key: string, before: Entry | undefined, by: number): string {
-  const value: unknown = before === undefined ? 0 : JSON.parse(before.text);
+  // A long text is no number, and reading it for each of many calls would take long.
+  const value: unknown = before === undefined ? 0 : before.text.length > LONGEST_NUMBER ? null : JSON.parse(before.text);
   if (typeof value !== 'number') {
     throw stateError('ERR_SHARED_STATE_NOT_A_NUMBER', `The value of '${key}' is no number, it cannot be incremented`);
   }

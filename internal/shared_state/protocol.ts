@@ -10,36 +10,59 @@
  * Values travel as JSON text: the primary keeps them as they came and never looks inside.
  *
  * Wire     C → S hello             S → C welcome(limits)
+ *                                  an answer to 'set' has the version, not the value: the writer has that
  *          C → S calls [call, …]   S → C answers [answer, …]   each id once; 'lock' may take its time
  *          C → S cancel(id)        a lock that is waited for; its call is answered at once
  *          S → C events [batch, …] C → S consumed(watch, batch) for a batch that asks for it
  *          C → S bye               the client is gone, its channel is not
  *          S → C announce          "say hello": the server was opened after the client
- *          S → C closed            the server is gone, its process is not
+ *          S → C closed            the server is gone, or has cut this process off; its process is not gone
  */
 
 /** The `cmd` of every message of the shared state. */
 export const STATE = 'NODE_CLUSTER_STATE';
 
-/** What the primary refuses beyond. Bytes of keys and values are those of their UTF-8 text. */
+/**
+ * What the primary refuses beyond. Each is a whole number, 1 or more, of the unit that its line names;
+ * bytes of keys and values are those of their UTF-8 text. What is said to be of one process counts for
+ * each worker alone and is checked in the primary, so that one worker cannot use up what all share. The
+ * primary itself has no quota of keys, bytes and locks: it may have all there is.
+ */
 export interface Limits {
-  /** How many keys there may be. */
+  /** Keys, in all. */
   readonly keys: number;
-  /** The length of one key, prefix or lock's name. */
+  /** Keys that one process was the last to write; half of `keys` by default, all of them where `keys` is less than 8. */
+  readonly keysPerProcess: number;
+  /** Bytes of one key, one prefix or one lock's name. */
   readonly keyBytes: number;
-  /** The length of one value as JSON. */
+  /** Bytes of one value as JSON. */
   readonly valueBytes: number;
-  /** All keys and values together. */
+  /** Bytes of all keys and values together. */
   readonly totalBytes: number;
-  /** The watches of one process; a replica is one. */
+  /** Bytes of the keys, with their values, that one process was the last to write; half of `totalBytes` by default, and room for one of the greatest. */
+  readonly bytesPerProcess: number;
+  /** Watches of one process; a replica is one. */
   readonly watches: number;
-  /** Locks that are held, and callers that wait for one of them, in all. */
+  /** Locks that are held, and callers that wait for one, in all. */
   readonly locks: number;
-  /** Unanswered calls of one process. */
+  /** Locks that one process holds or waits for; half of `locks` by default, all of them where `locks` is less than 8. */
+  readonly locksPerProcess: number;
+  /** Unanswered calls of one process. The process counts them before it sends one, the primary when one comes. */
   readonly pendingCalls: number;
+  /** Bytes of answers and events that are under way to one process, which does not read them. */
+  readonly unreadBytes: number;
   /** Events that are remembered for watches that lag or resume. */
   readonly history: number;
 }
+
+/** How many unanswered calls nobody has who counts them: the primary cuts off a process that sends more. */
+export const mostPending = ({ pendingCalls, locksPerProcess, watches }: Limits): number => 2 * pendingCalls + locksPerProcess + watches + 1000;
+
+/**
+ * Calls that `limits.pendingCalls` does not refuse: they give something back, or keep what the process
+ * has. A lock that could not be given back would have no owner.
+ */
+export const isHousekeeping = (op: string): boolean => op === 'release' || op === 'renew' || op === 'watch' || op === 'unwatch';
 
 /** The proof of a lease, checked when the write is made. */
 export interface Fence { readonly name: string; readonly token: number }
@@ -145,7 +168,8 @@ export const isTtl = (value: unknown): value is number => typeof value === 'numb
 const isFence = (value: unknown): value is Fence => isObject(value) && isString(value['name']) && isCount(value['token']);
 const maybe = (value: unknown, is: (value: unknown) => boolean): boolean => value === undefined || is(value);
 const isLimits = (value: unknown): value is Limits => isObject(value)
-  && ['keys', 'keyBytes', 'valueBytes', 'totalBytes', 'watches', 'locks', 'pendingCalls', 'history'].every((name) => isCount(value[name]));
+  && ['keys', 'keysPerProcess', 'keyBytes', 'valueBytes', 'totalBytes', 'bytesPerProcess', 'watches', 'locks', 'locksPerProcess',
+    'pendingCalls', 'unreadBytes', 'history'].every((name) => isCount(value[name]));
 
 /** A message of the shared state's, from either side? */
 export const isStateMessage = (value: unknown): value is Fields => isObject(value) && value['cmd'] === STATE;

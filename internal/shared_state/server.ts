@@ -5,9 +5,13 @@
  *
  * Owns     the store, the leases, the sessions with their feeds; one timer, for what ends first
  * Used by  primary.ts, which gives each worker a session; tests, with a clock of their own
- * Uses     operations.ts on store.ts and leases.ts; feed.ts
+ * Uses     operations.ts on store.ts and leases.ts; session.ts, feed.ts
  * Never    throws at what a client sends: a message that makes no sense is ignored, a call is refused
- * States   of a session: unknown ── hello ──► known ── bye, end ──► unknown; its calls count while it is known
+ * Never    holds more for a process that does not read than its limits allow: beyond `unreadBytes` its
+ *          calls are refused and its events wait, and beyond `pendingCalls` its calls are refused. A
+ *          client counts the same and does not send so many; whoever sends twice as many all the same
+ *          does not count, and is cut off: its session ends, and its process gets no other
+ * States   of a session: unknown ── hello ──► known ── bye, end, cut off ──► unknown; its calls count while it is known
  * Keeps    1. a call is answered once; after `end` nothing is sent to the session
  *          2. before each operation everything is expired whose time has come
  *          3. what ends with a session, its leases, waits and watches, ends before anybody's next operation
@@ -16,29 +20,22 @@
  */
 import type { Clock } from './clock';
 import { Feed } from './feed';
+import { sizeOf } from './history';
 import { Leases, type Grant, type Waiter } from './leases';
-import { readCall, type Answer, type Batch, type Call, type ClientMessage, type Limits, type Result, type ServerMessage } from './protocol';
+import { isHousekeeping, mostPending, readCall, type Answer, type Batch, type Call, type ClientMessage, type Limits, type Result } from './protocol';
 import { operate } from './operations';
+import { Session, type Send } from './session';
 import { Store } from './store';
 import { checkBytes, stateError, toRefusal } from './values';
 
 /** How often a replica hears that it is current, in milliseconds. */
 const BEAT = 1000;
 
-/** One process that uses the shared state. Made by `StateServer.connect`. */
-export class Session {
-  /** A worker's id, 0 for the primary. */
-  readonly id: number;
-  readonly feeds = new Map<number, Feed>();
-  known = false;
-  answers: Answer[] = [];
-  readonly send: (message: ServerMessage) => void;
+/** About how many bytes a welcome has. */
+const WELCOME_BYTES = 300;
 
-  constructor(id: number, send: (message: ServerMessage) => void) {
-    this.id = id;
-    this.send = send;
-  }
-}
+/** About how many bytes a batch has besides its events. */
+const BATCH_BYTES = 150;
 
 /** The shared state itself. */
 export class StateServer {
@@ -49,29 +46,35 @@ export class StateServer {
   readonly #sessions = new Set<Session>();
   /** Sessions that have answers to be sent. */
   readonly #answered = new Set<Session>();
+  /** Watches that this message has opened. */
+  #opened: { readonly session: Session; readonly feed: Feed }[] = [];
   #pumping = false;
   #closed = false;
   #timer: { at: number; cancel(): void } | null = null;
   #nextBeat = Infinity;
+  readonly #cutOff: (session: Session) => void;
 
-  /** `revision`: the number before the first version. */
-  constructor(clock: Clock, limits: Limits, revision: number) {
+  /** `revision`: the number before the first version. `cutOff` is called when a session is ended for what it sent. */
+  constructor(clock: Clock, limits: Limits, revision: number, cutOff: (session: Session) => void = () => undefined) {
     this.#clock = clock;
+    this.#cutOff = cutOff;
     this.#limits = limits;
     this.#store = new Store(limits, revision);
     this.#leases = new Leases(limits, () => this.#store.nextRevision(), (waiter, grant) => this.#granted(waiter, grant));
   }
 
-  /** A process that may say hello. `send` must not throw, and may lose messages when the process is gone. */
-  connect(id: number, send: (message: ServerMessage) => void): Session {
-    const session = new Session(id, send);
+  /** A process that may say hello. */
+  connect(id: number, send: Send): Session {
+    const session = new Session(id, this.#limits, send, ({ feeds }) => {
+      if (feeds.size > 0) this.#pumpSoon();
+    });
     this.#sessions.add(session);
     return session;
   }
 
   /** Tells every process that there is somebody to say hello to. */
   announce(session: Session): void {
-    session.send({ act: 'announce' });
+    session.post({ act: 'announce' });
   }
 
   receive(session: Session, message: ClientMessage): void {
@@ -79,14 +82,17 @@ export class StateServer {
     if (message.act === 'hello') {
       if (session.known) return; // It said so once for itself, and once because it was asked to.
       session.known = true;
-      session.send({ act: 'welcome', limits: this.#limits });
+      session.post({ act: 'welcome', limits: this.#limits }, 1, WELCOME_BYTES);
+      this.#endIfTooMuch(session);
       return;
     }
     if (!session.known) return;
     this.#expire();
     switch (message.act) {
       case 'calls':
-        for (const value of message.calls) this.#call(session, value);
+        for (const value of message.calls) {
+          if (!this.#call(session, value)) break;
+        }
         break;
       case 'cancel':
         if (this.#leases.cancel(session, message.id)) this.#answer(session, { id: message.id, result: {} });
@@ -116,22 +122,52 @@ export class StateServer {
     this.#closed = true;
     this.#timer?.cancel();
     for (const session of this.#sessions) {
-      if (session.known) session.send({ act: 'closed' });
+      if (session.known) session.post({ act: 'closed' });
     }
     this.#sessions.clear();
+    this.#answered.clear();
   }
 
   // ── operations ─────────────────────────────────────────────────────────────────────────────────
 
-  #call(session: Session, value: unknown): void {
+  /** False if it was one too many, and the session is ended. */
+  #call(session: Session, value: unknown): boolean {
     const call = readCall(value);
-    if (call === null) return;
+    if (call === null) return true;
     try {
+      this.#checkUnread(session, call.op);
       if (call.op === 'none') throw stateError('ERR_SHARED_STATE_PROTOCOL', 'The primary does not understand this call');
       const result = this.#operate(session, call);
       if (result !== null) this.#answer(session, { id: call.id, result });
     } catch (error) {
       this.#answer(session, { id: call.id, error: toRefusal(error) });
+    }
+    return !this.#endIfTooMuch(session);
+  }
+
+  /** Cuts off a process to which more is under way than anybody asks for who counts; was it so? */
+  #endIfTooMuch(session: Session): boolean {
+    if (this.#pending(session) <= mostPending(this.#limits)) return false;
+    session.post({ act: 'closed' });
+    this.#sessions.delete(session);
+    this.#leave(session);
+    this.#cutOff(session);
+    return true;
+  }
+
+  /** Calls of this process without an answer that it can have read. */
+  #pending(session: Session): number {
+    return session.unreadAnswers + this.#leases.waitsOf(session);
+  }
+
+  #checkUnread(session: Session, op: string): void {
+    const { pendingCalls, unreadBytes } = this.#limits;
+    if (isHousekeeping(op)) return;
+    if (this.#pending(session) >= pendingCalls) {
+      throw stateError('ERR_SHARED_STATE_LIMIT', `${pendingCalls} calls of this process are not answered yet, as many as limits.pendingCalls allows`, { limit: 'pendingCalls' });
+    }
+    if (session.unreadBytes >= unreadBytes) {
+      throw stateError('ERR_SHARED_STATE_LIMIT', `This process has ${session.unreadBytes} bytes to read; limits.unreadBytes is ${unreadBytes}`, { limit: 'unreadBytes' });
     }
   }
 
@@ -150,7 +186,9 @@ export class StateServer {
     if (session.feeds.size >= watches) {
       throw stateError('ERR_SHARED_STATE_LIMIT', `This process has ${watches} watches, as many as limits.watches allows`, { limit: 'watches' });
     }
-    session.feeds.set(watch, new Feed(this.#store, watch, prefix, since, beat === true));
+    const feed = new Feed(this.#store, watch, prefix, since, beat === true);
+    session.feeds.set(watch, feed);
+    this.#opened.push({ session, feed });
     if (beat === true && this.#nextBeat === Infinity) this.#nextBeat = this.#clock.now() + BEAT;
     return { version: this.#store.revision };
   }
@@ -160,46 +198,65 @@ export class StateServer {
   }
 
   #leave(session: Session): void {
-    session.known = false;
-    session.answers = [];
-    session.feeds.clear();
+    session.forget();
+    this.#answered.delete(session);
     this.#leases.leave(this.#clock.now(), session);
   }
 
   // ── what goes out ──────────────────────────────────────────────────────────────────────────────
 
   #answer(session: Session, answer: Answer): void {
-    session.answers.push(answer);
+    session.answer(answer);
     this.#answered.add(session);
   }
 
   /** After each step: sends the answers, sees to it that the events follow, and sets the timer. */
   #settle(): void {
-    for (const session of this.#answered) {
-      const { answers } = session;
-      session.answers = [];
-      if (answers.length > 0 && session.known) session.send({ act: 'answers', answers });
-    }
+    const answered = [...this.#answered];
     this.#answered.clear();
-    if (!this.#pumping) {
-      this.#pumping = true;
-      this.#clock.soon(() => this.#pump(false));
+    for (const session of answered) session.sendAnswers();
+    const opened = this.#opened;
+    this.#opened = [];
+    for (const { session, feed } of opened) {
+      // A watch that ended in the message in which it began costs nothing.
+      if (session.feeds.get(feed.watch) === feed) feed.begin();
     }
+    this.#pumpSoon();
     this.#setTimer();
+  }
+
+  #pumpSoon(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    this.#clock.soon(() => this.#pump(false));
   }
 
   /** Sends every watch what it does not know yet. */
   #pump(beat: boolean): void {
     this.#pumping = false;
+    if (this.#closed) return;
     const now = this.#clock.now();
-    for (const session of this.#sessions) {
-      const batches: Batch[] = [];
-      for (const feed of session.feeds.values()) {
-        let batch = feed.next(now, beat && feed.beat);
-        for (; batch !== null; batch = feed.next(now)) batches.push(batch);
+    for (const session of [...this.#sessions]) this.#feed(session, now, beat);
+  }
+
+  /** One message of events for one process; if that cannot hold all, another follows. */
+  #feed(session: Session, now: number, beat: boolean): void {
+    const batches: Batch[] = [];
+    let bytes = 0;
+    let room = this.#limits.unreadBytes - session.unreadBytes;
+    for (const feed of session.feeds.values()) {
+      if (room <= 0) break;
+      let batch = feed.next(now, beat && feed.beat);
+      for (; batch !== null; batch = room > 0 ? feed.next(now) : null) {
+        const size = batch.events.reduce((sum, event) => sum + sizeOf(event), BATCH_BYTES);
+        batches.push(batch);
+        bytes += size;
+        room -= size;
       }
-      if (batches.length > 0) session.send({ act: 'events', batches });
     }
+    if (batches.length === 0) return; // Where there is no room, the pump comes when there is.
+    session.sendEvents(batches, bytes);
+    if (room <= 0) this.#pumpSoon();
   }
 
   #expire(): void {

@@ -8,8 +8,10 @@
  *             a key's version is the revision at which it was written, so it never comes twice
  *          2. `bytes` is the sum over all keys; neither it nor the count is ever beyond its limit
  *          3. an operation at `now` sees no key whose deadline is `now` or earlier (`expire` first)
- *          4. every change is one event of the history, in the order of revisions
+ *          4. every key counts in the account of its last writer, until it is written by another or gone
+ *          5. every change is one event of the history, in the order of revisions
  */
+import type { Account } from './account';
 import { Deadlines } from './deadlines';
 import { History } from './history';
 import type { KeyEvent, Limits } from './protocol';
@@ -22,6 +24,8 @@ export interface Entry {
   readonly version: number;
   /** undefined: it stays until it is deleted. */
   readonly expiresAt: number | undefined;
+  /** The account of the process that wrote it. */
+  readonly account: Account;
 }
 
 /** How many bytes of events are remembered, at most. */
@@ -75,8 +79,8 @@ export class Store {
     return prefix === '' ? all : all.filter(({ key }) => key.startsWith(prefix));
   }
 
-  /** Writes a key; without `expiresAt` it stays. Throws ERR_SHARED_STATE_LIMIT, and has changed nothing then. */
-  set(key: string, text: string, expiresAt: number | undefined): Entry {
+  /** Writes a key for the process of that account; without `expiresAt` it stays. Throws ERR_SHARED_STATE_LIMIT, and has changed nothing then. */
+  set(key: string, text: string, expiresAt: number | undefined, account: Account): Entry {
     const { keys, totalBytes } = this.#limits;
     checkBytes('The key', key, this.#limits, 'keyBytes');
     checkBytes('The value', text, this.#limits, 'valueBytes');
@@ -84,11 +88,19 @@ export class Store {
     if (before === undefined && this.#entries.size >= keys) {
       throw stateError('ERR_SHARED_STATE_LIMIT', `There are ${keys} keys, as many as limits.keys allows`, { limit: 'keys' });
     }
-    const bytes = this.#bytes + sizeOf(key, text) - (before === undefined ? 0 : sizeOf(key, before.text));
+    const size = sizeOf(key, text);
+    const sizeBefore = before === undefined ? 0 : sizeOf(key, before.text);
+    const bytes = this.#bytes + size - sizeBefore;
     if (bytes > totalBytes) {
       throw stateError('ERR_SHARED_STATE_LIMIT', `All keys and values would have ${bytes} bytes; limits.totalBytes is ${totalBytes}`, { limit: 'totalBytes' });
     }
-    const entry: Entry = { key, text, version: this.nextRevision(), expiresAt };
+    const own = before?.account === account;
+    account.check('keysPerProcess', account.keys + (own ? 0 : 1));
+    account.check('bytesPerProcess', account.bytes + size - (own ? sizeBefore : 0));
+    if (before !== undefined) credit(before);
+    const entry: Entry = { key, text, version: this.nextRevision(), expiresAt, account };
+    account.keys++;
+    account.bytes += size;
     this.#entries.set(key, entry);
     this.#bytes = bytes;
     if (expiresAt !== undefined) this.#deadlines.set(key, expiresAt);
@@ -103,7 +115,7 @@ export class Store {
     if (before === undefined) return undefined;
     this.#entries.delete(key);
     this.#deadlines.delete(key);
-    this.#bytes -= sizeOf(key, before.text);
+    this.#bytes -= credit(before);
     const event: KeyEvent = { key, version: this.nextRevision(), gone };
     this.history.append(event);
     return event.version;
@@ -116,3 +128,11 @@ export class Store {
 }
 
 const sizeOf = (key: string, text: string): number => Buffer.byteLength(key) + Buffer.byteLength(text);
+
+/** The key no longer counts for its last writer; how many bytes it had. */
+function credit({ key, text, account }: Entry): number {
+  const size = sizeOf(key, text);
+  account.keys--;
+  account.bytes -= size;
+  return size;
+}

@@ -3,7 +3,8 @@
  *
  * Used by  store.ts and leases.ts (limits), server.ts (refusals), client.ts and the public classes
  * Keeps    1. a value comes out as it went in: what JSON would change without a word (a Map, NaN, a
- *             Date) is refused, except that properties which are undefined are left out
+ *             Date, a property whose name is a symbol) is refused, except that properties which are
+ *             undefined or not enumerable are left out, and getters leave what they gave
  *          2. every error has a `code`; where a call may have been done all the same, `maybeDone` is true
  */
 import { invalidArgType, nodeError } from '../errors';
@@ -19,6 +20,7 @@ export type StateErrorCode =
   | 'ERR_SHARED_STATE_TIMEOUT'        // no answer in time; `maybeDone`
   | 'ERR_SHARED_STATE_DISCONNECTED'   // the channel with the primary has ended; `maybeDone`
   | 'ERR_SHARED_STATE_CLOSED'         // the shared state was closed, here or in the primary; `maybeDone`
+  | 'ERR_SHARED_STATE_UNREACHABLE'    // this process or thread has no way to the one store; from sharedState() itself
   | 'ERR_SHARED_STATE_PROTOCOL';      // a call that the primary does not understand
 
 /** What a rejected call of the shared state has besides its message. */
@@ -50,26 +52,47 @@ export function fromRefusal({ code, message, limit }: Refusal): StateError {
 /** What is allowed unless the primary says otherwise. */
 export const defaultLimits: Limits = Object.freeze({
   keys: 100_000,
+  keysPerProcess: 50_000,
   keyBytes: 1024,
   valueBytes: 64 * 1024,
   totalBytes: 64 * 1024 * 1024,
+  bytesPerProcess: 32 * 1024 * 1024,
   watches: 100,
   locks: 10_000,
+  locksPerProcess: 5000,
   pendingCalls: 10_000,
+  unreadBytes: 64 * 1024 * 1024,
   history: 10_000,
 });
 
-/** The limits with what the user wants changed. */
+/** Below this a limit has no quota of its own: half of so little would be too little for the first who comes. */
+const LEAST_SHARED = 8;
+
+/** What one process may have of so many, unless the user says so. */
+const shareOf = (most: number): number => (most < LEAST_SHARED ? most : Math.ceil(most / 2));
+
+/** The limits with what the user wants changed; each property is read once. */
 export function mergeLimits(given: Partial<Limits> | undefined): Limits {
   if (given === undefined) return defaultLimits;
   if (given === null || typeof given !== 'object') throw invalidArgType('options.limits', 'of type object', given);
+  const merged: { -readonly [Name in keyof Limits]: number } = { ...defaultLimits };
+  const isLimit = (name: string): name is keyof Limits => Object.hasOwn(defaultLimits, name);
+  const named = new Set<keyof Limits>();
   for (const [name, value] of Object.entries(given)) {
-    if (!(name in defaultLimits)) {
+    if (!isLimit(name)) {
       throw nodeError(TypeError, 'ERR_INVALID_ARG_VALUE', `There is no limit '${name}'; there are ${Object.keys(defaultLimits).join(', ')}`);
     }
-    if (value !== undefined) checkNumber(`options.limits.${name}`, value, 1, Number.MAX_SAFE_INTEGER, true);
+    if (value === undefined) continue;
+    checkNumber(`options.limits.${name}`, value, 1, Number.MAX_SAFE_INTEGER, true);
+    merged[name] = value;
+    named.add(name);
   }
-  return Object.freeze({ ...defaultLimits, ...given });
+  const { keys, locks, totalBytes, keyBytes, valueBytes } = merged;
+  if (!named.has('keysPerProcess')) merged.keysPerProcess = shareOf(keys);
+  if (!named.has('locksPerProcess')) merged.locksPerProcess = shareOf(locks);
+  // At least the greatest key with the greatest value.
+  if (!named.has('bytesPerProcess')) merged.bytesPerProcess = Math.min(totalBytes, Math.max(Math.ceil(totalBytes / 2), keyBytes + valueBytes));
+  return Object.freeze(merged);
 }
 
 /** Throws unless it is a string; `name` is the argument's. */
@@ -104,38 +127,78 @@ export function checkBytes(what: string, text: string, limits: Limits, limit: 'k
   }
 }
 
-/** A value as JSON text; throws ERR_SHARED_STATE_VALUE, which names the place, if it would come out as something else. */
-export function encode(value: unknown): string {
-  checkValue(value, 'The value', 0);
-  return JSON.stringify(value);
+/**
+ * A value as JSON text; throws ERR_SHARED_STATE_VALUE, which names the place, if it would come out as
+ * something else, and ERR_SHARED_STATE_LIMIT as soon as it has too many bytes. Each property is read
+ * once, so that getters and proxies cannot pass with one value and be written with another; what they
+ * throw is thrown.
+ */
+export function encode(value: unknown, limits: Limits): string {
+  const text = new Encoder(limits).text(value, 'The value', 0);
+  checkBytes('The value', text, limits, 'valueBytes');
+  return text;
 }
 
 /** Deeper than this no sensible value is; a circular one is. */
 const MAX_DEPTH = 200;
 
-function checkValue(value: unknown, where: string, depth: number): void {
-  if (depth > MAX_DEPTH) throw unfit(where.slice(0, 80), `is circular, or deeper than ${MAX_DEPTH} levels`);
-  switch (typeof value) {
-    case 'string': case 'boolean': return;
-    case 'number':
-      if (!Number.isFinite(value)) throw unfit(where, `is ${value}, which JSON has no word for`);
-      return;
-    case 'object': break;
-    default: throw unfit(where, `is ${value === undefined ? 'undefined' : `a ${typeof value}`}, which JSON cannot carry`);
+/** Writes one value. */
+class Encoder {
+  readonly #limits: Limits;
+  /** Characters that there is room for. */
+  #left: number;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+    this.#left = limits.valueBytes;
   }
-  if (value === null) return;
-  if (Array.isArray(value)) {
-    for (let at = 0; at < value.length; at++) checkValue(value[at], `${where}[${at}]`, depth + 1);
-    return;
+
+  text(value: unknown, where: string, depth: number): string {
+    if (depth > MAX_DEPTH) throw unfit(where.slice(0, 80), `is circular, or deeper than ${MAX_DEPTH} levels`);
+    switch (typeof value) {
+      case 'string': return this.#count(JSON.stringify(value));
+      case 'boolean': return this.#count(value ? 'true' : 'false');
+      case 'number':
+        if (!Number.isFinite(value)) throw unfit(where, `is ${value}, which JSON has no word for`);
+        return this.#count(Object.is(value, -0) ? '-0' : String(value));
+      case 'object': break;
+      default: throw unfit(where, `is ${value === undefined ? 'undefined' : `a ${typeof value}`}, which JSON cannot carry`);
+    }
+    if (value === null) return this.#count('null');
+    this.#count('[]');
+    return Array.isArray(value) ? this.#array(value, where, depth) : this.#object(value, where, depth);
   }
-  const prototype: unknown = Object.getPrototypeOf(value);
-  // An object literal of another realm has a prototype of that realm's, whose own prototype is null.
-  if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
-    throw unfit(where, `is an instance of ${(value as object).constructor?.name ?? 'a class'}, which JSON would change: give a plain object`);
+
+  #array(value: readonly unknown[], where: string, depth: number): string {
+    const { length } = value;
+    const items: string[] = [];
+    for (let at = 0; at < length; at++) items.push(this.text(value[at], `${where}[${at}]`, depth + 1));
+    if (Object.keys(value).length > length || Object.getOwnPropertySymbols(value).length > 0) {
+      throw unfit(where, 'is an array with properties, which JSON would leave out');
+    }
+    return `[${items.join(',')}]`;
   }
-  if (typeof (value as { toJSON?: unknown }).toJSON === 'function') throw unfit(where, 'has a toJSON, by which JSON would change it');
-  for (const [name, member] of Object.entries(value)) {
-    if (member !== undefined) checkValue(member, `${where}.${name}`, depth + 1);
+
+  #object(value: object, where: string, depth: number): string {
+    const prototype: unknown = Object.getPrototypeOf(value);
+    // An object literal of another realm has a prototype of that realm's, whose own prototype is null.
+    if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
+      throw unfit(where, `is an instance of ${value.constructor?.name ?? 'a class'}, which JSON would change: give a plain object`);
+    }
+    if (Object.getOwnPropertySymbols(value).length > 0) throw unfit(where, 'has a symbol for a property, which JSON would leave out');
+    const members: string[] = [];
+    for (const [name, member] of Object.entries(value)) {
+      if (name === 'toJSON' && typeof member === 'function') throw unfit(where, 'has a toJSON, by which JSON would change it');
+      if (member !== undefined) members.push(`${this.#count(JSON.stringify(name))}:${this.text(member, `${where}.${name}`, depth + 1)}`);
+    }
+    return `{${members.join(',')}}`;
+  }
+
+  #count(text: string): string {
+    this.#left -= text.length;
+    if (this.#left >= 0) return text;
+    const { valueBytes } = this.#limits;
+    throw stateError('ERR_SHARED_STATE_LIMIT', `The value has more than ${valueBytes} bytes; limits.valueBytes is ${valueBytes}`, { limit: 'valueBytes' });
   }
 }
 

@@ -9,6 +9,7 @@
 import type { StateClient } from './client';
 import type { Watcher } from './contracts';
 import type { Batch, KeyEvent } from './protocol';
+import { abortReason, isAborted, onAbort } from './signals';
 import { stateError } from './values';
 
 /** A key and its value, with the version of the write that made it. */
@@ -28,8 +29,7 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
   readonly ready: Promise<void>;
   readonly #client: StateClient;
   readonly #unwatch: () => void;
-  readonly #signal: AbortSignal | undefined;
-  readonly #abort = (): void => this.#end(this.#signal?.reason);
+  #stopListening: () => void = () => undefined;
   readonly #queue: { readonly event: WatchEvent; readonly consumes: Batch | undefined }[] = [];
   readonly #next: Next[] = [];
   #opened: { resolve(): void; reject(error: unknown): void } | undefined;
@@ -43,7 +43,6 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
   constructor(client: StateClient, prefix: string, since: number | 'now' | undefined, signal: AbortSignal | undefined) {
     this.#client = client;
     this.#received = since;
-    this.#signal = signal;
     if (typeof since === 'number') this.#version = since;
     this.ready = new Promise((resolve, reject) => { this.#opened = { resolve, reject }; });
     this.ready.catch(() => undefined); // The iteration tells it as well.
@@ -56,8 +55,9 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
       batch: (batch) => this.#take(batch),
       ended: (error) => this.#end(error),
     } satisfies Watcher);
-    if (signal?.aborted) this.#end(signal.reason);
-    else signal?.addEventListener('abort', this.#abort);
+    if (signal === undefined) return;
+    if (isAborted(signal)) this.#end(abortReason(signal));
+    else this.#stopListening = onAbort(signal, () => this.#end(abortReason(signal)));
   }
 
   /** How far the reader is. */
@@ -101,6 +101,7 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
   }
 
   #take(batch: Batch): void {
+    if (this.#end_ !== undefined) return;
     const events: WatchEvent[] = [];
     if (batch.reset !== undefined) {
       this.#parts = this.#parts.concat(batch.events);
@@ -128,7 +129,8 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
   #end(error: unknown): void {
     if (this.#end_ !== undefined) return;
     this.#end_ = { error };
-    this.#signal?.removeEventListener('abort', this.#abort);
+    this.#stopListening();
+    this.#parts = [];
     // A watch that never opened says why; one that was ended says that.
     this.#opened?.reject(error ?? stateError('ERR_SHARED_STATE_CLOSED', 'The watch was closed'));
     this.#unwatch();

@@ -3,7 +3,7 @@
  *
  * Owns     one listener to 'internalMessage', which keeps no process alive, and one to the
  *          worker's 'disconnect'
- * Used by  lib/shared_state.ts
+ * Used by  lib/shared_state.ts; primary.ts uses `throwLater`
  * Node     uses the public cluster object alone: `worker`, its `send`, its 'disconnect', its process
  */
 import type { Cluster, Worker } from 'node:cluster';
@@ -14,11 +14,21 @@ import { STATE } from './protocol';
 
 const nothing = (): void => undefined;
 
+/** The application's own exception, out of our way: it is uncaught in a tick of its own. */
+export function throwLater(error: unknown): void {
+  process.nextTick(() => { throw error; });
+}
+
 /** Opens the shared state in this worker. `closed` is called when it is closed. */
 export function openInWorker(cluster: Cluster, timeoutMs: number, closed: () => void): SharedState {
   const worker = cluster.worker as Worker;
   const client = new StateClient(clock, (message) => {
-    if (worker.isConnected()) worker.send({ cmd: STATE, ...message }, undefined, undefined, nothing);
+    if (!worker.isConnected()) return;
+    try {
+      worker.send({ cmd: STATE, ...message }, undefined, undefined, nothing);
+    } catch (error) {
+      throwLater(error); // Somebody has wrapped `send`.
+    }
   }, { hold: false, timeoutMs });
   const listener = (value: unknown): void => client.receive(value);
   const disconnected = (): void => {
@@ -39,7 +49,7 @@ export function openInWorker(cluster: Cluster, timeoutMs: number, closed: () => 
   return new SharedState(client, () => {
     if (client.ended) return;
     forget();
-    client.close();
     closed();
+    client.close(); // Last: it calls abort listeners of the application, which may open it anew.
   });
 }

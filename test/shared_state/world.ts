@@ -3,7 +3,8 @@ import { SharedState } from '../../internal/shared_state/api';
 import { StateClient } from '../../internal/shared_state/client';
 import type { Clock } from '../../internal/shared_state/clock';
 import { STATE, readClientMessage, type Limits } from '../../internal/shared_state/protocol';
-import { StateServer, type Session } from '../../internal/shared_state/server';
+import { StateServer } from '../../internal/shared_state/server';
+import type { Session } from '../../internal/shared_state/session';
 import { mergeLimits } from '../../internal/shared_state/values';
 
 /** Time that a test moves. `soon` is the next turn of the real event loop. */
