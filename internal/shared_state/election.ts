@@ -114,7 +114,7 @@ export class Election extends EventEmitter {
     const now = event === 'postponed' ? 'is postponed' : 'has ended';
     if (this.#warned === now) return;
     this.#warned = now;
-    process.emitWarning(`The election of '${this.#campaign.name}' ${now}: ${failure.message}`, { code: 'SHARED_STATE_ELECTION' });
+    process.emitWarning(`The election of '${this.#campaign.name.slice(0, 80)}' ${now}: ${failure.message}`, { code: 'SHARED_STATE_ELECTION' });
   }
 }
 

@@ -49,6 +49,30 @@ test("the program at the head of the README's chapter does what it says there", 
   }
 });
 
+test.each(['ours', 'stock'])('there is never a second store: threads, children, grandchildren, copies of the module; %s', async (kind) => {
+  const { code, stdout, stderr } = await run(path.join(root, 'test/fixtures/shared_state_origin.js'), { args: [kind] });
+  expect([stderr, code]).toEqual(['', 0]);
+  expect(stdout.trimEnd().split('\n')).toEqual([
+    'primary: a thread: UNREACHABLE',
+    'primary: a forked child: UNREACHABLE',
+    'primary: a spawned child: UNREACHABLE',
+    'primary: a child that says separate: opened, k is undefined',
+    'primary: a second copy has the same: true',
+    'primary: a second cluster object: UNREACHABLE',
+    'worker: a thread: UNREACHABLE',
+    'worker: a forked child: UNREACHABLE',
+    'worker: a forked child without environment: UNREACHABLE',
+    'worker: a grandchild without environment: UNREACHABLE',
+    'worker: a child with the id of a worker: UNREACHABLE',
+    'worker: a spawned child with the id of a worker: UNREACHABLE',
+    'worker: a child that says separate: opened, k is undefined',
+    'worker: a second copy has the same: true',
+    'worker: k is mine',
+    'k is mine',
+    'after close: a child: opened, k is undefined',
+  ]);
+});
+
 describe('the door', () => {
   const { sharedState } = compiled<typeof door>('lib/shared_state.js');
 

@@ -60,6 +60,13 @@ export interface Process {
   die(): void;
   /** What it says is not heard, and what is said to it waits, until it is released. */
   hold(): () => void;
+  /**
+   * Its event loop is blocked: its timers do not come, and what is said to it waits in the pipe. What it
+   * has said is heard. On release one of the two comes first.
+   */
+  block(): (first: 'timers' | 'messages') => void;
+  /** Bytes that it was sent as answers. */
+  answered(): number;
 }
 
 /** One server with its processes; ids count from 1. */
@@ -68,24 +75,51 @@ export class World {
   readonly server: StateServer;
   #processes = 0;
 
-  constructor(limits?: Partial<Limits>) {
-    this.server = new StateServer(this.clock, mergeLimits(limits), 0);
+  constructor(limits?: Partial<Limits>, cutOff?: (session: Session) => void) {
+    this.server = new StateServer(this.clock, mergeLimits(limits), 0, cutOff);
   }
 
   join(): Process {
     const id = ++this.#processes;
     let held: (() => void)[] | null = null;
     let dead = false;
+    let bytes = 0;
+    let blocked: { timers: (() => void)[]; messages: (() => void)[] } | null = null;
+    const own: Clock = {
+      now: () => this.clock.now(),
+      soon: (callback) => this.clock.soon(callback),
+      at: (time, callback) => {
+        let cancelled = false;
+        const cancel = this.clock.at(time, () => {
+          const late = (): void => { if (!cancelled) callback(); };
+          if (blocked !== null) blocked.timers.push(late);
+          else callback();
+        });
+        return () => {
+          cancelled = true;
+          cancel();
+        };
+      },
+    };
     const pass = (step: () => void): void => {
       if (held !== null) held.push(step);
       else queueMicrotask(() => { if (!dead) step(); });
     };
     const copy = (message: object): unknown => JSON.parse(JSON.stringify({ cmd: STATE, ...message }));
-    const session = this.server.connect(id, (message) => {
+    const session = this.server.connect(id, (message, written) => {
       const sent = copy(message);
-      pass(() => client.receive(sent));
+      if (message.act === 'answers') bytes += JSON.stringify(sent).length;
+      pass(() => {
+        const read = (): void => {
+          written();
+          client.receive(sent);
+        };
+        if (blocked !== null) blocked.messages.push(read);
+        else read();
+      });
+      return false;
     });
-    const client = new StateClient(this.clock, (message) => {
+    const client = new StateClient(own, (message) => {
       const sent = readClientMessage(copy(message));
       if (sent === null) throw new Error(`the server would not understand ${JSON.stringify(message)}`);
       pass(() => this.server.receive(session, sent));
@@ -99,6 +133,15 @@ export class World {
         dead = true;
         this.server.end(session);
         client.end('ERR_SHARED_STATE_DISCONNECTED', 'The channel with the primary has ended', false);
+      },
+      answered: () => bytes,
+      block: () => {
+        const waiting: NonNullable<typeof blocked> = blocked = { timers: [], messages: [] };
+        return (first) => {
+          blocked = null;
+          const { timers, messages } = waiting;
+          for (const step of first === 'timers' ? [...timers, ...messages] : [...messages, ...timers]) queueMicrotask(step);
+        };
       },
       hold: () => {
         const waiting: (() => void)[] = held = [];
