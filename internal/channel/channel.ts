@@ -33,7 +33,8 @@ import { traceHandle, traceState } from '../trace';
 import { codecFor, type Codec, type Decoder, type Serialization, type Tag } from './framing';
 import { adopt, isKnownEnvelope, prepare, typeOf, type Envelope, type HandleType, type SendHandle } from './handles';
 import { OneInFlight } from './one_in_flight';
-import { Outbox, type OutboxSink, type SendCallback, type SendOptions, type Told } from './outbox';
+import { Outbox, type OutboxSink, type SendOptions, type Told } from './outbox';
+import type { SendCallback, Sent } from './send_callbacks';
 
 /** What the other end runs: stock Node, or this project. */
 export type Dialect = 'node' | 'pipelined';
@@ -98,7 +99,7 @@ export class Channel {
       failed: (error) => sink.error(error), pending: (change) => sink.pending(change), drained: () => sink.drained(),
     });
     this.#turns = new OneInFlight({
-      send: (message, handle, given, callback) => this.send(message, handle, given, callback),
+      send: (message, handle, given, sent) => void this.#send(message, handle, given, () => sent),
       again: (frame, native) => void this.#writeHandle(frame, native, { swallowErrors: true }),
       fail: (error, told) => this.#outbox.fail(error, told),
       idle: () => this.#closeIfDrained(),
@@ -139,37 +140,55 @@ export class Channel {
    * ERR_INVALID_HANDLE_TYPE, and what the codec throws on the message.
    */
   send(message: unknown, handle: SendHandle | undefined, options: SendOptions, callback: SendCallback | undefined): boolean {
-    const type = handle === undefined ? undefined : typeOf(handle);
-    if (this.#turns.busy) return this.#turns.wait(message, handle, options, callback);
-    const told: Told = callback === undefined && !options.swallowErrors ? noted : { callback, swallowErrors: options.swallowErrors };
-    if (this.#outbox.holdsMoreThan(this.#limits.unreadBytes)) return this.#refuse(message, told);
-    if (type === undefined) return this.#outbox.write(this.#codec.encode(message, 'plain'), told);
-    if (type === 'net.Native' && this.dialect === 'pipelined') {
-      return this.#writeHandle(this.#codec.encode(message, 'handle'), handle as NativeHandle, told);
+    if (this.#turns.busy) {
+      if (handle !== undefined) typeOf(handle); // What cannot be sent is thrown now.
+      return this.#turns.wait(message, handle, options, callback && this.#outbox.callbackOf(callback));
     }
-    return this.#sendEnvelope(type, handle as SendHandle, message, options, told);
+    // Asked for once nothing can throw any more.
+    return this.#send(message, handle, options, callback === undefined ? undefined : () => this.#outbox.callbackOf(callback));
+  }
+
+  #send(message: unknown, handle: SendHandle | undefined, options: SendOptions, sent: (() => Sent | undefined) | undefined): boolean {
+    const type = handle === undefined ? undefined : typeOf(handle);
+    if (this.#outbox.holdsMoreThan(this.#limits.unreadBytes)) return this.#refuse(message, toldOf(sent, options));
+    if (type === undefined) return this.#outbox.write(this.#codec.encode(message, 'plain'), toldOf(sent, options));
+    if (type === 'net.Native' && this.dialect === 'pipelined') {
+      return this.#writeHandle(this.#codec.encode(message, 'handle'), handle as NativeHandle, toldOf(sent, options));
+    }
+    return this.#sendEnvelope(type, handle as SendHandle, message, options, sent);
   }
 
   /** The other end does not read. What the runtime itself has to say still goes, and if even that is not read, nothing will be. */
   #refuse(message: unknown, told: Told): boolean {
-    const { unreadBytes } = this.#limits;
-    const error = causedByPeer(notRead(unreadBytes));
-    if (!isInternal(message)) this.#outbox.fail(error, told);
-    else if (!this.#outbox.holdsMoreThan(unreadBytes + INTERNAL_ROOM)) return this.#outbox.write(this.#codec.encode(message, 'plain'), told);
-    else this.#sink.malformed(error);
+    if (!isInternal(message)) this.#outbox.fail(this.#notRead(), told);
+    else if (this.#mayStillSay()) return this.#outbox.write(this.#codec.encode(message, 'plain'), told);
     return false;
   }
 
-  #sendEnvelope(type: HandleType, handle: SendHandle, message: unknown, options: SendOptions, told: Told): boolean {
+  /** May the runtime's own messages still be written? If not, the other end is cut off. */
+  #mayStillSay(): boolean {
+    if (!this.#outbox.holdsMoreThan(this.#limits.unreadBytes + INTERNAL_ROOM)) return true;
+    this.#sink.malformed(this.#notRead());
+    return false;
+  }
+
+  #notRead(): Error {
+    return causedByPeer(notRead(this.#limits.unreadBytes));
+  }
+
+  #sendEnvelope(type: HandleType, handle: SendHandle, message: unknown, options: SendOptions, sent: (() => Sent | undefined) | undefined): boolean {
     // Encode before a socket is taken from its owner: a message that cannot be sent leaves it alone.
-    if (type === 'net.Socket') this.#codec.encode(message, 'plain');
-    const outgoing = prepare(type, handle, message, options.keepOpen === true);
-    const { native, envelope, countedBy, release } = outgoing;
-    if (native === null) return this.#outbox.write(this.#codec.encode(message, 'plain'), told);
+    const { envelope, countedBy, take } = prepare(type, handle, message, options.keepOpen === true);
+    const frame = this.#codec.encode(envelope, this.dialect === 'pipelined' ? 'envelope' : 'plain');
+    const outgoing = take();
+    // Encoding ran code of the app's, which may have closed the socket, or this channel.
+    if (outgoing === null) return this.#outbox.write(this.#codec.encode(message, 'plain'), toldOf(sent, options));
+    const { native, release } = outgoing;
+    const told = toldOf(sent, options);
+    if (this.dialect === 'pipelined') this.#writeHandle(frame, native, { ...told, release });
+    else this.#writeHandle(frame, native, { ...told, failed: this.#turns.sent(outgoing, frame) });
     if (countedBy !== undefined) this.#sink.socketSent(countedBy, envelope.key as string);
-    if (this.dialect === 'pipelined') return this.#writeHandle(this.#codec.encode(envelope, 'envelope'), native, { ...told, release });
-    const frame = this.#codec.encode(envelope, 'plain');
-    return this.#writeHandle(frame, native, { ...told, failed: this.#turns.sent(outgoing, frame) });
+    return this.#outbox.hasRoom;
   }
 
   /**
@@ -246,8 +265,8 @@ export class Channel {
   }
 
   #reply(cmd: 'NODE_HANDLE_ACK' | 'NODE_HANDLE_NACK'): void {
-    if (this.#state === 'closed') return;
-    this.#outbox.writeNow(this.#codec.encode({ cmd }, 'plain'), null, { swallowErrors: true });
+    if (this.#state === 'closed' || !this.#mayStillSay()) return;
+    this.#outbox.write(this.#codec.encode({ cmd }, 'plain'), quietly);
   }
 
   /** Takes the fd that arrived out of its envelope. */
@@ -336,6 +355,13 @@ const INTERNAL_ROOM = 1 << 20;
 
 /** For a message whose sender asked for nothing: a failed write is an 'error'. */
 const noted: Told = Object.freeze({});
+/** For one whose failure nobody wants to know. */
+const quietly: Told = Object.freeze({ swallowErrors: true });
+
+function toldOf(sent: (() => Sent | undefined) | undefined, { swallowErrors }: SendOptions): Told {
+  if (sent === undefined) return swallowErrors ? quietly : noted;
+  return { sent: sent(), swallowErrors };
+}
 
 /** NODE_ and at least one letter more: the runtime's own, kept from the app's 'message' listeners. */
 function isInternal(message: unknown): message is Record<string, unknown> {

@@ -35,17 +35,22 @@ export interface Envelope {
   dgramType?: 'udp4' | 'udp6';
 }
 
-/** A handle ready to be written: its envelope, its fd, and how to let go of it. */
+/** A handle ready to be written: its fd, and how to let go of it. */
 export interface Outgoing {
-  readonly envelope: Envelope;
   /** Was it taken from its owner? Then it is ours to send again, and ours to close. */
   readonly owned: boolean;
-  /** null where there is nothing to send any more: the message then goes alone, as in Node. */
-  readonly native: NativeHandle | null;
-  /** The server that goes on counting a socket that was sent. */
-  readonly countedBy?: Server;
+  readonly native: NativeHandle;
   /** Called when the receiver has the fd, or will never have it. */
   release(): void;
+}
+
+/** What is known of a handle before it is taken from its owner. */
+export interface Prepared {
+  readonly envelope: Envelope;
+  /** The server that goes on counting a socket that was sent. */
+  readonly countedBy: Server | undefined;
+  /** Takes it, once the envelope could be encoded; null where there is nothing to send any more: the message then goes alone, as in Node. */
+  take(): Outgoing | null;
 }
 
 const nothing = (): void => {};
@@ -66,36 +71,33 @@ export function typeOf(handle: unknown): HandleType {
   throw invalidHandleType();
 }
 
-/** Makes `handle` ready to be sent with `message`. With `keepOpen` a socket stays in its owner's hands. */
-export function prepare(type: HandleType, handle: SendHandle, message: unknown, keepOpen: boolean): Outgoing {
+/** Makes `handle` ready to be sent with `message`; nothing is taken yet. With `keepOpen` a socket stays in its owner's hands. */
+export function prepare(type: HandleType, handle: SendHandle, message: unknown, keepOpen: boolean): Prepared {
   const envelope: Envelope = { cmd: 'NODE_HANDLE', type, msg: message };
+  const prepared = (take: () => Outgoing | null, countedBy?: Server): Prepared => ({ envelope, countedBy, take });
   switch (type) {
     case 'net.Native':
     case 'dgram.Native':
-      return { envelope, owned: false, native: handle as NativeHandle, release: nothing };
+      return prepared(() => borrowed(handle as NativeHandle));
     case 'net.Server':
-      return { envelope, owned: false, native: handleOf(handle as Server), release: nothing };
-    case 'net.BoundSocket': {
+      return prepared(() => borrowed(handleOf(handle as Server)));
+    case 'net.BoundSocket':
       // One that is not sent is of no use: `keepOpen` changes nothing.
-      const native = detachBoundSocket(handle as BoundSocket);
-      return { envelope, owned: true, native, release: () => native.close() };
-    }
-    case 'dgram.Socket': {
-      const socket = handle as DatagramSocket;
-      envelope.dgramType = datagramType(socket);
-      return { envelope, owned: false, native: datagramHandleOf(socket), release: nothing };
-    }
+      return prepared(() => owned(detachBoundSocket(handle as BoundSocket)));
+    case 'dgram.Socket':
+      envelope.dgramType = datagramType(handle as DatagramSocket);
+      return prepared(() => borrowed(datagramHandleOf(handle as DatagramSocket)));
     case 'net.Socket': {
       const socket = handle as Socket;
       const accepted = serverOf(socket);
       if (accepted !== null) envelope.key = accepted.key;
-      const countedBy = accepted === null ? {} : { countedBy: accepted.server };
-      if (keepOpen) return { envelope, owned: false, native: handleOf(socket), release: nothing, ...countedBy };
-      const native = detachSocket(socket);
-      return { envelope, owned: true, native, release: () => native?.close(), ...countedBy };
+      return prepared(() => (keepOpen ? borrowed(handleOf(socket)) : owned(detachSocket(socket))), accepted?.server);
     }
   }
 }
+
+const borrowed = (native: NativeHandle | null): Outgoing | null => (native === null ? null : { owned: false, native, release: nothing });
+const owned = (native: NativeHandle | null): Outgoing | null => (native === null ? null : { owned: true, native, release: () => native.close() });
 
 /** Is this the envelope of a handle that we know how to build? */
 export function isKnownEnvelope(value: unknown): value is Envelope {

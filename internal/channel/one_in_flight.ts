@@ -15,9 +15,11 @@
  *          is one more write of the same envelope), D11 (an acknowledgement of nothing is ignored)
  */
 import { channelClosed } from '../errors';
+import { Fifo } from '../fifo';
 import type { NativeHandle } from '../native';
 import type { Outgoing, SendHandle } from './handles';
-import type { SendCallback, SendOptions, Told } from './outbox';
+import type { SendOptions, Told } from './outbox';
+import type { Sent } from './send_callbacks';
 
 /** How often a socket is sent in all when the receiver says that its fd did not come. */
 const ATTEMPTS = 4;
@@ -27,7 +29,7 @@ interface Waiting {
   readonly message: unknown;
   readonly handle: SendHandle | undefined;
   readonly options: SendOptions;
-  readonly callback: SendCallback | undefined;
+  readonly sent: Sent | undefined;
 }
 
 interface InFlight {
@@ -38,8 +40,8 @@ interface InFlight {
 
 /** What the channel does for it. */
 export interface OneInFlightSink {
-  /** As `Channel.send`: what waited is sent now. */
-  send(message: unknown, handle: SendHandle | undefined, options: SendOptions, callback: SendCallback | undefined): boolean;
+  /** As `Channel.send`, whether busy or not: what waited is sent now. */
+  send(message: unknown, handle: SendHandle | undefined, options: SendOptions, sent: Sent | undefined): void;
   /** Writes the same frame and fd once more. */
   again(frame: string | Buffer, native: NativeHandle): void;
   /** A message that waited will not be sent. */
@@ -52,19 +54,22 @@ export interface OneInFlightSink {
 export class OneInFlight {
   readonly #sink: OneInFlightSink;
   #flight: InFlight | null = null;
-  #waiting: Waiting[] = [];
+  readonly #waiting = new Fifo<Waiting>();
+  /** Those that waited are being sent: what their `toJSON` sends comes behind them. */
+  #sending = false;
 
   constructor(sink: OneInFlightSink) {
     this.#sink = sink;
   }
 
   get busy(): boolean {
-    return this.#flight !== null;
+    return this.#flight !== null || this.#sending;
   }
 
   /** A message waits its turn. True for the first one that does. */
-  wait(message: unknown, handle: SendHandle | undefined, options: SendOptions, callback: SendCallback | undefined): boolean {
-    return this.#waiting.push({ message, handle, options, callback }) === 1;
+  wait(message: unknown, handle: SendHandle | undefined, options: SendOptions, sent: Sent | undefined): boolean {
+    this.#waiting.push({ message, handle, options, sent });
+    return this.#waiting.length === 1;
   }
 
   /** A handle (transferred where it is owned) is about to be written; call what is returned if it cannot be. */
@@ -92,40 +97,42 @@ export class OneInFlight {
     // Only what we own can be sent again: the others' owners may have closed them.
     if (outgoing.owned && flight.attempts < ATTEMPTS) {
       flight.attempts++;
-      this.#sink.again(frame, outgoing.native as NativeHandle);
+      this.#sink.again(frame, outgoing.native);
       return;
     }
     outgoing.release();
-    if (outgoing.owned) {
-      process.emitWarning('Handle did not reach the receiving process correctly', 'SentHandleNotReceivedWarning');
+    try {
+      if (outgoing.owned) process.emitWarning('Handle did not reach the receiving process correctly', 'SentHandleNotReceivedWarning');
+    } finally {
+      this.#next();
     }
-    this.#next();
   }
 
   /** Sends what waited, up to the next handle. */
   #next(): void {
     this.#flight = null;
+    if (this.#sending) return; // Further down the stack: the loop there goes on.
+    this.#sending = true;
     let waiting: Waiting | undefined;
     while (this.#flight === null && (waiting = this.#waiting.shift()) !== undefined) {
-      const { message, handle, options, callback } = waiting;
+      const { message, handle, options, sent } = waiting;
       try {
-        this.#sink.send(message, handle, options, callback);
+        this.#sink.send(message, handle, options, sent);
       } catch (error) {
-        this.#sink.fail(error as Error, { callback, swallowErrors: options.swallowErrors });
+        this.#sink.fail(error as Error, { sent, swallowErrors: options.swallowErrors });
       }
     }
+    this.#sending = false;
     this.#sink.idle();
   }
 
   /** The channel has ended: the handle is let go, and what waits is not sent. */
   close(): void {
     const flight = this.#flight;
-    const waiting = this.#waiting;
     this.#flight = null;
-    this.#waiting = [];
     flight?.outgoing.release();
-    for (const { callback } of waiting) {
-      if (callback !== undefined) this.#sink.fail(channelClosed(), { callback });
+    for (const { sent } of this.#waiting.drain()) {
+      if (sent !== undefined) this.#sink.fail(channelClosed(), { sent });
     }
   }
 }

@@ -1,24 +1,31 @@
 /**
- * The writing end of a channel: frames leave in order, in as few writes as order and promptness allow.
+ * The writing end of a channel: frames leave in order, and each at once, unless there are so many that
+ * a write for each would be what costs most (about 4 µs of a message's 0.5: D15).
  *
- *   first frames of a turn       written at once, each: a process that says its last words and dies
- *                                of a signal has said them
- *   later frames of that turn    joined, written together at its end (or at 64 KiB, or when an fd has
- *                                to go, or when the process exits): D15
- *   a frame with an fd           a write of its own, at once: the kernel takes one fd per call
+ *   within the allowance      written at once, each. ALLOWANCE frames of a turn; in a flood of many
+ *                             turns no more than REFILL in each millisecond
+ *   beyond it                 joined in groups of GROUP frames. A group is written when it is full, when
+ *                             its turn ends, when a frame comes that finds it older than OLDEST_MS, when
+ *                             an fd has to go, and when this process ends (last_words.ts). A frame that
+ *                             comes so late behind all others is written at once
+ *   the kernel takes no more  joined up to JOIN_LIMIT bytes: what it would not take is not held back
+ *   a frame with an fd        a write of its own, at once: the kernel takes one fd per call
  *
  * Owns     the frames that are joined and not written; a frame that is on its way belongs to the
  *          native write, which keeps it until it is done
  * Used by  channel.ts, which owns the pipe and tells `close` when that ends
  * Never    drops a frame without saying so: each write ends in its callback, in `failed`, or in silence
  *          where its sender asked for that
+ * Keeps    1. a program that sends ALLOWANCE messages and then blocks, or dies in any way, has sent them all
+ *          2. beyond them one that blocks, or is killed from outside or by a lack of memory within the
+ *             same turn, has held back fewer than GROUP of those that the kernel would have taken
+ *          3. the end of each write is seen to by all whom it concerns, also when one of them throws
  */
 import { causedByPeer, channelClosed, systemError } from '../errors';
 import { PENDING, WRITTEN, isExiting, writePipe, type NativeHandle, type NativePipe } from '../native';
 import type { Codec } from './framing';
-
-/** Told when a message was written, or why it was not. */
-export type SendCallback = (error: Error | null) => void;
+import { hookTheEnd, holdsNothing, holdsSomething } from './last_words';
+import { SendCallbacks, type SendCallback, type Sent } from './send_callbacks';
 
 /** `keepOpen`: a sent socket stays usable here. `swallowErrors`: nobody is told that the write failed. */
 export interface SendOptions {
@@ -28,6 +35,9 @@ export interface SendOptions {
 
 /** Who wants to know how a write ended. */
 export interface Told {
+  /** The callback of a program, which is called in the order and the context of its send. */
+  readonly sent?: Sent | undefined;
+  /** One of ours, called with the completion itself. */
   readonly callback?: SendCallback | undefined;
   /** Without a callback a failed write is an 'error', unless this is set. */
   readonly swallowErrors?: boolean | undefined;
@@ -50,22 +60,48 @@ export interface OutboxSink {
 const CLOSED = 2;
 /** Above this many unwritten bytes `send` returns false. */
 const HIGH_WATER = 65536 * 2;
-/** So many frames of a turn are written at once, before the rest of the turn is joined. */
-const EAGER = 8;
-/** Joined frames are written before the end of the turn when they have grown to this length. */
+/**
+ * So many frames of a turn are written one by one before any is joined. The kernel's buffer holds 278
+ * short ones; after this many, and the rest in groups, a thousand fit into it even if nobody reads.
+ */
+const ALLOWANCE = 200;
+/** Frames by which the allowance grows again for each millisecond since the last turn: one by one they take 4 % of it. */
+const REFILL = 10;
+/** Whatever was read last may be answered with so many frames at least, one by one. */
+const ANSWERS = 8;
+/** So many frames are joined at most. */
+const GROUP = 40;
+/** Milliseconds after which a frame does not wait for others. */
+const OLDEST_MS = 1;
+/** Frames are joined up to this length, in characters or bytes. */
 const JOIN_LIMIT = 65536;
+
+// Kept: a test may replace the clock of the program.
+const { hrtime } = process;
+const milliseconds = (): number => {
+  const [seconds, nanoseconds] = hrtime();
+  return seconds * 1e3 + nanoseconds / 1e6;
+};
 
 /** The frames of one channel that are not written yet. */
 export class Outbox {
   readonly #pipe: NativePipe;
   readonly #codec: Codec;
   readonly #sink: OutboxSink;
+  readonly #callbacks = new SendCallbacks(() => this.#writeUnlessFull());
   #joined: (string | Buffer)[] = [];
   #joinedLength = 0;
   /** Who wants to know of the joined frames, in their order. */
   #joinedTold: Told[] = [];
-  /** How many frames this turn has written at once, at most; from the second on its end is waited for. */
-  #written = 0;
+  /** When the last group was begun, or a frame was written in the place of one. */
+  #joinedAt = 0;
+  /** Frames of this turn, up to the second: from that on the end of the turn is waited for. */
+  #ofThisTurn = 0;
+  /** Frames that may be written one by one, as of `#allowedAt`. */
+  #allowance = ALLOWANCE;
+  #allowedAt = milliseconds();
+  /** The kernel takes no more: what is written now leaves in another turn of the event loop, behind what waits already. */
+  #stuck = false;
   #closed = false;
   /** `write` has returned false, and nobody was told since that there is room again. */
   #full = false;
@@ -74,41 +110,72 @@ export class Outbox {
     this.#pipe = pipe;
     this.#codec = codec;
     this.#sink = sink;
+    hookTheEnd();
   }
 
-  /** Writes now if it is one of the first frames of the turn, else joins it to the others. False above the high-water mark. */
+  /** The callback of a program, for a message that is being sent now. */
+  callbackOf(callback: SendCallback): Sent {
+    return this.#callbacks.add(callback);
+  }
+
+  /** Writes now, or joins it to the others. False above the high-water mark. */
   write(frame: string | Buffer, told: Told): boolean {
-    if (this.#written < EAGER || (this.#joined.length === 0 && isExiting())) {
-      // Who writes once a turn, mostly in answer to what was read, needs no tick for it.
-      if (this.#written++ === 1) process.nextTick(this.#endTurn);
-      return this.writeNow(frame, null, told);
+    // Who writes once a turn, mostly in answer to what was read, needs no tick for it.
+    if (this.#ofThisTurn < 2 && ++this.#ofThisTurn === 2) process.nextTick(this.#endTurn);
+    if (this.#joined.length === 0) {
+      if (!this.#stuck && this.#mayGoAtOnce()) return this.writeNow(frame, null, told);
+      holdsSomething(this);
     }
-    if (this.#joined.length === 0) flushAtExit(this);
     this.#joined.push(frame);
-    this.#joinedLength += frame.length;
     this.#joinedTold.push(told);
-    if (this.#joinedLength >= JOIN_LIMIT) this.flush();
-    return this.#hasRoom();
+    this.#joinedLength += frame.length;
+    const enough = !this.#stuck && (this.#joined.length === GROUP || this.#isOld(milliseconds()));
+    if (enough || this.#joinedLength >= JOIN_LIMIT) this.flush();
+    return this.hasRoom;
   }
 
-  #hasRoom(): boolean {
+  /** Nothing is joined: may a frame be written, or does it begin a group? */
+  #mayGoAtOnce(): boolean {
+    if (this.#allowance > 0) {
+      this.#allowance--;
+      return true;
+    }
+    const now = milliseconds();
+    const late = this.#isOld(now);
+    this.#joinedAt = now;
+    return late || isExiting();
+  }
+
+  #isOld(now: number): boolean {
+    return now - this.#joinedAt > OLDEST_MS;
+  }
+
+  /** Are fewer bytes unwritten than the high-water mark? */
+  get hasRoom(): boolean {
     this.#full = this.#joinedLength + this.#pipe.writeQueueSize >= HIGH_WATER;
     return !this.#full;
   }
 
   readonly #endTurn = (): void => {
-    this.#written = 0;
-    this.flush();
+    this.newTurn();
+    this.#writeUnlessFull();
   };
+
+  #writeUnlessFull(): void {
+    if (!this.#stuck) this.flush();
+  }
+
+  /** What is written now is written in another turn than what was before; or something was read, and may be answered. */
+  newTurn(): void {
+    const now = milliseconds();
+    this.#ofThisTurn = 0;
+    this.#allowance = Math.min(ALLOWANCE, Math.max(ANSWERS, this.#allowance + Math.floor((now - this.#allowedAt) * REFILL)));
+    this.#allowedAt = now;
+  }
 
   /** Are more than `limit` bytes on their way? Asked before each message: costs nothing while there is room. */
   holdsMoreThan(limit: number): boolean {
     return this.#full && this.#joinedLength + this.#pipe.writeQueueSize > limit;
-  }
-
-  /** Something was read: whatever is written now is written in another turn than what was before. */
-  newTurn(): void {
-    this.#written = 0;
   }
 
   /** Writes what is joined. */
@@ -119,7 +186,7 @@ export class Outbox {
     this.#joined = [];
     this.#joinedTold = [];
     this.#joinedLength = 0;
-    unflushed.delete(this);
+    holdsNothing(this);
     if (frames.length === 1) this.#put(frames[0] as string | Buffer, null, told[0] as Told);
     else this.#put(this.#codec.join(frames), null, told);
   }
@@ -128,7 +195,7 @@ export class Outbox {
   writeNow(frame: string | Buffer, native: NativeHandle | null, told: Told): boolean {
     this.flush();
     this.#put(frame, native, told);
-    return this.#hasRoom();
+    return this.hasRoom;
   }
 
   /** Writes now, and says whether the kernel has it; `callback` is called only if it has not, when it has or never will. */
@@ -152,24 +219,41 @@ export class Outbox {
     const status = writePipe(this.#pipe, frame, native, this.#done, told);
     switch (status) {
       case PENDING:
+        // One with an fd always ends later; it may have left all the same.
+        this.#stuck = this.#pipe.writeQueueSize > 0;
         return this.#sink.pending(1);
       case WRITTEN:
-        return each(told, writtenAtOnce);
+        return each(told, this.#writtenAtOnce);
       default:
         return this.#fail(causedByPeer(systemError(status, 'write')), told);
     }
   }
 
+  readonly #writtenAtOnce = ({ sent, callback, release }: Told): void => {
+    release?.();
+    if (sent !== undefined) this.#callbacks.settle(sent, null);
+    if (callback !== undefined) process.nextTick(callback, null);
+  };
+
   /** An asynchronous write has ended. One function for all of them: a write keeps who wants to know. */
   readonly #done = (errno: number, told: Told | readonly Told[]): void => {
-    this.#sink.pending(-1);
     const error = errno < 0 ? systemError(errno, 'write') : null;
-    each(told, ({ callback, release, failed }) => {
-      release?.();
-      if (error !== null) failed?.();
-      callback?.(error);
-    });
-    if (this.#full && this.#hasRoom()) this.#sink.drained();
+    this.#stuck = this.#pipe.writeQueueSize > 0;
+    try {
+      each(told, ({ sent, callback, release, failed }) => {
+        release?.();
+        if (error !== null) failed?.();
+        if (sent !== undefined) this.#callbacks.settle(sent, error);
+        callback?.(error);
+      });
+    } finally {
+      this.#writeUnlessFull();
+      try {
+        this.#sink.pending(-1);
+      } finally {
+        if (this.#full && this.hasRoom) this.#sink.drained();
+      }
+    }
   };
 
   #fail(error: Error, told: Told | readonly Told[]): void {
@@ -177,34 +261,27 @@ export class Outbox {
   }
 
   /** A message will not be written: its callback is told, or everybody is. */
-  fail(error: Error, { callback, swallowErrors, release, failed }: Told): void {
+  fail(error: Error, { sent, callback, swallowErrors, release, failed }: Told): void {
     release?.();
     if (failed !== undefined) process.nextTick(failed);
+    if (sent !== undefined) this.#callbacks.refuse(sent, error);
     if (callback !== undefined) process.nextTick(callback, error);
-    else if (!swallowErrors) process.nextTick(() => this.#sink.failed(error));
+    if (sent === undefined && callback === undefined && !swallowErrors) process.nextTick(() => this.#sink.failed(error));
   }
 }
 
+/** Tells all, also when one of them throws. */
 function each(told: Told | readonly Told[], tell: (one: Told) => void): void {
-  if (Array.isArray(told)) for (const one of told as readonly Told[]) tell(one);
-  else tell(told as Told);
+  if (!isList(told)) return tell(told);
+  let at = 0;
+  const tellTheRest = (): void => {
+    try {
+      while (at < told.length) tell(told[at++] as Told);
+    } finally {
+      if (at < told.length) tellTheRest();
+    }
+  };
+  tellTheRest();
 }
 
-function writtenAtOnce({ callback, release }: Told): void {
-  release?.();
-  if (callback !== undefined) process.nextTick(callback, null);
-}
-
-// ── what is joined must be written before the process exits ──────────────────────────────────────
-
-const unflushed = new Set<Outbox>();
-let exitListener = false;
-
-function flushAtExit(outbox: Outbox): void {
-  unflushed.add(outbox);
-  if (exitListener) return;
-  exitListener = true;
-  process.on('exit', () => {
-    for (const unwritten of unflushed) unwritten.flush();
-  });
-}
+const isList = (told: Told | readonly Told[]): told is readonly Told[] => Array.isArray(told);

@@ -19,7 +19,8 @@ import { Fifo } from '../fifo';
 import { nodeMajor, type NativePipe } from '../native';
 import { Channel, type ChannelOptions, type ChannelSink } from './channel';
 import type { SendHandle } from './handles';
-import type { SendCallback, SendOptions } from './outbox';
+import type { SendOptions } from './outbox';
+import type { SendCallback } from './send_callbacks';
 import { SocketLists } from './socket_lists';
 
 /** What an equipped process has besides its own members. */

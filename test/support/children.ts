@@ -21,7 +21,7 @@ const alive = new Set<ChildProcess>();
 /** Forks a fixture over our channel, in an environment and with flags that the test runner did not touch. */
 export function forkFixture(file: string, program: string, options: ChannelForkOptions = {}): ChildProcess {
   const { fork } = compiled<{ fork: typeof forkOnChannel }>('internal/channel/spawn.js');
-  return keep(fork(fixture(file), [program], { execArgv: [], env: cleanEnvironment(), ...options }));
+  return keep(fork(fixture(file), program.split(' '), { execArgv: [], env: cleanEnvironment(), ...options }));
 }
 
 /** Ends this child after the test, unless it has ended by then. */

@@ -4,7 +4,7 @@
  * a thousand messages it loses most, since each takes a place of its own in the pipe.
  */
 import { expect, test } from 'vitest';
-import { endChildrenAfterEachTest, event, forkFixture } from '../support/children';
+import { endChildrenAfterEachTest, event, forkFixture, within } from '../support/children';
 
 endChildrenAfterEachTest();
 
@@ -20,4 +20,43 @@ test.each([
     expect(came).toEqual(Array.from({ length: 1000 }, (_, at) => at));
     expect(await ended).toEqual([code, signal]);
   }
+});
+
+/** What the child has sent by the time at which it is gone. */
+async function heardOf(program: string): Promise<{ came: number; ended: unknown[] }> {
+  const child = forkFixture('unit-last-words.js', program, { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
+  let came = 0;
+  child.on('message', () => { came++; });
+  const ended = event(child, 'exit');
+  await event(child, 'disconnect');
+  return { came, ended: await ended };
+}
+
+test.each([
+  ['removed', [4, null]], ['throws', [7, null]], ['twice', [5, null]], ['replaced', [4, null]], ['reallyExit', [4, null]],
+  ['reallyExitInAListener', [4, null]], ['abort', [null, 'SIGABRT']], ['killsItself', [null, 'SIGKILL']],
+] as const)('E5: nothing is lost where no exit listener of ours could help: %s', async (way, end) => {
+  const { came, ended } = await heardOf(`${way} 411`);
+  expect(came).toBe(411);
+  // The code of an exception in a listener was 7 up to Node 22 and is that of exit since.
+  if (way !== 'throws') expect(ended).toEqual(end);
+});
+
+test('E5: 200 messages of one turn arrive while their sender blocks; of more it holds fewer than 40 back', async () => {
+  for (const [count, least] of [[200, 200], [260, 221]] as const) {
+    const child = forkFixture('unit-last-words.js', `blocks ${count}`);
+    await within<void>(30_000, `${least} messages`, (resolve) => {
+      let came = 0;
+      child.on('message', () => void (++came === least && resolve()));
+    });
+    child.kill('SIGKILL');
+    await event(child, 'exit');
+  }
+});
+
+test('E5: behind a flood each step of synchronous work is heard with the next one', async () => {
+  const child = forkFixture('unit-last-words.js', 'works 240');
+  await within<void>(30_000, 'twenty steps', (resolve) => child.on('message', ({ step }: { step?: number }) => void (step === 20 && resolve())));
+  child.kill('SIGKILL');
+  await event(child, 'exit');
 });
