@@ -143,8 +143,8 @@ class Primary {
 
     worker.on('message', (message: unknown, handle: Closable | undefined) => {
       const heard = this.#cluster.emit('message', worker, message, handle);
-      // Nobody but us listens, at any of the three places: whose socket this is would wait for good (D37).
-      if (handle !== undefined && !heard && worker.listenerCount('message') === 1 && child.listenerCount('message') === 1) release(handle);
+      // Nobody but us listens, at any of the three places.
+      if (handle !== undefined && !heard && worker.listenerCount('message') === 1 && child.listenerCount('message') === 1) leaveAlone(handle);
     });
     child.once('exit', (code, signal) => this.#exited(peer, code, signal));
     child.once('disconnect', () => this.#disconnected(peer));
@@ -275,6 +275,19 @@ class Primary {
 interface Closable {
   close?(): void;
   destroy?(): void;
+  on?(event: 'error', listener: () => void): void;
+  resume?(): void;
+}
+
+/**
+ * A handle that came with an app's message for which nobody listens: a server or a native handle is
+ * closed (D37). A socket stays open, as under Node, until its client ends it. What the client sends is
+ * thrown away; Node stops to read at 16 KiB, never sees the end then, and dies of the socket's error (D38).
+ */
+function leaveAlone(handle: Closable): void {
+  if (handle.resume === undefined) return release(handle);
+  handle.on?.('error', () => undefined);
+  handle.resume();
 }
 
 /** Closes what nobody asked for: a native handle, a server or a socket. */

@@ -272,9 +272,9 @@ export const rules: readonly Rule[] = [
     oursOnly: [{ of: 'P client', matches: /^got 'hello'/ }, { of: 'P W2 newconn', matches: /^accepted by W2/ }, { of: 'W2 self newconn', matches: /^accepted by us/ }],
   },
   {
-    number: 'D37', clause: 'I-26', scenario: 'socket-for-nobody',
-    what: 'A socket for which nobody listens is closed; in Node its client hangs.',
-    stockOnly: [{ of: 'P client', matches: /^closed false/ }],
-    oursOnly: [{ of: 'P client', matches: /^closed true/ }],
+    number: 'D38', clause: 'I-26', scenario: 'socket-for-nobody',
+    what: 'A socket for which nobody listens is closed when its client ends it, also when the client had sent something: Node keeps that one for good.',
+    stockOnly: [{ of: 'P client', matches: /^speaking 'closed' false/ }],
+    oursOnly: [{ of: 'P client', matches: /^speaking 'closed' true/ }],
   },
 ];

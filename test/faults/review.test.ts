@@ -30,8 +30,8 @@ describe.concurrent('a connection in flight', () => {
   });
 });
 
-test('D37: a socket for a primary in which nobody listens to messages is closed', async () => {
-  expect(await play('unwantedSockets')).toEqual(['fds 0']);
+test('D38: sockets for a primary in which nobody listens to messages stay until their clients end them, and are closed then', async () => {
+  expect(await play('unwantedSockets')).toEqual(['fds 10', 'fds 0']);
 });
 
 test('a socket that comes with a senseless cluster message is closed', async () => {
