@@ -54,7 +54,7 @@ export class Calls<Answer> {
     const seq = this.#seq++;
     const message = { cmd: CLUSTER, ...body, seq };
     traceMessage('sent', this.#self, this.#peer, message, handle);
-    send.call(this.#target, message, handle ?? undefined, handOffOptions, written);
+    send.call(this.#target, message, handle ?? undefined, handOffOptions, written ?? unlessOurs(this.#target));
     return seq;
   }
 
@@ -134,6 +134,9 @@ function unwritable(written: (error: Error) => void): false {
   process.nextTick(written, channelClosed());
   return false;
 }
+
+/** Over Node's channel a write toward a process that has gone would be an 'error' of ours that nobody listens for (D18). */
+const unlessOurs = (target: object): (() => void) | undefined => (channelOf(target) === undefined ? () => undefined : undefined);
 
 /** One object for all sends: the options are only read. */
 const handOffOptions = Object.freeze({ swallowErrors: false });

@@ -12,7 +12,7 @@
  */
 /* eslint-disable @typescript-eslint/no-explicit-any */
 import type { ChildProcess } from 'node:child_process';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { fstatSync, readFileSync } from 'node:fs';
 import type { Socket as DatagramSocket } from 'node:dgram';
 import type { Server, Socket } from 'node:net';
 
@@ -53,10 +53,28 @@ function binding(name: string): any {
   }
 }
 
-const { Pipe, constants: pipeConstants } = binding('pipe_wrap');
-const { TCP } = binding('tcp_wrap');
-const { UDP } = binding('udp_wrap');
-const { WriteWrap, streamBaseState, kReadBytesOrError, kLastWriteWasAsync } = binding('stream_wrap');
+/**
+ * The native streams: of Node's private surface, which the permission model denies to all but Node itself.
+ * Without them there is no channel of ours; everything else in this file works.
+ */
+const natives: any = nativeStreams();
+/** May this process open a channel of ours? */
+export const canOpenChannels: boolean = natives !== null;
+const { Pipe, TCP, UDP, pipeConstants, WriteWrap, streamBaseState, kReadBytesOrError, kLastWriteWasAsync } = natives ?? {};
+
+function nativeStreams(): any {
+  try {
+    const { Pipe, constants } = binding('pipe_wrap');
+    return { Pipe, pipeConstants: constants, TCP: binding('tcp_wrap').TCP, UDP: binding('udp_wrap').UDP, ...binding('stream_wrap') };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_ACCESS_DENIED') throw error;
+    return null;
+  }
+}
+
+/** Is this process denied to listen? From 25 on the permission model asks; before, net is no right of its own. */
+export const isNetDenied = (): boolean =>
+  !canOpenChannels && process.allowedNodeEnvironmentFlags.has('--allow-net') && (process as any).permission?.has('net') === false;
 
 /** libuv's numbers for what goes wrong, on Linux. */
 export const UV_EOF = -4095;
@@ -219,6 +237,13 @@ export function delayClose(child: ChildProcess): () => void {
   };
 }
 
+/** Is this called by Node's own channel with that child, as it reads? Listeners to its messages are called later. */
+export function isReadingChannel(child: ChildProcess): boolean {
+  const symbol = Object.getOwnPropertySymbols(child).find((own) => own.description === 'kChannelHandle');
+  const handle = symbol === undefined ? undefined : (child as any)[symbol];
+  return handle !== undefined && handle !== null && handle.getAsyncId() === (require('node:async_hooks') as typeof import('node:async_hooks')).executionAsyncId();
+}
+
 /** Is this process inside 'exit' listeners or past them? What is written now must be written at once. */
 export function isExiting(): boolean {
   return (process as any)._exiting === true;
@@ -232,11 +257,14 @@ export function evalString(): string | undefined {
 // ── what a handle is ─────────────────────────────────────────────────────────────────────────────
 
 /** Is this a native TCP handle, listening or connected? */
-export const isTcp = (handle: unknown): handle is NativeHandle => handle instanceof TCP;
+export const isTcp = (handle: unknown): handle is NativeHandle => isOf(handle, TCP, 'TCP');
 /** Is this a native handle of a unix socket? */
-export const isPipe = (handle: unknown): handle is NativeHandle => handle instanceof Pipe;
+export const isPipe = (handle: unknown): handle is NativeHandle => isOf(handle, Pipe, 'Pipe');
 /** Is this a native UDP handle? */
-export const isUdp = (handle: unknown): handle is NativeHandle => handle instanceof UDP;
+export const isUdp = (handle: unknown): handle is NativeHandle => isOf(handle, UDP, 'UDP');
+
+const isOf = (handle: unknown, of: any, name: string): boolean =>
+  (of === undefined ? (handle as any)?.constructor?.name === name : handle instanceof of);
 
 /** The native handle of a socket or server (borrowed), or null where it has none. */
 export function handleOf(object: Socket | Server): NativeHandle | null {
@@ -430,7 +458,7 @@ export function bindDatagram(
   address: string | null, port: number | null, type: 'udp4' | 'udp6', fd: number | undefined, flags: number | null | undefined,
 ): NativeHandle | number {
   if (fd !== undefined && fd > 0 && !isUdpFd(fd)) return UV_EINVAL;
-  const handle = new UDP();
+  const handle = new (UDP ?? datagramClass())();
   let errno: number;
   if (fd !== undefined && fd > 0) errno = handle.open(fd);
   else if (type === 'udp6') errno = handle.bind6(address || '::', port || 0, flags || 0);
@@ -442,20 +470,26 @@ export function bindDatagram(
   return handle;
 }
 
+/** The class of native UDP handles, where the binding that has it is denied. */
+function datagramClass(): any {
+  const socket = (require('node:dgram') as typeof import('node:dgram')).createSocket('udp4');
+  const { constructor } = datagramHandleOf(socket) as object;
+  socket.close();
+  return constructor;
+}
+
 /**
  * Is this fd a UDP socket? libuv opens whatever it is given, and closes it afterwards, so the kernel is
  * asked first. It lists bound sockets only; one that is not bound receives nothing anyway.
  */
 function isUdpFd(fd: number): boolean {
-  let inode: string | undefined;
   try {
-    inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/self/fd/${fd}`))?.[1];
+    const socket = fstatSync(fd);
+    const listed = new RegExp(` ${socket.ino} \\d+ [0-9a-f]+ \\d+\\s*$`, 'm');
+    return socket.isSocket() && ['udp', 'udp6'].some((table) => listed.test(readFileSync(`/proc/self/net/${table}`, 'utf8')));
   } catch {
-    return false; // No such fd.
+    return false; // No such fd, or no right to ask.
   }
-  if (inode === undefined) return false;
-  const listed = new RegExp(` ${inode} \\d+ [0-9a-f]+ \\d+\\s*$`, 'm');
-  return ['udp', 'udp6'].some((table) => listed.test(readFileSync(`/proc/self/net/${table}`, 'utf8')));
 }
 
 /** The local name of a handle, or a negative errno; null for a handle that has none (a pipe). */

@@ -15,10 +15,11 @@ import { fileURLToPath } from 'node:url';
 import { builtFile } from '../built';
 import { nodeError } from '../errors';
 import { NO_LIMITS, limitsFrom, type ChannelLimits } from '../limits';
-import { delayClose, evalString, newPipe, spawnWithPipe } from '../native';
+import { canOpenChannels, delayClose, evalString, newPipe, spawnWithPipe } from '../native';
 import type { Dialect } from './channel';
 import type { Serialization } from './framing';
 import { announceChannel, announcePreload } from './inherited';
+import { forkOnNodesChannel } from './nodes_own';
 import { equip } from './process_face';
 
 /** Node's options, each of which may be undefined as in Node, and three of our own. */
@@ -40,6 +41,7 @@ export const preloadPath = builtFile('internal/child/entry.bundle.js');
  * Arguments, defaults and errors are those of `child_process.fork`. The caller owns the child.
  */
 export function fork(modulePath: string | URL, args?: readonly string[] | ChannelForkOptions | null, options?: ChannelForkOptions): ChildProcess {
+  if (!canOpenChannels) return forkOnNodesChannel(modulePath, args, options);
   if (args !== null && args !== undefined && !Array.isArray(args) && typeof args === 'object') {
     options = args as ChannelForkOptions;
     args = [];

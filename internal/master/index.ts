@@ -15,6 +15,7 @@
  * Node     lib/internal/cluster/primary.js
  */
 import { EventEmitter } from 'node:events';
+import { hasClosed } from '../channel/nodes_own';
 import { channelOf } from '../channel/process_face';
 import { fork } from '../channel/spawn';
 import { invalidArgValue, isCausedByPeer } from '../errors';
@@ -138,7 +139,7 @@ class Primary {
       limits: { messageBytes, unreadBytes },
     });
     const worker = new this.Worker({ id, process: child });
-    const peer = new Peer(worker, dialect ?? 'pipelined', settings.weight);
+    const peer = new Peer(worker, channelOf(child)?.dialect ?? 'node', settings.weight);
     this.#peers.set(worker, peer);
 
     worker.on('message', (message: unknown, handle: Closable | undefined) => {
@@ -240,7 +241,8 @@ class Primary {
 
   #disconnected(peer: Peer): void {
     const { worker } = peer;
-    peer.lose(channelOf(worker.process)?.endedHere ? 'untold' : 'lost');
+    const endedHere = channelOf(worker.process)?.endedHere ?? hasClosed(worker.process);
+    peer.lose(endedHere ? 'untold' : 'lost');
     this.#addresses.leaveAll(peer, !worker.exitedAfterDisconnect);
     this.#peers.delete(worker);
     if (worker.isDead()) this.#removeWorker(worker);

@@ -4,7 +4,7 @@
  * worker could have any fd of the primary opened: under SCHED_NONE it would be sent the primary's
  * connection with its database, under round robin a failed `listen` would close other workers' clients.
  *
- * Owns     nothing: no fd is opened or closed here, only looked at in /proc
+ * Owns     nothing: no fd is opened or closed here, only looked at
  * Used by  listen_policy.ts
  * Never    allows an fd whose number was closed and used again: each entry names the socket (its inode),
  *          and not the number alone. Never allows a connection, also where the number is allowed.
@@ -14,13 +14,13 @@
  *             handle that was unref'ed it does not know)
  * Node     opens any fd that a worker names (D47)
  */
-import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { fstatSync, readFileSync, readdirSync } from 'node:fs';
 import { ownFds } from '../native';
 
-/** Fds by number, each with what it is: `socket:[<inode>]`. */
-const allowed = new Map<number, string>();
+/** The inodes of sockets, by fd. */
+const allowed = new Map<number, number>();
 /** By inode: can it be listened on? A connection never becomes a listening socket. */
-const judged = new Map<string, boolean>();
+const judged = new Map<number, boolean>();
 
 const own = ownFds();
 for (const fd of openFds()) {
@@ -49,14 +49,15 @@ function openFds(): number[] {
   try {
     return readdirSync('/proc/self/fd').map(Number);
   } catch {
-    return []; // No /proc: the program has to name its fds.
+    return Array.from({ length: 256 }, (_, fd) => fd); // No /proc, or no right to read it: the first ones are tried.
   }
 }
 
-function socketAt(fd: number): string | null {
+/** The inode of a socket; null for what is none. */
+function socketAt(fd: number): number | null {
   try {
-    const link = readlinkSync(`/proc/self/fd/${fd}`);
-    return link.startsWith('socket:') ? link : null;
+    const about = fstatSync(fd);
+    return about.isSocket() ? about.ino : null;
   } catch {
     return null; // Closed.
   }
@@ -67,8 +68,7 @@ function socketAt(fd: number): string | null {
  * only, on which stock workers can listen too, is in no list. Neither is a socket of another network
  * namespace, as a service manager can pass one: those the primary has to be trusted with.
  */
-function isConnection(socket: string): boolean {
-  const inode = /\d+/.exec(socket)?.[0] ?? '';
+function isConnection(inode: number): boolean {
   for (const table of ['tcp', 'tcp6']) {
     const state = new RegExp(`^ *\\d+: \\S+ \\S+ ([0-9A-F]{2}) \\S+ \\S+ \\S+ +\\d+ +\\d+ ${inode} `, 'm').exec(tableOf(table))?.[1];
     if (state !== undefined) return state !== TCP_LISTEN;
@@ -89,6 +89,6 @@ function tableOf(protocol: string): string {
   try {
     return readFileSync(`/proc/self/net/${protocol}`, 'utf8');
   } catch {
-    return ''; // A kernel without this protocol.
+    return ''; // A kernel without this protocol, or no right to read.
   }
 }

@@ -14,7 +14,7 @@ import { isIP } from 'node:net';
 import path from 'node:path';
 import { inspect, types } from 'node:util';
 import { namesFd, type Query } from '../messages';
-import { UV_EACCES, UV_EINVAL } from '../native';
+import { UV_EACCES, UV_EINVAL, isNetDenied } from '../native';
 import type { Worker } from '../worker';
 import { mayListenOn } from './inherited_fds';
 import { shortPath } from './listen_options';
@@ -39,6 +39,8 @@ export type AllowListen = (query: ListenQuery, worker: Worker) => boolean;
 /** Why this worker does not get what it asks for: a negative errno; 0 if it may. Calls the program's `allowListen`. */
 export function refusalOf(query: Query, worker: Worker, allowListen: AllowListen | undefined): number {
   if (!makesSense(query) || !isGoodData(query.data)) return UV_EINVAL;
+  // Under Node a worker's listen ends the primary then.
+  if (isNetDenied()) return UV_EACCES;
   const fd = fdOf(query);
   if (fd !== null && !mayListenOn(fd)) return UV_EINVAL;
   if (allowListen === undefined) return 0;

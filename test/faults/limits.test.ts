@@ -1,18 +1,10 @@
-/** What cannot be had here says so; what there is no more of is reported, and the rest goes on. */
+/** What there is no more of is reported, and the rest goes on. */
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { dist, root, run } from '../support/program';
 
 const fixture = path.join(root, 'test/fixtures/faults_limits.js');
 const register = ['--require', dist('lib/register.js')];
-const major = Number.parseInt(process.versions.node, 10);
-
-test('D27: under the permission model we say that we have no access, at load', async () => {
-  const permission = major < 22 ? '--experimental-permission' : '--permission';
-  const { code, stderr } = await run(fixture, { execArgv: [permission, '--allow-child-process', '--allow-fs-read=*', ...register] });
-  expect(code).toBe(1);
-  expect(stderr).toContain('ERR_ACCESS_DENIED');
-});
 
 test('D29: a fork without an fd left: an error, disconnect, and no entry in the table', async () => {
   const limited = path.join(root, 'test/fixtures/faults_limited.sh');
