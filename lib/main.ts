@@ -5,8 +5,9 @@
  *   WORKERS  how many workers, one per CPU by default
  *
  * SIGHUP replaces all workers without a lost request, SIGTTIN and SIGTTOU add one and take one away. On
- * SIGINT or SIGTERM it stops accepting, lets requests in progress finish, and exits 0; a second signal,
- * a second later or more, does not wait for them. Every transition of a worker is a line.
+ * SIGINT or SIGTERM it stops accepting, lets requests in progress finish, and exits 0, or 70 if they took
+ * more than GRACE; a second signal, a second later or more, does not wait for them. If no worker can be
+ * kept alive it exits 69. Every transition of a worker is a line.
  */
 import { createServer } from 'node:http';
 import { availableParallelism } from 'node:os';

@@ -19,6 +19,7 @@ import { isMainThread } from 'node:worker_threads';
 import { ignoreCommands } from './group_signals';
 import { SAME_MS } from './stop_requests';
 import { Drain } from './drain';
+import { isInspected } from './inspected';
 import { tellLastError } from './last_words';
 import { supervised, takePart } from './part';
 import { Trial } from './trial';
@@ -71,7 +72,7 @@ function install(seat: Seat, { trial: onTrial, graceMs, leaveMs, patienceMs }: S
     const order = readOrder(value);
     switch (order?.act) {
       case 'ping':
-        say({ act: 'pong', seq: order.seq, rss: process.memoryUsage.rss(), requests: drain.requests });
+        say({ act: 'pong', seq: order.seq, rss: process.memoryUsage.rss(), requests: drain.requests, inspected: isInspected() });
         return;
       case 'serve':
         trial.end();

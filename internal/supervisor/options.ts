@@ -43,7 +43,11 @@ export interface SuperviseOptions {
   cluster?: Cluster;
   /** When a worker is ready: it listens, or its app has sent the message 'ready'. */
   ready?: 'listening' | 'message';
-  /** A worker that is not ready by then has failed: 30 s. */
+  /**
+   * A worker that is not ready by then has failed: 30 s. If it does not listen yet it is ended without
+   * waiting for `leaveTimeoutMs`: disconnected, SIGTERM a second later, SIGKILL after `killMs` more.
+   * A worker that was started with an inspector has no such deadline.
+   */
   readyTimeoutMs?: number;
   /** How long the first worker of a new release must stay ready before any other is replaced: 2 s. */
   canaryMs?: number;
@@ -51,7 +55,7 @@ export interface SuperviseOptions {
   minReadyMs?: number;
   /** How many more than wanted a reload may start at a time: 1. */
   maxSurge?: number;
-  /** The deadline of a leaving worker, with everything: 20 s. */
+  /** The deadline of a leaving worker, with everything: 20 s. If one has to be killed in a stop, this process exits with 70. */
   leaveTimeoutMs?: number;
   /** The part of it at its end that SIGTERM has before SIGKILL: a fifth of it, 2 s at most. */
   killMs?: number;
@@ -59,7 +63,7 @@ export interface SuperviseOptions {
   idleGraceMs?: number;
   /** How often a worker is asked whether its event loop runs: 2 s; 0: never. */
   pingMs?: number;
-  /** How long it may take to answer: 10 s. */
+  /** How long it may take to answer: 10 s. A worker whose inspector is open may stand at a breakpoint, and has no deadline. */
   pingTimeoutMs?: number;
   recycle?: Partial<Recycle>;
   /**
@@ -76,7 +80,10 @@ export interface SuperviseOptions {
    * time and so on, up to an hour. Recycling that comes too often is put off for as long.
    */
   retryAfterMs?: number;
-  /** What follows when a worker is given up: the others go on (default), or everything stops. */
+  /**
+   * What follows when a place is given up: the others go on (default), or everything stops. When everything
+   * was given up or stopped for it, this process exits with 69, unless the program has set `process.exitCode`.
+   */
   onGiveUp?: 'go on' | 'stop';
   /**
    * 'inherit' (default): the workers' stderr goes where the cluster's settings say, by default straight to
@@ -85,8 +92,16 @@ export interface SuperviseOptions {
    * the last words of a worker: the end of stderr if that is a pipe, else its uncaught error.
    */
   stderr?: 'inherit' | 'pipe';
-  /** SIGHUP, SIGTERM, SIGINT, SIGTTIN and SIGTTOU of this process: true by default. */
+  /**
+   * SIGHUP, SIGTERM, SIGINT, SIGTTIN and SIGTTOU of this process: true by default. A SIGHUP because the
+   * terminal was closed stops as SIGTERM does.
+   */
   signals?: boolean;
+  /**
+   * A primary that obeys signals ends when nothing is left to supervise, after a signal or because all was
+   * given up. If something of the program's keeps it alive, it is ended so much later: 2 s. Infinity: never.
+   */
+  exitAfterMs?: number;
 }
 
 /** Options that were checked, with their defaults. */
@@ -102,7 +117,7 @@ const LONGEST = 2 ** 31 - 1;
 
 const times = ['readyTimeoutMs', 'canaryMs', 'minReadyMs', 'leaveTimeoutMs', 'killMs', 'idleGraceMs', 'pingMs', 'pingTimeoutMs', 'retryAfterMs'] as const;
 const known = [...times, 'exec', 'cwd', 'args', 'execArgv', 'env', 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
-  'recycle', 'restarts', 'onGiveUp', 'stderr', 'signals'];
+  'recycle', 'restarts', 'onGiveUp', 'stderr', 'signals', 'exitAfterMs'];
 
 /** Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for what makes no sense. */
 export function checkOptions(given: SuperviseOptions): Checked {
@@ -136,6 +151,7 @@ export function checkOptions(given: SuperviseOptions): Checked {
     onGiveUp: oneOf('options.onGiveUp', given.onGiveUp ?? 'go on', ['go on', 'stop'] as const),
     stderr: oneOf('options.stderr', given.stderr ?? 'inherit', ['inherit', 'pipe'] as const),
     signals: flag('options.signals', given.signals ?? true),
+    exitAfterMs: given.exitAfterMs === Infinity ? Infinity : time('exitAfterMs', given.exitAfterMs ?? 2_000),
   };
   if (checked.killMs > leaveTimeoutMs) throw outOfRange('options.killMs', `<= leaveTimeoutMs (${leaveTimeoutMs})`, checked.killMs);
   return checked;

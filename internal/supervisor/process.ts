@@ -11,13 +11,15 @@
  * Used by  supervisor.ts, one for each fork
  * Never    is told to be ready, lost or ended twice; a death that was asked for is no loss
  * Keeps    1. the first of 'exit', 'disconnect' and the deadline of the start is the loss
- *          2. once it leaves, SIGKILL comes at `timeoutMs` at the latest
+ *          2. once it leaves, SIGKILL comes at `leaveTimeoutMs` at the latest; for a worker that never
+ *             listened and was never ready EXIT_MS and `killMs` after it was told
  *          3. a listener of the program's that throws keeps no event from this object: its own listeners are
  *             there from the fork on, before all but those that a program prepends later, and 'exit' is
  *             heard at the ChildProcess as well
  */
 import type { Worker } from 'node:cluster';
 import type { Checked } from './options';
+import { startsInspected } from './inspected';
 import { Lines, type Output } from './lines';
 import { LATE_MS, Tail } from './tail';
 import type { Clock, Generation, LeavingPhase, Member, MemberEvents, ProcessState } from './states';
@@ -53,6 +55,8 @@ export class Process implements Member {
   #state: ProcessState;
   #address: string | null = null;
   #lastWords = '';
+  /** It was started with an inspector. */
+  readonly #inspected: boolean;
 
   constructor(worker: Worker, place: number, generation: Generation, options: Checked, ports: ProcessPorts) {
     this.#worker = worker;
@@ -83,7 +87,9 @@ export class Process implements Member {
       // A process that was never there has no 'exit'.
       if (worker.process.pid === undefined) this.#exited(null, null, error.message);
     });
-    this.#after(options.readyTimeoutMs, () => this.#late());
+    const { spawnargs } = worker.process;
+    this.#inspected = startsInspected(spawnargs.slice(0, spawnargs.indexOf(generation.exec)));
+    if (!this.#inspected) this.#after(options.readyTimeoutMs, () => this.#late());
   }
 
   get id(): number {
@@ -133,7 +139,7 @@ export class Process implements Member {
     if (this.#state.is !== 'starting') return;
     this.#cancelTimers();
     this.#transition({ is: 'ready', since: this.#ports.clock.now() });
-    this.#watch.start();
+    this.#watch.start(this.#inspected);
     this.#ports.ready(this);
   }
 
@@ -155,7 +161,7 @@ export class Process implements Member {
     if (word === null || this.#state.is === 'gone') return;
     switch (word.act) {
       case 'last words': return;
-      case 'pong': return this.#watch.pong(word.seq, word.rss, word.requests);
+      case 'pong': return this.#watch.pong(word.seq, word.rss, word.requests, word.inspected);
       case 'suicide':
         this.#order({ act: 'noted' });
         return this.#ports.retiring(this, word.reason, true);
@@ -177,7 +183,9 @@ export class Process implements Member {
     const served = this.#state.is === 'ready' || this.#address !== null;
     this.#cancelTimers();
     this.#transition({ is: 'leaving', since: this.#ports.clock.now(), phase: 'told', reason });
-    const { idleGraceMs, leaveTimeoutMs, killMs } = this.#options;
+    const { idleGraceMs, killMs } = this.#options;
+    // Who has never listened and was never ready has nothing to finish.
+    const leaveTimeoutMs = served ? this.#options.leaveTimeoutMs : Math.min(this.#options.leaveTimeoutMs, EXIT_MS + killMs);
     this.#after(leaveTimeoutMs, () => this.kill());
     this.#after(leaveTimeoutMs - killMs, () => {
       this.#disconnect();

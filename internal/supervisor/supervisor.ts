@@ -17,6 +17,7 @@ import { Fleet } from './fleet';
 import { Output } from './lines';
 import { checkCount, type Checked } from './options';
 import type { Place, Track } from './places';
+import { EXIT_GIVEN_UP, EXIT_KILLED, PrimaryEnd } from './primary_end';
 import { Process } from './process';
 import { Signals } from './signals';
 import { startWorker } from './start';
@@ -24,6 +25,7 @@ import { StopRequests } from './stop_requests';
 import { releases } from './release';
 import type { Generation, GivenUp, Member, MemberEvents, ProcessState, Report, WorkerState } from './states';
 import type { Status, SupervisorEvents, WorkerStatus } from './status';
+import { Terminal } from './terminal';
 import { SETUP, type Setup } from './wire';
 
 /** What each worker loads first. */
@@ -38,6 +40,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #fleet: Fleet;
   readonly #signals: Signals;
   readonly #stopRequests = new StopRequests();
+  readonly #terminal: Terminal | null;
+  readonly #end: PrimaryEnd;
+  /** Why all stop, while they do. `killed`: one did not leave in time. */
+  #stopping: { readonly by: 'program' | 'signal' | 'give up'; now: boolean; killed: boolean } | null = null;
   readonly #output: Output | null;
   /** What the last worker of a place that was given up said. */
   readonly #lastWords = new Map<number, string>();
@@ -46,6 +52,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     super();
     this.#cluster = cluster;
     this.#options = options;
+    this.#terminal = options.signals ? new Terminal() : null;
+    this.#end = new PrimaryEnd(options.exitAfterMs);
     this.#output = options.stderr === 'pipe' ? new Output(process.stderr) : null;
     this.#fleet = new Fleet(options, {
       clock: realClock,
@@ -54,15 +62,15 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       start: (...what) => this.#fork(...what),
       vacant: (place, state) => this.#vacant(place, state),
       gaveUp: (...told) => void this.#gaveUp(...told),
-      exhausted: () => undefined,
-      stopped: () => {
-        this.#signals.ignore();
-        this.#tell('stopped');
+      exhausted: () => {
+        this.#end.because(EXIT_GIVEN_UP);
+        if (options.signals) this.#end.begin();
       },
+      stopped: () => this.#stopped(),
       reloading: (state, { number, exec }, reason) => this.#tell('reload', { state, generation: number, exec, reason }),
     });
     this.#signals = new Signals({
-      SIGHUP: () => void this.reload().catch(() => undefined), // 'reload' events tell.
+      SIGHUP: () => this.#hangUp(),
       SIGTERM: () => this.#stopBySignal(),
       SIGINT: () => this.#stopBySignal(),
       SIGTTIN: () => void this.scale(Math.min(options.maxWorkers, this.#fleet.desired + 1)).catch(() => undefined),
@@ -81,6 +89,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
    * @throws   SupervisorError ERR_RELOAD_ABORTED, with the reason: the old workers go on
    */
   reload(): Promise<Report> {
+    if (this.#fleet.desired > 0) this.#end.callOff();
     return this.#fleet.reload();
   }
 
@@ -92,6 +101,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
    */
   async scale(count: number): Promise<Report> {
     checkCount('count', count, this.#options.maxWorkers);
+    this.#stopping = null;
+    this.#end.callOff();
     const report = this.#fleet.scale(count);
     if (this.#options.signals) this.#signals.listen();
     return report;
@@ -103,6 +114,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
    * @returns  what became of each worker, when all are gone
    */
   async stop({ now = false }: { now?: boolean } = {}): Promise<Report> {
+    return this.#stop('program', now);
+  }
+
+  async #stop(by: 'program' | 'signal', now: boolean): Promise<Report> {
+    this.#stopping ??= { by, now, killed: false };
+    if (by === 'signal' && this.#stopping.by === 'program') this.#stopping = { ...this.#stopping, by };
+    if (now) this.#stopping.now = true;
     const stopping = this.#fleet.stop();
     if (now) for (const member of this.#fleet.places.members) member.kill();
     return stopping;
@@ -136,7 +154,23 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #stopBySignal(): void {
     if (this.#fleet.desired > 0) this.#stopRequests.forget();
     const request = this.#stopRequests.next(realClock.now());
-    if (request !== 'same') void this.stop({ now: request === 'now' });
+    if (request !== 'same') void this.#stop('signal', request === 'now');
+  }
+
+  /** Nobody is there to see what a closed terminal would show: that is the end. Else somebody wants a reload. */
+  #hangUp(): void {
+    if (!this.#terminal?.isGone) return void this.reload().catch(() => undefined); // 'reload' events tell.
+    if (this.#fleet.desired > 0) this.#stopBySignal();
+  }
+
+  /** The last worker is gone after a stop. */
+  #stopped(): void {
+    this.#signals.ignore();
+    const { by, killed } = this.#stopping ?? { by: 'program', killed: false };
+    this.#stopping = null;
+    if (killed) this.#end.because(EXIT_KILLED);
+    if (by !== 'program' && this.#options.signals) this.#end.begin();
+    this.#tell('stopped');
   }
 
   #fork(generation: Generation, place: number, events: MemberEvents, onTrial: boolean): Member {
@@ -170,6 +204,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   #changed(member: Member, from: ProcessState | null): void {
+    const { state } = member;
+    if (state.is === 'leaving' && state.phase === 'killing' && this.#stopping?.now === false) this.#stopping.killed = true;
     this.#tell('transition', { ...nameOf(member), from, state: member.state });
   }
 
@@ -180,6 +216,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   /** Tells of it when everything that the last worker said is there. */
   async #gaveUp(place: Place, what: GivenUp, reason: string): Promise<void> {
+    if (what === 'place' && this.#options.onGiveUp === 'stop') {
+      this.#end.because(EXIT_GIVEN_UP);
+      this.#stopping ??= { by: 'give up', now: false, killed: false };
+    }
     const { debt, hold, exits, lastDead } = place;
     const retryAt = what === 'recycling' ? hold?.until ?? null : debt.is === 'given up' ? debt.retryAt : null;
     const stderr = what === 'recycling' ? '' : await lastDead?.stderr() ?? '';

@@ -5,6 +5,7 @@
  * Used by  process.ts
  * Never    decides what follows: it tells
  * Keeps    1. one ping is out at a time; without an answer for `pingTimeoutMs`, `silent` is told once
+ *             A worker whose inspector is open may stand at a breakpoint: its answer has no deadline
  *          2. each limit is this worker's own: some more, some less, so that not all reach it at once
  */
 import type { Checked } from './options';
@@ -27,6 +28,9 @@ export class Watch {
   readonly #limits: { readonly rss: number; readonly requests: number; readonly ageMs: number };
   readonly #timers = new Map<'ping' | 'answer' | 'age', () => void>();
   #seq = 0;
+  /** Is a ping out? */
+  #out = false;
+  #inspected = false;
 
   constructor({ pingMs, pingTimeoutMs, recycle }: Checked, ports: WatchPorts) {
     this.#ports = ports;
@@ -36,7 +40,9 @@ export class Watch {
     this.#limits = { rss: own(recycle.rssBytes), requests: own(recycle.requests), ageMs: own(recycle.ageMs) };
   }
 
-  start(): void {
+  /** `inspected`: it was started with an inspector. */
+  start(inspected: boolean): void {
+    this.#inspected = inspected;
     const { ageMs } = this.#limits;
     if (Number.isFinite(ageMs)) this.#set('age', ageMs, () => this.#ports.tooOld(`is older than ${Math.round(ageMs)} ms`));
     this.#pingLater();
@@ -47,8 +53,10 @@ export class Watch {
     this.#timers.clear();
   }
 
-  pong(seq: number, rss: number, requests: number): void {
-    if (seq !== this.#seq || !this.#timers.has('answer')) return;
+  pong(seq: number, rss: number, requests: number, inspected: boolean): void {
+    if (seq !== this.#seq || !this.#out) return;
+    this.#out = false;
+    this.#inspected = inspected;
     this.#clear('answer');
     this.#pingLater();
     if (rss > this.#limits.rss) this.#ports.tooOld(`holds ${rss} bytes, more than ${Math.round(this.#limits.rss)}`);
@@ -58,7 +66,8 @@ export class Watch {
   #pingLater(): void {
     if (this.#pingMs === 0) return;
     this.#set('ping', this.#pingMs, () => {
-      this.#set('answer', this.#pingTimeoutMs, () => this.#ports.silent());
+      this.#out = true;
+      if (!this.#inspected) this.#set('answer', this.#pingTimeoutMs, () => this.#ports.silent());
       this.#ports.ping(++this.#seq);
     });
   }

@@ -48,7 +48,7 @@ export type Order =
 /** Worker → primary. */
 export type Word =
   /** Answers a ping. */
-  | { readonly act: 'pong'; readonly seq: number; readonly rss: number; readonly requests: number }
+  | { readonly act: 'pong'; readonly seq: number; readonly rss: number; readonly requests: number; readonly inspected: boolean }
   /** No new connections come here any more. */
   | { readonly act: 'out' }
   /** Idle connections are closed; `left` others go on. */
@@ -99,7 +99,8 @@ export function readOrder(value: unknown): Order | null {
 export function readWord(value: unknown): Word | null {
   if (!isSupervisors(value)) return null;
   switch (value['act']) {
-    case 'pong': return isNumber(value['seq']) && isNumber(value['rss']) && isNumber(value['requests']) ? value as unknown as Word : null;
+    case 'pong': return isNumber(value['seq']) && isNumber(value['rss']) && isNumber(value['requests'])
+      && typeof value['inspected'] === 'boolean' ? value as unknown as Word : null;
     case 'finishing': return isNumber(value['left']) ? value as unknown as Word : null;
     case 'out': case 'drained': return value as unknown as Word;
     case 'last words': return typeof value['text'] === 'string' ? value as unknown as Word : null;

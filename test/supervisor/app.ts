@@ -95,6 +95,7 @@ export class App {
 
   async end(): Promise<void> {
     await this.supervisor.stop({ now: true });
+    process.exitCode = undefined; // The supervisor says what this process would end with. It is the test runner's.
     this.cluster.removeListener('listening', this.#listening);
     this.cluster.removeListener('message', this.#message);
     rmSync(this.directory, { recursive: true });

@@ -1,0 +1,71 @@
+/**
+ * The end of the primary: with which exit code, and when, though something of the program's own (a timer,
+ * a metrics server) would keep it alive.
+ *
+ *   exit code  69 (EXIT_GIVEN_UP)  every place was given up, or one with `onGiveUp: 'stop'`
+ *              70 (EXIT_KILLED)    all were told to stop, and one had to be killed at its deadline
+ *              0                   all have left, or were killed because somebody asked for it at once
+ *              whatever the program has set as `process.exitCode` holds before any of these
+ *   when       a primary that obeys signals ends `exitAfterMs` after nothing is left to supervise: a signal
+ *              (or a closed terminal, or `onGiveUp`) stopped all and the last worker is gone, or every place
+ *              is given up. It ends earlier if nothing keeps it alive. After `stop()`, or with
+ *              `signals: false`, the program decides when it ends
+ *
+ * Owns     the exit code that it has set, until a command starts workers again; one timer, which keeps
+ *          nothing alive
+ * Used by  supervisor.ts
+ */
+
+/** The service is not there: no worker could be kept alive. EX_UNAVAILABLE of sysexits.h; Node has no code of that number. */
+export const EXIT_GIVEN_UP = 69;
+/** Workers were killed at their deadline, with what they were doing. EX_SOFTWARE of sysexits.h. */
+export const EXIT_KILLED = 70;
+
+/** What the end of a process is made of; tests have one of their own. */
+export interface Ending {
+  get(): typeof process.exitCode;
+  set(code: number | undefined): void;
+  exit(): void;
+}
+
+const realEnding: Ending = {
+  get: () => process.exitCode,
+  set: (code) => { process.exitCode = code; },
+  exit: () => process.exit(),
+};
+
+/** The end of one primary. */
+export class PrimaryEnd {
+  readonly #exitAfterMs: number;
+  readonly #ending: Ending;
+  /** The code that we have set. */
+  #code: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** `exitAfterMs`: Infinity for never. */
+  constructor(exitAfterMs: number, ending: Ending = realEnding) {
+    this.#exitAfterMs = exitAfterMs;
+    this.#ending = ending;
+  }
+
+  /** From now on the primary would exit with `code`, unless the program has said otherwise or another reason came first. */
+  because(code: number): void {
+    if (this.#ending.get() != null) return;
+    this.#ending.set(code);
+    this.#code = code;
+  }
+
+  /** Nothing is left to supervise: the process ends. */
+  begin(): void {
+    if (this.#exitAfterMs === Infinity) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#ending.exit(), this.#exitAfterMs).unref();
+  }
+
+  /** A command wants workers again. */
+  callOff(): void {
+    clearTimeout(this.#timer);
+    if (this.#code !== undefined && this.#ending.get() === this.#code) this.#ending.set(undefined);
+    this.#code = undefined;
+  }
+}

@@ -1,0 +1,140 @@
+/** How a primary ends (issue 17: 14, 17, 27): its exit code, and that it ends at all. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { startsInspected } from '../../internal/supervisor/inspected';
+import type { Checked } from '../../internal/supervisor/options';
+import { PrimaryEnd } from '../../internal/supervisor/primary_end';
+import { Watch } from '../../internal/supervisor/watch';
+import { fixture, within } from '../support/children';
+import { TestClock } from '../support/fleet_world';
+import { claimPort } from '../support/own_port';
+import { Program, run } from '../support/program';
+
+const primary = fixture('supervised_primary.js');
+const broken = { workers: 1, env: { WAY: 'throws' }, restarts: { max: 1, minDelayMs: 1, maxDelayMs: 1 } };
+const ends = (options: object, env: NodeJS.ProcessEnv = {}): { args: string[]; env: NodeJS.ProcessEnv } =>
+  ({ args: ['ends'], env: { ...env, OPTIONS: JSON.stringify(options) } });
+
+test('no worker can be kept alive: 69, also when everything stops for it, and though a timer would keep the primary; the program\'s own code holds', async () => {
+  const codes = await Promise.all([
+    run(primary, ends({ ...broken, workers: 2 })), run(primary, ends(broken, { HOLDS: '1' })),
+    run(primary, ends({ ...broken, onGiveUp: 'stop' }, { HOLDS: '1' })), run(primary, ends(broken, { EXIT_CODE: '3' })),
+  ]);
+  expect(codes.map(({ code }) => code)).toEqual([69, 69, 69, 3]);
+});
+
+test('SIGTERM: 0, though a timer would keep the primary; 70 when a worker had to be killed at its deadline', async () => {
+  const { port, release } = await claimPort();
+  await release();
+  const [quiet, held] = [
+    new Program(primary, ends({ workers: 1 }, { HOLDS: '1' })),
+    new Program(primary, ends({ workers: 1, leaveTimeoutMs: 600, killMs: 0, idleGraceMs: 10 }, { APP_PORT: String(port) })),
+  ];
+  await quiet.prints(/^"ready"$/m);
+  quiet.child.kill('SIGTERM');
+  await held.prints(/^"ready"$/m);
+  const asked = request({ port, host: '127.0.0.1', path: '/hold' }).on('error', () => undefined).end();
+  await new Promise((resolve) => { asked.on('socket', (socket) => socket.once('connect', resolve)); });
+  held.child.kill('SIGTERM');
+  expect([(await quiet.ended).code, (await held.ended).code]).toEqual([0, 70]);
+  expect((await held.ended).stdout).toMatch(/^\["stopped","SIGKILL"\]$/m);
+});
+
+test('a worker that is never ready and does not listen is not kept for leaveTimeoutMs', async () => {
+  const program = new Program(primary, ends({ workers: 1, env: { WAY: 'never' }, readyTimeoutMs: 2_000, leaveTimeoutMs: 60_000, killMs: 100 }));
+  const began = performance.now();
+  // SIGTERM where it has not even come so far as to ignore it.
+  await program.prints(/^\["not ready within 2000 ms","SIG(KILL|TERM)"\]$/m);
+  expect(performance.now() - began).toBeLessThan(30_000);
+  program.child.kill('SIGTERM');
+  await program.ended;
+});
+
+/** `script` gives the primary a terminal; when it is killed, the terminal is closed. */
+test.skipIf(!existsSync('/usr/bin/script'))('the terminal is closed: the primary stops as at SIGTERM, with 0; no worker stays', async () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'terminal-'));
+  const file = path.join(directory, 'code');
+  const { args, env } = ends({ workers: 1 }, { HOLDS: '1', FILE: file });
+  const command = `exec '${process.execPath}' '${primary}' ${args.join(' ')}`;
+  const terminal = spawn('/usr/bin/script', ['-qec', command, '/dev/null'], { env: { ...process.env, ...env, NODE_OPTIONS: '' }, stdio: ['ignore', 'pipe', 'ignore'] });
+  try {
+    await within<void>(20_000, 'the worker', (resolve) => {
+      terminal.stdout.setEncoding('utf8').on('data', (text: string) => { if (text.includes('"ready"')) resolve(); });
+    });
+    const written = within<void>(20_000, 'the end of the primary', (resolve) => {
+      const watching = watch(directory, () => {
+        if (!existsSync(file)) return;
+        watching.close();
+        resolve();
+      });
+    });
+    terminal.kill('SIGKILL');
+    await written;
+    expect(readFileSync(file, 'utf8')).toBe('0');
+  } finally {
+    terminal.kill('SIGKILL');
+    rmSync(directory, { recursive: true });
+  }
+});
+
+describe('the exit code', () => {
+  const world = (code: number | undefined): { code: typeof process.exitCode; end: PrimaryEnd } => {
+    const state = { code: code as typeof process.exitCode, end: undefined as unknown as PrimaryEnd };
+    state.end = new PrimaryEnd(Infinity, { get: () => state.code, set: (next) => { state.code = next; }, exit: () => undefined });
+    return state;
+  };
+
+  test('the first reason holds; a command takes it back; what the program has set is never touched', () => {
+    const state = world(undefined);
+    state.end.because(69);
+    state.end.because(70);
+    expect(state.code).toBe(69);
+    state.end.callOff();
+    expect(state.code).toBeUndefined();
+    state.end.because(70);
+    state.code = 0; // The program's word, later than ours.
+    state.end.callOff();
+    expect(state.code).toBe(0);
+    const own = world(5);
+    own.end.because(69);
+    own.end.callOff();
+    expect(own.code).toBe(5);
+  });
+});
+
+describe('a worker at a breakpoint', () => {
+  const watched = (inspected: boolean): { watch: Watch; clock: TestClock; pings: number[]; silences: number[] } => {
+    const clock = new TestClock();
+    const [pings, silences]: number[][] = [[], []];
+    const recycle = { rssBytes: Infinity, requests: Infinity, ageMs: Infinity, jitter: 0 };
+    const one = new Watch({ pingMs: 100, pingTimeoutMs: 500, recycle } as unknown as Checked, {
+      clock, random: () => 0.5, ping: (seq) => void pings?.push(seq), tooOld: () => undefined, silent: () => void silences?.push(clock.now()),
+    });
+    one.start(inspected);
+    return { watch: one, clock, pings: pings ?? [], silences: silences ?? [] };
+  };
+
+  test('is not taken for hung: neither one that was started so, nor one whose last pong said so', () => {
+    const started = watched(true);
+    started.clock.pass(60_000);
+    expect([started.pings, started.silences]).toEqual([[1], []]);
+    started.watch.pong(1, 1, 1, false);
+    started.clock.pass(600);
+    expect(started.silences, 'its inspector is closed').toEqual([60_600]);
+
+    const opened = watched(false);
+    opened.clock.pass(100);
+    opened.watch.pong(1, 1, 1, true);
+    opened.clock.pass(60_000);
+    expect([opened.pings, opened.silences]).toEqual([[1, 2], []]);
+  });
+
+  test('by its flags', () => {
+    expect(['--inspect', '--inspect-brk=0', '--inspect-port=9230'].map((flag) => startsInspected(['node', flag, 'app.js']))).toEqual([true, true, true]);
+    expect(startsInspected(['node', '--inspector-like', '--no-warnings', 'app.js'].slice(2))).toBe(false);
+  });
+});
