@@ -81,3 +81,13 @@ test.concurrent('issue 1: maxConnections holds there as well, and who is over it
   expect(lines).toEqual(['waits', 'nothing came', ...Array.from({ length: 3 }, () => 'connection, 1 open')]);
   expect(answers).toEqual(['served', 'served', 'served']);
 });
+
+test.concurrent('E4: what a worker calls of the app may throw: indexes are given back, all servers are closed, the worker leaves', async () => {
+  const { code, stdout, stderr } = await run(fixture('faults_child_throws.js'), { execArgv, deadline: 110_000 });
+  expect([stdout.trimEnd().split('\n'), code, stderr]).toEqual([[
+    'leaves uncaught no data', 'leaves asks with index 0', 'leaves uncaught no text',
+    ...[0, 1, 2, 3].map((index) => `leaves asks with index ${index}`), 'leaves uncaught data',
+    'leaves uncaught in close', 'leaves uncaught in close', 'leaves exit 0',
+    ...[0, 1, 2].map((index) => `cut asks with index ${index}`), 'cut exit 0',
+  ], 0, '']);
+});

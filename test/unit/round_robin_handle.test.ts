@@ -475,3 +475,59 @@ test('Q-9: the shorter of a path and its relative form is bound', () => {
   expect(shortPath(`${process.cwd()}/a.sock`)).toBe('a.sock');
   expect(shortPath('/a')).toBe('/a');
 });
+
+describe('E4: a scheduling function that changes what it is asked about', () => {
+  /** Two workers and `count` clients that wait, since the function names nobody it could; `act` runs at the first that can be handed off. */
+  async function reentered(act: (subject: Subject, workers: readonly [FakeWorker, FakeWorker]) => unknown): Promise<{ subject: Subject; workers: readonly [FakeWorker, FakeWorker]; clients: net.Socket[] }> {
+    const workers = [new FakeWorker(1), new FakeWorker(2)] as const;
+    let armed = true;
+    const subject: Subject = new Subject({}, { scheduling: () => {
+      if (!armed) return 1;
+      armed = false;
+      return act(subject, workers) as number;
+    } });
+    for (const worker of workers) subject.add(worker);
+    await subject.bound();
+    const sockets = await clients(subject.port(workers[0]), 1);
+    return { subject, workers, clients: sockets };
+  }
+  const handedOff = (workers: readonly FakeWorker[]): number[] => workers.map(({ connections }) => connections.length);
+
+  test('it removes the worker that it names: the other one gets the connection, once', async () => {
+    const { workers } = await reentered((subject, [first]) => { subject.remove(first); return 1; });
+    await handed(workers[1], 1);
+    expect(handedOff(workers)).toEqual([0, 1]);
+  });
+
+  test('it removes another, which would hand off what it is asked about: that goes once', async () => {
+    const { workers, clients: sockets } = await reentered((subject, [, second]) => { subject.remove(second); return 1; });
+    await handed(workers[0], 1);
+    expect(handedOff(workers)).toEqual([1, 0]);
+    workers[0].acknowledgeAll();
+    expect(workers[0].peer.inFlight).toBe(0);
+    expect(sockets[0]?.destroyed).toBe(false);
+  });
+
+  test('it removes all: the connection is closed, once, and nothing is in flight', async () => {
+    const { subject, workers, clients: sockets } = await reentered((of, both) => { for (const worker of both) of.remove(worker); return 1; });
+    await ended(sockets[0]!);
+    expect([subject.state, handedOff(workers), subject.handle.queued]).toEqual(['closed', [0, 0], 0]);
+  });
+
+  test.each([
+    ['throws what has no text', () => { throw Object.create(null); }],
+    ['gives an object whose id throws', () => ({ get id() { throw new Error('no id'); } })],
+    ['gives an id without text', () => ({ id: { toString: () => { throw new Error('no text'); } } })],
+  ])('it %s: round robin', async (_how, act) => {
+    vi.spyOn(process, 'emitWarning').mockImplementation(() => { throw new Error('nobody warns'); });
+    const thrown: unknown[] = [];
+    const { nextTick } = process;
+    vi.spyOn(process, 'nextTick').mockImplementation(((call: (...args: unknown[]) => void, ...args: unknown[]) => (
+      nextTick(() => { try { call(...args); } catch (error) { thrown.push((error as Error).message); } })
+    )) as never);
+    const { workers } = await reentered(act);
+    while (handedOff(workers)[0]! + handedOff(workers)[1]! === 0) await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([handedOff(workers), thrown]).toEqual([[1, 0], ['nobody warns']]);
+  });
+});
