@@ -1,7 +1,7 @@
 /** D35: what waits for an end that does not read is bounded, and who sends more is told. */
 import type { ChildProcess } from 'node:child_process';
 import { expect, test } from 'vitest';
-import { Inbox, endChildrenAfterEachTest, event, forkFixture, within } from '../support/children';
+import { Inbox, cleanEnvironment, endChildrenAfterEachTest, event, fixture, forkFixture, within } from '../support/children';
 
 endChildrenAfterEachTest();
 
@@ -48,4 +48,14 @@ test('without a callback the refusal is an error', async () => {
   child.send('one more');
   expect((await failed)[0].code).toBe('ERR_IPC_NOT_READ');
   child.kill('SIGCONT');
+});
+
+test('F, 2: the answers of the channel itself count as well: a child that asks for them and never reads is cut off', async () => {
+  const child = forkFixture('unit-raw-child.js', 'floods', {
+    dialect: 'node', execPath: fixture('unit-raw-node.sh'), env: cleanEnvironment({ UNIT_NODE: process.execPath }), limits: { unreadBytes: 65536 },
+  });
+  // Its envelopes announce handles that do not come: each is answered with a NACK.
+  const [error] = await event<[NodeJS.ErrnoException]>(child, 'error');
+  expect([error.code, child.connected]).toEqual(['ERR_IPC_NOT_READ', false]);
+  child.kill('SIGKILL');
 });
