@@ -28,7 +28,7 @@
 import type { Server, Socket } from 'node:net';
 import { alreadyDisconnected, causedByPeer, notRead, strayHandle } from '../errors';
 import { NO_LIMITS, type ChannelLimits } from '../limits';
-import { readPipe, stopReading, type NativeHandle, type NativePipe } from '../native';
+import { isUdp, readPipe, stopReading, type NativeHandle, type NativePipe } from '../native';
 import { traceHandle, traceState } from '../trace';
 import { codecFor, type Codec, type Decoder, type Serialization, type Tag } from './framing';
 import { adopt, isKnownEnvelope, prepare, typeOf, type Envelope, type HandleType, type SendHandle } from './handles';
@@ -278,7 +278,16 @@ export class Channel {
       process.nextTick(this.#blame, new TypeError(`Unknown handle type: ${String((envelope as Envelope).type)}`));
       return;
     }
-    process.nextTick(this.#adopt, envelope, native);
+    // A server is delivered in the tick in which it emits 'listening', which is asked for here: a tick later,
+    // what came behind it would be delivered first.
+    const stream: boolean = !isUdp(native);
+    if (envelope.type !== 'net.Server' || !stream) return process.nextTick(this.#adopt, envelope, native);
+    try {
+      this.#adopt(envelope, native);
+    } catch (error) {
+      native.close();
+      process.nextTick(this.#blame, error as Error); // Of an app that has replaced `listen`: the channel goes on.
+    }
   }
 
   readonly #adopt = (envelope: Envelope, native: NativeHandle): void => {
