@@ -105,8 +105,8 @@ export class StateClient {
         forget();
         resolve();
       };
-      const stopTimer = this.clock.at(this.clock.now() + ms, done, this.hold);
       const stopListening = onAbort(signal, done);
+      const stopTimer = this.clock.at(this.clock.now() + ms, done, this.hold);
       const forget = this.onLost(done);
     });
   }

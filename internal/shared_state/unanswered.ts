@@ -74,9 +74,9 @@ export class Unanswered {
       }
       const id = this.nextId();
       const call: Call = { ...operation, id };
+      const stopListening = signal && onAbort(signal, () => this.#giveUp(id, () => abortReason(signal)));
       const stopTimer = timeoutMs === Infinity && !this.#hold ? undefined
         : this.#clock.at(this.#clock.now() + Math.min(timeoutMs, FOREVER), () => this.#giveUp(id, () => this.#late(id, timeoutMs)), this.#hold);
-      const stopListening = signal && onAbort(signal, () => this.#giveUp(id, () => abortReason(signal)));
       const settled = (): void => {
         this.#pending.delete(id);
         stopTimer?.();
