@@ -25,8 +25,10 @@ import { supervised, takePart } from './part';
 import { Trial } from './trial';
 import { realClock } from './clock';
 import { apart } from './apart';
+import { Addresses } from './addresses';
 import { Asking } from './asking';
-import { SETUP, SUPERVISOR, readOrder, readSetup, type Setup, type Word } from './wire';
+import { ReadyCheck } from './ready_check';
+import { MOST_ADDRESSES, SETUP, SUPERVISOR, readOrder, readSetup, type Setup, type Word } from './wire';
 
 /** What the cluster object has besides the documented members. */
 interface Seat {
@@ -39,7 +41,7 @@ const PRIMARY_FIRST = 200;
 /** How much longer than its supervisor a worker waits before it ends itself, in milliseconds. */
 const LONGER = 2_000;
 
-function install(seat: Seat, { trial: onTrial, graceMs, leaveMs, patienceMs }: Setup): void {
+function install(seat: Seat, { trial: onTrial, graceMs, leaveMs, patienceMs, check }: Setup): void {
   const drain = new Drain({ all: true });
   const trial = new Trial(onTrial);
   const say = (word: Word): boolean => {
@@ -48,6 +50,8 @@ function install(seat: Seat, { trial: onTrial, graceMs, leaveMs, patienceMs }: S
     process.send?.({ cmd: SUPERVISOR, ...word }, undefined, undefined, () => undefined);
     return true;
   };
+  const addresses = new Addresses((all) => say({ act: 'listens', at: all.slice(0, MOST_ADDRESSES) }));
+  const ready = check === null ? null : new ReadyCheck(check, (complaint) => say({ act: 'checked', complaint: complaint ?? '' }));
   const asking = new Asking(patienceMs, { clock: realClock, send: (reason) => say({ act: 'suicide', reason }) });
   takePart({ drain, retire: (reason) => asking.ask(reason) });
   tellLastError((text) => say({ act: 'last words', text }));
@@ -56,7 +60,11 @@ function install(seat: Seat, { trial: onTrial, graceMs, leaveMs, patienceMs }: S
   seat._getServer = function (this: unknown, asker, query, answer) {
     apart(() => drain.add(asker));
     getServer.call(this as Seat, asker, query, (errno, handle, ...rest) => {
-      apart(() => trial.listens(asker, handle));
+      if (!errno) apart(() => {
+        trial.listens(asker, handle);
+        addresses.add(asker, query);
+        ready?.add(asker);
+      });
       answer(errno, handle, ...rest);
     });
   };

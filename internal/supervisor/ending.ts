@@ -48,11 +48,13 @@ export class Ending {
   #code = 0;
   #deadline: NodeJS.Timeout | undefined;
   #endsAt = Infinity;
+  #patience: NodeJS.Timeout | undefined;
 
   constructor(drain: Drain, part: Supervised | undefined) {
     this.#drain = drain;
     this.#part = part;
     drain.on((phase) => {
+      if (phase === 'announcing') this.#wait();
       if (phase === 'out of rotation') this.#leaves();
       if (phase === 'drained') void this.#end(0);
     });
@@ -79,7 +81,7 @@ export class Ending {
     // A primary that does not answer is waited for no longer than one that has nobody to start.
     if (!this.#part.retire(reason) || !accepts) return stopAccepting();
     this.#endAfter(timeoutMs);
-    setTimeout(stopAccepting, timeoutMs / 2);
+    this.#patience = setTimeout(stopAccepting, timeoutMs / 2);
   }
 
   /** Does not wait for connections any more. */
@@ -96,6 +98,13 @@ export class Ending {
         console.error(another);
       }
     }
+  }
+
+  /** Its supervisor wants a delay before all else: what was begun without begins after it. */
+  #wait(): void {
+    clearTimeout(this.#patience);
+    clearTimeout(this.#deadline);
+    this.#endsAt = Infinity;
   }
 
   /** It accepts no more, whoever wanted that. */

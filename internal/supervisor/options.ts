@@ -8,6 +8,7 @@ import type { Cluster } from 'node:cluster';
 import { availableParallelism } from 'node:os';
 import { invalidArgType, nodeError } from '../errors';
 import type { GuardRule } from './guard';
+import type { HttpCheck, ReadyRule } from './readiness';
 import type { RestartRule } from './restarts';
 
 /** When a worker is replaced though nothing is wrong with it: by a new one first. Infinity: never. */
@@ -41,8 +42,11 @@ export interface SuperviseOptions {
   maxWorkers?: number;
   /** The cluster object: that of cluster-internals by default. `node:cluster` works as well. */
   cluster?: Cluster;
-  /** When a worker is ready: it listens, or its app has sent the message 'ready'. */
-  ready?: 'listening' | 'message';
+  /**
+   * When a worker is ready: it listens where its predecessor does (default), its process runs, its app has sent
+   * the message 'ready', or one of its http servers answers a GET of this path with 2xx. See readiness.ts.
+   */
+  ready?: 'listening' | 'online' | 'message' | { http: string | (Partial<HttpCheck> & { path: string }) };
   /**
    * A worker that is not ready by then has failed: 30 s. If it does not listen yet it is ended without
    * waiting for `leaveTimeoutMs`: disconnected, SIGTERM a second later, SIGKILL after `killMs` more.
@@ -61,6 +65,11 @@ export interface SuperviseOptions {
   killMs?: number;
   /** How long an idle connection may ask once more: 1 s. */
   idleGraceMs?: number;
+  /**
+   * How long the workers go on accepting when everything stops, while load balancers learn of it: 0. Answers say
+   * `Connection: close` then, and `isLeaving()` of cluster-internals/graceful is true. `leaveTimeoutMs` begins afterwards.
+   */
+  drainDelayMs?: number;
   /** How often a worker is asked whether its event loop runs: 2 s; 0: never. */
   pingMs?: number;
   /** How long it may take to answer: 10 s. A worker whose inspector is open may stand at a breakpoint, and has no deadline. */
@@ -105,9 +114,10 @@ export interface SuperviseOptions {
 }
 
 /** Options that were checked, with their defaults. */
-export interface Checked extends Readonly<Required<Omit<SuperviseOptions, 'cluster' | 'cwd' | 'recycle' | 'restarts'>>> {
+export interface Checked extends Readonly<Required<Omit<SuperviseOptions, 'cluster' | 'cwd' | 'ready' | 'recycle' | 'restarts'>>> {
   /** undefined: nobody has said. */
   readonly cwd: string | undefined;
+  readonly ready: ReadyRule;
   readonly recycle: Recycle;
   readonly restarts: RestartRule;
 }
@@ -115,7 +125,7 @@ export interface Checked extends Readonly<Required<Omit<SuperviseOptions, 'clust
 /** The longest delay that a timer takes. */
 const LONGEST = 2 ** 31 - 1;
 
-const times = ['readyTimeoutMs', 'canaryMs', 'minReadyMs', 'leaveTimeoutMs', 'killMs', 'idleGraceMs', 'pingMs', 'pingTimeoutMs', 'retryAfterMs'] as const;
+const times = ['readyTimeoutMs', 'canaryMs', 'minReadyMs', 'leaveTimeoutMs', 'killMs', 'idleGraceMs', 'drainDelayMs', 'pingMs', 'pingTimeoutMs', 'retryAfterMs'] as const;
 const known = [...times, 'exec', 'cwd', 'args', 'execArgv', 'env', 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
   'recycle', 'restarts', 'onGiveUp', 'stderr', 'signals', 'exitAfterMs'];
 
@@ -135,7 +145,7 @@ export function checkOptions(given: SuperviseOptions): Checked {
     env: given.env ?? {},
     workers,
     maxWorkers,
-    ready: oneOf('options.ready', given.ready ?? 'listening', ['listening', 'message'] as const),
+    ready: checkReady(given.ready ?? 'listening'),
     readyTimeoutMs: time('readyTimeoutMs', given.readyTimeoutMs ?? 30_000, 1),
     canaryMs: time('canaryMs', given.canaryMs ?? 2_000),
     minReadyMs: time('minReadyMs', given.minReadyMs ?? 0),
@@ -143,6 +153,7 @@ export function checkOptions(given: SuperviseOptions): Checked {
     leaveTimeoutMs,
     killMs: time('killMs', given.killMs ?? Math.min(2_000, leaveTimeoutMs / 5)),
     idleGraceMs: time('idleGraceMs', given.idleGraceMs ?? 1_000),
+    drainDelayMs: time('drainDelayMs', given.drainDelayMs ?? 0),
     pingMs: time('pingMs', given.pingMs ?? 2_000),
     pingTimeoutMs: time('pingTimeoutMs', given.pingTimeoutMs ?? 10_000, 1),
     recycle: checkRecycle(given.recycle ?? {}),
@@ -160,6 +171,23 @@ export function checkOptions(given: SuperviseOptions): Checked {
 /** How many workers there may be. */
 export function checkCount(name: string, value: unknown, most: number): number {
   return whole(name, value, 1, most, '; stop() ends all workers');
+}
+
+function checkReady(given: NonNullable<SuperviseOptions['ready']>): ReadyRule {
+  if (typeof given !== 'object') return oneOf('options.ready', given, ['listening', 'online', 'message'] as const);
+  onlyKnown('ready', given, ['http']);
+  const http = typeof given.http === 'string' ? { path: given.http } : given.http;
+  onlyKnown('ready.http', http, ['path', 'port', 'intervalMs', 'timeoutMs']);
+  if (typeof http.path !== 'string') throw invalidArgType('options.ready.http.path', 'of type string', http.path);
+  if (!/^\/[\x21-\x7e]*$/.test(http.path)) throw badValue('options.ready.http.path', 'must be a path of a URL', http.path);
+  return {
+    http: {
+      path: http.path,
+      port: http.port == null ? null : whole('options.ready.http.port', http.port, 1, 65_535),
+      intervalMs: time('ready.http.intervalMs', http.intervalMs ?? 250, 1),
+      timeoutMs: time('ready.http.timeoutMs', http.timeoutMs ?? 2_000, 1),
+    },
+  };
 }
 
 function checkRecycle(given: Partial<Recycle>): Recycle {

@@ -20,6 +20,7 @@
 import type { Worker } from 'node:cluster';
 import type { Checked } from './options';
 import { startsInspected } from './inspected';
+import { Readiness } from './readiness';
 import { Lines, type Output } from './lines';
 import { LATE_MS, Tail } from './tail';
 import type { Clock, Generation, LeavingPhase, Member, MemberEvents, ProcessState } from './states';
@@ -37,6 +38,10 @@ const EXIT_MS = 1_000;
 export interface ProcessPorts extends MemberEvents {
   readonly clock: Clock;
   readonly random: () => number;
+  /** How long a worker that is told to leave now goes on accepting. */
+  readonly delayMs: () => number;
+  /** Where those listen whom the worker is to be like; see readiness.ts. */
+  readonly expected: () => ReadonlySet<string>;
   /** Where the worker's stderr is written to, line by line; null if that is none of ours. */
   readonly output: Output | null;
   transition(member: Process, from: ProcessState): void;
@@ -51,6 +56,7 @@ export class Process implements Member {
   readonly #ports: ProcessPorts;
   readonly #tail: Tail;
   readonly #watch: Watch;
+  readonly #readiness: Readiness;
   readonly #timers = new Set<() => void>();
   #state: ProcessState;
   #address: string | null = null;
@@ -68,6 +74,7 @@ export class Process implements Member {
     const { stderr } = worker.process;
     this.#tail = new Tail(stderr);
     if (stderr !== null && ports.output !== null) new Lines(stderr, ports.output);
+    this.#readiness = new Readiness(options.ready, ports.expected);
     this.#watch = new Watch(options, {
       clock: ports.clock,
       random: ports.random,
@@ -76,8 +83,9 @@ export class Process implements Member {
       silent: () => this.#silent(),
     });
 
+    worker.prependListener('online', () => this.#readyIf(this.#readiness.online()));
     worker.prependListener('listening', (address) => this.#listens(address));
-    worker.prependListener('message', (message: unknown) => this.#said(message));
+    worker.prependListener('message', (message: unknown) => this.#readyIf(this.#readiness.said(message)));
     worker.process.prependListener('internalMessage' as 'message', (value: unknown) => this.#heard(readWord(value)));
     worker.prependListener('disconnect', () => this.#disconnected());
     worker.prependListener('exit', (code, signal) => this.#exited(code, signal as NodeJS.Signals | null));
@@ -109,6 +117,10 @@ export class Process implements Member {
     return this.#address;
   }
 
+  get listens(): ReadonlySet<string> {
+    return this.#readiness.listens;
+  }
+
   async stderr(): Promise<string> {
     const text = await this.#tail.text();
     if (text === '' && this.#worker.isConnected()) {
@@ -128,15 +140,11 @@ export class Process implements Member {
 
   #listens({ address, port }: { address: string; port: number }): void {
     this.#address ??= port > 0 ? `${address ?? ''}:${port}` : String(address);
-    if (this.#options.ready === 'listening') this.#becameReady();
+    this.#readyIf(this.#readiness.listening());
   }
 
-  #said(message: unknown): void {
-    if (this.#options.ready === 'message' && message === 'ready') this.#becameReady();
-  }
-
-  #becameReady(): void {
-    if (this.#state.is !== 'starting') return;
+  #readyIf(isReady: boolean): void {
+    if (!isReady || this.#state.is !== 'starting') return;
     this.#cancelTimers();
     this.#transition({ is: 'ready', since: this.#ports.clock.now() });
     this.#watch.start(this.#inspected);
@@ -145,7 +153,8 @@ export class Process implements Member {
 
   #late(): void {
     if (this.#state.is !== 'starting') return;
-    this.#lose(`not ready within ${this.#options.readyTimeoutMs} ms`);
+    if (this.#readiness.late()) return this.#readyIf(true);
+    this.#lose(`not ready within ${this.#options.readyTimeoutMs} ms${this.#readiness.missing}`);
   }
 
   /** Its event loop has not answered for too long: the primary takes it out of the rotation by itself. */
@@ -165,6 +174,8 @@ export class Process implements Member {
       case 'suicide':
         this.#order({ act: 'noted' });
         return this.#ports.retiring(this, word.reason, true);
+      case 'listens': return this.#readiness.addresses(word.at);
+      case 'checked': return this.#readyIf(this.#readiness.checked(word.complaint === '' ? null : word.complaint));
       case 'out': return void this.#advance('out of rotation');
       case 'finishing': return void this.#advance('finishing');
       case 'drained': return this.#disconnect();
@@ -186,14 +197,15 @@ export class Process implements Member {
     const { idleGraceMs, killMs } = this.#options;
     // Who has never listened and was never ready has nothing to finish.
     const leaveTimeoutMs = served ? this.#options.leaveTimeoutMs : Math.min(this.#options.leaveTimeoutMs, EXIT_MS + killMs);
-    this.#after(leaveTimeoutMs, () => this.kill());
-    this.#after(leaveTimeoutMs - killMs, () => {
+    const delayMs = atOnce || !served ? 0 : this.#ports.delayMs();
+    this.#after(delayMs + leaveTimeoutMs, () => this.kill());
+    this.#after(delayMs + leaveTimeoutMs - killMs, () => {
       this.#disconnect();
       this.#terminate();
     });
-    this.#order({ act: 'leave', delayMs: 0, graceMs: Math.min(idleGraceMs, leaveTimeoutMs / 2), endMs: leaveTimeoutMs - killMs, timeoutMs: leaveTimeoutMs });
+    this.#order({ act: 'leave', delayMs, graceMs: Math.min(idleGraceMs, leaveTimeoutMs / 2), endMs: leaveTimeoutMs - killMs, timeoutMs: leaveTimeoutMs });
     if (atOnce || !served) return this.#disconnect();
-    this.#after(Math.min(OUT_MS, leaveTimeoutMs / 4), () => {
+    this.#after(delayMs + Math.min(OUT_MS, leaveTimeoutMs / 4), () => {
       if (this.#phase === 'told') this.#disconnect();
     });
   }

@@ -91,6 +91,8 @@ export interface Member {
   readonly place: number;
   readonly generation: Generation;
   readonly state: ProcessState;
+  /** Where it listens, for comparison with others. */
+  readonly listens: ReadonlySet<string>;
   /** Its last words, see GiveUp; complete when its process is gone. */
   stderr(): Promise<string>;
   /** It was on trial, and takes connections from now on. */

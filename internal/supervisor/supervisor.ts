@@ -16,9 +16,10 @@ import { realClock } from './clock';
 import { Fleet } from './fleet';
 import { Output } from './lines';
 import { checkCount, type Checked } from './options';
-import type { Place, Track } from './places';
+import { serves, type Place, type Track } from './places';
 import { EXIT_GIVEN_UP, EXIT_KILLED, PrimaryEnd } from './primary_end';
 import { Process } from './process';
+import { commonAddresses } from './readiness';
 import { Signals } from './signals';
 import { startWorker } from './start';
 import { StopRequests } from './stop_requests';
@@ -179,9 +180,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       exec: generation.exec, cwd: generation.cwd, args, execArgv: [...execArgv, '--require', agent], env: { ...env, [SETUP]: JSON.stringify(this.#setup(onTrial)) }, stderr,
     });
     this.#lastWords.delete(place);
-    const member = new Process(worker, place, generation, this.#options, {
+    const member: Process = new Process(worker, place, generation, this.#options, {
       clock: realClock,
       random: Math.random,
+      delayMs: () => (this.#fleet.desired === 0 ? this.#options.drainDelayMs : 0),
+      expected: () => this.#expected(place, member),
       output: this.#output,
       ready: (...told) => events.ready(...told),
       retiring: (...told) => events.retiring(...told),
@@ -195,8 +198,16 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   /** What its part in a worker has to know from the start. */
   #setup(trial: boolean): Setup {
-    const { idleGraceMs, leaveTimeoutMs, readyTimeoutMs } = this.#options;
-    return { trial, graceMs: idleGraceMs, leaveMs: leaveTimeoutMs, patienceMs: readyTimeoutMs + leaveTimeoutMs };
+    const { idleGraceMs, leaveTimeoutMs, ready, readyTimeoutMs } = this.#options;
+    const check = typeof ready === 'object' ? ready.http : null;
+    return { trial, graceMs: idleGraceMs, leaveMs: leaveTimeoutMs, patienceMs: readyTimeoutMs + leaveTimeoutMs, check };
+  }
+
+  /** Where a worker that starts has to listen before it is ready. */
+  #expected(place: number, starting: Member): ReadonlySet<string> {
+    const serving = this.#fleet.places.all.filter((one) => serves(one) && one.current?.member !== starting);
+    const predecessor = serving.find(({ number }) => number === place)?.current?.member.listens ?? null;
+    return commonAddresses(predecessor, serving.map(({ current }) => current?.member.listens ?? new Set()));
   }
 
   #tell<Name extends keyof SupervisorEvents>(name: Name, ...told: SupervisorEvents[Name]): void {

@@ -1,6 +1,6 @@
 /**
  * What a supervisor and its part in a worker say to each other, and the guards through which it comes
- * in. Imports nothing.
+ * in. Imports types alone.
  *
  * On the wire each message is `{ cmd: 'NODE_CLUSTER_SUPERVISOR', ...body }`. The prefix NODE_ makes it
  * an 'internalMessage' on our channel and on Node's own: no 'message' listener of the app sees it,
@@ -12,6 +12,8 @@
  *          W → P suicide            P → W noted, at once; leave, when a successor is ready
  *                                   W → P last words, when an uncaught error ends the process
  */
+
+import type { HttpCheck } from './readiness';
 
 /** The `cmd` of every message of a supervisor's. */
 export const SUPERVISOR = 'NODE_CLUSTER_SUPERVISOR';
@@ -29,6 +31,8 @@ export interface Setup {
   readonly leaveMs: number;
   /** How long it waits for a successor that it has asked for. */
   readonly patienceMs: number;
+  /** How it finds out that its app is ready; null: by nothing of its own. */
+  readonly check: HttpCheck | null;
 }
 
 /** Primary → worker. */
@@ -49,6 +53,10 @@ export type Order =
 export type Word =
   /** Answers a ping. */
   | { readonly act: 'pong'; readonly seq: number; readonly rss: number; readonly requests: number; readonly inspected: boolean }
+  /** Where it listens now through its cluster: all of it. */
+  | { readonly act: 'listens'; readonly at: readonly string[] }
+  /** The HTTP check: what is wrong, empty for nothing. */
+  | { readonly act: 'checked'; readonly complaint: string }
   /** No new connections come here any more. */
   | { readonly act: 'out' }
   /** Idle connections are closed; `left` others go on. */
@@ -67,6 +75,19 @@ const isSupervisors = (value: unknown): value is Fields =>
 
 const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0;
 
+function isCheck(value: unknown): value is HttpCheck {
+  if (typeof value !== 'object' || value === null) return false;
+  const { path, port, intervalMs, timeoutMs } = value as Fields;
+  return typeof path === 'string' && (port === null || isNumber(port)) && isNumber(intervalMs) && isNumber(timeoutMs);
+}
+
+/** The most addresses that a worker tells, and the longest. */
+export const MOST_ADDRESSES = 1_000;
+const LONGEST_ADDRESS = 300;
+
+const isAddresses = (value: unknown): boolean =>
+  Array.isArray(value) && value.length <= MOST_ADDRESSES && value.every((one) => typeof one === 'string' && one.length <= LONGEST_ADDRESS);
+
 const leaveTimes = ['delayMs', 'graceMs', 'endMs', 'timeoutMs'] as const;
 
 /** Reads what the environment says; null if it does not come from a supervisor. */
@@ -79,9 +100,9 @@ export function readSetup(text: string | undefined): Setup | null {
     return null; // Somebody else's variable.
   }
   if (typeof setup !== 'object' || setup === null) return null;
-  const { trial, graceMs, leaveMs, patienceMs } = setup as Fields;
+  const { trial, graceMs, leaveMs, patienceMs, check } = setup as Fields;
   if (typeof trial !== 'boolean' || !isNumber(graceMs) || !isNumber(leaveMs) || !isNumber(patienceMs)) return null;
-  return { trial, graceMs, leaveMs, patienceMs };
+  return { trial, graceMs, leaveMs, patienceMs, check: isCheck(check) ? check : null };
 }
 
 /** Reads what came from the primary; null for anything that is no order. */
@@ -102,6 +123,8 @@ export function readWord(value: unknown): Word | null {
     case 'pong': return isNumber(value['seq']) && isNumber(value['rss']) && isNumber(value['requests'])
       && typeof value['inspected'] === 'boolean' ? value as unknown as Word : null;
     case 'finishing': return isNumber(value['left']) ? value as unknown as Word : null;
+    case 'listens': return isAddresses(value['at']) ? value as unknown as Word : null;
+    case 'checked': return typeof value['complaint'] === 'string' ? value as unknown as Word : null;
     case 'out': case 'drained': return value as unknown as Word;
     case 'last words': return typeof value['text'] === 'string' ? value as unknown as Word : null;
     case 'suicide': return typeof value['reason'] === 'string' ? value as unknown as Word : null;

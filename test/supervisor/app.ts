@@ -10,7 +10,7 @@ export const { supervise } = compiled<{ supervise: typeof Supervise }>('lib/supe
 export const ours = compiled<Cluster>('lib/cluster.js');
 export const stock = nodeCluster;
 
-export type Mode = 'serve' | 'throws' | 'exits' | 'never listens' | 'dies later' | 'ready by message' | 'ignores SIGTERM' | 'graceful';
+export type Mode = 'serve' | 'throws' | 'exits' | 'never listens' | 'dies later' | 'ready by message' | 'ignores SIGTERM' | 'graceful' | 'two ports';
 
 /** One app. `end()` it in every test. */
 export class App {

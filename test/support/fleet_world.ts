@@ -46,6 +46,7 @@ export type Nature =
 export class TestMember implements Member {
   state: ProcessState = { is: 'starting', since: 0 };
   tried = false;
+  readonly listens: ReadonlySet<string> = new Set();
   readonly #timers: (() => void)[] = [];
 
   constructor(
