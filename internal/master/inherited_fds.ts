@@ -32,6 +32,7 @@ for (const fd of openFds()) {
 export function allow(fd: number): boolean {
   const socket = socketAt(fd);
   if (socket === null) return false;
+  judged.delete(allowed.get(fd) ?? socket);
   allowed.set(fd, socket);
   return true;
 }
