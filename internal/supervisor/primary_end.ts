@@ -38,8 +38,8 @@ const realEnding: Ending = {
 export class PrimaryEnd {
   readonly #exitAfterMs: number;
   readonly #ending: Ending;
-  /** The code that we have set. */
-  #code: number | undefined;
+  /** The code that a supervisor of this process has set: the next one takes it back. */
+  static #code: number | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /** `exitAfterMs`: Infinity for never. */
@@ -52,7 +52,7 @@ export class PrimaryEnd {
   because(code: number): void {
     if (this.#ending.get() != null) return;
     this.#ending.set(code);
-    this.#code = code;
+    PrimaryEnd.#code = code;
   }
 
   /** Nothing is left to supervise: the process ends. */
@@ -65,7 +65,7 @@ export class PrimaryEnd {
   /** A command wants workers again. */
   callOff(): void {
     clearTimeout(this.#timer);
-    if (this.#code !== undefined && this.#ending.get() === this.#code) this.#ending.set(undefined);
-    this.#code = undefined;
+    if (PrimaryEnd.#code !== undefined && this.#ending.get() === PrimaryEnd.#code) this.#ending.set(undefined);
+    PrimaryEnd.#code = undefined;
   }
 }

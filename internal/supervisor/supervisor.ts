@@ -55,6 +55,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#options = options;
     this.#terminal = options.signals ? new Terminal() : null;
     this.#end = new PrimaryEnd(options.exitAfterMs);
+    this.#end.callOff(); // An earlier supervisor of this process may have given up.
     this.#output = options.stderr === 'pipe' ? new Output(process.stderr) : null;
     this.#fleet = new Fleet(options, {
       clock: realClock,

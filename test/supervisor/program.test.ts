@@ -32,7 +32,7 @@ test.each(['ours', 'stock'])('%s: every listener throws and commands something, 
 /** Issue 17, 15: the reason was read from the worker's stderr, which went through the primary for that. */
 test.each(['ours', 'stock'])('%s: stderr is the worker\'s own, and \'giveup\' tells the error all the same', async (kind) => {
   const { stdout, stderr, code } = await run(primary, { args: ['words', kind] });
-  expect(code).toBe(0);
+  expect(code, 'the last one was given up').toBe(69);
   expect(lines(stdout)).toEqual([
     ['throws', 'Error: the database is gone'], ['rejects', 'Error: a promise nobody waits for'],
     ['catches', 'Error: caught, and the end'], ['getter', 'an error that has no text'],
