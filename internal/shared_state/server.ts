@@ -22,7 +22,7 @@ import type { Clock } from './clock';
 import { Feed } from './feed';
 import { sizeOf } from './history';
 import { Leases, type Grant, type Waiter } from './leases';
-import { isHousekeeping, mostPending, readCall, type Answer, type Batch, type Call, type ClientMessage, type Limits, type Result } from './protocol';
+import { isHousekeeping, mostPending, readCall, type Answer, type Batch, type Call, type ClientMessage, type Limits, type Refusal, type Result } from './protocol';
 import { operate } from './operations';
 import { Session, type Send } from './session';
 import { Store } from './store';
@@ -134,15 +134,20 @@ export class StateServer {
   #call(session: Session, value: unknown): boolean {
     const call = readCall(value);
     if (call === null) return true;
+    const refusal = isHousekeeping(call.op) ? null : this.#unread(session);
+    if (refusal !== null) this.#answer(session, { id: call.id, error: refusal });
+    else this.#do(session, call);
+    return !this.#endIfTooMuch(session);
+  }
+
+  #do(session: Session, call: Call | { readonly op: 'none'; readonly id: number }): void {
     try {
-      this.#checkUnread(session, call.op);
       if (call.op === 'none') throw stateError('ERR_SHARED_STATE_PROTOCOL', 'The primary does not understand this call');
       const result = this.#operate(session, call);
       if (result !== null) this.#answer(session, { id: call.id, result });
     } catch (error) {
       this.#answer(session, { id: call.id, error: toRefusal(error) });
     }
-    return !this.#endIfTooMuch(session);
   }
 
   /** Cuts off a process to which more is under way than anybody asks for who counts; was it so? */
@@ -160,15 +165,18 @@ export class StateServer {
     return session.unreadAnswers + this.#leases.waitsOf(session);
   }
 
-  #checkUnread(session: Session, op: string): void {
+  /** Why no more is done for a process before it reads; made without an Error, whose stack would cost more than a call. */
+  #unread(session: Session): Refusal | null {
     const { pendingCalls, unreadBytes } = this.#limits;
-    if (isHousekeeping(op)) return;
     if (this.#pending(session) >= pendingCalls) {
-      throw stateError('ERR_SHARED_STATE_LIMIT', `${pendingCalls} calls of this process are not answered yet, as many as limits.pendingCalls allows`, { limit: 'pendingCalls' });
+      const message = `${pendingCalls} calls of this process are not answered yet, as many as limits.pendingCalls allows`;
+      return { code: 'ERR_SHARED_STATE_LIMIT', message, limit: 'pendingCalls' };
     }
     if (session.unreadBytes >= unreadBytes) {
-      throw stateError('ERR_SHARED_STATE_LIMIT', `This process has ${session.unreadBytes} bytes to read; limits.unreadBytes is ${unreadBytes}`, { limit: 'unreadBytes' });
+      const message = `This process has ${session.unreadBytes} bytes to read; limits.unreadBytes is ${unreadBytes}`;
+      return { code: 'ERR_SHARED_STATE_LIMIT', message, limit: 'unreadBytes' };
     }
+    return null;
   }
 
   /** Does it; null if the answer comes later. */
