@@ -1,7 +1,8 @@
 /**
  * Build step: puts a worker's preload, and a primary's role, with all that each of them loads, into one
  * file each, and keeps what V8 makes of it; compiled.ts says what for. Beside each bundle lies an index
- * source map: one section per module, which is the map that the compiler made.
+ * source map: one section per module, which is the map that the compiler made. A module that stands in
+ * both, or is loaded from its own file as well, runs once in a process: instances.ts.
  *
  * Used by  `npm run build`, after the compiler
  * Never    changes the code: each module stays a function of its own, run when it is first required;
@@ -20,13 +21,16 @@ import { occupiedSeat } from './seated';
 const preloadBundle = path.join(__dirname, 'child/preload.bundle.js');
 const entryBundle = path.join(__dirname, 'child/entry.bundle.js');
 const child = path.join(__dirname, 'child/');
+const ONCE = '"use strict"; require(';
+const TAIL = '\n});\n';
 
 const worker = occupiedSeat() as Cluster | null;
 if (worker === null) {
   write(roleBundle, 'role.js');
   write(preloadBundle, 'child/preload.js');
   // What Node itself requires runs at once, and is one file: each file that is looked for is 0.4 ms of every start.
-  write(entryBundle, 'child/entry.js', 'module.exports = ', `(require, __dirname.slice(0, -'child'.length));`);
+  write(entryBundle, 'child/entry.js', 'module.exports = ', `(require, __dirname.slice(0, -'child'.length), new Map());`);
+  for (const name of readdirSync(__dirname, { recursive: true, encoding: 'utf8' })) if (/^(?!.*bundle|instances).*\.js$/.test(name)) runOnce(name);
   const primary = loadRole().clusterObject(false) as Cluster;
   // A primary and a worker that have gone through a life have compiled what every one of them runs.
   primary.fork().on('exit', () => {
@@ -74,7 +78,7 @@ function bundle(name: string): { code: string; sections: Section[] } {
   const entry = path.join(__dirname, name);
   const modules = new Map<string, string>();
   collect(entry, modules);
-  let code = `(function (require, $root) {
+  let code = `(function (require, $root, $instances) {
 'use strict';
 const $modules = {
 `;
@@ -87,12 +91,17 @@ const $modules = {
   return {
     sections,
     code: `${code}};
-const $loaded = {};
 function $load(name) {
-  if ($loaded[name]) return $loaded[name].exports;
-  const module = $loaded[name] = { exports: {} };
   const file = $root + name;
-  $modules[name](module, module.exports, file, file.slice(0, file.lastIndexOf('/')));
+  if ($instances.has(file)) return $instances.get(file).exports;
+  const module = { exports: {} };
+  $instances.set(file, module);
+  try {
+    $modules[name](module, module.exports, file, file.slice(0, file.lastIndexOf('/')));
+  } catch (error) {
+    $instances.delete(file);
+    throw error;
+  }
   return module.exports;
 }
 return $load(${nameOf(entry)});
@@ -100,11 +109,25 @@ return $load(${nameOf(entry)});
   };
 }
 
+/** Lets a file that is loaded by itself be the instance that its process has. Only its first line grows, so source maps stay true. */
+function runOnce(name: string): void {
+  const file = path.join(__dirname, name);
+  const toInstances = path.relative(path.dirname(name), 'instances.js');
+  const head = `${ONCE}${JSON.stringify(name.includes('/') ? toInstances : `./${toInstances}`)}).once(module, () => { `;
+  writeFileSync(file, head + compilerOutput(file) + TAIL);
+}
+
+/** A file as the compiler wrote it, also when this step has run before. */
+function compilerOutput(file: string): string {
+  const code = readFileSync(file, 'utf8');
+  return code.startsWith(ONCE) ? code.slice(code.indexOf('{') + 2, -TAIL.length) : code;
+}
+
 /** Adds a compiled module, and those that it requires by a relative path. */
 function collect(file: string, modules: Map<string, string>): void {
   if (modules.has(file)) return;
   modules.set(file, '');
-  const code = withoutComments(readFileSync(file, 'utf8'));
+  const code = withoutComments(compilerOutput(file));
   modules.set(file, code.replace(/\brequire\((["'])(\.[^"']+)\1\)/g, (_call, _quote, relative: string) => {
     const required = require.resolve(path.resolve(path.dirname(file), relative));
     // The role of a worker under a stock primary: it is loaded from its own files.

@@ -14,6 +14,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Script } from 'node:vm';
+import { instances } from './instances';
 
 /** Where the compiled code of this Node version is kept: the file's head, then what V8 made. */
 export const compiledFile = (bundle: string): string => `${bundle}.${process.version}-${process.arch}`;
@@ -34,7 +35,8 @@ export function bundleScript(bundle: string): Script {
   return new Script(readFileSync(bundle, 'latin1'), { filename: bundle, cachedData });
 }
 
-/** Runs the bundle's first module and gives what that exports. `require` is for Node's modules. */
+/** Runs the bundle's first module and gives what that exports. `require` is for Node's modules, and ours that are in no bundle. */
 export function runBundle(script: Script, require: NodeJS.Require): unknown {
-  return (script.runInThisContext() as (require: NodeJS.Require, root: string) => unknown)(require, `${__dirname}/`);
+  const run = script.runInThisContext() as (require: NodeJS.Require, root: string, instances: Map<string, unknown>) => unknown;
+  return run(require, `${__dirname}/`, instances());
 }

@@ -193,35 +193,74 @@ function writeDone(this: any, status: number): void {
 
 // ── spawning ─────────────────────────────────────────────────────────────────────────────────────
 
+/** A child that Node's child_process is about to start: its own code has checked and completed what the caller gave. */
+export interface PreparedSpawn {
+  /** The program. */
+  readonly file: unknown;
+  /** As the caller wrote it: each entry may be anything. */
+  stdio?: unknown;
+  readonly serialization?: 'json' | 'advanced';
+  /** `NAME=value`, each. */
+  readonly envPairs?: readonly string[];
+  /** With the name of the program in front. */
+  readonly args?: readonly string[];
+}
+
 /**
- * Runs `start`, which spawns one child through Node's child_process, and gives that child `pipe` as
- * fd number `slot` in place of what its stdio array says there. Node's own code prepares everything
- * else (environment, signal, timeout, permissions), so that each version does it in its own way.
- *
- * The native spawn is intercepted for the time of this synchronous call only: the stdio array is
- * `options.stdio` on 20 and 22, the fifth argument on 24 and 26.
+ * Shows `begin` each child that this process starts, before it is started, until the returned function
+ * is called. `spawn`, `fork` and all others of Node's child_process meet in this method. `begin` calls
+ * `start`, once, and returns what that returned. It has to expect children that are not its own: what Node calls in
+ * an app (a getter, a proxy) may start others.
  */
-export function spawnWithPipe<Child>(pipe: NativePipe, slot: number, start: () => Child): Child {
-  const prototype = nativeProcess();
-  const spawn = prototype.spawn;
-  prototype.spawn = function (this: unknown, ...args: any[]): number {
-    prototype.spawn = spawn;
+export function interceptSpawn(begin: (child: ChildProcess, options: PreparedSpawn, start: () => number) => number): () => void {
+  // Required here, since a worker that never forks need not load it.
+  const { prototype } = (require('node:child_process') as any).ChildProcess;
+  const before = prototype.spawn;
+  const { spawn } = {
+    spawn(this: ChildProcess, options: PreparedSpawn): number {
+      return begin(this, options, () => before.call(this, options));
+    },
+  };
+  prototype.spawn = spawn;
+  return () => {
+    // Somebody who has put another in its place since keeps that.
+    if (prototype.spawn === spawn) prototype.spawn = before;
+  };
+}
+
+/** What a child is started with beside its stdio. */
+export interface Spawned {
+  readonly args: readonly string[];
+  readonly envPairs: readonly string[];
+}
+
+/**
+ * Gives a child `pipe` (borrowed) as fd number `slot` in place of what its stdio array says there, and
+ * `changed` arguments and environment. `start` is that of `interceptSpawn`. Only this child's native
+ * spawn is intercepted: the stdio array is `options.stdio` on 20 and 22; from 24 on file, arguments,
+ * cwd, environment and stdio are arguments of their own.
+ */
+export function startWithPipe(
+  child: ChildProcess, pipe: NativePipe, slot: number, changed: (given: Spawned) => Spawned, start: () => number,
+): number {
+  const native = (child as any)._handle;
+  native.spawn = (...given: any[]): number => {
+    delete native.spawn;
+    const [options] = given;
+    const apart = given.length > 1;
+    const { args, envPairs } = changed(apart
+      ? { args: given[1] ?? [given[0]], envPairs: given[3] ?? [] }
+      : { args: options.args ?? [options.file], envPairs: options.envPairs ?? [] });
     // A copy: Node wraps a net.Socket around every handle that it finds in its own array afterwards.
-    const stdio = [...(args.length > 1 ? args[4] : args[0].stdio)];
-    stdio[slot] = { type: 'pipe', handle: pipe };
-    return args.length > 1 ? spawn.apply(this, args.with(4, stdio)) : spawn.call(this, { ...args[0], stdio });
+    const stdio = (apart ? given[4] : options.stdio).with(slot, { __proto__: null, type: 'pipe', handle: pipe });
+    if (apart) return native.spawn(given[0], args, given[2], envPairs, stdio, ...given.slice(5));
+    return native.spawn({ __proto__: null, ...options, args, envPairs, stdio });
   };
   try {
     return start();
   } finally {
-    prototype.spawn = spawn;
+    delete native.spawn;
   }
-}
-
-function nativeProcess(): any {
-  // Required here, since a worker that never forks need not load it.
-  const { ChildProcess } = require('node:child_process') as typeof import('node:child_process');
-  return Object.getPrototypeOf((new ChildProcess() as any)._handle);
 }
 
 /**
@@ -249,9 +288,9 @@ export function isExiting(): boolean {
   return (process as any)._exiting === true;
 }
 
-/** The string of `node -e`, which Node leaves out of what a fork inherits; undefined for a script. */
-export function evalString(): string | undefined {
-  return (process as any)._eval ?? undefined;
+/** Is this process a program that carries its Node in its own file? Such a file reads no flag that it is given. */
+export function isSingleExecutable(): boolean {
+  return require('node:sea').isSea();
 }
 
 // ── what a handle is ─────────────────────────────────────────────────────────────────────────────

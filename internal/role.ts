@@ -1,5 +1,6 @@
 /**
- * Primary or worker: decided once per process, and only that role's code is loaded.
+ * Primary or worker: decided once per process, and only that role's code is loaded. Whoever wants our
+ * `fork` gets it here too: what stands in a primary's bundle is loaded from there.
  *
  * A worker that our primary started has taken its seat in child/preload.ts before this runs. A
  * worker that a stock primary started is told by Node's own cluster object; there the child layer
@@ -18,8 +19,14 @@ export function openInheritedChannel(): void {
   if (hasInheritedChannel(process.env)) require('./child/preload');
 }
 
+/** What the doors of `child_process` need. */
+export { exchangeAll, fork } from './channel/spawn';
+
 /** What `setupPrimary` takes, for the doors of lib. */
 export type { ClusterSettings } from './master/settings';
+
+/** A primary's cluster, where it has no seat: one, also when a program loads the door again. */
+let own: EventEmitter | undefined;
 
 /** The cluster object of this process. `inSeat`: a primary's becomes `node:cluster` itself. */
 export function clusterObject(inSeat: boolean): EventEmitter {
@@ -36,7 +43,6 @@ export function clusterObject(inSeat: boolean): EventEmitter {
   }
   const { installPrimary } = require('./master/index') as typeof import('./master/index');
   if (inSeat) return takeSeat(installPrimary);
-  const cluster = new EventEmitter();
-  installPrimary(cluster);
-  return cluster;
+  if (own === undefined) installPrimary(own = new EventEmitter());
+  return own;
 }

@@ -4,7 +4,9 @@
  * Node     https://nodejs.org/api/child_process.html#child_processforkmodulepath-args-options
  */
 import type { ChildProcess, ForkOptions } from 'node:child_process';
-import { fork as forkOnChannel } from '../internal/channel/spawn';
+import { loadRole } from '../internal/primary_entry';
+
+const { fork: forkOnChannel } = loadRole();
 
 /**
  * Starts a Node program that is connected with this one by a channel: `child.send` here, `process.send`

@@ -1,14 +1,13 @@
 /**
- * Puts our `fork` into the place of `child_process.fork`, for a whole unmodified program and the
- * programs that it forks:
+ * Puts our channel into the place of Node's, for a whole unmodified program and the programs that it
+ * forks: whatever `child_process.fork` starts, and what `spawn` starts with 'ipc' in its stdio.
  *
  *   node --require cluster-internals/register_fork app.js
+ *
+ * A child that is another program than this Node gets Node's own wire.
  */
-import childProcess from 'node:child_process';
-import { syncBuiltinESMExports } from 'node:module';
-import { openInheritedChannel } from '../internal/role';
-import { fork } from './child_process';
+import { loadRole } from '../internal/primary_entry';
 
+const { exchangeAll, openInheritedChannel } = loadRole();
 openInheritedChannel();
-childProcess.fork = fork as typeof childProcess.fork;
-syncBuiltinESMExports();
+exchangeAll();

@@ -7,7 +7,7 @@
 const { spawn } = require('node:child_process');
 const net = require('node:net');
 const path = require('node:path');
-const { newPipe, readPipe, spawnWithPipe, takeListeningHandle, writePipe } = require('../../dist/internal/native.js');
+const { interceptSpawn, newPipe, readPipe, startWithPipe, takeListeningHandle, writePipe } = require('../../dist/internal/native.js');
 const { answerWith, fail, ready } = require('./control');
 
 const { workers = 2, kind = 'tcp' } = JSON.parse(process.argv[2]);
@@ -16,7 +16,9 @@ const children = Array.from({ length: workers }, startChild);
 function startChild() {
   const pipe = newPipe();
   const stdio = ['ignore', 'inherit', 'inherit', 'ignore'];
-  const child = spawnWithPipe(pipe, 3, () => spawn(process.execPath, [path.join(__dirname, 'floor_child.js'), kind], { stdio }));
+  const end = interceptSpawn((started, _options, start) => startWithPipe(started, pipe, 3, (given) => given, start));
+  const child = spawn(process.execPath, [path.join(__dirname, 'floor_child.js'), kind], { stdio });
+  end();
   child.on('exit', (code, signal) => fail(`a child of the floor ended with ${signal ?? code}`));
   const answers = [];
   const reading = readPipe(pipe, (chunk) => {

@@ -3,11 +3,13 @@
  * loads our preload. Written by spawn.ts, taken away by child/preload.ts before the app or a
  * grandchild can see them.
  *
- * A preload in NODE_OPTIONS runs before one on the command line, and may use `process.send` like any
- * other code. So where there are NODE_OPTIONS, ours stands at their head.
+ * The flag stands on the command line: a Node binary with file capabilities ignores NODE_OPTIONS. Where
+ * there are NODE_OPTIONS it stands at their head, too: what they preload runs before what the command
+ * line preloads, and may use `process.send` like any other code. Node loads a file once.
  *
- * Node     NODE_CHANNEL_FD and NODE_CHANNEL_SERIALIZATION_MODE, which would wake Node's own channel
+ * Node     NODE_CHANNEL_FD and NODE_CHANNEL_SERIALIZATION_MODE, which wake Node's own channel
  */
+import { isSingleExecutable, type Spawned } from '../native';
 import type { Serialization } from './framing';
 
 /** Which fd the channel is, and how its messages are framed. */
@@ -17,21 +19,40 @@ export interface InheritedChannel {
 }
 
 const VARIABLE = 'CLUSTER_INTERNALS_CHANNEL';
+const OPTIONS = 'NODE_OPTIONS=';
 
-/** Writes the channel into the environment of a child. */
-export function announceChannel(env: NodeJS.ProcessEnv, { fd, serialization }: InheritedChannel): void {
-  env[VARIABLE] = `${fd},${serialization}`;
+/** The arguments and the environment of a child that runs `preload` first and finds the channel there. */
+export function announce({ args, envPairs }: Spawned, { fd, serialization }: InheritedChannel, preload: string): Spawned {
+  const [program = '', ...rest] = args;
+  return {
+    args: [program, '--require', preload, ...rest],
+    envPairs: [
+      ...envPairs.filter((pair) => !pair.startsWith(`${VARIABLE}=`))
+        .map((pair) => (pair.startsWith(OPTIONS) && pair !== OPTIONS ? OPTIONS + inNodeOptions(preload) + pair.slice(OPTIONS.length) : pair)),
+      `${VARIABLE}=${fd},${serialization}`,
+    ],
+  };
 }
 
-/** The flags that load `preload` in a child with this environment: on its command line, or else in its NODE_OPTIONS. */
-export function announcePreload(env: NodeJS.ProcessEnv, preload: string): string[] {
-  const options = env['NODE_OPTIONS'];
-  if (!options) return ['--require', preload];
-  env['NODE_OPTIONS'] = inNodeOptions(preload) + options;
-  return [];
+/** The same for a child that has Node's own channel. */
+export function announceToNode({ args, envPairs }: Spawned, { fd, serialization }: InheritedChannel): Spawned {
+  return { args, envPairs: [...envPairs, `NODE_CHANNEL_FD=${fd}`, `NODE_CHANNEL_SERIALIZATION_MODE=${serialization}`] };
 }
 
-/** Takes the flags away again, wherever they stood. */
+/**
+ * Flags under which a child loads no preload of ours, or may not open the channel: the permission model
+ * and a policy deny it, a snapshot starts without preloads, and a configuration file may say any of these.
+ */
+const UNREACHED = /^--(?:(?:experimental-)?permission|experimental-policy|policy-integrity|snapshot-blob|build-snapshot|experimental-(?:default-)?config-file)\b/;
+
+/** Does a preload reach a child of this Node that is started so? One that it does not reach gets Node's own channel (D44). */
+export function preloadReaches({ args, envPairs }: Spawned): boolean {
+  const options = envPairs.find((pair) => pair.startsWith(OPTIONS))?.slice(OPTIONS.length).split(/[\s"]+/) ?? [];
+  // Node reads `_` in the name of a flag as `-`. An argument of the app's that looks like such a flag is taken for one.
+  return !isSingleExecutable() && ![...args, ...options].some((flag) => UNREACHED.test(String(flag).replaceAll('_', '-')));
+}
+
+/** Takes the flags away again, wherever they stand. */
 export function removePreload(env: NodeJS.ProcessEnv, execArgv: string[], preload: string): void {
   // A worker thread of the app inherits execArgv, and runs this without a channel of its own.
   const at = execArgv.indexOf(preload);

@@ -5,7 +5,7 @@
  *
  * Owns     the messages that came before anybody listened; the count of what keeps the channel ref'ed
  * Used by  spawn.ts (parent side), child/preload.ts (child side)
- * Never    looks into a message
+ * Never    looks into a message, but for the counts of sent sockets (socket_lists.ts)
  * Keeps    1. a 'message' without a listener waits until there is one, and comes in a tick of its own
  *          2. in a child the channel keeps the process alive while somebody listens to 'message' or
  *             'disconnect' or a write is under way; `channel.ref()` and `unref()` overrule that for good
@@ -14,6 +14,7 @@
  *          https://nodejs.org/api/child_process.html#subprocesssendmessage-sendhandle-options-callback
  */
 import { EventEmitter } from 'node:events';
+import { deprecate } from 'node:util';
 import { channelClosed, invalidArgType, nodeError } from '../errors';
 import { Fifo } from '../fifo';
 import { nodeMajor, type NativePipe } from '../native';
@@ -37,13 +38,15 @@ export interface Spoken extends EventEmitter {
  */
 export class Control extends EventEmitter {
   readonly #channel: Channel;
-  #reasons: number;
+  #reasons = 0;
+  /** A parent's channel holds the process without a reason, until somebody has counted one up and down. */
+  #held: boolean;
   #automatic = true;
 
-  constructor(channel: Channel, reasons: number) {
+  constructor(channel: Channel, side: Side) {
     super();
     this.#channel = channel;
-    this.#reasons = reasons;
+    this.#held = side === 'parent';
   }
 
   /** One reason more to keep the process alive. */
@@ -54,8 +57,16 @@ export class Control extends EventEmitter {
   /** One reason less. Up to Node 22 the last one is told by the event 'unref'. */
   unrefCounted(): void {
     if (--this.#reasons !== 0 || !this.#automatic) return;
+    this.#held = false;
     this.#channel.unref();
     if (nodeMajor < 24) this.emit('unref');
+  }
+
+  /** A write has begun (1) or ended (-1): a reason as well, but none that ends what held the process before (D19). */
+  writing(change: 1 | -1): void {
+    if (change === 1) this.refCounted();
+    else if (this.#held) this.#reasons--;
+    else this.unrefCounted();
   }
 
   /** Keeps the process alive whatever happens, until `unref`. */
@@ -95,7 +106,10 @@ export function equip(
       backlog.push([message, handle]);
       if (heard) deliverBacklog();
     },
-    internalMessage: (message, handle) => void target.emit('internalMessage', message, handle),
+    internalMessage(message, handle) {
+      sockets.receive(message);
+      target.emit('internalMessage', message, handle);
+    },
     error: (error) => void target.emit('error', error),
     malformed(error) {
       if (side === 'child') throw error;
@@ -107,18 +121,19 @@ export function equip(
       if (state === 'closed') spoken.channel = null;
     },
     closed() {
+      sockets.ended();
       // In a tick of its own, behind this one: a listener that throws must not stop it.
       if (onClosed !== undefined) process.nextTick(onClosed);
       target.emit('disconnect');
     },
     drained: () => void control.emit('drain'),
-    pending: (change) => (change === 1 ? control.refCounted() : control.unrefCounted()),
+    pending: (change) => control.writing(change),
     socketSent: (server, key) => sockets.sent(server, key),
     socketReceived: (socket, key) => sockets.received(socket, key),
   };
   const sockets = new SocketLists(target as Spoken);
   const channel: Channel = new Channel(pipe, options, sink);
-  const control = new Control(channel, side === 'parent' ? 1 : 0);
+  const control = new Control(channel, side);
   if (side === 'child') {
     channel.unref();
     // A preload of the app's may have been here before us.
@@ -177,6 +192,7 @@ export function equip(
     connected: true,
     disconnect: () => channel.disconnect(),
   });
+  if (nodeMajor < 26) nameAsBefore(spoken);
   channels.set(target, channel);
   channel.start();
   return channel;
@@ -185,6 +201,17 @@ export function equip(
 /** The channel of ours that a process speaks over; undefined for one that Node equipped. */
 export const channelOf = (target: object): Channel | undefined => channels.get(target);
 const channels = new WeakMap<object, Channel>();
+
+/** `_channel`, the name that `channel` had, as long as Node has it. */
+function nameAsBefore(target: Spoken): void {
+  const text = '_channel is deprecated. Use ChildProcess.channel instead.';
+  Object.defineProperty(target, '_channel', {
+    get: deprecate(() => target.channel, text, 'DEP0129'),
+    set: deprecate((channel: Control | null) => void (target.channel = channel), text, 'DEP0129'),
+    configurable: true,
+    enumerable: false,
+  });
+}
 
 const noOptions: SendOptions = Object.freeze({});
 

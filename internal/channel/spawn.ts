@@ -2,23 +2,26 @@
  * Starts a Node program with one pipe more, and speaks over it. This is `child_process.fork` with
  * our channel in the place of Node's.
  *
+ * Node's own `fork` and `spawn` do what they always do: look at the arguments, complete them, publish,
+ * and throw. All of them start the child in one method, and there, after everything was checked and
+ * before anything is started, the channel is exchanged. So no argument has to be checked here, none
+ * is read twice, and nothing is started that was not asked for.
+ *
  * Owns     the parent's end of the pipe until the channel has it
- * Used by  lib/child_process.ts, master/index.ts
- * Never    uses Node's own IPC: no stdio 'ipc', no NODE_CHANNEL_FD, unless the child is a stock one
+ * Used by  role.ts for lib/child_process.ts and lib/register_fork.ts, master/index.ts
+ * Never    uses Node's own IPC: no stdio 'ipc', no NODE_CHANNEL_FD, unless the child is a stock one;
+ *          starts a process beside the one that was asked for; keeps an object of the caller's
  * Wire     pipelined: `--require preload.js` and CLUSTER_INTERNALS_CHANNEL=<fd>,<serialization> in the
- *          child's environment; the preload takes both away before the app runs
+ *          child's environment; the preload takes both away before the app runs (inherited.ts)
  *          node:      NODE_CHANNEL_FD and NODE_CHANNEL_SERIALIZATION_MODE, as Node sets them
  * Node     https://nodejs.org/api/child_process.html#child_processforkmodulepath-args-options
  */
-import childProcess, { type ChildProcess, type ForkOptions, type SpawnOptions, type StdioOptions } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import childProcess, { type ChildProcess, type ForkOptions } from 'node:child_process';
 import { builtFile } from '../built';
-import { nodeError } from '../errors';
 import { NO_LIMITS, limitsFrom, type ChannelLimits } from '../limits';
-import { canOpenChannels, delayClose, evalString, newPipe, spawnWithPipe } from '../native';
+import { canOpenChannels, delayClose, interceptSpawn, newPipe, startWithPipe, type PreparedSpawn } from '../native';
 import type { Dialect } from './channel';
-import type { Serialization } from './framing';
-import { announceChannel, announcePreload } from './inherited';
+import { announce, announceToNode, preloadReaches } from './inherited';
 import { forkOnNodesChannel } from './nodes_own';
 import { equip } from './process_face';
 
@@ -34,7 +37,19 @@ export type ChannelForkOptions = { [Name in keyof ForkOptions]: ForkOptions[Name
 };
 
 /** What a child runs first. */
-export const preloadPath = builtFile('internal/child/entry.bundle.js');
+const preloadPath = builtFile('internal/child/entry.bundle.js');
+
+/** What a caller asks of the channel, on its way through Node's `fork`: options are copied there, and known by this. */
+const asked = Symbol('cluster-internals.channel');
+
+interface Asked {
+  readonly dialect?: Dialect | undefined;
+  readonly name: string;
+  readonly limits: ChannelLimits;
+}
+
+/** Node's own, also when somebody has put another in its place since. */
+const { fork: nodeFork } = childProcess as { fork(...args: unknown[]): ChildProcess };
 
 /**
  * Starts `modulePath` in a new Node process that is connected with this one.
@@ -42,98 +57,76 @@ export const preloadPath = builtFile('internal/child/entry.bundle.js');
  */
 export function fork(modulePath: string | URL, args?: readonly string[] | ChannelForkOptions | null, options?: ChannelForkOptions): ChildProcess {
   if (!canOpenChannels) return forkOnNodesChannel(modulePath, args, options);
-  if (args !== null && args !== undefined && !Array.isArray(args) && typeof args === 'object') {
-    options = args as ChannelForkOptions;
-    args = [];
-  }
-  checkArguments(modulePath, args, options);
-  const given: ChannelForkOptions = { ...options };
-  const { name = 'P', serialization = 'json', execPath = process.execPath } = given;
-  // Another program than this Node may be no Node at all: it gets what Node's documentation promises it.
-  const dialect = given.dialect ?? (execPath === process.execPath || !execPath ? 'pipelined' : 'node');
-  const limits = limitsFrom(given.limits, NO_LIMITS);
-  const script = modulePath instanceof URL ? fileURLToPath(modulePath) : String(modulePath);
-  const stdio = stdioArray(given);
-  const slot = stdio.indexOf('ipc');
-  stdio[slot] = 'ignore';
-
-  const env = childEnvironment(given.env ?? process.env, dialect, slot, serialization);
-  const preload = dialect === 'node' ? [] : announcePreload(env, preloadPath);
-  const spawnOptions = {
-    ...given,
-    stdio: stdio as StdioOptions,
-    shell: false,
-    env,
-  } as SpawnOptions;
-  const pipe = newPipe();
-  const spawnArguments = [...preload, ...inheritedExecArgv(given.execArgv), script, ...((args ?? []) as string[])];
-  let child: ChildProcess;
+  const end = interceptSpawn(exchangeIfAsked);
   try {
-    child = spawnWithPipe(pipe, slot, () => spawn(execPath || process.execPath, spawnArguments, spawnOptions));
+    // Arguments that are no arguments get Node's error.
+    if (isObject(args)) return nodeFork(modulePath, ask(args));
+    if (options !== undefined && options !== null && !isObject(options)) return nodeFork(modulePath, args, options);
+    return nodeFork(modulePath, args, ask(options));
+  } finally {
+    end();
+  }
+}
+
+/** From now on every child of this process that gets an 'ipc' gets our channel, in whatever way it is started. */
+export function exchangeAll(): void {
+  if (exchangesAll || !canOpenChannels) return;
+  exchangesAll = true;
+  interceptSpawn((child, options, start) => {
+    // What Node's own cluster starts speaks with Node's own cluster.
+    const ofCluster = options.envPairs?.some((pair) => pair.startsWith('NODE_UNIQUE_ID='));
+    return ofCluster ? exchangeIfAsked(child, options, start) : exchange(child, options, start, { name: 'P', limits: NO_LIMITS });
+  });
+}
+
+/** Has `exchangeAll` been called? */
+let exchangesAll = false;
+
+const isObject = (value: unknown): value is ChannelForkOptions => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Node's options with ours. A copy as Node makes it, own properties only. */
+function ask(options: ChannelForkOptions | null | undefined): object {
+  const given: ChannelForkOptions = { __proto__: null, ...options } as ChannelForkOptions;
+  const { name = 'P', dialect } = given;
+  return Object.assign(given, { [asked]: { name, dialect, limits: limitsFrom(given.limits, NO_LIMITS) } satisfies Asked });
+}
+
+type Prepared = PreparedSpawn & { [asked]?: Asked };
+
+function exchangeIfAsked(child: ChildProcess, options: Prepared, start: () => number): number {
+  const own = Object.hasOwn(options, asked) ? options[asked] : undefined;
+  // A getter of the app's may have started another child meanwhile.
+  if (own === undefined) return start();
+  delete options[asked];
+  return exchange(child, options, start, own);
+}
+
+/** Starts a child on our channel, if it gets one at all. */
+function exchange(child: ChildProcess, options: Prepared, start: () => number, own: Asked): number {
+  if (!Array.isArray(options.stdio)) return start();
+  // Read once, as Node does.
+  const stdio: unknown[] = options.stdio = options.stdio.slice();
+  const entry = stdio.indexOf('ipc');
+  // Two of them are Node's to refuse.
+  if (entry === -1 || stdio.includes('ipc', entry + 1)) return start();
+  stdio[entry] = 'ignore';
+  // Node skips what a sparse array has not.
+  const fd = stdio.slice(0, entry).filter(() => true).length;
+
+  const { serialization = 'json' } = options;
+  const given = { args: options.args ?? [], envPairs: options.envPairs ?? [] };
+  // Another program than this Node may be no Node at all: it gets what Node's documentation promises it.
+  const dialect = own.dialect ?? (options.file === process.execPath && preloadReaches(given) ? 'pipelined' : 'node');
+  const channel = { fd, serialization };
+  const pipe = newPipe();
+  let errno: number;
+  try {
+    errno = startWithPipe(child, pipe, fd,
+      (spawned) => (dialect === 'node' ? announceToNode(spawned, channel) : announce(spawned, channel, preloadPath)), start);
   } catch (error) {
     pipe.close();
     throw error;
   }
-  child.spawnargs.splice(1, preload.length); // The program did not ask for these.
-  equip(child, pipe, { serialization, dialect, name, limits }, 'parent', delayClose(child));
-  return child;
-}
-
-/** Node's own, also when somebody has put another in its place since, as `register_fork` does. */
-const { spawn } = childProcess;
-const nodeFork = childProcess.fork as unknown as (...args: unknown[]) => void;
-
-/** Bad arguments get the error that Node gives: its own fork is asked, which throws before it starts anything. */
-function checkArguments(modulePath: unknown, args: unknown, options: unknown): void {
-  const goodPath = typeof modulePath === 'string' ? !modulePath.includes('\0') : modulePath instanceof URL || modulePath instanceof Uint8Array;
-  if (!goodPath) nodeFork(modulePath);
-  if (args !== undefined && args !== null && !Array.isArray(args)) nodeFork(modulePath, args);
-  if (options !== undefined && options !== null && (typeof options !== 'object' || Array.isArray(options))) {
-    nodeFork(modulePath, args, options);
-  }
-  const { execPath, execArgv = [] } = (options ?? {}) as ForkOptions;
-  // No program can be given a text with a null byte.
-  if ([modulePath, execPath, ...(args as unknown[] ?? []), ...execArgv].some((text) => String(text).includes('\0'))) {
-    nodeFork(modulePath, args, options);
-  }
-}
-
-/** The stdio array with its one 'ipc' entry, by Node's rules. */
-function stdioArray({ stdio, silent }: ChannelForkOptions): unknown[] {
-  if (typeof stdio === 'string') return [...childStdio(stdio), 'ipc'];
-  if (!Array.isArray(stdio)) return [...childStdio(silent ? 'pipe' : 'inherit'), 'ipc'];
-  const entries: unknown[] = [...stdio];
-  const first = entries.indexOf('ipc');
-  if (first === -1) {
-    throw nodeError(Error, 'ERR_CHILD_PROCESS_IPC_REQUIRED', "Forked processes must have an IPC channel, missing value 'ipc' in options.stdio");
-  }
-  if (entries.includes('ipc', first + 1)) {
-    throw nodeError(Error, 'ERR_IPC_ONE_PIPE', 'Child process can have only one IPC pipe');
-  }
-  return entries;
-}
-
-function childStdio(all: string): string[] {
-  if (all === 'ignore' || all === 'overlapped' || all === 'pipe' || all === 'inherit') return [all, all, all];
-  throw nodeError(TypeError, 'ERR_INVALID_ARG_VALUE', `The argument 'stdio' is invalid. Received '${all}'`);
-}
-
-function childEnvironment(env: NodeJS.ProcessEnv, dialect: Dialect, slot: number, serialization: Serialization): NodeJS.ProcessEnv {
-  const child: NodeJS.ProcessEnv = {};
-  for (const name in env) child[name] = env[name]; // Inherited ones too, as Node does.
-  if (dialect === 'node') {
-    child['NODE_CHANNEL_FD'] = String(slot);
-    child['NODE_CHANNEL_SERIALIZATION_MODE'] = serialization;
-  } else {
-    announceChannel(child, { fd: slot, serialization });
-  }
-  return child;
-}
-
-/** A child inherits the runtime's flags, but not the program of `node -e`, which would fork itself. */
-function inheritedExecArgv(given: readonly string[] | undefined): readonly string[] {
-  if (given && given !== process.execArgv) return given;
-  const program = evalString();
-  const at = program === undefined ? -1 : process.execArgv.lastIndexOf(program);
-  return at > 0 ? process.execArgv.filter((_, index) => index !== at && index !== at - 1) : process.execArgv;
+  equip(child, pipe, { serialization, dialect, name: own.name, limits: own.limits }, 'parent', delayClose(child));
+  return errno;
 }

@@ -27,7 +27,7 @@ import { workerClass, type Worker } from '../worker';
 import { Addresses } from './addresses';
 import { allow } from './inherited_fds';
 import { Peer } from './peer';
-import { InspectPorts, SCHED_NONE, SCHED_RR, checkPolicy, initialPolicy, mergeSettings, type ClusterSettings } from './settings';
+import { InspectPorts, SCHED_NONE, SCHED_RR, checkPolicy, initialPolicy, mergeSettings, ownSettings, type ClusterSettings } from './settings';
 
 /** The primary's cluster object: https://nodejs.org/api/cluster.html */
 export interface PrimaryCluster extends EventEmitter {
@@ -83,7 +83,7 @@ class Primary {
   });
   readonly #cluster: PrimaryCluster;
   readonly #peers = new Map<Worker, Peer>();
-  readonly #addresses = new Addresses(() => ({ settings: this.#cluster.settings, policy: this.#policy }));
+  readonly #addresses = new Addresses(() => ({ settings: ownSettings(this.#cluster.settings), policy: this.#policy }));
   readonly #inspectPorts = new InspectPorts();
   /** Emits 'empty' whenever a removal leaves `cluster.workers` empty. */
   readonly #table = new EventEmitter();
@@ -125,7 +125,8 @@ class Primary {
     process.on('internalMessage' as 'message', (message: unknown) => this.#debugWorkers(message));
   }
 
-  #start(settings: ClusterSettings, env: NodeJS.ProcessEnv | undefined): Worker {
+  #start(given: ClusterSettings, env: NodeJS.ProcessEnv | undefined): Worker {
+    const settings = ownSettings(given);
     const { workers } = this.#cluster;
     const { exec, args, cwd, serialization, silent, stdio, uid, gid, windowsHide, dialect } = settings;
     const id = ++this.#lastId;
@@ -139,6 +140,7 @@ class Primary {
       limits: { messageBytes, unreadBytes },
     });
     const worker = new this.Worker({ id, process: child });
+    // A worker that cannot load our preload speaks as Node's do (D44).
     const peer = new Peer(worker, channelOf(child)?.dialect ?? 'node', settings.weight);
     this.#peers.set(worker, peer);
 

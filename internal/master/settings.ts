@@ -45,22 +45,29 @@ export function mergeSettings(current: ClusterSettings, given: ClusterSettings |
     ...current,
     ...given,
   };
-  const { scheduling, weight } = settings;
+  const { scheduling, weight, allowListen, allowedFds, limits, keepListening } = ownSettings(settings);
   if (scheduling !== undefined && !isScheduling(scheduling)) throw invalidArgValue('options.scheduling', scheduling);
   if (weight !== undefined && !(typeof weight === 'number' && weight > 0 && weight < Infinity)) throw invalidArgValue('options.weight', weight);
-  const { allowListen, allowedFds } = settings;
   if (allowListen !== undefined && typeof allowListen !== 'function') throw invalidArgValue('options.allowListen', allowListen);
   if (allowedFds !== undefined && !(Array.isArray(allowedFds) && allowedFds.every((fd) => Number.isInteger(fd) && fd >= 0))) {
     throw invalidArgValue('options.allowedFds', allowedFds);
   }
-  limitsFrom(settings.limits, DEFAULT_LIMITS);
-  keepListeningFrom(settings.keepListening);
+  limitsFrom(limits, DEFAULT_LIMITS);
+  keepListeningFrom(keepListening);
   const flags = settings.execArgv as string[];
   // Without a name of its own each worker's profile would overwrite the other's.
   if (flags.some((flag) => flag.startsWith('--prof')) && !flags.some((flag) => flag.startsWith('--logfile='))) {
     settings.execArgv = [...flags, '--logfile=v8-%p.log'];
   }
   return settings;
+}
+
+/**
+ * The settings that somebody has set: what stands on Object.prototype is none of them (D45). A program may
+ * put an object of its own kind into `cluster.settings`, which then is read as it is.
+ */
+export function ownSettings(settings: ClusterSettings): ClusterSettings {
+  return Object.getPrototypeOf(settings) === Object.prototype ? { __proto__: null, ...settings } as ClusterSettings : settings;
 }
 
 /** The policy that the environment asks for, before the program says anything. */

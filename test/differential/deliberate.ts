@@ -230,6 +230,11 @@ export const rules: readonly Rule[] = [
     cut: [/^members .*/],
   },
   {
+    number: 'D25', clause: 'I-2', scenario: 'fork/seen-of-a-fork',
+    what: 'The channel does not listen to its own messages as events.',
+    stockOnly: [{ of: 'P child', matches: /'newListener' 'internalMessage'/ }],
+  },
+  {
     number: 'D25', clause: 'I-2', scenario: 'fork/internal-listeners-of-the-process',
     what: 'The channel does not listen to its own messages as events.',
     cut: [/^(internalMessage|newListener) \d/],

@@ -605,7 +605,13 @@ export function inMemory<Result>({ young, lenient = false }: Setting, explore: (
   let now = 0;
   strict = !lenient;
   spawn.fork = () => nextChild;
-  face.channelOf = (child: Child) => ({ endedHere: child.endedHere, cutOff: () => child.cutOff() });
+  face.channelOf = (child: Child) => ({
+    endedHere: child.endedHere,
+    cutOff: () => child.cutOff(),
+    dialect: child.dialect,
+    prepare: (body: Record<string, unknown>) => (seq: number, handle: Connection, { callback }: { callback: (error: Error | null) => void }) =>
+      child.send({ ...body, seq }, handle, undefined, callback),
+  });
   process.nextTick = ((call: (...args: unknown[]) => void, ...args: unknown[]) => void ticks.push(() => call(...args))) as never;
   process.on = (() => process) as never;
   process.env = {}; // Copied by each fork, which takes a while with Node's own.

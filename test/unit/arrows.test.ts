@@ -15,14 +15,15 @@ const allowed: Record<string, readonly string[]> = {
   'internal/shared_state/': ['internal/shared_state/', 'internal/errors'],
   'internal/shared_state/protocol': [],
   'internal/supervisor/': ['internal/supervisor/', 'leaves'],
-  'internal/role': ['internal/seat', 'internal/seated', 'internal/master/', 'internal/child/', 'internal/channel/inherited'],
+  'internal/role': ['internal/seat', 'internal/seated', 'internal/master/', 'internal/child/', 'internal/channel/inherited', 'internal/channel/spawn'],
   'internal/seat': ['internal/seated'],
   'internal/seated': [],
   // A build step: it runs what it has put together.
   'internal/bundle': ['internal/compiled', 'internal/primary_entry', 'internal/child/entry', 'internal/seated'],
   'internal/primary_entry': ['internal/role', 'internal/compiled'],
   'internal/child/entry': ['internal/compiled'],
-  'internal/compiled': [],
+  'internal/compiled': ['internal/instances'],
+  'internal/instances': [],
   // The first code of a worker is a door as those of lib are: it takes the seat.
   'internal/child/preload': ['internal/child/', 'internal/channel/', 'internal/native', 'internal/seat', 'internal/seated'],
   'internal/master/': ['internal/master/', 'internal/limits', 'internal/worker', 'internal/calls', 'internal/channel/', 'internal/native', 'leaves'],

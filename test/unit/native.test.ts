@@ -10,19 +10,29 @@ import { getSystemErrorName } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import {
   PENDING, UV_EADDRINUSE, UV_EINVAL, UV_EOF, UV_TCP_IPV6ONLY, WRITTEN, bindDatagram, bindStream, datagramHandleOf, datagramType, delayClose, detachSocket,
-  evalString, handleOf, isExiting, isPipe, isTcp, isUdp, makePausable, newPipe, nodeMajor, openPipe, readPipe, serverOf, socketName, spawnWithPipe,
-  setAccepting, stopReading, takeListeningHandle, writePipe, type ListeningHandle, type NativeHandle, type NativePipe,
+  handleOf, interceptSpawn, isExiting, isPipe, isSingleExecutable, isTcp, isUdp, makePausable, newPipe, nodeMajor, openPipe, readPipe, serverOf, socketName, startWithPipe,
+  setAccepting, stopReading, takeListeningHandle, writePipe, type ListeningHandle, type NativeHandle, type NativePipe, type PreparedSpawn,
 } from '../../internal/native';
 import { cleanEnvironment, endChildrenAfterEachTest, event, fixture, keep, within } from '../support/children';
 import { allOf, closed, connected, connection, listening, portOf } from '../support/handles';
-import { dist, run } from '../support/program';
+import { run } from '../support/program';
 
 endChildrenAfterEachTest();
+
+/** What `start` starts first gets `pipe` as fd 3. */
+function spawnWithPipe(pipe: NativePipe, start: () => ChildProcess): ChildProcess {
+  const end = interceptSpawn((child, _options, go) => startWithPipe(child, pipe, 3, (given) => given, go));
+  try {
+    return start();
+  } finally {
+    end();
+  }
+}
 
 /** A child with our pipe on fd 3, and its stdout as text. */
 function piped(program: string): { child: ChildProcess; pipe: NativePipe; text: () => string } {
   const pipe = newPipe();
-  const child = spawnWithPipe(pipe, 3, () => keep(spawn(process.execPath, [fixture('unit-native-child.js'), program], {
+  const child = spawnWithPipe(pipe, () => keep(spawn(process.execPath, [fixture('unit-native-child.js'), program], {
     stdio: ['ignore', 'pipe', 'inherit', 'ignore'], env: cleanEnvironment(),
   })));
   let text = '';
@@ -103,19 +113,49 @@ describe('pipes', () => {
 });
 
 describe('spawning', () => {
+  const prototype = childProcess.ChildProcess.prototype as object as { spawn: unknown };
+  const spawnOfNode = (): unknown => prototype.spawn;
   const nativeSpawn = (): unknown => Object.getPrototypeOf((new childProcess.ChildProcess() as unknown as { _handle: object })._handle).spawn;
 
-  test('the native spawn is put back, also when the start throws or starts nothing', async () => {
-    const before = nativeSpawn();
+  test('Node\'s spawn and the native one are put back, also when the start throws or starts nothing', async () => {
+    const before = [spawnOfNode(), nativeSpawn()];
+    const now = (): unknown[] => [spawnOfNode(), nativeSpawn()];
     const pipe = newPipe();
-    expect(() => spawnWithPipe(pipe, 3, () => { throw new Error('mine'); })).toThrow('mine');
-    expect(nativeSpawn()).toBe(before);
-    spawnWithPipe(pipe, 3, () => undefined);
-    expect(nativeSpawn()).toBe(before);
-    const child = spawnWithPipe(pipe, 3, () => keep(spawn('/no/such/program', [], { stdio: ['ignore', 'ignore', 'ignore', 'ignore'] })));
-    expect(nativeSpawn()).toBe(before);
+    expect(() => spawnWithPipe(pipe, () => { throw new Error('mine'); })).toThrow('mine');
+    expect(now()).toEqual(before);
+    const child = spawnWithPipe(pipe, () => keep(spawn('/no/such/program', [], { stdio: ['ignore', 'ignore', 'ignore', 'ignore'] })));
+    expect(now()).toEqual(before);
     expect((await event<[NodeJS.ErrnoException]>(child, 'error'))[0].code).toBe('ENOENT');
     await closedHandle(pipe);
+  });
+
+  test('what is started is complete: program, arguments, environment, stdio, whoever starts it; and can be changed', async () => {
+    const seen: PreparedSpawn[] = [];
+    const pipe = newPipe();
+    const end = interceptSpawn((child, options, start) => {
+      seen.push({ ...options });
+      return startWithPipe(child, pipe, 3, ({ args, envPairs }) => ({ args: [...args, 'more'], envPairs: [...envPairs, 'B=b'] }), start);
+    });
+    const stdio = ['ignore', 'pipe', 'inherit', 'ignore'] as const;
+    const child = keep(spawn(process.execPath, ['-p', '[process.argv.slice(1), process.env.A, process.env.B].join()', 'one'], { stdio: [...stdio], env: { A: 'a' } }));
+    end();
+    let text = '';
+    child.stdout?.setEncoding('utf8').on('data', (data: string) => { text += data; });
+    await event(child, 'close');
+    expect(text).toBe('one,more,a,b\n');
+    expect(child.spawnargs.at(-1)).toBe('one');
+    expect(seen).toMatchObject([{ file: process.execPath, args: child.spawnargs, envPairs: ['A=a'], stdio }]);
+    await closedHandle(pipe);
+  });
+
+  test('whoever has replaced Node\'s spawn meanwhile keeps that', () => {
+    const nodes = prototype.spawn;
+    const end = interceptSpawn((_child, _options, start) => start());
+    const theirs = (): number => 0;
+    prototype.spawn = theirs;
+    end();
+    expect(spawnOfNode()).toBe(theirs);
+    prototype.spawn = nodes;
   });
 
   test('Node gives the pipe no socket of its own', async () => {
@@ -159,16 +199,8 @@ describe('the process', () => {
     expect(JSON.parse(stdout)).toEqual([false, true]);
   });
 
-  test('evalString: the program of -e and -p, undefined for a script', async () => {
-    expect(evalString()).toBeUndefined();
-    for (const flag of ['-e', '-p', '--eval']) {
-      const program = `console.log(JSON.stringify(require(${JSON.stringify(dist('internal/native.js'))}).evalString()))`;
-      const child = keep(spawn(process.execPath, [flag, program], { stdio: ['ignore', 'pipe', 'inherit'], env: cleanEnvironment() }));
-      let text = '';
-      child.stdout?.on('data', (data) => { text += String(data); });
-      await event(child, 'close');
-      expect(JSON.parse(text.split('\n')[0] as string)).toBe(program);
-    }
+  test('isSingleExecutable: not what runs a script', () => {
+    expect(isSingleExecutable()).toBe(false);
   });
 
   test('the numbers of libuv, and the major version', () => {

@@ -1,6 +1,6 @@
 /** What a primary starts its workers with. Where it matters, stock Node is asked what it does. */
 import { beforeAll, describe, expect, test } from 'vitest';
-import { InspectPorts, checkPolicy, mergeSettings } from '../../internal/master/settings';
+import { InspectPorts, checkPolicy, mergeSettings, ownSettings, type ClusterSettings } from '../../internal/master/settings';
 import { cleanEnvironment, fixture, thrownBy } from '../support/children';
 import { run, type ProgramOptions } from '../support/program';
 
@@ -113,4 +113,17 @@ describe('as functions', () => {
     expect(one.flagsFor({ execArgv })).toEqual(['--inspect', `--inspect-port=${process.debugPort + 2}`]);
     expect(other.flagsFor({ execArgv })).toEqual(['--inspect', `--inspect-port=${process.debugPort + 1}`]);
   });
+});
+
+test('9, D45: what stands on Object.prototype is no setting; an object of another class is read as it is', () => {
+  const polluted: ClusterSettings = { stdio: 'ignore', cwd: '/no/such', uid: 1, dialect: 'node', limits: { messageBytes: -1 }, weight: -1, keepListening: { limit: -1 } };
+  const seen = (settings: ClusterSettings): unknown[] => Object.keys(polluted).map((name) => settings[name as 'stdio']);
+  Object.assign(Object.prototype, polluted);
+  try {
+    const settings = mergeSettings({}, {});
+    expect(seen(ownSettings(settings))).toEqual(seen({ __proto__: null } as ClusterSettings));
+  } finally {
+    for (const name of Object.keys(polluted)) Reflect.deleteProperty(Object.prototype, name);
+  }
+  expect(ownSettings(Object.create({ exec: 'x' }) as ClusterSettings).exec).toBe('x');
 });

@@ -1,0 +1,70 @@
+/** The doors of lib, as a whole process sees them: one instance of each module (7), spawn on our channel (11), a preload that arrives (E13), servers that are let go (6, E13). */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { cleanEnvironment, fixture } from '../support/children';
+import { dist, run, type Ended, type ProgramOptions } from '../support/program';
+
+async function ended(file: string, options: ProgramOptions = {}): Promise<Ended> {
+  const end = await run(fixture(file), { ...options, env: { ...cleanEnvironment(), ...options.env } });
+  expect([end.code, end.signal], end.stderr).toEqual([0, null]);
+  return end;
+}
+
+test('7: whichever doors a process uses, and how often, each module runs once: one cluster, no listener more, no line of the trace twice', async () => {
+  const { stdout, stderr } = await ended('register_doors.js', { env: { NODE_DEBUG: 'cluster-internals' } });
+  const other = (is: string): object => ({ is, twice: [], same: true, fork: 'function' });
+  expect(JSON.parse(stdout)).toEqual({ twice: [], same: true, listeners: true, children: [other('child'), other('worker')], onOurs: ['pipelined', 'pipelined'] });
+  const lines = stderr.split('\n').filter((line) => line !== '');
+  expect(lines.length).toBeGreaterThan(4);
+  expect(lines.filter((line, at) => lines.indexOf(line) !== at)).toEqual([]);
+});
+
+test('11: under register_fork whatever gets an ipc is on our channel, on both ends; another program and a worker of Node\'s cluster speak Node\'s wire', async () => {
+  const { stdout } = await ended('register_probe.js', { execArgv: ['--require', dist('lib/register_fork.js')] });
+  const ours = { answer: 'hello', parent: true, child: true };
+  expect(JSON.parse(stdout)).toEqual({
+    fork: ours, spawn: ours, 'spawn on another fd': ours, 'ChildProcess by hand': ours,
+    'another program': { answer: 'hello', parent: true, child: false },
+    'of Node\'s cluster': { answer: 'hello', parent: false, child: false },
+    'without ipc': { answer: null, parent: false, child: null },
+  });
+});
+
+test('6, E13: servers whose sockets were sent are let go, without a listener or a warning for each; and so is what was received', async () => {
+  const { stdout } = await ended('register_sent_servers.js', { execArgv: ['--expose-gc'] });
+  expect(JSON.parse(stdout)).toEqual({ afterSent: [1, 0, 0], afterReceived: [1, 0, 0], warnings: [], kept: 'few' });
+});
+
+/** Whoever runs it: a file capability is no privilege for root. */
+const nobody = { uid: 65534, gid: 65534 };
+
+/** Why this copy of Node, with a file capability, cannot be tested here; setcap is of libcap2-bin, and needs root. */
+function whyNotCapable(node: string): string | null {
+  try {
+    execFileSync('setcap', ['cap_net_raw+ep', node], { stdio: 'pipe' });
+    const text = execFileSync(node, ['-p', '1'], { ...nobody, env: { NODE_OPTIONS: '--no-such-flag' }, encoding: 'utf8', stdio: 'pipe' });
+    return text === '1\n' ? null : 'it does not ignore NODE_OPTIONS';
+  } catch (error) {
+    return String(error);
+  }
+}
+
+test('E13: a Node binary with file capabilities ignores NODE_OPTIONS, and workers and forks have their channel all the same', async ({ skip }) => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'capable-'));
+  const node = path.join(directory, 'node');
+  try {
+    chmodSync(directory, 0o755);
+    copyFileSync(process.execPath, node);
+    const why = whyNotCapable(node);
+    if (why !== null) return skip(`no Node binary with file capabilities here: ${why}`);
+    // Not by a helper of the tests: none starts a process as somebody else.
+    const text = execFileSync(node, [fixture('register_capable.js')], { ...nobody, env: { ...cleanEnvironment(), NODE_OPTIONS: '--no-warnings' }, encoding: 'utf8', timeout: 30_000 });
+    const seen = [[], '--no-warnings'];
+    expect(JSON.parse(text)).toEqual([['fork', seen], ['fork', 0], ['worker', seen], ['worker', 0]].sort());
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
