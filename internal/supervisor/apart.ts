@@ -3,7 +3,7 @@
  * replaced. When it throws, the loop goes on, and the exception becomes an uncaught one, as it would
  * have been had Node made the call.
  *
- * Used by  drain.ts, drain_http1.ts, drain_http2.ts, agent.ts
+ * Used by  drain.ts, drain_http1.ts, drain_http2.ts, ending.ts, trial.ts, agent.ts
  */
 
 /** Makes the call. An exception is thrown again in a tick of its own. */

@@ -10,6 +10,8 @@
  *          less than -1; 0 is no limit on Node 20
  */
 
+import { apart } from './apart';
+
 /** A server, as far as it matters. */
 interface Limited {
   maxConnections?: number | undefined;
@@ -35,7 +37,10 @@ export class Trial {
 
   end(): void {
     this.#on = false;
-    for (const [server, limit] of this.#limits) if (server.maxConnections === NONE) server.maxConnections = limit;
+    for (const [server, limit] of this.#limits) {
+      // The app may have put an accessor there.
+      apart(() => { if (server.maxConnections === NONE) server.maxConnections = limit; });
+    }
     this.#limits.clear();
   }
 }

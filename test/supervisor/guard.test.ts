@@ -98,7 +98,8 @@ test('readiness by message; a version that sends none in time is not ready thoug
 });
 
 test('suicide: the successor is ready before the worker leaves, under load, and nobody fails', async () => {
-  await withApp({ restarts: { max: 100 } }, 'graceful', async (app) => {
+  // It waits for its successor for half of its time, which a busy machine needs.
+  await withApp({ restarts: { max: 100 }, env: { APP_TIMEOUT: '20000' } }, 'graceful', async (app) => {
     await app.supervisor.started;
     const load = new SteadyLoad(app.port);
     app.least = Infinity;
