@@ -51,9 +51,9 @@ function show(value) {
 
 // ── cluster messages ─────────────────────────────────────────────────────────────────────────────
 
-/** What a cluster sends by itself is numbered; what a scenario forges is not, and not recorded. */
+/** What a cluster sends by itself is numbered, but for our `accepted`; what a scenario forges is not, and not recorded. */
 function recordMessage(way, peer, message, handle) {
-  if (message.seq === undefined) return;
+  if (message.seq === undefined && message.act !== 'accepted') return;
   record({ subject: peer === 'P' ? 'self' : peer, way, message, handle: Boolean(handle), apart });
 }
 
