@@ -62,6 +62,11 @@ export class PrimaryEnd {
     this.#timer = setTimeout(() => this.#ending.exit(), this.#exitAfterMs).unref();
   }
 
+  /** Somebody does not want to wait for it. */
+  now(): void {
+    this.#ending.exit();
+  }
+
   /** A command wants workers again. */
   callOff(): void {
     clearTimeout(this.#timer);

@@ -40,6 +40,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #options: Checked;
   readonly #fleet: Fleet;
   readonly #signals: Signals;
+  /** Obeyed when a signal has stopped all, and the process has not ended yet. */
+  readonly #lastSignals: Signals;
   readonly #stopRequests = new StopRequests();
   readonly #terminal: Terminal | null;
   readonly #end: PrimaryEnd;
@@ -78,6 +80,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       SIGTTIN: () => void this.scale(Math.min(options.maxWorkers, this.#fleet.desired + 1)).catch(() => undefined),
       SIGTTOU: () => void this.scale(Math.max(1, this.#fleet.desired - 1)).catch(() => undefined),
     });
+    const later = (): void => { if (this.#stopRequests.next(realClock.now()) === 'now') this.#end.now(); };
+    this.#lastSignals = new Signals({ SIGTERM: later, SIGINT: later });
     this.started = this.#fleet.scale(options.workers, 'start');
     if (options.signals) this.#signals.listen();
   }
@@ -104,6 +108,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   async scale(count: number): Promise<Report> {
     checkCount('count', count, this.#options.maxWorkers);
     this.#stopping = null;
+    this.#lastSignals.ignore();
     this.#end.callOff();
     const report = this.#fleet.scale(count);
     if (this.#options.signals) this.#signals.listen();
@@ -168,6 +173,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** The last worker is gone after a stop. */
   #stopped(): void {
     this.#signals.ignore();
+    // A repeat of the signal may come when the workers are gone already, and must not end this process by its default.
+    if (this.#stopping?.by === 'signal') this.#lastSignals.listen();
     const { by, killed } = this.#stopping ?? { by: 'program', killed: false };
     this.#stopping = null;
     if (killed) this.#end.because(EXIT_KILLED);
