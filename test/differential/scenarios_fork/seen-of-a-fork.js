@@ -1,7 +1,7 @@
 // Covers: I-2, I-3
 // 8: what a monitor sees of a fork (diagnostics channels, async_hooks, listeners, warnings) is what it sees under Node, once.
 'use strict';
-const { see, gone } = require('../observe_fork');
+const { see, gone, withoutRegister } = require('../observe_fork');
 const asyncHooks = require('node:async_hooks');
 const childProcess = require('node:child_process');
 const diagnostics = require('node:diagnostics_channel');
@@ -13,7 +13,7 @@ asyncHooks.createHook({ init(_id, type) { if (watching && type !== 'TickObject')
 process.on('warning', (warning) => see('self', 'warning', warning.name));
 for (const name of ['child_process', 'child_process.spawn:start', 'tracing:child_process.spawn:start', 'tracing:child_process.spawn:end', 'tracing:child_process.spawn:error']) {
   diagnostics.subscribe(name, (event) => {
-    see('self', name, Object.keys(event), event.options && Reflect.ownKeys(event.options).map(String).sort(), event.process?.spawnargs, event.process?.spawnfile === process.execPath);
+    see('self', name, Object.keys(event), event.options && Reflect.ownKeys(event.options).map(String).sort(), event.process?.spawnargs && withoutRegister(event.process.spawnargs), event.process?.spawnfile === process.execPath);
     event.process?.on('newListener', (added) => see('child', name, 'newListener', added));
   });
 }
