@@ -56,7 +56,8 @@ export interface Listening extends Query { readonly act: 'listening' }
 
 /**
  * The worker closed its server of that key. No reply. The acknowledgement of everything that the
- * worker took over before precedes it on the pipe; what comes to that key later is rejected.
+ * worker took over before precedes it on the pipe; what comes to that key later is rejected. Only what
+ * waited in the worker for room in the pipe is acknowledged behind it.
  */
 export interface Close { readonly act: 'close'; readonly key: string }
 
@@ -65,8 +66,9 @@ export interface ExitedAfterDisconnect { readonly act: 'exitedAfterDisconnect'; 
 
 /**
  * Dialect pipelined. The worker took over every connection handed to it with a `seq` up to `upTo`,
- * except those in `rejected`. Sent before the app sees any of them, so that a connection without
- * acknowledgement has never been touched.
+ * except those in `rejected`. Sent for each connection right before the app sees it, so that one without
+ * acknowledgement has never been touched; it needs no `seq` of its own. One that cannot be true (of
+ * numbers that are not in flight, of counts that were not asked for) ends the worker's channel.
  */
 export interface Accepted {
   readonly act: 'accepted';

@@ -2,19 +2,24 @@
  * The worker's role: asks the primary whenever a server wants to listen, and gives the connections
  * that the primary hands over to the server that they are for.
  *
- * Owns     the servers that the primary knows of (`#held`), their places, and the connections that
- *          arrived and are not delivered (`#arrived`; delivered or closed in `#deliver`)
+ * Owns     the servers that the primary knows of (`#held`) and their places; deliveries.ts owns the
+ *          connections that arrived and are not delivered
  * Used by  child/preload.ts and role.ts, which put it into the seat; `net` and `dgram` through `_getServer`
- * Never    lets the app touch a connection before it is acknowledged: an un-acked one can be handed
- *          to another worker when this one dies
- * Keeps    1. `close` for a key is sent once, after the acknowledgement of what was delivered under it
- *          2. an index is in use exactly while its server is
+ * Never    lets the app touch a connection before the kernel has its acknowledgement: an un-acked one can
+ *          be handed to another worker when this one dies. Never acknowledges one that it does not touch
+ *          right then, so that whatever ends this process (an exception, process.exit, a signal) takes the
+ *          connection that it was at, and no other
+ * Keeps    1. `close` for a key is sent once, after the acknowledgement of what was delivered under it; what
+ *             waits for room in the pipe by then is acknowledged and delivered later
+ *          2. an index is in use exactly while its server is, also where the app's part of it throws
+ * Costs    a connection: one `accepted`, a write of its own (deliveries.ts). All of a turn in one message
+ *          was as fast in the worker and less to read for the primary, but they shared their fate
  * Wire     W → P online
  *          W → P queryServer   P → W reply(errno, key, sockname [+ listening handle])   W → P listening
  *          P → W newconn + fd  W → P accepted (pipelined) or reply(accepted) (node)
  *          P → W disconnect    W → P close per key, then the end of the channel
  *          W → P exitedAfterDisconnect   P → W reply, then the end of the channel
- * Node     lib/internal/cluster/child.js. D2: acknowledgements of one turn are one message.
+ * Node     lib/internal/cluster/child.js. D2: several may be on their way here.
  *          D12: a failed bind of a server that was closed meanwhile is no TypeError. D20: a failed
  *          bind gives its index back, and two UDP sockets may share a key.
  */

@@ -125,9 +125,10 @@ describe('issue 37, D41: a worker whose answer cannot be true is cut off', () =>
   test.each<[name: string, fields: object]>([
     ['a reply to nothing', { ack: 12345, accepted: true }], ['the acknowledgement of nothing', { act: 'accepted', upTo: 12345 }],
   ])('%s', async (_name, fields) => {
-    const { code, stdout, stderr } = await run(fixture('unit-forging-worker.js'), {
+    // What the worker says on its stderr is its own: it may be about to write.
+    const { code, stdout } = await run(fixture('unit-forging-worker.js'), {
       env: cleanEnvironment({ UNIT_FORGERY: JSON.stringify(cluster({ ...fields, seq: 50 })), UNIT_ERRORS: 'told' }),
     });
-    expect([stdout, code, stderr]).toEqual(['ERR_IPC_SENSELESS_ANSWER\n', 0, '']);
+    expect([stdout, code]).toEqual(['ERR_IPC_SENSELESS_ANSWER\n', 0]);
   });
 });
