@@ -55,8 +55,9 @@ describe.concurrent('messages that make no sense are ignored', () => {
   const groups: Record<string, object[]> = {
     'unknown acts, numbers and keys': [
       ...['unknown', 'hasOwnProperty', '__proto__', 'toString', 7, null].map((act) => cluster({ act })),
-      ...[0, -1, 900, 'x', null].map((ack) => cluster({ ack, accepted: true })), cluster({ ack: 0 }),
-      ...[1e300, -1, 0, 'x'].map((upTo) => cluster({ act: 'accepted', upTo, rejected: [1, 2, 900] })),
+      // Well-formed answers to nothing cut their sender off: unit/messages.
+      ...[-1, 'x', null].map((ack) => cluster({ ack, accepted: true })), cluster({ ack: 0 }),
+      ...[-1, 'x'].map((upTo) => cluster({ act: 'accepted', upTo, rejected: [1, 2, 900] })),
       cluster({ act: 'accepted' }), cluster({ act: 'accepted', upTo: 900, rejected: 'all' }),
       ...['nothing', '__proto__', 7, undefined].map((key) => cluster({ act: 'close', key })),
       { cmd: 'NODE_CLUSTER', act: 'exitedAfterDisconnect' },
