@@ -80,13 +80,16 @@ export class Program {
     return this.ended;
   }
 
-  /** Sends a signal again and again, as a key that is held down, until the program has ended. */
+  /**
+   * Sends a stop signal that counts as a second one, when the first has been seen to work: a second later
+   * (stop_requests.ts). Once: one that met the last moments of the process would end it by its default.
+   */
   async insist(signal: NodeJS.Signals): Promise<Ended> {
-    const timer = setInterval(() => this.child.kill(signal), 50);
+    const timer = setTimeout(() => this.child.kill(signal), 1_000);
     try {
       return await this.ended;
     } finally {
-      clearInterval(timer);
+      clearTimeout(timer);
     }
   }
 
