@@ -1,66 +1,95 @@
 /**
- * The functions of the language and of Node as they were when this project was loaded. Test frameworks, fake timers
- * and polyfills replace or delete globals and methods. A channel, a worker and a primary must not depend on what they
- * put there; Node's own channel keeps such copies, too.
+ * The functions of the language and of Node as they were when this project was loaded, under the names that they have.
+ * Test frameworks, fake timers and polyfills replace or delete globals and methods. A channel, a worker and a primary
+ * must not depend on what they put there; Node's own channel keeps such copies, too.
+ *
+ *     import { JSON, Map, push } from '../builtins';
+ *     JSON.parse(text); new Map(); push(list, item);     // none of the three can be replaced by an app
  *
  * Used by  channel/, child/, master/ and what they share, for all code that runs after the app was loaded
- * Never    reads a global or a prototype after it was loaded. Code on the path of a message or of a connection
- *          writes `push(list, item)` for `list.push(item)`, `new SafeMap()` for `new Map()`, and a `for` with an
- *          index for `for … of`, since all of these look up something that an app can replace.
+ * Never    calls a method of a prototype that an app can reach: `push(list, item)` stands for `list.push(item)`. This
+ *          matters on the path of a message and of a connection; elsewhere a method call is fine.
  * Node     test/faults/replaced_globals.test.ts replaces each function in turn while a message or a connection
  *          passes. What stock Node does not survive (`process.nextTick`, `EventEmitter.prototype.emit`) is left out.
  */
 import { Buffer as NodeBuffer } from 'node:buffer';
-import nodeProcess from 'node:process';
-import timers from 'node:timers';
+import nodeTimers from 'node:timers';
 
-type Method = (this: never, ...args: never[]) => unknown;
+const { ownKeys } = globalThis.Reflect;
+const { defineProperty, getOwnPropertyDescriptor, freeze } = globalThis.Object;
 
-/** Turns a method into a function whose first argument is the object that the method works on. */
-const uncurryThis = Function.prototype.bind.bind(Function.prototype.call) as unknown as <M extends Method>(
-  method: M,
-) => (self: ThisParameterType<M>, ...args: Parameters<M>) => ReturnType<M>;
+/** Gives `target` own copies of the functions and constants of `holder`. */
+function copyMembers<Target extends object>(target: Target, holder: object): Target {
+  for (const name of ownKeys(holder)) {
+    if (name === 'constructor' || name === 'prototype' || name === 'length' || name === 'name') continue;
+    defineProperty(target, name, getOwnPropertyDescriptor(holder, name) as PropertyDescriptor);
+  }
+  return target;
+}
+
+/** A namespace, or the functions of a class: none of them uses `this`, except to make arrays of another kind. */
+const copyOf = <Holder extends object>(holder: Holder): Holder => freeze(copyMembers({}, holder)) as Holder;
+
+/** A function that converts its argument, with its functions and constants. */
+const converterOf = <Converter extends (value?: never) => unknown>(converter: Converter): Converter =>
+  freeze(copyMembers((value: never) => converter(value), converter)) as unknown as Converter;
 
 // ── the language ─────────────────────────────────────────────────────────────────────────────────
 
-export const { parse: parseJson, stringify: stringifyJson } = JSON;
-export const { isArray } = Array;
-export const { isInteger } = Number;
-export const { assign, entries, freeze, keys, values } = Object;
+export const JSON = copyOf(globalThis.JSON);
+export const Math = copyOf(globalThis.Math);
+export const Reflect = copyOf(globalThis.Reflect);
+/** `Object`, a name that the compiler keeps to itself. */
+export const NativeObject = copyOf(globalThis.Object);
+export const Array = copyOf(globalThis.Array);
+export const Number = converterOf(globalThis.Number);
+export const String = converterOf(globalThis.String);
+export const Boolean = globalThis.Boolean;
 
-const array = Array.prototype;
+/** A Map whose methods are the language's own. */
+export class Map<Key, Value> extends globalThis.Map<Key, Value> {}
+copyMembers(Map.prototype, globalThis.Map.prototype);
+
+/** A Set whose methods are the language's own. */
+export class Set<Item> extends globalThis.Set<Item> {}
+copyMembers(Set.prototype, globalThis.Set.prototype);
+
+type Method = (this: never, ...args: never[]) => unknown;
+
+/** Makes a method a function whose first argument is the object that the method works on. */
+const uncurryThis = globalThis.Function.prototype.bind.bind(globalThis.Function.prototype.call) as unknown as <M extends Method>(
+  method: M,
+) => (self: ThisParameterType<M>, ...args: Parameters<M>) => ReturnType<M>;
+
+const { prototype: array } = globalThis.Array;
 export const push = uncurryThis(array.push) as <Item>(list: Item[], ...items: Item[]) => number;
 export const shift = uncurryThis(array.shift) as <Item>(list: Item[]) => Item | undefined;
 export const join = uncurryThis(array.join) as (list: readonly unknown[], separator: string) => string;
 
-const string = String.prototype;
-export const charCodeAt = uncurryThis(string.charCodeAt);
-export const indexOf = uncurryThis(string.indexOf);
-export const slice = uncurryThis(string.slice);
-export const startsWith = uncurryThis(string.startsWith);
+const { prototype: string } = globalThis.String;
+export const charCodeAt = uncurryThis(string.charCodeAt) as (text: string, index: number) => number;
+export const indexOf = uncurryThis(string.indexOf) as (text: string, part: string, from?: number) => number;
+export const slice = uncurryThis(string.slice) as (text: string, start: number, end?: number) => string;
+export const startsWith = uncurryThis(string.startsWith) as (text: string, start: string) => boolean;
 
-/** Gives `safe` own copies of the methods that it would inherit, so that replacing those has no effect on it. */
-function keepMethods(safe: object, inherited: object): void {
-  for (const name of Reflect.ownKeys(inherited)) {
-    if (name === 'constructor') continue;
-    Object.defineProperty(safe, name, Object.getOwnPropertyDescriptor(inherited, name) as PropertyDescriptor);
-  }
-}
-
-/** A Map whose methods are the language's. Walk through it by `forEach`: `for … of` uses a shared iterator. */
-export class SafeMap<Key, Value> extends Map<Key, Value> {}
-keepMethods(SafeMap.prototype, Map.prototype);
-
-/** A Set whose methods are the language's. Walk through it by `forEach`. */
-export class SafeSet<Item> extends Set<Item> {}
-keepMethods(SafeSet.prototype, Set.prototype);
+/** The match, or null: `exec` alone looks nothing up that an app can replace. */
+export const exec = uncurryThis(globalThis.RegExp.prototype.exec) as (pattern: RegExp, text: string) => RegExpExecArray | null;
 
 // ── Node ─────────────────────────────────────────────────────────────────────────────────────────
 
-/** The `process` of this process, also where an app has put another object in its place. */
-export const process = nodeProcess;
-export const { nextTick } = nodeProcess;
-export const { setImmediate, setInterval, clearInterval, setTimeout, clearTimeout } = timers;
+export const { setImmediate, setInterval, clearInterval, setTimeout, clearTimeout } = copyOf(nodeTimers);
 
-/** Node's class, also where an app has put another in its place. */
-export const Buffer = NodeBuffer;
+/** The monotonic clock, also where fake timers have put another in its place. */
+export const performance = { now: globalThis.performance.now.bind(globalThis.performance) };
+
+export const Buffer = copyOf(NodeBuffer);
+const { prototype: typed } = globalThis.Uint8Array;
+export const indexOfByte = uncurryThis(typed.indexOf as Method) as unknown as (bytes: Uint8Array, byte: number) => number;
+export const lastIndexOfByte = uncurryThis(typed.lastIndexOf as Method) as unknown as (bytes: Uint8Array, byte: number) => number;
+const { prototype: buffer } = NodeBuffer as unknown as { prototype: Record<'utf8Slice' | 'latin1Slice' | 'latin1Write', Method> };
+type Decode = (bytes: Uint8Array, start: number, end: number) => string;
+export const utf8Slice = uncurryThis(buffer.utf8Slice) as unknown as Decode;
+export const latin1Slice = uncurryThis(buffer.latin1Slice) as unknown as Decode;
+export const latin1Write = uncurryThis(buffer.latin1Write) as unknown as (bytes: Uint8Array, text: string, at: number) => number;
+/** Part of some bytes, in place. */
+export const subarray = uncurryThis(NodeBuffer.prototype.subarray as Method) as unknown as <Bytes extends Uint8Array>(bytes: Bytes, start: number, end?: number) => Bytes;

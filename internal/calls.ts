@@ -12,6 +12,7 @@
  * Node     lib/internal/cluster/utils.js, where counter and table are one per process and the loss
  *          of a peer leaves its entries behind
  */
+import { Map, NativeObject } from './builtins';
 import { channelOf } from './channel/process_face';
 import { channelClosed, separately } from './errors';
 import type { NativeHandle } from './native';
@@ -139,4 +140,4 @@ function unwritable(written: (error: Error) => void): false {
 const unlessOurs = (target: object): (() => void) | undefined => (channelOf(target) === undefined ? () => undefined : undefined);
 
 /** One object for all sends: the options are only read. */
-const handOffOptions = Object.freeze({ swallowErrors: false });
+const handOffOptions = NativeObject.freeze({ swallowErrors: false });

@@ -7,6 +7,7 @@
  *          into Node's standard library raises the error by itself, we let it.
  */
 import { getSystemErrorName, inspect } from 'node:util';
+import { NativeObject, Reflect, String } from './builtins';
 
 type ErrorBase = new (message: string) => Error;
 
@@ -15,13 +16,13 @@ export function nodeError(Base: ErrorBase, code: string, message: string): Error
   const error = new Base(message);
   const text = `${error.name} [${code}]`;
   // V8 renders the header of a stack once, when it is first read: read it while the code is in the name.
-  Object.defineProperty(error, 'name', { value: text, configurable: true });
+  NativeObject.defineProperty(error, 'name', { value: text, configurable: true });
   void error.stack;
   Reflect.deleteProperty(error, 'name');
-  Object.defineProperty(error, 'toString', {
+  NativeObject.defineProperty(error, 'toString', {
     value: () => `${text}: ${error.message}`, writable: true, configurable: true, enumerable: false,
   });
-  return Object.assign(error, { code });
+  return NativeObject.assign(error, { code });
 }
 
 /** `ERR_INVALID_ARG_TYPE` in Node's words. `expected` is Node's phrase, e.g. `of type string`. */
@@ -40,7 +41,7 @@ export function invalidArgValue(name: string, actual: unknown): Error {
 /** The error of a failed system call: `write EPIPE` with `errno`, `code` and `syscall`. */
 export function systemError(errno: number, syscall: string): NodeJS.ErrnoException {
   const code = getSystemErrorName(errno);
-  return Object.assign(new Error(`${syscall} ${code}`), { errno, code, syscall });
+  return NativeObject.assign(new Error(`${syscall} ${code}`), { errno, code, syscall });
 }
 
 /** `send` on a channel that has ended. */

@@ -4,6 +4,7 @@
  *
  * Used by  master/round_robin_handle.ts (connections), master/peer.ts (hand-offs)
  */
+import { push } from './builtins';
 interface Node<Item> {
   readonly item: Item;
   next: Node<Item> | null;
@@ -70,7 +71,7 @@ export class Fifo<Item> {
   /** Takes everything out, in order. */
   drain(): Item[] {
     const items: Item[] = [];
-    for (let item = this.shift(); item !== undefined; item = this.shift()) items.push(item);
+    for (let item = this.shift(); item !== undefined; item = this.shift()) push(items, item);
     return items;
   }
 }

@@ -7,6 +7,7 @@
  * Used by  master/ (all of them), channel/ (the two of a channel)
  * Node     has none of them (D32 to D36, D49)
  */
+import { Number, NativeObject } from './builtins';
 import { invalidArgValue } from './errors';
 
 /** What one channel bears. Without a limit: a worker trusts its primary. */
@@ -73,10 +74,10 @@ export function limitsFrom<Known extends ChannelLimits>(given: Partial<Known> | 
 
 function numbersFrom<Known extends object>(given: Partial<Known>, defaults: Known, where: string, lowest: Readonly<Record<string, number>>): Known {
   const numbers = { ...defaults };
-  for (const [name, value] of Object.entries(given) as [keyof Known & string, unknown][]) {
+  for (const [name, value] of NativeObject.entries(given) as [keyof Known & string, unknown][]) {
     if (value === undefined) continue;
     const least = lowest[name] ?? 0;
-    if (!Object.hasOwn(defaults, name) || typeof value !== 'number' || !(value >= least)) throw invalidArgValue(`${where}.${name}`, value);
+    if (!NativeObject.hasOwn(defaults, name) || typeof value !== 'number' || !(value >= least)) throw invalidArgValue(`${where}.${name}`, value);
     numbers[name] = value as Known[typeof name];
   }
   return numbers;

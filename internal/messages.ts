@@ -154,6 +154,10 @@ export function isServerReply(reply: PrimaryMessage): reply is ServerReply {
 
 type Fields = Record<string, unknown>;
 
+// Kept from before an app could replace them; this file imports nothing.
+const { isArray } = Array;
+const { values: valuesOf } = Object;
+
 /** Is this meant for the cluster, whatever is in it? Other NODE_ messages are other parts' business. */
 export function isClusterMessage(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && (value as Fields)['cmd'] === CLUSTER;
@@ -161,13 +165,19 @@ export function isClusterMessage(value: unknown): value is Fields {
 
 /** A number that can be a seq: whole and not negative. */
 function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0;
+  return typeof value === 'number' && value >= 0 && value % 1 === 0;
+}
+
+/** Walks by index: an app may have replaced the methods of arrays. */
+function areCounts(values: readonly unknown[]): boolean {
+  for (let at = 0; at < values.length; at++) if (!isCount(values[at])) return false;
+  return true;
 }
 
 function isAccepted(value: Fields): boolean {
   const { upTo, rejected, open } = value;
-  return isCount(upTo) && (rejected === undefined || (Array.isArray(rejected) && rejected.every(isCount))) &&
-    (open === undefined || (typeof open === 'object' && open !== null && Object.values(open).every(isCount)));
+  return isCount(upTo) && (rejected === undefined || (isArray(rejected) && areCounts(rejected))) &&
+    (open === undefined || (typeof open === 'object' && open !== null && areCounts(valuesOf(open))));
 }
 
 const addressTypes: readonly unknown[] = [4, 6, -1, 'udp4', 'udp6', null, undefined];

@@ -15,6 +15,7 @@ import type { ChildProcess } from 'node:child_process';
 import { fstatSync, readFileSync } from 'node:fs';
 import type { Socket as DatagramSocket } from 'node:dgram';
 import type { Server, Socket } from 'node:net';
+import { Buffer, Number, NativeObject, Set, subarray } from './builtins';
 
 /** A native libuv handle: long-lived, owns one fd until `close`. */
 export interface NativeHandle {
@@ -43,13 +44,13 @@ export interface NativePipe extends NativeHandle {
 function binding(name: string): any {
   const quiet = process as { noDeprecation?: boolean };
   if (quiet.noDeprecation === true) return (process as any).binding(name);
-  const before = Object.getOwnPropertyDescriptor(process, 'noDeprecation');
+  const before = NativeObject.getOwnPropertyDescriptor(process, 'noDeprecation');
   quiet.noDeprecation = true;
   try {
     return (process as any).binding(name);
   } finally {
     if (before === undefined) delete quiet.noDeprecation;
-    else Object.defineProperty(process, 'noDeprecation', before);
+    else NativeObject.defineProperty(process, 'noDeprecation', before);
   }
 }
 
@@ -138,8 +139,8 @@ export function readPipe(
     if (handle !== null) native.pendingHandle = null;
     if (count > 0) {
       carried = handle !== null;
-      if (carried && fitting.length !== count) fitting = room.subarray(0, count);
-      onBytes(carried ? fitting : room.subarray(0, count), handle);
+      if (carried && fitting.length !== count) fitting = subarray(room, 0, count);
+      onBytes(carried ? fitting : subarray(room, 0, count), handle);
       return carried ? fitting : room;
     }
     if (count === UV_EOF && carried && native.readStart() === 0) {
@@ -278,7 +279,7 @@ export function delayClose(child: ChildProcess): () => void {
 
 /** Is this called by Node's own channel with that child, as it reads? Listeners to its messages are called later. */
 export function isReadingChannel(child: ChildProcess): boolean {
-  const symbol = Object.getOwnPropertySymbols(child).find((own) => own.description === 'kChannelHandle');
+  const symbol = NativeObject.getOwnPropertySymbols(child).find((own) => own.description === 'kChannelHandle');
   const handle = symbol === undefined ? undefined : (child as any)[symbol];
   return handle !== undefined && handle !== null && handle.getAsyncId() === (require('node:async_hooks') as typeof import('node:async_hooks')).executionAsyncId();
 }
@@ -312,13 +313,13 @@ export function handleOf(object: Socket | Server): NativeHandle | null {
 
 /** The server or socket that has taken this handle as its own; null for one that nobody took. */
 export function ownerOf(handle: NativeHandle): { close?(closed: () => void): void } | null {
-  const symbol = Object.getOwnPropertySymbols(handle).find((own) => own.description === 'owner_symbol');
+  const symbol = NativeObject.getOwnPropertySymbols(handle).find((own) => own.description === 'owner_symbol');
   return symbol ? (handle as any)[symbol] ?? null : null;
 }
 
 /** The native handle of a dgram socket (borrowed); Node keeps it behind a symbol, on 26 only there. */
 export function datagramHandleOf(socket: DatagramSocket): NativeHandle | null {
-  const symbol = Object.getOwnPropertySymbols(socket).find((own) => own.description === 'state symbol');
+  const symbol = NativeObject.getOwnPropertySymbols(socket).find((own) => own.description === 'state symbol');
   return symbol ? (socket as any)[symbol]?.handle ?? null : null;
 }
 
@@ -359,13 +360,13 @@ export function countElsewhere(server: Server, count: RemoteCount): void {
  */
 export function holdClose(server: object): () => void {
   const held = server as any;
-  const own = Object.getOwnPropertyDescriptor(held, '_emitCloseIfDrained');
+  const own = NativeObject.getOwnPropertyDescriptor(held, '_emitCloseIfDrained');
   let asked = false;
   const value = (): void => { asked = true; };
-  Object.defineProperty(held, '_emitCloseIfDrained', { value, configurable: true, writable: true, enumerable: false });
+  NativeObject.defineProperty(held, '_emitCloseIfDrained', { value, configurable: true, writable: true, enumerable: false });
   return () => {
     if (own === undefined) delete held._emitCloseIfDrained;
-    else Object.defineProperty(held, '_emitCloseIfDrained', own);
+    else NativeObject.defineProperty(held, '_emitCloseIfDrained', own);
     if (asked) held._emitCloseIfDrained?.();
   };
 }
@@ -400,7 +401,7 @@ export interface BoundSocket {
 }
 
 const symbolOf = (object: object, description: string): symbol | undefined =>
-  Object.getOwnPropertySymbols(Object.getPrototypeOf(object)).find((own) => own.description === description);
+  NativeObject.getOwnPropertySymbols(NativeObject.getPrototypeOf(object)).find((own) => own.description === description);
 
 /** Does this Node send such an object? Of those that are bound to a path it sends none. */
 export function isSendableBoundSocket(value: unknown): value is BoundSocket {
@@ -442,7 +443,7 @@ export function ownFds(): Set<number> {
  */
 export function makePausable(server: Server): void {
   let handle: any = null;
-  Object.defineProperty(server, '_handle', {
+  NativeObject.defineProperty(server, '_handle', {
     configurable: true,
     enumerable: true,
     get: () => handle,

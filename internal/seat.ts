@@ -10,6 +10,7 @@
  */
 import type { EventEmitter } from 'node:events';
 import { syncBuiltinESMExports } from 'node:module';
+import { NativeObject, Reflect } from './builtins';
 import { nodeCluster, taken } from './seated';
 
 /** Everything that either role of Node's cluster puts on the object. */
@@ -23,7 +24,7 @@ export function takeSeat(install: (cluster: EventEmitter) => void): EventEmitter
   const seat = nodeCluster();
   for (const name of roleProperties) Reflect.deleteProperty(seat, name);
   install(seat);
-  Object.defineProperty(seat, taken, { value: true });
+  NativeObject.defineProperty(seat, taken, { value: true });
   syncBuiltinESMExports();
   return seat;
 }

@@ -9,6 +9,7 @@
  */
 import diagnostics from 'node:diagnostics_channel';
 import { debuglog, inspect } from 'node:util';
+import { NativeObject, String } from './builtins';
 
 /** `cluster-internals:message`: a cluster message that this process sent or received. */
 export interface MessageTrace {
@@ -78,7 +79,7 @@ if (print.enabled) {
     const { from, to, way, message, fd } = event as MessageTrace;
     const { act, ack, cmd: _cmd, ...fields } = message;
     const name = act ?? (ack === undefined ? 'message' : `reply to ${String(ack)}`);
-    const shown = Object.entries(fields).map(([key, value]) => `${key}=${inspect(value, { breakLength: Infinity })}`);
+    const shown = NativeObject.entries(fields).map(([key, value]) => `${key}=${inspect(value, { breakLength: Infinity })}`);
     if (fd !== undefined) shown.push(`fd=${fd}`);
     print('%s → %s %s %s%s', from, to, name, shown.join(' '), way === 'received' ? ' (received)' : '');
   });

@@ -9,6 +9,7 @@
  *          true as soon as an app sets it (C-62): matched, because it is public.
  */
 import { EventEmitter } from 'node:events';
+import { NativeObject } from './builtins';
 
 /** A ChildProcess in a primary, `process` in a worker. */
 export interface WorkerProcess extends EventEmitter {
@@ -77,8 +78,8 @@ export function workerClass(role: Role): WorkerClass {
       self.process.on('message', (...args: unknown[]) => self.emit('message', ...args));
     }
   }
-  Object.setPrototypeOf(Worker, EventEmitter);
-  Object.setPrototypeOf(Worker.prototype, EventEmitter.prototype);
+  NativeObject.setPrototypeOf(Worker, EventEmitter);
+  NativeObject.setPrototypeOf(Worker.prototype, EventEmitter.prototype);
 
   const methods = {
     kill(this: Worker, ...args: [signal?: string | number]): void {
@@ -101,6 +102,6 @@ export function workerClass(role: Role): WorkerClass {
       role.destroy(this, signal);
     },
   };
-  Object.assign(Worker.prototype, methods);
+  NativeObject.assign(Worker.prototype, methods);
   return Worker as unknown as WorkerClass;
 }

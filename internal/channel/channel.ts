@@ -26,6 +26,7 @@
  *          channel is always told), D9 (callbacks tell the truth)
  */
 import type { Server, Socket } from 'node:net';
+import { NativeObject, push, shift, startsWith, String } from '../builtins';
 import { alreadyDisconnected, causedByPeer, notRead, strayHandle } from '../errors';
 import { NO_LIMITS, type ChannelLimits } from '../limits';
 import { isUdp, readPipe, stopReading, type NativeHandle, type NativePipe } from '../native';
@@ -226,7 +227,7 @@ export class Channel {
   readonly #onBytes = (chunk: Uint8Array, handle: NativeHandle | null): void => {
     if (handle !== null) {
       traceHandle('adopted', this.#name, handle);
-      this.#arrived.push(handle);
+      push(this.#arrived, handle);
     }
     this.#outbox.newTurn();
     try {
@@ -241,7 +242,7 @@ export class Channel {
 
   readonly #onFrame = (message: unknown, tag: Tag): void => {
     if (tag !== 'plain' && this.dialect === 'node') throw new SyntaxError('A tagged frame in the dialect node');
-    if (tag === 'handle') return process.nextTick(this.#emit, message, this.#arrived.shift());
+    if (tag === 'handle') return process.nextTick(this.#emit, message, shift(this.#arrived));
     if (tag === 'envelope') return this.#open(message as Envelope);
     if (this.dialect === 'node' && isInternal(message)) {
       switch (message['cmd']) {
@@ -271,7 +272,7 @@ export class Channel {
 
   /** Takes the fd that arrived out of its envelope. */
   #open(envelope: Envelope): void {
-    const native = this.#arrived.shift();
+    const native = shift(this.#arrived);
     if (native === undefined) return process.nextTick(this.#emit, envelope.msg, undefined);
     if (!isKnownEnvelope(envelope)) {
       native.close();
@@ -348,7 +349,7 @@ export class Channel {
 
   readonly #ended = (): void => {
     this.#pipe.close();
-    for (const handle of this.#arrived.splice(0)) handle.close();
+    for (let handle = shift(this.#arrived); handle !== undefined; handle = shift(this.#arrived)) handle.close();
     this.#sink.closed();
   };
 
@@ -363,9 +364,9 @@ export class Channel {
 const INTERNAL_ROOM = 1 << 20;
 
 /** For a message whose sender asked for nothing: a failed write is an 'error'. */
-const noted: Told = Object.freeze({});
+const noted: Told = NativeObject.freeze({});
 /** For one whose failure nobody wants to know. */
-const quietly: Told = Object.freeze({ swallowErrors: true });
+const quietly: Told = NativeObject.freeze({ swallowErrors: true });
 
 function toldOf(sent: (() => Sent | undefined) | undefined, { swallowErrors }: SendOptions): Told {
   if (sent === undefined) return swallowErrors ? quietly : noted;
@@ -376,7 +377,7 @@ function toldOf(sent: (() => Sent | undefined) | undefined, { swallowErrors }: S
 function isInternal(message: unknown): message is Record<string, unknown> {
   if (typeof message !== 'object' || message === null) return false;
   const { cmd } = message as { cmd?: unknown };
-  return typeof cmd === 'string' && cmd.length > PREFIX.length && cmd.startsWith(PREFIX);
+  return typeof cmd === 'string' && cmd.length > PREFIX.length && startsWith(cmd, PREFIX);
 }
 
 const PREFIX = 'NODE_';

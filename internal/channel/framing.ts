@@ -19,6 +19,7 @@
  * Uses     framing_advanced.ts, the second form; growing.ts
  * Node     the codec under lib/internal/child_process/serialization.js; the tags are ours.
  */
+import { Buffer, charCodeAt, exec, indexOf, indexOfByte, join, JSON, lastIndexOfByte, Number, slice, subarray, utf8Slice } from '../builtins';
 import { messageTooLong } from '../errors';
 import { Growing } from './growing';
 
@@ -73,7 +74,7 @@ const SHORT = 100;
 
 const json: Codec = {
   encode(message, tag) {
-    const short = typeof message === 'string' && message.length <= SHORT && plainText.test(message);
+    const short = typeof message === 'string' && message.length <= SHORT && exec(plainText, message) !== null;
     const line = short ? `"${message}"\n` : `${JSON.stringify(message)}\n`;
     if (tag === 'plain') return line;
     return (tag === 'handle' ? 'H' : 'E') + line;
@@ -82,7 +83,7 @@ const json: Codec = {
     const [head, end] = (this.encode({ ...body, [field]: 0 }, tag) as string).split(/0(?=\}\n$)/) as [string, string];
     return (value) => head + value + end;
   },
-  join: (frames) => (frames as string[]).join(''),
+  join: (frames) => join(frames, ''),
   decoder: (longest = Number.POSITIVE_INFINITY) => new JsonDecoder(longest),
 };
 
@@ -100,19 +101,20 @@ class JsonDecoder implements Decoder {
   }
 
   push(chunk: Uint8Array, sink: FrameSink): void {
-    const end = chunk[chunk.length - 1] === NEWLINE ? chunk.length - 1 : chunk.lastIndexOf(NEWLINE);
+    const end = chunk[chunk.length - 1] === NEWLINE ? chunk.length - 1 : lastIndexOfByte(chunk, NEWLINE);
     if (end === -1) return this.#grow(chunk);
     // A newline byte is never part of a longer UTF-8 sequence, so each line decodes by itself.
     let start = 0;
     let begun: string | null = null;
     if (this.#line.length > 0) {
-      start = chunk.indexOf(NEWLINE) + 1;
-      this.#grow(chunk.subarray(0, start - 1));
-      begun = this.#line.take().toString('utf8');
+      start = indexOfByte(chunk, NEWLINE) + 1;
+      this.#grow(subarray(chunk, 0, start - 1));
+      const line = this.#line.take();
+      begun = utf8Slice(line, 0, line.length);
     }
-    const lines = start <= end ? asBuffer(chunk).toString('utf8', start, end) : null;
+    const lines = start <= end ? utf8Slice(chunk, start, end) : null;
     // Before a line is decoded that may be none: what comes later belongs to this tail.
-    if (end + 1 < chunk.length) this.#line.add(chunk.subarray(end + 1));
+    if (end + 1 < chunk.length) this.#line.add(subarray(chunk, end + 1));
     if (begun !== null) decodeLine(begun, sink);
     if (lines !== null) decodeLines(lines, sink);
   }
@@ -125,17 +127,17 @@ class JsonDecoder implements Decoder {
 
 function decodeLines(text: string, sink: FrameSink): void {
   let start = 0;
-  for (let stop = text.indexOf('\n'); stop !== -1; stop = text.indexOf('\n', start)) {
-    decodeLine(text.slice(start, stop), sink);
+  for (let stop = indexOf(text, '\n'); stop !== -1; stop = indexOf(text, '\n', start)) {
+    decodeLine(slice(text, start, stop), sink);
     start = stop + 1;
   }
-  decodeLine(start === 0 ? text : text.slice(start), sink);
+  decodeLine(start === 0 ? text : slice(text, start), sink);
 }
 
 function decodeLine(line: string, sink: FrameSink): void {
-  switch (line.charCodeAt(0)) {
-    case HANDLE: return sink(JSON.parse(line.slice(1)), 'handle');
-    case ENVELOPE: return sink(JSON.parse(line.slice(1)), 'envelope');
+  switch (charCodeAt(line, 0)) {
+    case HANDLE: return sink(JSON.parse(slice(line, 1)), 'handle');
+    case ENVELOPE: return sink(JSON.parse(slice(line, 1)), 'envelope');
     default: return sink(JSON.parse(line), 'plain');
   }
 }

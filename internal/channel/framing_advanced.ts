@@ -9,6 +9,7 @@
  *          is plain ASCII looks so simple in V8's form that it is written and read here, in a fifth
  */
 import { DefaultDeserializer, DefaultSerializer, serialize } from 'node:v8';
+import { Buffer, Math, Number, latin1Slice, latin1Write, subarray } from '../builtins';
 import { messageTooLong } from '../errors';
 import { ENVELOPE, HANDLE, asBuffer, type Codec, type Decoder, type FrameSink } from './framing';
 import { Growing } from './growing';
@@ -69,7 +70,7 @@ export const advanced: Codec = {
     serializer.writeHeader();
     serializer.writeValue(message);
     const frame = serializer.releaseBuffer();
-    frame.writeUInt32BE(frame.length - LENGTH_BYTES, 0);
+    writeLength(frame);
     return frame;
   },
   numbered: (body, field, tag) => (value) => advanced.encode({ ...body, [field]: value }, tag),
@@ -80,21 +81,22 @@ export const advanced: Codec = {
 function textFrame(text: string): Buffer {
   const start = LENGTH_BYTES + TEXT.length + (text.length < ONE_BYTE ? 1 : 2);
   const frame = Buffer.allocUnsafe(start + text.length);
-  let at = frame.writeUInt32BE(frame.length - LENGTH_BYTES);
-  for (const byte of TEXT) frame[at++] = byte;
+  writeLength(frame);
+  let at = LENGTH_BYTES;
+  for (let byte = 0; byte < TEXT.length; byte++) frame[at++] = TEXT[byte] as number;
   if (text.length >= ONE_BYTE) frame[at++] = ONE_BYTE | (text.length % ONE_BYTE);
   frame[at] = text.length < ONE_BYTE ? text.length : Math.floor(text.length / ONE_BYTE);
-  frame.write(text, start, 'latin1');
+  latin1Write(frame, text, start);
   return frame;
 }
 
 /** The text, if that is all that `frame` has from `start` on; null for whatever V8 has to read. */
 function textOf(frame: Buffer, start: number): string | null {
   let at = start;
-  for (const byte of TEXT) if (frame[at++] !== byte) return null;
+  for (let byte = 0; byte < TEXT.length; byte++) if (frame[at++] !== TEXT[byte]) return null;
   const low = frame[at++] ?? ONE_BYTE;
   const length = low < ONE_BYTE ? low : low - ONE_BYTE + (frame[at++] ?? ONE_BYTE) * ONE_BYTE;
-  return length < SHORT && at + length === frame.length ? frame.toString('latin1', at) : null;
+  return length < SHORT && at + length === frame.length ? latin1Slice(frame, at, frame.length) : null;
 }
 
 class AdvancedDecoder implements Decoder {
@@ -116,9 +118,9 @@ class AdvancedDecoder implements Decoder {
     if (start > 0 && this.#isWhole()) decodeFrame(this.#frame.take(), sink);
     let end = start;
     while (bytes.length - end >= LENGTH_BYTES && bytes.length - end >= wholeLength(bytes, end)) end += wholeLength(bytes, end);
-    if (end < bytes.length) this.#frame.add(bytes.subarray(end));
+    if (end < bytes.length) this.#frame.add(subarray(bytes, end));
     for (let at = start; at < end; at += wholeLength(bytes, at)) {
-      decodeFrame(bytes.subarray(at, at + wholeLength(bytes, at)), sink);
+      decodeFrame(subarray(bytes, at, at + wholeLength(bytes, at)), sink);
     }
     if (this.#frame.length >= LENGTH_BYTES && wholeLength(this.#frame.bytes, 0) > this.#longest) throw messageTooLong(this.#longest);
   }
@@ -128,11 +130,11 @@ class AdvancedDecoder implements Decoder {
     let used = 0;
     if (this.#frame.length < LENGTH_BYTES) {
       used = Math.min(LENGTH_BYTES - this.#frame.length, bytes.length);
-      this.#frame.add(bytes.subarray(0, used));
+      this.#frame.add(subarray(bytes, 0, used));
       if (this.#frame.length < LENGTH_BYTES) return used;
     }
     const more = Math.min(wholeLength(this.#frame.bytes, 0) - this.#frame.length, bytes.length - used);
-    this.#frame.add(bytes.subarray(used, used + more));
+    this.#frame.add(subarray(bytes, used, used + more));
     return used + more;
   }
 
@@ -142,7 +144,17 @@ class AdvancedDecoder implements Decoder {
 }
 
 /** How long the frame is that begins there, its length included. */
-const wholeLength = (bytes: Buffer, at: number): number => LENGTH_BYTES + bytes.readUInt32BE(at);
+const wholeLength = (bytes: Uint8Array, at: number): number => LENGTH_BYTES
+  + (bytes[at] as number) * 0x1000000 + (((bytes[at + 1] as number) << 16) | ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number));
+
+/** Puts before a frame how many bytes follow its length. */
+function writeLength(frame: Uint8Array): void {
+  const length = frame.length - LENGTH_BYTES;
+  frame[0] = length >>> 24;
+  frame[1] = length >>> 16;
+  frame[2] = length >>> 8;
+  frame[3] = length;
+}
 
 /** `frame` (borrowed) begins with its length. */
 function decodeFrame(frame: Buffer, sink: FrameSink): void {
@@ -157,12 +169,12 @@ function decodeValue(frame: Buffer, start: number): unknown {
   const text = textOf(frame, start);
   if (text !== null) return text;
   try {
-    return read(frame.subarray(start), true);
+    return read(subarray(frame, start), true);
   } catch (error) {
     if (error !== hasViews) throw error;
     const copy = Buffer.allocUnsafeSlow(frame.length);
-    frame.copy(copy);
-    return read(copy.subarray(start), false);
+    copy.set(frame);
+    return read(subarray(copy, start), false);
   }
 }
 

@@ -7,6 +7,7 @@
  * Keeps    memory at most twice what has come, whatever a length says that is to come
  * Costs    one copy of each byte, and one more when the memory grows: linear in the frame's length
  */
+import { Buffer, Math, subarray } from '../builtins';
 
 /** Memory begins at this length, in bytes: a long message is mostly longer than one read. */
 const FIRST = 65536;
@@ -26,7 +27,7 @@ export class Growing {
 
   /** The bytes so far (borrowed). */
   get bytes(): Buffer {
-    return this.#bytes.subarray(0, this.#length);
+    return subarray(this.#bytes, 0, this.#length);
   }
 
   /** Adds a copy of a piece (borrowed). */

@@ -9,6 +9,7 @@
  *
  * Node     NODE_CHANNEL_FD and NODE_CHANNEL_SERIALIZATION_MODE, which wake Node's own channel
  */
+import { JSON, Number, String } from '../builtins';
 import { isSingleExecutable, type Spawned } from '../native';
 import type { Serialization } from './framing';
 

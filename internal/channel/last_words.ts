@@ -12,6 +12,7 @@
  *          `process.abort`, `process.execve`
  * Costs    nothing while nothing is held back
  */
+import { NativeObject, Reflect, Set } from '../builtins';
 
 /** What can hold frames back. */
 interface Holder {
@@ -41,10 +42,10 @@ export function hookTheEnd(): void {
   if (hooked) return;
   hooked = true;
   for (const name of ['reallyExit', '_kill', 'abort', 'execve']) hookMethod(name);
-  const exiting = Object.getOwnPropertyDescriptor(process, '_exiting');
+  const exiting = NativeObject.getOwnPropertyDescriptor(process, '_exiting');
   const { set } = exiting ?? {};
   if (exiting?.configurable !== true || set === undefined) return;
-  Object.defineProperty(process, '_exiting', {
+  NativeObject.defineProperty(process, '_exiting', {
     ...exiting,
     set(value: unknown) {
       try {
@@ -57,7 +58,7 @@ export function hookTheEnd(): void {
 }
 
 function hookMethod(name: string): void {
-  const own = Object.getOwnPropertyDescriptor(process, name);
+  const own = NativeObject.getOwnPropertyDescriptor(process, name);
   if (own?.configurable !== true || typeof own.value !== 'function') return;
   const method = own.value as (...args: unknown[]) => unknown;
   const value = function (this: unknown, ...args: unknown[]): unknown {
@@ -69,6 +70,6 @@ function hookMethod(name: string): void {
       return Reflect.apply(method, this, args);
     }
   };
-  Object.defineProperties(value, { name: { value: name, configurable: true }, length: { value: method.length, configurable: true } });
-  Object.defineProperty(process, name, { ...own, value });
+  NativeObject.defineProperties(value, { name: { value: name, configurable: true }, length: { value: method.length, configurable: true } });
+  NativeObject.defineProperty(process, name, { ...own, value });
 }

@@ -9,6 +9,7 @@
  * Node     the same there; D27 says what a program misses of ours
  */
 import childProcess, { type ChildProcess } from 'node:child_process';
+import { Array, setImmediate } from '../builtins';
 import { isReadingChannel } from '../native';
 
 /** Node's own, also when somebody has put another in its place since. */

@@ -21,6 +21,7 @@
  *             same turn, has held back fewer than GROUP of those that the kernel would have taken
  *          3. the end of each write is seen to by all whom it concerns, also when one of them throws
  */
+import { Array, Math, push } from '../builtins';
 import { causedByPeer, channelClosed, systemError } from '../errors';
 import { PENDING, WRITTEN, isExiting, nodeMajor, writePipe, type NativeHandle, type NativePipe } from '../native';
 import type { Codec } from './framing';
@@ -127,8 +128,8 @@ export class Outbox {
       if (!this.#stuck && this.#mayGoAtOnce()) return this.writeNow(frame, null, told);
       holdsSomething(this);
     }
-    this.#joined.push(frame);
-    this.#joinedTold.push(told);
+    push(this.#joined, frame);
+    push(this.#joinedTold, told);
     this.#joinedLength += frame.length;
     const enough = !this.#stuck && (this.#joined.length === GROUP || this.#isOld(milliseconds()));
     if (enough || this.#joinedLength >= JOIN_LIMIT) this.flush();

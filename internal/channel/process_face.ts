@@ -15,6 +15,7 @@
  */
 import { EventEmitter } from 'node:events';
 import { deprecate } from 'node:util';
+import { Array, NativeObject } from '../builtins';
 import { channelClosed, invalidArgType, nodeError } from '../errors';
 import { Fifo } from '../fifo';
 import { nodeMajor, type NativePipe } from '../native';
@@ -186,7 +187,7 @@ export function equip(
       typeof callback === 'function' ? callback : undefined);
   };
 
-  Object.assign(target, {
+  NativeObject.assign(target, {
     channel: control,
     send,
     connected: true,
@@ -205,7 +206,7 @@ const channels = new WeakMap<object, Channel>();
 /** `_channel`, the name that `channel` had, as long as Node has it. */
 function nameAsBefore(target: Spoken): void {
   const text = '_channel is deprecated. Use ChildProcess.channel instead.';
-  Object.defineProperty(target, '_channel', {
+  NativeObject.defineProperty(target, '_channel', {
     get: deprecate(() => target.channel, text, 'DEP0129'),
     set: deprecate((channel: Control | null) => void (target.channel = channel), text, 'DEP0129'),
     configurable: true,
@@ -213,7 +214,7 @@ function nameAsBefore(target: Spoken): void {
   });
 }
 
-const noOptions: SendOptions = Object.freeze({});
+const noOptions: SendOptions = NativeObject.freeze({});
 
 function checkOptions(options: unknown): asserts options is SendOptions | undefined {
   if (options === undefined) return;

@@ -17,6 +17,7 @@
  */
 import { EventEmitter } from 'node:events';
 import type { Server, Socket } from 'node:net';
+import { Map } from '../builtins';
 import { nodeError } from '../errors';
 import { countElsewhere, type RemoteCount } from '../native';
 

@@ -17,6 +17,7 @@
  * Node     https://nodejs.org/api/child_process.html#child_processforkmodulepath-args-options
  */
 import childProcess, { type ChildProcess, type ForkOptions } from 'node:child_process';
+import { Array, NativeObject } from '../builtins';
 import { builtFile } from '../built';
 import { NO_LIMITS, limitsFrom, type ChannelLimits } from '../limits';
 import { canOpenChannels, delayClose, interceptSpawn, newPipe, startWithPipe, type PreparedSpawn } from '../native';
@@ -88,13 +89,13 @@ const isObject = (value: unknown): value is ChannelForkOptions => typeof value =
 function ask(options: ChannelForkOptions | null | undefined): object {
   const given: ChannelForkOptions = { __proto__: null, ...options } as ChannelForkOptions;
   const { name = 'P', dialect } = given;
-  return Object.assign(given, { [asked]: { name, dialect, limits: limitsFrom(given.limits, NO_LIMITS) } satisfies Asked });
+  return NativeObject.assign(given, { [asked]: { name, dialect, limits: limitsFrom(given.limits, NO_LIMITS) } satisfies Asked });
 }
 
 type Prepared = PreparedSpawn & { [asked]?: Asked };
 
 function exchangeIfAsked(child: ChildProcess, options: Prepared, start: () => number): number {
-  const own = Object.hasOwn(options, asked) ? options[asked] : undefined;
+  const own = NativeObject.hasOwn(options, asked) ? options[asked] : undefined;
   // A getter of the app's may have started another child meanwhile.
   if (own === undefined) return start();
   delete options[asked];

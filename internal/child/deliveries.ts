@@ -28,6 +28,7 @@
  *          when the kernel took that message and the acknowledgement in the same moment.
  * Node     onconnection() in lib/internal/cluster/child.js, without a queue: it does not wait for a full pipe
  */
+import { Boolean, Map } from '../builtins';
 import { Fifo } from '../fifo';
 import { holdClose, nodeMajor, type NativeHandle } from '../native';
 import { traceHandle } from '../trace';

@@ -9,6 +9,7 @@
  * States   open ── close() ──► closed; close() again does nothing
  * Node     rr() in lib/internal/cluster/child.js
  */
+import { clearInterval, NativeObject, setInterval } from '../builtins';
 import type { ListeningHandle, NativeHandle } from '../native';
 import type { SocketName } from '../messages';
 
@@ -30,7 +31,7 @@ export class FauxHandle implements ListeningHandle {
     this.#closed = closed;
     if (sockname !== undefined) {
       this.getsockname = (out) => {
-        if (this.#open) Object.assign(out, sockname);
+        if (this.#open) NativeObject.assign(out, sockname);
         return 0;
       };
     }

@@ -25,6 +25,7 @@
  */
 import type { EventEmitter } from 'node:events';
 import path from 'node:path';
+import { join, NativeObject, Set } from '../builtins';
 import { Calls, type Settle } from '../calls';
 import { channelOf } from '../channel/process_face';
 import { separately } from '../errors';
@@ -73,7 +74,7 @@ export interface WorkerOptions {
 /** Makes this process a worker, and `cluster` its cluster object. */
 export function installWorker(cluster: EventEmitter, { id, announced }: WorkerOptions): void {
   const child = new Child(id, announced);
-  Object.assign(cluster, {
+  NativeObject.assign(cluster, {
     isWorker: true,
     isMaster: false,
     isPrimary: false,
@@ -147,7 +148,7 @@ class Child {
     if (typeof asked.port === 'number' && asked.port < 0 && typeof address === 'string') address = path.resolve(address);
     // Before anything is taken: it is the app's own where a server overrides it, and may throw.
     const data = typeof asker._getServerData === 'function' ? asker._getServerData() : null;
-    const place = this.#places.take([address, asked.port, asked.addressType, asked.fd].join(':'));
+    const place = this.#places.take(join([address, asked.port, asked.addressType, asked.fd], ':'));
     const query: Query = { index: place.index, data, ...asked, address };
 
     this.#ask(query, place, (reply, handle) => {

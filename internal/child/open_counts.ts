@@ -6,6 +6,7 @@
  * Used by  child/index.ts
  * Costs    nothing where no server is watched
  */
+import { clearInterval, Map, NativeObject, setInterval } from '../builtins';
 
 /** Milliseconds between two looks at what has closed. */
 const INTERVAL = 20;
@@ -48,8 +49,8 @@ export class OpenCounts {
     const told = this.#told;
     const counts = this.#count();
     this.#told = counts;
-    if (Object.values(counts).every((open) => open === 0)) this.#stop();
-    if (Object.keys(counts).some((key) => counts[key] !== told[key])) this.#tell(counts);
+    if (NativeObject.values(counts).every((open) => open === 0)) this.#stop();
+    if (NativeObject.keys(counts).some((key) => counts[key] !== told[key])) this.#tell(counts);
   }
 
   #count(granted: string | null = null): Counts {

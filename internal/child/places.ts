@@ -6,6 +6,7 @@
  * Used by  child/index.ts
  * Keeps    indexes count up while an address is in use, and start again at 0 when nothing uses it
  */
+import { Map, Set } from '../builtins';
 
 /** The number of a server among those that this worker has on the same address. */
 export interface Place {

@@ -14,6 +14,7 @@
  * Node     accepts whatever comes; libuv closes the clients it has no fd for at once (D33, D34)
  */
 import { readFileSync } from 'node:fs';
+import { clearTimeout, Math, Number, setTimeout } from '../builtins';
 import { setAccepting, type ListeningHandle, type NativeHandle } from '../native';
 import { traceState } from '../trace';
 

@@ -14,6 +14,7 @@
  *             no more than `limits.listeningHandles`
  * Node     lib/internal/cluster/primary.js, queryServer. It has no policy (D47 to D50)
  */
+import { clearTimeout, Map, NativeObject, Set, setTimeout } from '../builtins';
 import { DEFAULT_LIMITS, keepListeningFrom, limitsFrom, type KeepListening, type Limits } from '../limits';
 import type { QueryServer } from '../messages';
 import { UV_EADDRINUSE, UV_EMFILE, nodeMajor } from '../native';
@@ -91,7 +92,7 @@ export class Addresses {
 
   /** The worker has said how many connections it has open at some of them. */
   report(peer: Peer, open: Readonly<Record<string, number>>): void {
-    for (const [key, count] of Object.entries(open)) this.#handles.get(key)?.report?.(peer, count);
+    for (const [key, count] of NativeObject.entries(open)) this.#handles.get(key)?.report?.(peer, count);
   }
 
   /** The worker listens there no more. `keep`: it has died, and the address may wait for another. */

@@ -15,6 +15,7 @@
  * Node     lib/internal/cluster/primary.js
  */
 import { EventEmitter } from 'node:events';
+import { Boolean, Map, NativeObject, String } from '../builtins';
 import { hasClosed } from '../channel/nodes_own';
 import { channelOf } from '../channel/process_face';
 import { fork } from '../channel/spawn';
@@ -54,7 +55,7 @@ export interface PrimaryCluster extends EventEmitter {
 export function installPrimary(cluster: EventEmitter): void {
   const primary = new Primary(cluster as PrimaryCluster);
   const setupPrimary = (options?: ClusterSettings): void => primary.setup(options);
-  Object.assign(cluster, {
+  NativeObject.assign(cluster, {
     isWorker: false,
     isMaster: true,
     isPrimary: true,
@@ -70,9 +71,9 @@ export function installPrimary(cluster: EventEmitter): void {
     disconnect: (callback: (() => void) | undefined) => primary.disconnect(callback),
   } satisfies Omit<PrimaryCluster, keyof EventEmitter | 'queuedConnections' | 'forkWith'>);
   // Not among the keys, where they would be more than Node's.
-  Object.defineProperty(cluster, 'queuedConnections', { get: () => primary.queued, configurable: true });
+  NativeObject.defineProperty(cluster, 'queuedConnections', { get: () => primary.queued, configurable: true });
   const forkWith: PrimaryCluster['forkWith'] = (settings, env) => primary.forkWith(settings, env);
-  Object.defineProperty(cluster, 'forkWith', { value: forkWith, configurable: true, writable: true });
+  NativeObject.defineProperty(cluster, 'forkWith', { value: forkWith, configurable: true, writable: true });
 }
 
 class Primary {
@@ -159,7 +160,7 @@ class Primary {
 
   disconnect(callback: (() => void) | undefined): void {
     this.#addresses.closeKept();
-    const workers = Object.values(this.#cluster.workers);
+    const workers = NativeObject.values(this.#cluster.workers);
     if (workers.length === 0) process.nextTick(() => this.#table.emit('empty'));
     for (const worker of workers) {
       if (worker.isConnected()) worker.disconnect();
@@ -257,7 +258,7 @@ class Primary {
   #removeWorker(worker: Worker): void {
     const { workers } = this.#cluster;
     delete workers[worker.id];
-    if (Object.keys(workers).length === 0) this.#table.emit('empty');
+    if (NativeObject.keys(workers).length === 0) this.#table.emit('empty');
   }
 
   #setState(worker: Worker, state: string): void {
@@ -269,7 +270,7 @@ class Primary {
   #debugWorkers(message: unknown): void {
     if ((message as { cmd?: unknown } | null)?.cmd !== 'NODE_DEBUG_ENABLED') return;
     const debug = (worker: Worker): void => (process as unknown as { _debugProcess(pid?: number): void })._debugProcess(worker.process.pid);
-    for (const worker of Object.values(this.#cluster.workers)) {
+    for (const worker of NativeObject.values(this.#cluster.workers)) {
       if (worker.state === 'online' || worker.state === 'listening') debug(worker);
       else worker.once('online', () => debug(worker));
     }

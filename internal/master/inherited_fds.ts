@@ -15,6 +15,7 @@
  * Node     opens any fd that a worker names (D47)
  */
 import { fstatSync, readFileSync, readdirSync } from 'node:fs';
+import { Array, Map, Number } from '../builtins';
 import { ownFds } from '../native';
 
 /** The inodes of sockets, by fd. */

@@ -5,6 +5,7 @@
  */
 import type net from 'node:net';
 import path from 'node:path';
+import { Boolean } from '../builtins';
 import { namesFd, type QueryServer } from '../messages';
 import { UV_TCP_IPV6ONLY } from '../native';
 

@@ -13,6 +13,7 @@
 import { isIP } from 'node:net';
 import path from 'node:path';
 import { inspect, types } from 'node:util';
+import { Buffer, Number, NativeObject } from '../builtins';
 import { namesFd, type Query } from '../messages';
 import { UV_EACCES, UV_EINVAL, isNetDenied } from '../native';
 import type { Worker } from '../worker';
@@ -46,7 +47,7 @@ export function refusalOf(query: Query, worker: Worker, allowListen: AllowListen
   if (allowListen === undefined) return 0;
   const address = query.addressType === -1 ? boundPath(query.address as string) : query.address ?? null;
   if (address === undefined) return UV_EINVAL;
-  const asked: ListenQuery = Object.freeze({
+  const asked: ListenQuery = NativeObject.freeze({
     address, fd, port: query.addressType === -1 ? null : query.port ?? null, addressType: query.addressType ?? null,
     readableAll: query.readableAll === true, writableAll: query.writableAll === true,
   });
@@ -72,7 +73,7 @@ const LONGEST_PATH = 107;
  */
 export function isGoodData(data: unknown): boolean {
   if (data === null || data === undefined) return true;
-  if (typeof data !== 'object' || Object.keys(data).length !== 1) return false;
+  if (typeof data !== 'object' || NativeObject.keys(data).length !== 1) return false;
   const { ticketKeys } = data as { ticketKeys?: unknown };
   return typeof ticketKeys === 'string' && /^[0-9a-f]{96}$/i.test(ticketKeys);
 }

@@ -20,6 +20,7 @@
  * Node     a closure per hand-off in a table of the whole process, which the death of the worker
  *          never empties: its client hangs for good (R-8). D3 mends that.
  */
+import { Map, Set } from '../builtins';
 import { Calls } from '../calls';
 import type { Dialect } from '../channel/channel';
 import { channelOf } from '../channel/process_face';

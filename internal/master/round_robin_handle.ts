@@ -32,6 +32,7 @@
  *          (reclaimed when a worker dies), D5, D13 (rejected by the last worker: closed, no hang)
  */
 import net from 'node:net';
+import { clearTimeout, Set, setTimeout } from '../builtins';
 import { Fifo } from '../fifo';
 import { namesFd, type QueryServer, type SocketName } from '../messages';
 import { DEFAULT_LIMITS, type KeepListening } from '../limits';

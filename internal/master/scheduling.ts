@@ -41,6 +41,7 @@
  *          rules but the first are ours (D30).
  */
 import { availableParallelism } from 'node:os';
+import { Math, Number, NativeObject, String, performance } from '../builtins';
 import { separately } from '../errors';
 import { peerName, type NativeHandle } from '../native';
 
@@ -89,7 +90,7 @@ export type Scheduling = 'round-robin' | 'least-connections' | 'random-two' | 's
 
 /** Is this something that `setupPrimary({ scheduling })` takes? */
 export function isScheduling(value: unknown): value is Scheduling {
-  return typeof value === 'function' || (typeof value === 'string' && Object.hasOwn(rules, value));
+  return typeof value === 'function' || (typeof value === 'string' && NativeObject.hasOwn(rules, value));
 }
 
 /** The place of a worker at an address, from `add` to `remove`. Listening again is a new seat. */

@@ -5,6 +5,7 @@
  * Used by  master/index.ts
  * Node     https://nodejs.org/api/cluster.html#clustersettings
  */
+import { Array, Number, String } from '../builtins';
 import { describe, invalidArgValue, nodeError } from '../errors';
 import type { ChannelForkOptions } from '../channel/spawn';
 import { DEFAULT_LIMITS, keepListeningFrom, limitsFrom, type KeepListening, type Limits } from '../limits';

@@ -10,6 +10,7 @@
  * Node     lib/internal/cluster/shared_handle.js. That a TCP port is taken Node finds out in the
  *          worker, which then can never listen there again from 22 on; here the bind says it (D51)
  */
+import { Set } from '../builtins';
 import { DEFAULT_LIMITS, type KeepListening } from '../limits';
 import { namesFd, type QueryServer } from '../messages';
 import { UV_EMFILE, bindDatagram, bindStream, type NativeHandle } from '../native';
