@@ -9,7 +9,7 @@
  *
  * Node     NODE_CHANNEL_FD and NODE_CHANNEL_SERIALIZATION_MODE, which wake Node's own channel
  */
-import { JSON, Number, String } from '../builtins';
+import { JSON, Number } from '../builtins';
 import { isSingleExecutable, type Spawned } from '../native';
 import type { Serialization } from './framing';
 
@@ -50,7 +50,8 @@ const UNREACHED = /^--(?:(?:experimental-)?permission|experimental-policy|policy
 export function preloadReaches({ args, envPairs }: Spawned): boolean {
   const options = envPairs.find((pair) => pair.startsWith(OPTIONS))?.slice(OPTIONS.length).split(/[\s"]+/) ?? [];
   // Node reads `_` in the name of a flag as `-`. An argument of the app's that looks like such a flag is taken for one.
-  return !isSingleExecutable() && ![...args, ...options].some((flag) => UNREACHED.test(String(flag).replaceAll('_', '-')));
+  // One that is no text is left to Node, which asks it for its text once.
+  return !isSingleExecutable() && ![...args, ...options].some((flag: unknown) => typeof flag === 'string' && UNREACHED.test(flag.replaceAll('_', '-')));
 }
 
 /** Takes the flags away again, wherever they stand. */
