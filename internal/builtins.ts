@@ -36,14 +36,21 @@ const converterOf = <Converter extends (value?: never) => unknown>(converter: Co
 
 // ── the language ─────────────────────────────────────────────────────────────────────────────────
 
+/** `JSON`. */
 export const JSON = copyOf(globalThis.JSON);
+/** `Math`. */
 export const Math = copyOf(globalThis.Math);
+/** `Reflect`. */
 export const Reflect = copyOf(globalThis.Reflect);
 /** `Object`, a name that the compiler keeps to itself. */
 export const NativeObject = copyOf(globalThis.Object);
+/** The functions of `Array`: it makes none. */
 export const Array = copyOf(globalThis.Array);
+/** `Number`. */
 export const Number = converterOf(globalThis.Number);
+/** `String`. */
 export const String = converterOf(globalThis.String);
+/** `Boolean`. */
 export const Boolean = globalThis.Boolean;
 
 /** A Map whose methods are the language's own. */
@@ -62,14 +69,21 @@ const uncurryThis = globalThis.Function.prototype.bind.bind(globalThis.Function.
 ) => (self: ThisParameterType<M>, ...args: Parameters<M>) => ReturnType<M>;
 
 const { prototype: array } = globalThis.Array;
+/** `list.push(...items)` */
 export const push = uncurryThis(array.push) as <Item>(list: Item[], ...items: Item[]) => number;
+/** `list.shift()` */
 export const shift = uncurryThis(array.shift) as <Item>(list: Item[]) => Item | undefined;
+/** `list.join(separator)` */
 export const join = uncurryThis(array.join) as (list: readonly unknown[], separator: string) => string;
 
 const { prototype: string } = globalThis.String;
+/** `text.charCodeAt(index)` */
 export const charCodeAt = uncurryThis(string.charCodeAt) as (text: string, index: number) => number;
+/** `text.indexOf(part, from)` */
 export const indexOf = uncurryThis(string.indexOf) as (text: string, part: string, from?: number) => number;
+/** `text.slice(start, end)` */
 export const slice = uncurryThis(string.slice) as (text: string, start: number, end?: number) => string;
+/** `text.startsWith(start)` */
 export const startsWith = uncurryThis(string.startsWith) as (text: string, start: string) => boolean;
 
 /** The match, or null: `exec` alone looks nothing up that an app can replace. */
@@ -77,19 +91,27 @@ export const exec = uncurryThis(globalThis.RegExp.prototype.exec) as (pattern: R
 
 // ── Node ─────────────────────────────────────────────────────────────────────────────────────────
 
-export const { setImmediate, setInterval, clearInterval, setTimeout, clearTimeout } = copyOf(nodeTimers);
+const { setImmediate, setInterval, clearInterval, setTimeout, clearTimeout } = nodeTimers;
+/** The real timers, also where an app has fake ones. A test of ours that wants others puts them here. */
+export const timers = { setImmediate, setInterval, clearInterval, setTimeout, clearTimeout };
 
-/** The monotonic clock, also where fake timers have put another in its place. */
+/** The real monotonic clock, likewise. */
 export const performance = { now: globalThis.performance.now.bind(globalThis.performance) };
 
+/** The functions of `Buffer`. */
 export const Buffer = copyOf(NodeBuffer);
 const { prototype: typed } = globalThis.Uint8Array;
+/** `bytes.indexOf(byte)` */
 export const indexOfByte = uncurryThis(typed.indexOf as Method) as unknown as (bytes: Uint8Array, byte: number) => number;
+/** `bytes.lastIndexOf(byte)` */
 export const lastIndexOfByte = uncurryThis(typed.lastIndexOf as Method) as unknown as (bytes: Uint8Array, byte: number) => number;
 const { prototype: buffer } = NodeBuffer as unknown as { prototype: Record<'utf8Slice' | 'latin1Slice' | 'latin1Write', Method> };
 type Decode = (bytes: Uint8Array, start: number, end: number) => string;
+/** The text of some bytes in UTF-8. */
 export const utf8Slice = uncurryThis(buffer.utf8Slice) as unknown as Decode;
+/** The text of some bytes, one character each. */
 export const latin1Slice = uncurryThis(buffer.latin1Slice) as unknown as Decode;
+/** Puts a text whose characters are bytes at a place; returns how many it wrote. */
 export const latin1Write = uncurryThis(buffer.latin1Write) as unknown as (bytes: Uint8Array, text: string, at: number) => number;
 /** Part of some bytes, in place. */
 export const subarray = uncurryThis(NodeBuffer.prototype.subarray as Method) as unknown as <Bytes extends Uint8Array>(bytes: Bytes, start: number, end?: number) => Bytes;

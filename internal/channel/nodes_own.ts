@@ -9,7 +9,7 @@
  * Node     the same there; D27 says what a program misses of ours
  */
 import childProcess, { type ChildProcess } from 'node:child_process';
-import { Array, setImmediate } from '../builtins';
+import { Array, timers } from '../builtins';
 import { isReadingChannel } from '../native';
 
 /** Node's own, also when somebody has put another in its place since. */
@@ -28,7 +28,7 @@ export function forkOnNodesChannel(modulePath: unknown, args: unknown, options: 
   child.once('disconnect', () => {
     told = true;
   });
-  const tell = (): void => void setImmediate(() => {
+  const tell = (): void => void timers.setImmediate(() => {
     if (!told && !child.connected) child.emit('disconnect');
   });
   // Node never emits 'disconnect' for a child that has died with a handle on its way to it: the end of a

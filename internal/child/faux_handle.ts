@@ -9,7 +9,7 @@
  * States   open ── close() ──► closed; close() again does nothing
  * Node     rr() in lib/internal/cluster/child.js
  */
-import { clearInterval, NativeObject, setInterval } from '../builtins';
+import { NativeObject, timers } from '../builtins';
 import type { ListeningHandle, NativeHandle } from '../native';
 import type { SocketName } from '../messages';
 
@@ -44,11 +44,11 @@ export class FauxHandle implements ListeningHandle {
   }
 
   ref(): void {
-    if (this.#open) this.#hold ??= setInterval(() => {}, LONGEST);
+    if (this.#open) this.#hold ??= timers.setInterval(() => {}, LONGEST);
   }
 
   unref(): void {
-    clearInterval(this.#hold);
+    timers.clearInterval(this.#hold);
     this.#hold = undefined;
   }
 

@@ -6,7 +6,7 @@
  * Used by  child/index.ts
  * Costs    nothing where no server is watched
  */
-import { clearInterval, Map, NativeObject, setInterval } from '../builtins';
+import { Map, NativeObject, timers } from '../builtins';
 
 /** Milliseconds between two looks at what has closed. */
 const INTERVAL = 20;
@@ -41,7 +41,7 @@ export class OpenCounts {
   /** The counts when one that was `granted` has been delivered as well; they count as said. Undefined if no server is watched. */
   say(granted: string | null): Counts | undefined {
     if (this.#servers.size === 0) return undefined;
-    this.#timer ??= setInterval(() => this.#look(), INTERVAL).unref();
+    this.#timer ??= timers.setInterval(() => this.#look(), INTERVAL).unref();
     return this.#told = this.#count(granted);
   }
 
@@ -60,7 +60,7 @@ export class OpenCounts {
   }
 
   #stop(): void {
-    clearInterval(this.#timer);
+    timers.clearInterval(this.#timer);
     this.#timer = undefined;
   }
 }

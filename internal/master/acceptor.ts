@@ -14,7 +14,7 @@
  * Node     accepts whatever comes; libuv closes the clients it has no fd for at once (D33, D34)
  */
 import { readFileSync } from 'node:fs';
-import { clearTimeout, Math, Number, setTimeout } from '../builtins';
+import { Math, Number, timers } from '../builtins';
 import { setAccepting, type ListeningHandle, type NativeHandle } from '../native';
 import { traceState } from '../trace';
 
@@ -87,7 +87,7 @@ export class Acceptor {
   }
 
   close(): void {
-    clearTimeout(this.#rest);
+    timers.clearTimeout(this.#rest);
     this.#transition('closed');
     this.#handle.close();
   }
@@ -95,7 +95,7 @@ export class Acceptor {
   #takeRest(): void {
     if (this.#state === 'closed' || this.#state === 'resting') return;
     this.#transition('resting');
-    this.#rest = setTimeout(this.#endRest, REST_MS);
+    this.#rest = timers.setTimeout(this.#endRest, REST_MS);
   }
 
   readonly #endRest = (): void => {
@@ -103,7 +103,7 @@ export class Acceptor {
     if (this.#queued > 0) {
       this.#rest?.refresh();
     } else {
-      clearTimeout(this.#rest);
+      timers.clearTimeout(this.#rest);
       this.#transition('accepting');
     }
   };

@@ -14,7 +14,7 @@
  *             no more than `limits.listeningHandles`
  * Node     lib/internal/cluster/primary.js, queryServer. It has no policy (D47 to D50)
  */
-import { clearTimeout, Map, NativeObject, Set, setTimeout } from '../builtins';
+import { Map, NativeObject, Set, timers } from '../builtins';
 import { DEFAULT_LIMITS, keepListeningFrom, limitsFrom, type KeepListening, type Limits } from '../limits';
 import type { QueryServer } from '../messages';
 import { UV_EADDRINUSE, UV_EMFILE, nodeMajor } from '../native';
@@ -101,7 +101,7 @@ export class Addresses {
     const handle = this.#handles.get(key);
     if (!handle?.remove(peer, keep)) return;
     if (keep === null || !handle.listening) this.#handles.delete(key);
-    else this.#kept.set(key, setTimeout(() => this.#keptInVain(key), keep.deadlineMs).unref());
+    else this.#kept.set(key, timers.setTimeout(() => this.#keptInVain(key), keep.deadlineMs).unref());
   }
 
   /** The worker listens nowhere any more. `died`: it was not told to leave, and `keepListening` counts. */
@@ -130,7 +130,7 @@ export class Addresses {
   }
 
   #stopKeeping(key: string): void {
-    clearTimeout(this.#kept.get(key));
+    timers.clearTimeout(this.#kept.get(key));
     this.#kept.delete(key);
   }
 }

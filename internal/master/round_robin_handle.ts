@@ -32,7 +32,7 @@
  *          (reclaimed when a worker dies), D5, D13 (rejected by the last worker: closed, no hang)
  */
 import net from 'node:net';
-import { clearTimeout, Set, setTimeout } from '../builtins';
+import { Set, timers } from '../builtins';
 import { Fifo } from '../fifo';
 import { namesFd, type QueryServer, type SocketName } from '../messages';
 import { DEFAULT_LIMITS, type KeepListening } from '../limits';
@@ -299,7 +299,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
     this.#refusals++;
     this.#refusers.add(seat);
     if (this.#rest !== undefined || (this.#refusals < REFUSALS && !this.#rotation.every((one) => this.#refusers.has(one)))) return;
-    this.#rest = setTimeout(() => this.#endRest(), REST_MS);
+    this.#rest = timers.setTimeout(() => this.#endRest(), REST_MS);
   }
 
   #forgetRefusals(): void {
@@ -308,7 +308,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
   }
 
   #endRest(): void {
-    clearTimeout(this.#rest);
+    timers.clearTimeout(this.#rest);
     this.#rest = undefined;
     this.#forgetRefusals();
     this.#distribute();
@@ -329,7 +329,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
     const { acceptor } = this.#state;
     this.#transition({ is: 'closed' });
     acceptor.close();
-    clearTimeout(this.#rest);
+    timers.clearTimeout(this.#rest);
     for (const connection of this.#queue.drain()) {
       traceHandle('closed', this.#key, connection);
       connection.close();

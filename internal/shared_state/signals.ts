@@ -24,6 +24,7 @@ export function isSignal(value: unknown): value is AbortSignal {
   }
 }
 
+/** Was it aborted, whatever an app has put on it? */
 export const isAborted = (signal: AbortSignal): boolean => abortedOf(signal) === true;
 
 /** What it was aborted with. */

@@ -282,4 +282,10 @@ export const rules: readonly Rule[] = [
     stockOnly: [{ of: 'P client', matches: /^speaking 'closed' false/ }],
     oursOnly: [{ of: 'P client', matches: /^speaking 'closed' true/ }],
   },
+  {
+    number: 'D41', clause: 'P-30', scenario: 'wire-answers-to-nothing',
+    what: 'A worker that answers what it was never asked is cut off; in Node it is ignored.',
+    stockOnly: [{ of: 'P W1', matches: /^sent reply to exitedAfterDisconnect/ }, { of: 'R1 number', matches: /^was answered/ }, { of: 'R1 wire', matches: /"ack":41/ }],
+    oursOnly: [{ of: 'P main', matches: /^error 'ERR_IPC_SENSELESS_ANSWER'/ }],
+  },
 ];

@@ -207,7 +207,7 @@ export class World {
   constructor(setting: Setting) {
     this.#setting = setting;
     current = this;
-    timers = [];
+    running = [];
     installPrimary(this.#cluster);
     for (const [at, dialect] of setting.dialects.entries()) {
       this.#cluster.setupPrimary({ dialect, exec: 'none' });
@@ -239,7 +239,7 @@ export class World {
     const steps: Step[] = [];
     const { without = [] } = this.#setting;
     if (this.#binds.length > 0) steps.push('bound', ...(this.#setting.bindFails ? ['unbound'] : []));
-    if (timers.length > 0) steps.push('rest');
+    if (running.length > 0) steps.push('rest');
     if (this.#listening?.closes === 0 && this.#connections.length < this.#setting.connections) steps.push('accept');
     for (const child of this.#children) for (const what of this.#possible(child)) steps.push(`${what}:${child.name}`);
     return steps.filter((step) => !without.includes(step.split(':')[0] as string));
@@ -294,7 +294,7 @@ export class World {
     switch (what) {
       case 'rest':
         this.#refusers.clear();
-        return timers.shift()?.call();
+        return running.shift()?.call();
       case 'accept': {
         const connection = new Connection(this.#connections.length + 1);
         this.#connections.push(connection);
@@ -429,7 +429,7 @@ export class World {
     this.#listening?.onconnection?.(0, connection);
     runTicks();
     for (let round = 0; round < 100 && connection.servedBy === null; round++) {
-      timers.shift()?.call();
+      running.shift()?.call();
       for (const child of this.#children) {
         if (child.name === liar || !child.open) continue;
         for (const sent of child.untold.splice(0)) sent.written(null);
@@ -510,7 +510,7 @@ export class World {
     if (this.#queue.length > 0) {
       must(seated.length > 0, 'S6: a connection waits only while somebody listens');
       // Nobody takes anything: they are asked again after a rest.
-      for (const child of timers.length > 0 ? [] : seated) must(!child.connected || !this.#hasRoom(child), `S5: connection ${this.#queue[0]?.fd} waits although ${child.name} has room`);
+      for (const child of running.length > 0 ? [] : seated) must(!child.connected || !this.#hasRoom(child), `S5: connection ${this.#queue[0]?.fd} waits although ${child.name} has room`);
     }
     if (this.#listening !== null) must(this.#listening.closes === (seated.length > 0 ? 0 : 1), 'P2: the address is open exactly while a worker listens there, and closed once');
     if (this.#listening?.closes === 1) this.#listening = null;
@@ -559,7 +559,7 @@ export class World {
       child.asks, child.events.at(-1) ?? '', child.dialect[0], this.#inFlight(child), child.down.length, child.up.map(({ label }) => label).join(','),
       child.untold.map(({ taken }) => Number(taken)).join(''), this.#turns.indexOf(child), Number(this.#refusers.has(child)),
     ].join(' '));
-    return [...children.sort(), this.#connections.length, this.#queue.length, this.#binds.length, this.#listening === null ? '' : 'open', timers.length].join('|');
+    return [...children.sort(), this.#connections.length, this.#queue.length, this.#binds.length, this.#listening === null ? '' : 'open', running.length].join('|');
   }
 }
 
@@ -572,7 +572,7 @@ let current: World | null = null;
 let nextChild: Child | null = null;
 let ticks: (() => void)[] = [];
 /** The rests that are taken. */
-let timers: Timer[] = [];
+let running: Timer[] = [];
 
 class Timer {
   readonly call: () => void;
@@ -601,7 +601,9 @@ export function inMemory<Result>({ young, lenient = false }: Setting, explore: (
   const face = compiled<{ channelOf: unknown }>('internal/channel/process_face.js');
   const trace = (event: unknown): void => current?.traced(event as HandleTrace);
   const before = { fork: spawn.fork, channelOf: face.channelOf, nextTick: process.nextTick, on: process.on, env: process.env, createServer: net.createServer };
-  const { setTimeout: start, clearTimeout: stop } = globalThis;
+  const { timers, performance } = compiled<typeof import('../../internal/builtins')>('internal/builtins.js');
+  const { setTimeout: start, clearTimeout: stop } = timers;
+  const { now: realNow } = performance;
   let now = 0;
   strict = !lenient;
   spawn.fork = () => nextChild;
@@ -617,8 +619,8 @@ export function inMemory<Result>({ young, lenient = false }: Setting, explore: (
   process.env = {}; // Copied by each fork, which takes a while with Node's own.
   net.createServer = (() => (current as World).serverMade()) as never;
   performance.now = () => (young ? 0 : (now += 1000));
-  globalThis.setTimeout = ((call: () => void) => timers[timers.push(new Timer(call)) - 1]) as never;
-  globalThis.clearTimeout = ((timer: unknown) => { timers = timers.filter((one) => one !== timer); }) as never;
+  timers.setTimeout = ((call: () => void) => running[running.push(new Timer(call)) - 1]) as never;
+  timers.clearTimeout = ((timer: unknown) => { running = running.filter((one) => one !== timer); }) as never;
   diagnostics.subscribe('cluster-internals:handle', trace);
   try {
     return explore();
@@ -628,10 +630,10 @@ export function inMemory<Result>({ young, lenient = false }: Setting, explore: (
     Object.assign(face, { channelOf: before.channelOf });
     Object.assign(process, { nextTick: before.nextTick, on: before.on, env: before.env });
     net.createServer = before.createServer;
-    Reflect.deleteProperty(performance, 'now');
-    Object.assign(globalThis, { setTimeout: start, clearTimeout: stop });
+    performance.now = realNow;
+    Object.assign(timers, { setTimeout: start, clearTimeout: stop });
     current = nextChild = null;
     ticks = [];
-    timers = [];
+    running = [];
   }
 }

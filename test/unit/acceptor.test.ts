@@ -1,12 +1,20 @@
 /** When a listening socket is read, and when not. */
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { timers } from '../../internal/builtins';
 import { Acceptor, REST_MS, mostFds } from '../../internal/master/acceptor';
 import type { ListeningHandle, NativeHandle } from '../../internal/native';
 import { FakeConnection } from '../support/cluster_fakes';
 
-beforeEach(() => void vi.useFakeTimers());
-afterEach(() => void vi.useRealTimers());
+const real = { ...timers };
+beforeEach(() => {
+  vi.useFakeTimers();
+  Object.assign(timers, { setTimeout, clearTimeout });
+});
+afterEach(() => {
+  vi.useRealTimers();
+  Object.assign(timers, real);
+});
 
 /** What `setAccepting` does to a handle; libuv does the rest. */
 class FakeListener extends FakeConnection implements ListeningHandle {

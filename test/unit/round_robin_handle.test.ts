@@ -2,6 +2,7 @@
 import diagnostics from 'node:diagnostics_channel';
 import net from 'node:net';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { performance } from '../../internal/builtins';
 import { shortPath } from '../../internal/master/listen_options';
 import { RoundRobinHandle, type AddressOptions } from '../../internal/master/round_robin_handle';
 import { START, WINDOW } from '../../internal/master/scheduling';

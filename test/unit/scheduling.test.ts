@@ -1,6 +1,7 @@
 /** Which worker gets the next connection. */
 import { availableParallelism } from 'node:os';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { performance } from '../../internal/builtins';
 import { FILL, MOST, START, Rotation, isScheduling, type Candidate, type Client, type Scheduling, type Seat } from '../../internal/master/scheduling';
 import { seeded } from '../support/children';
 import { FakeConnection } from '../support/cluster_fakes';

@@ -1,5 +1,6 @@
 // Covers: I-1
 // E9, E13: flags that keep a preload from a child, or that no preload may come in the way of: it has its channel all the same.
+// Node's channel: C2, C3, C4
 'use strict';
 const { see, gone, attempt, withoutRegister } = require('../observe_fork');
 const childProcess = require('node:child_process');
