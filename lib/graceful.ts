@@ -23,6 +23,7 @@
 import type { Server } from 'node:net';
 import { supervised } from '../internal/supervisor/part';
 import { StopRequests } from '../internal/supervisor/stop_requests';
+import { attach } from '../internal/supervisor/attach';
 import { Drain } from '../internal/supervisor/drain';
 import { Ending, type End } from '../internal/supervisor/ending';
 import { invalidArgType, nodeError } from '../internal/errors';
@@ -101,21 +102,30 @@ export function isLeaving(): boolean {
 
 /** What makes this process end, besides its supervisor. */
 function listen(end: Ending, inWorker: boolean, servers: Drain): void {
-  process.on('uncaughtException', (error) => {
+  attach(process, 'uncaughtException', (error: unknown) => {
     end.fatal(error);
-    // Before it serves there is nothing to finish.
-    if (!end.isLeaving && !servers.isListening) process.exit(1);
-    end.leave(1, `uncaught exception: ${error instanceof Error ? error.message : String(error)}`, 0);
+    // Before it serves there is nothing to finish. A server that the app has closed may still have connections.
+    if (!end.isLeaving && !servers.isListening && servers.left === 0) process.exit(1);
+    end.leave(1, `uncaught exception: ${messageOf(error)}`, 0);
   });
   const requests = new StopRequests();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
+    attach(process, signal, () => {
       // In a worker it is the primary that decides, as long as it is there.
       if (inWorker && !process.connected) return end.now();
       // Whoever asks again does not want to wait.
       if (requests.next(performance.now()) === 'now' && !inWorker) return end.now();
       end.leave(0, signal);
     });
+  }
+}
+
+/** Of whatever was thrown: its message, or its text. Both may be the app's code, which may throw. */
+function messageOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error);
+  } catch {
+    return 'an error that has no text';
   }
 }
 

@@ -34,9 +34,9 @@ export { SupervisorError } from '../internal/supervisor/tasks';
  *                 sense; ENOENT if the script is not there; ERR_INVALID_STATE in a worker
  */
 export function supervise(options: SuperviseOptions = {}): Supervisor {
-  const checked = checkOptions(options);
+  const { cluster: given, ...checked } = checkOptions(options);
   // Not at the head of this file: on Node's own cluster ours is not even loaded.
-  const cluster = options.cluster ?? require('./cluster') as Cluster;
+  const cluster = given ?? require('./cluster') as Cluster;
   if (!cluster.isPrimary) throw nodeError(Error, 'ERR_INVALID_STATE', 'Invalid state: a worker cannot supervise workers');
   return new Supervisor(cluster, checked);
 }

@@ -1,6 +1,9 @@
 /**
  * The time that does not jump: counted from the start of the process, told as `Date.now()` tells it.
  *
+ * A process that was stopped, or busy, finds the deadlines of that time over and the messages of that time
+ * unread. Here a deadline comes after the messages: an answer that is there is never late.
+ *
  * Used by  supervisor.ts, process.ts; tests have a clock of their own
  */
 import type { Clock } from './states';
@@ -16,12 +19,16 @@ export const realClock: Clock = {
   after(ms, call) {
     const due = now() + ms;
     let timer: NodeJS.Timeout;
+    let read: NodeJS.Immediate;
     const wait = (): void => {
       const left = due - now();
       if (left > 0) timer = setTimeout(wait, Math.min(LONGEST, Math.ceil(left)));
-      else call();
+      else read = setImmediate(call); // After the poll phase.
     };
     timer = setTimeout(wait, Math.min(LONGEST, Math.max(0, Math.ceil(ms))));
-    return () => clearTimeout(timer);
+    return () => {
+      clearTimeout(timer);
+      clearImmediate(read);
+    };
   },
 };

@@ -31,6 +31,7 @@ import type { Server as HttpServer, ServerResponse } from 'node:http';
 import type { Http2Session } from 'node:http2';
 import { Server as NetServer, Socket } from 'node:net';
 import { apart } from './apart';
+import { attach } from './attach';
 import { LastAnswers } from './drain_http1';
 import { Sessions } from './drain_http2';
 
@@ -133,23 +134,23 @@ export class Drain {
     this.#servers.set(server, served);
     // A session is made while 'connection' or 'secureConnection' is emitted: it runs on the newest one.
     let newest: Socket | null = null;
-    server.prependListener('connection', (socket: Socket) => {
+    attach(server, 'connection', (socket: Socket) => {
       newest = socket;
       this.#connected(server, served, socket);
-    });
-    if (served.secure && served.kind !== 'net') server.prependListener('secureConnection', (socket: Socket & { alpnProtocol?: unknown }) => {
+    }, 'first');
+    if (served.secure && served.kind !== 'net') attach(server, 'secureConnection', (socket: Socket & { alpnProtocol?: unknown }) => {
       newest = socket;
       if (served.kind === 'http' || socket.alpnProtocol !== 'h2') this.#face(socket);
-    });
-    if (served.kind === 'http2') server.prependListener('session', (session: Http2Session) => {
+    }, 'first');
+    if (served.kind === 'http2') attach(server, 'session', (session: Http2Session) => {
       this.#session(served, session, newest instanceof Socket ? newest : null);
       newest = null;
-    });
-    server.on('listening', () => {
+    }, 'first');
+    attach(server, 'listening', () => {
       this.#servers.set(server, served);
       if (!this.#accepts) this.#stopListening(server); // It began when everybody else had stopped.
     });
-    server.on('close', () => this.#forget(server, served));
+    attach(server, 'close', () => this.#forget(server, served));
   }
 
   /** Begins to leave. While it announces that, a later call may make the delay shorter; any other does nothing. */

@@ -91,11 +91,11 @@ export class Ending {
 
   /** The app's own words about an error that nobody caught. An `onFatal` that throws has the last one. */
   fatal(error: unknown): void {
-    for (const { onFatal } of this.#terms) {
+    for (const { onFatal } of [...this.#terms]) {
       try {
         onFatal(error);
       } catch (another) {
-        console.error(another);
+        apart(() => console.error(another));
       }
     }
   }
@@ -111,7 +111,7 @@ export class Ending {
   #leaves(): void {
     if (this.#state === 'serving') this.#state = 'leaving';
     this.#endAfter(Math.min(this.#least('timeoutMs'), this.#drain.terms.endMs));
-    for (const { onLeave } of this.#terms) if (onLeave !== undefined) apart(onLeave);
+    for (const { onLeave } of [...this.#terms]) if (onLeave !== undefined) apart(onLeave);
   }
 
   /** Of several deadlines the first to come holds. */

@@ -59,9 +59,13 @@ export class Fleet implements MemberEvents {
     return this.#count;
   }
 
-  /** Wants `count` workers, also after a stop. Throws if the script is not there. */
-  scale(count: number, command: 'start' | 'scale' = 'scale'): Promise<Report> {
+  /**
+   * Wants `count` workers, also after a stop. Throws if the script is not there, and nothing has changed then;
+   * else `begins` is called before all that follows.
+   */
+  scale(count: number, command: 'start' | 'scale' = 'scale', begins = (): void => undefined): Promise<Report> {
     if (this.#count === 0) this.rollout.renew();
+    begins();
     for (const task of this.#tasks.open('start', 'scale', 'stop')) task.end('superseded');
     this.#count = count;
     for (const place of this.places.all) this.#crew.restarts.forgive(place);

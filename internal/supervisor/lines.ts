@@ -13,6 +13,7 @@
  *             else: the primary goes on, and the workers' pipes are still read
  */
 import type { Readable, Writable } from 'node:stream';
+import { attach, detach } from './attach';
 
 /** The longest line that is kept whole, in bytes: a log record with a large body, and no more. */
 const LONGEST = 2 ** 20;
@@ -32,7 +33,7 @@ export class Output {
   write(bytes: Buffer, source: Readable): void {
     if (!this.#to.writable) return; // It was ended, or destroyed by an error: lost, and the worker is read on.
     // Without a listener an error would end the primary. It is there only while something of ours is on its way.
-    if (this.#unwritten++ === 0) this.#to.on('error', ignore);
+    if (this.#unwritten++ === 0) attach(this.#to, 'error', ignore);
     let takesMore = true;
     try {
       // An 'error' follows the callback within the same turn.
@@ -46,7 +47,7 @@ export class Output {
   }
 
   #written(): void {
-    if (--this.#unwritten === 0) this.#to.removeListener('error', ignore);
+    if (--this.#unwritten === 0) detach(this.#to, 'error', ignore);
     if (this.#to.writableNeedDrain && this.#unwritten > 0) return;
     const paused = [...this.#paused];
     this.#paused.clear();

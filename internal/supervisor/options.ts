@@ -2,7 +2,8 @@
  * What `supervise` takes: every option, its default, and what is no option at all.
  *
  * Used by  lib/supervisor.ts
- * Never    lets a value through that would fail later and elsewhere: a wrong one is an error at once
+ * Never    lets a value through that would fail later and elsewhere: a wrong one is an error at once; reads
+ *          an option twice, or keeps an object of the program's, which it may change
  */
 import type { Cluster } from 'node:cluster';
 import { availableParallelism } from 'node:os';
@@ -126,13 +127,14 @@ export interface Checked extends Readonly<Required<Omit<SuperviseOptions, 'clust
 const LONGEST = 2 ** 31 - 1;
 
 const times = ['readyTimeoutMs', 'canaryMs', 'minReadyMs', 'leaveTimeoutMs', 'killMs', 'idleGraceMs', 'drainDelayMs', 'pingMs', 'pingTimeoutMs', 'retryAfterMs'] as const;
-const known = [...times, 'exec', 'cwd', 'args', 'execArgv', 'env', 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
+const known: (keyof SuperviseOptions)[] = [...times, 'exec', 'cwd', 'args', 'execArgv', 'env', 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
   'recycle', 'restarts', 'onGiveUp', 'stderr', 'signals', 'exitAfterMs'];
 
 /** Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for what makes no sense. */
-export function checkOptions(given: SuperviseOptions): Checked {
-  if (given === null || typeof given !== 'object') throw invalidArgType('options', 'of type object', given);
-  for (const name of Object.keys(given)) if (!known.includes(name)) throw badValue(`options.${name}`, 'is no option of supervise', name);
+export function checkOptions(options: SuperviseOptions): Checked & { readonly cluster: Cluster | undefined } {
+  if (options === null || typeof options !== 'object') throw invalidArgType('options', 'of type object', options);
+  for (const name of Object.keys(options)) if (!(known as string[]).includes(name)) throw badValue(`options.${name}`, 'is no option of supervise', name);
+  const given = once(options, known);
   const maxWorkers = whole('options.maxWorkers', given.maxWorkers ?? 1024, 1, 65_536);
   const workers = checkCount('options.workers', given.workers ?? Math.min(maxWorkers, availableParallelism()), maxWorkers);
   const leaveTimeoutMs = time('leaveTimeoutMs', given.leaveTimeoutMs ?? 20_000, 1);
@@ -142,7 +144,8 @@ export function checkOptions(given: SuperviseOptions): Checked {
     cwd: given.cwd === undefined ? undefined : text('options.cwd', given.cwd, 'directory'),
     args: texts('options.args', given.args ?? process.argv.slice(2)),
     execArgv: texts('options.execArgv', given.execArgv ?? process.execArgv),
-    env: given.env ?? {},
+    env: environment(given.env ?? {}),
+    cluster: given.cluster,
     workers,
     maxWorkers,
     ready: checkReady(given.ready ?? 'listening'),
@@ -176,8 +179,11 @@ export function checkCount(name: string, value: unknown, most: number): number {
 function checkReady(given: NonNullable<SuperviseOptions['ready']>): ReadyRule {
   if (typeof given !== 'object') return oneOf('options.ready', given, ['listening', 'online', 'message'] as const);
   onlyKnown('ready', given, ['http']);
-  const http = typeof given.http === 'string' ? { path: given.http } : given.http;
-  onlyKnown('ready.http', http, ['path', 'port', 'intervalMs', 'timeoutMs']);
+  const { http: check } = given;
+  const asked = typeof check === 'string' ? { path: check } : check;
+  const names = ['path', 'port', 'intervalMs', 'timeoutMs'] as const;
+  onlyKnown('ready.http', asked, names);
+  const http = once(asked, names);
   if (typeof http.path !== 'string') throw invalidArgType('options.ready.http.path', 'of type string', http.path);
   if (!/^\/[\x21-\x7e]*$/.test(http.path)) throw badValue('options.ready.http.path', 'must be a path of a URL', http.path);
   return {
@@ -190,8 +196,10 @@ function checkReady(given: NonNullable<SuperviseOptions['ready']>): ReadyRule {
   };
 }
 
-function checkRecycle(given: Partial<Recycle>): Recycle {
-  onlyKnown('recycle', given, ['rssBytes', 'requests', 'ageMs', 'jitter']);
+function checkRecycle(options: Partial<Recycle>): Recycle {
+  const names = ['rssBytes', 'requests', 'ageMs', 'jitter'] as const;
+  onlyKnown('recycle', options, names);
+  const given = once(options, names);
   return {
     rssBytes: number('options.recycle.rssBytes', given.rssBytes ?? Infinity, 1, Infinity),
     requests: number('options.recycle.requests', given.requests ?? Infinity, 1, Infinity),
@@ -244,8 +252,21 @@ function text(name: string, value: unknown, what = 'script'): string {
 }
 
 function texts(name: string, value: unknown): readonly string[] {
-  if (!Array.isArray(value) || value.some((one) => typeof one !== 'string')) throw invalidArgType(name, 'an array of strings', value);
-  return value as string[];
+  const all: unknown[] = Array.isArray(value) ? [...value] : [null];
+  if (!all.every((one) => typeof one === 'string')) throw invalidArgType(name, 'an array of strings', value);
+  return all;
+}
+
+function environment(value: unknown): NodeJS.ProcessEnv {
+  if (typeof value !== 'object') throw invalidArgType('options.env', 'of type object', value);
+  return { ...value };
+}
+
+/** Reads each option once: behind it may be a getter, which may say something else the next time. */
+function once<Options extends object>(options: Options, names: readonly (keyof Options)[]): Options {
+  const read: Partial<Options> = {};
+  for (const name of names) read[name] = options[name];
+  return read as Options;
 }
 
 function flag(name: string, value: unknown): boolean {

@@ -9,10 +9,11 @@
  *   when       a primary that obeys signals ends `exitAfterMs` after nothing is left to supervise: a signal
  *              (or a closed terminal, or `onGiveUp`) stopped all and the last worker is gone, or every place
  *              is given up. It ends earlier if nothing keeps it alive. After `stop()`, or with
- *              `signals: false`, the program decides when it ends
+ *              `signals: false`, the program decides when it ends. With several supervisors in one process
+ *              nobody ends it while another one has workers
  *
- * Owns     the exit code that it has set, until a command starts workers again; one timer, which keeps
- *          nothing alive
+ * Owns     the exit code that it has set, until a command starts workers again; one timer for all
+ *          supervisors of the process, which keeps nothing alive
  * Used by  supervisor.ts
  */
 
@@ -34,13 +35,28 @@ const realEnding: Ending = {
   exit: () => process.exit(),
 };
 
-/** The end of one primary. */
+/** What the supervisors of this process share: it ends when none of them has anything to supervise. */
+const all = {
+  /** Those that have workers, or may start some. */
+  supervising: new Set<PrimaryEnd>(),
+  /** How the process is to end when the last of them is done; null if the program decides. */
+  wish: null as { readonly afterMs: number; readonly exit: () => void } | null,
+  timer: undefined as NodeJS.Timeout | undefined,
+};
+
+function endIfAllAreDone(): void {
+  clearTimeout(all.timer);
+  if (all.wish === null || all.supervising.size > 0) return;
+  const { afterMs, exit } = all.wish;
+  all.timer = setTimeout(exit, afterMs).unref();
+}
+
+/** The end of the primary, as one supervisor sees it. */
 export class PrimaryEnd {
   readonly #exitAfterMs: number;
   readonly #ending: Ending;
   /** The code that a supervisor of this process has set: the next one takes it back. */
   static #code: number | undefined;
-  #timer: NodeJS.Timeout | undefined;
 
   /** `exitAfterMs`: Infinity for never. */
   constructor(exitAfterMs: number, ending: Ending = realEnding) {
@@ -55,21 +71,24 @@ export class PrimaryEnd {
     PrimaryEnd.#code = code;
   }
 
-  /** Nothing is left to supervise: the process ends. */
-  begin(): void {
-    if (this.#exitAfterMs === Infinity) return;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#ending.exit(), this.#exitAfterMs).unref();
+  /** Nothing is left to supervise here. `ends`: the process ends, as soon as that is so of every supervisor. */
+  done(ends: boolean): void {
+    all.supervising.delete(this);
+    if (ends && this.#exitAfterMs !== Infinity) all.wish = { afterMs: this.#exitAfterMs, exit: () => this.#ending.exit() };
+    endIfAllAreDone();
   }
 
-  /** Somebody does not want to wait for it. */
+  /** Somebody does not want to wait for it. Other supervisors have got the signal as well, and kill what they have. */
   now(): void {
-    this.#ending.exit();
+    all.wish = { afterMs: 0, exit: () => this.#ending.exit() };
+    if (all.supervising.size === 0) this.#ending.exit();
   }
 
-  /** A command wants workers again. */
+  /** A command wants workers. */
   callOff(): void {
-    clearTimeout(this.#timer);
+    all.supervising.add(this);
+    all.wish = null;
+    clearTimeout(all.timer);
     if (PrimaryEnd.#code !== undefined && this.#ending.get() === PrimaryEnd.#code) this.#ending.set(undefined);
     PrimaryEnd.#code = undefined;
   }

@@ -14,8 +14,8 @@
  *          2. once it leaves, SIGKILL comes at `leaveTimeoutMs` at the latest; for a worker that never
  *             listened and was never ready EXIT_MS and `killMs` after it was told
  *          3. a listener of the program's that throws keeps no event from this object: its own listeners are
- *             there from the fork on, before all but those that a program prepends later, and 'exit' is
- *             heard at the ChildProcess as well
+ *             there from the fork on, before all but those that a program prepends to the worker later.
+ *             Therefore each event is heard at the ChildProcess as well, from which the cluster makes it
  */
 import type { Worker } from 'node:cluster';
 import type { Checked } from './options';
@@ -24,7 +24,7 @@ import { Readiness } from './readiness';
 import { Lines, type Output } from './lines';
 import { LATE_MS, Tail } from './tail';
 import type { Clock, Generation, LeavingPhase, Member, MemberEvents, ProcessState } from './states';
-import { SUPERVISOR, readWord, type Order, type Word } from './wire';
+import { SUPERVISOR, readNews, readWord, type Order, type Word } from './wire';
 import { Watch } from './watch';
 
 /** How long a worker that was told to leave may take to leave the rotation. */
@@ -61,6 +61,7 @@ export class Process implements Member {
   #state: ProcessState;
   #address: string | null = null;
   #lastWords = '';
+  #isDisconnected = false;
   /** It was started with an inspector. */
   readonly #inspected: boolean;
 
@@ -86,11 +87,9 @@ export class Process implements Member {
     worker.prependListener('online', () => this.#readyIf(this.#readiness.online()));
     worker.prependListener('listening', (address) => this.#listens(address));
     worker.prependListener('message', (message: unknown) => this.#readyIf(this.#readiness.said(message)));
-    worker.process.prependListener('internalMessage' as 'message', (value: unknown) => this.#heard(readWord(value)));
     worker.prependListener('disconnect', () => this.#disconnected());
     worker.prependListener('exit', (code, signal) => this.#exited(code, signal as NodeJS.Signals | null));
-    // The cluster tells of it in the course of this event, if no listener before it throws.
-    worker.process.prependListener('exit', (code, signal) => process.nextTick(() => this.#exited(code, signal)));
+    this.#hearAt(worker.process);
     worker.prependListener('error', (error: Error) => {
       // A process that was never there has no 'exit'.
       if (worker.process.pid === undefined) this.#exited(null, null, error.message);
@@ -98,6 +97,19 @@ export class Process implements Member {
     const { spawnargs } = worker.process;
     this.#inspected = startsInspected(spawnargs.slice(0, spawnargs.indexOf(generation.exec)));
     if (!this.#inspected) this.#after(options.readyTimeoutMs, () => this.#late());
+  }
+
+  /** The cluster tells of each of these in the course of the same event, if no listener before ours throws: this is for when one does. */
+  #hearAt(child: Worker['process']): void {
+    child.prependListener('internalMessage' as 'message', (value: unknown) => {
+      this.#heard(readWord(value));
+      const news = readNews(value);
+      if (news?.act === 'online') process.nextTick(() => this.#readyIf(this.#readiness.online()));
+      if (news?.act === 'listening') process.nextTick(() => this.#listens(news));
+    });
+    child.prependListener('message', (message: unknown) => process.nextTick(() => this.#readyIf(this.#readiness.said(message))));
+    child.prependListener('disconnect', () => process.nextTick(() => this.#disconnected()));
+    child.prependListener('exit', (code, signal) => process.nextTick(() => this.#exited(code, signal)));
   }
 
   get id(): number {
@@ -248,6 +260,8 @@ export class Process implements Member {
   }
 
   #disconnected(): void {
+    if (this.#isDisconnected) return;
+    this.#isDisconnected = true;
     switch (this.#state.is) {
       case 'starting': case 'ready':
         // A process that ends closes its channel on the way, and can say how in a moment.

@@ -4,6 +4,7 @@
  * Owns     one handler per signal, from `listen` to `ignore`
  * Used by  supervisor.ts
  */
+import { attach, detach } from './attach';
 
 /** What to do at each signal. */
 export type Handlers = Partial<Record<NodeJS.Signals, () => void>>;
@@ -20,11 +21,11 @@ export class Signals {
   listen(): void {
     if (this.#listening) return;
     this.#listening = true;
-    for (const [signal, handler] of this.#handlers) process.on(signal, handler);
+    for (const [signal, handler] of this.#handlers) attach(process, signal, handler);
   }
 
   ignore(): void {
     this.#listening = false;
-    for (const [signal, handler] of this.#handlers) process.removeListener(signal, handler);
+    for (const [signal, handler] of this.#handlers) detach(process, signal, handler);
   }
 }

@@ -57,7 +57,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#options = options;
     this.#terminal = options.signals ? new Terminal() : null;
     this.#end = new PrimaryEnd(options.exitAfterMs);
-    this.#end.callOff(); // An earlier supervisor of this process may have given up.
     this.#output = options.stderr === 'pipe' ? new Output(process.stderr) : null;
     this.#fleet = new Fleet(options, {
       clock: realClock,
@@ -68,7 +67,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       gaveUp: (...told) => void this.#gaveUp(...told),
       exhausted: () => {
         this.#end.because(EXIT_GIVEN_UP);
-        if (options.signals) this.#end.begin();
+        this.#end.done(options.signals);
       },
       stopped: () => this.#stopped(),
       reloading: (state, { number, exec }, reason) => this.#tell('reload', { state, generation: number, exec, reason }),
@@ -82,7 +81,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     });
     const later = (): void => { if (this.#stopRequests.next(realClock.now()) === 'now') this.#end.now(); };
     this.#lastSignals = new Signals({ SIGTERM: later, SIGINT: later });
-    this.started = this.#fleet.scale(options.workers, 'start');
+    // An earlier supervisor of this process may have given up.
+    this.started = this.#fleet.scale(options.workers, 'start', () => this.#end.callOff());
     if (options.signals) this.#signals.listen();
   }
 
@@ -107,10 +107,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
    */
   async scale(count: number): Promise<Report> {
     checkCount('count', count, this.#options.maxWorkers);
-    this.#stopping = null;
-    this.#lastSignals.ignore();
-    this.#end.callOff();
-    const report = this.#fleet.scale(count);
+    const report = this.#fleet.scale(count, 'scale', () => {
+      this.#stopping = null;
+      this.#lastSignals.ignore();
+      this.#end.callOff();
+    });
     if (this.#options.signals) this.#signals.listen();
     return report;
   }
@@ -178,7 +179,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const { by, killed } = this.#stopping ?? { by: 'program', killed: false };
     this.#stopping = null;
     if (killed) this.#end.because(EXIT_KILLED);
-    if (by !== 'program' && this.#options.signals) this.#end.begin();
+    this.#end.done(by !== 'program' && this.#options.signals);
     this.#tell('stopped');
   }
 

@@ -11,6 +11,9 @@
 import type { Checked } from './options';
 import type { Clock } from './states';
 
+/** A timer that is so late, in milliseconds, says that the primary was stopped or busy. */
+const STOOD_STILL_MS = 1_000;
+
 /** What a watch needs, and whom it tells. */
 export interface WatchPorts {
   readonly clock: Clock;
@@ -67,8 +70,17 @@ export class Watch {
     if (this.#pingMs === 0) return;
     this.#set('ping', this.#pingMs, () => {
       this.#out = true;
-      if (!this.#inspected) this.#set('answer', this.#pingTimeoutMs, () => this.#ports.silent());
+      if (!this.#inspected) this.#awaitAnswer();
       this.#ports.ping(++this.#seq);
+    });
+  }
+
+  #awaitAnswer(): void {
+    const due = this.#ports.clock.now() + this.#pingTimeoutMs;
+    this.#set('answer', this.#pingTimeoutMs, () => {
+      // This process itself stood still: a frozen container, a stopped process group. The worker may have as well.
+      if (this.#ports.clock.now() - due > STOOD_STILL_MS) return this.#awaitAnswer();
+      this.#ports.silent();
     });
   }
 

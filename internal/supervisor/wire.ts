@@ -131,3 +131,15 @@ export function readWord(value: unknown): Word | null {
     default: return null;
   }
 }
+
+/** What a worker's cluster tells its primary, as far as a supervisor wants to know it. */
+export type News = { readonly act: 'online' } | { readonly act: 'listening'; readonly address: string; readonly port: number };
+
+/** Reads a message of the cluster's own; null for any other. See `Online` and `Listening` in internal/messages.ts. */
+export function readNews(value: unknown): News | null {
+  if (typeof value !== 'object' || value === null || (value as Fields)['cmd'] !== 'NODE_CLUSTER') return null;
+  const { act, address, port } = value as Fields;
+  if (act === 'online') return { act };
+  if (act !== 'listening') return null;
+  return { act, address: typeof address === 'string' ? address : '', port: typeof port === 'number' ? port : 0 };
+}

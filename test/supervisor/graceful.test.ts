@@ -95,6 +95,21 @@ describe.each(['http', 'https'] as const)('%s', (kind) => {
   });
 });
 
+/** The reason was made with String(), and nothing was left to finish where the app had closed its server: 7, or 1 at once. */
+test('http: something without a text is thrown when the app has closed its server: who is in progress is answered all the same', async () => {
+  await withServer('http', {}, async (port, program) => {
+    const agent = agentKept();
+    const slow = await responseOf(ask('http', port, '/slow', agent));
+    expect(await text(await responseOf(ask('http', port, '/strange', agent)))).toBe('thrown');
+    await program.prints(/^leaves$/m);
+    program.child.kill('SIGUSR2');
+    expect(await text(slow)).toBe('half whole');
+    const { code, stdout } = await program.ended;
+    expect([code, stdout.replace(/port \d+/, 'port')]).toEqual([1, 'port\nfatal undefined\nleaves\ndrained\n']);
+    agent.destroy();
+  });
+});
+
 test('http: at the deadline who is left is cut off, and the exit code says so', async () => {
   await withServer('http', { timeoutMs: 500 }, async (port, program) => {
     const agent = new Agent();

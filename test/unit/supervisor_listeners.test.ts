@@ -1,0 +1,182 @@
+/** The app's listeners throw where ours are attached, or before ours are called; its options are getters; time stood still. */
+import type { Worker } from 'node:cluster';
+import { EventEmitter, once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { attach, detach } from '../../internal/supervisor/attach';
+import { realClock } from '../../internal/supervisor/clock';
+import { checkOptions, type SuperviseOptions } from '../../internal/supervisor/options';
+import { PrimaryEnd } from '../../internal/supervisor/primary_end';
+import { Process } from '../../internal/supervisor/process';
+import { Watch } from '../../internal/supervisor/watch';
+import type { Checked } from '../../internal/supervisor/options';
+import { TestClock } from '../support/fleet_world';
+
+/** Collects what is thrown in ticks of its own while `body` runs. */
+async function uncaught(body: () => void | Promise<void>): Promise<string[]> {
+  const thrown: string[] = [];
+  const others = process.rawListeners('uncaughtException') as ((error: Error) => void)[];
+  process.removeAllListeners('uncaughtException');
+  const note = (error: Error): void => void thrown.push(error.message);
+  process.on('uncaughtException', note);
+  try {
+    await body();
+    await new Promise(setImmediate);
+  } finally {
+    process.removeListener('uncaughtException', note);
+    for (const other of others) process.on('uncaughtException', other);
+  }
+  return thrown;
+}
+
+const thrower = (text: string) => (): never => { throw new Error(text); };
+
+test('a listener of newListener or removeListener that throws: ours is there, then gone, and the others are told', async () => {
+  const emitter = new EventEmitter();
+  const told: unknown[] = [];
+  emitter.on('newListener', (name) => told.push(name));
+  emitter.prependListener('newListener', thrower('new'));
+  let calls = 0;
+  const ours = (): void => void calls++;
+  const thrown = await uncaught(() => {
+    told.length = 0;
+    attach(emitter, 'event', ours, 'first');
+    emitter.emit('event');
+    emitter.removeAllListeners('newListener');
+    emitter.on('removeListener', thrower('removed'));
+    detach(emitter, 'event', ours);
+    emitter.emit('event');
+  });
+  expect([calls, told, thrown, Object.keys(emitter).includes('emit')]).toEqual([1, ['event'], ['new', 'removed'], false]);
+});
+
+test('a signal is watched though a listener of newListener of the process throws', async () => {
+  const fail = thrower('process');
+  const signalled = new Promise<void>((resolve) => {
+    void uncaught(async () => {
+      (process as EventEmitter).prependListener('newListener', fail);
+      attach(process, 'SIGUSR2', resolve);
+      (process as EventEmitter).removeListener('newListener', fail);
+      process.kill(process.pid, 'SIGUSR2');
+    });
+  });
+  await signalled;
+  process.removeAllListeners('SIGUSR2');
+});
+
+describe('a worker', () => {
+  /** A worker as a cluster has it: what the child tells is told by the worker, too. */
+  function fork(ready: Checked['ready']): { child: EventEmitter; states: () => string; member: Process; ended: string[] } {
+    const child = Object.assign(new EventEmitter(), { stderr: null, spawnargs: [], pid: 1, send: () => true, kill: () => true });
+    const worker = Object.assign(new EventEmitter(), { id: 1, process: child, isConnected: () => true, exitedAfterDisconnect: false, disconnect: () => undefined });
+    const ended: string[] = [];
+    const clock = new TestClock();
+    const member = new Process(worker as unknown as Worker, 1, { number: 1, exec: 'app.js', cwd: '/' }, { ...checkOptions({ exec: 'app.js' }), ready }, {
+      clock, random: () => 0.5, delayMs: () => 0, expected: () => new Set<string>(), output: null, transition: () => undefined,
+      ready: () => void ended.push('ready'), retiring: () => undefined, lost: () => void ended.push('lost'), ended: () => void ended.push('ended'),
+    });
+    for (const name of ['online', 'listening', 'message', 'disconnect', 'exit']) worker.prependListener(name, thrower(name));
+    child.on('internalMessage', ({ act }) => worker.emit(act, {}));
+    for (const name of ['message', 'disconnect', 'exit']) child.on(name, (...given) => worker.emit(name, ...given));
+    return { child, member, ended, states: () => member.state.is };
+  }
+
+  test.each([
+    ['online', 'internalMessage', { cmd: 'NODE_CLUSTER', act: 'online' }],
+    ['listening', 'internalMessage', { cmd: 'NODE_CLUSTER', act: 'listening', address: '127.0.0.1', port: 80 }],
+    ['message', 'message', 'ready'],
+  ] as const)('ready by %s, and its end, though a listener before ours throws', async (rule, event, given) => {
+    const { child, ended } = fork(rule);
+    await uncaught(() => expect(() => child.emit(event, given)).toThrow(rule));
+    expect(ended).toEqual(['ready']);
+    await uncaught(() => expect(() => child.emit('disconnect')).toThrow('disconnect'));
+    await uncaught(() => expect(() => child.emit('exit', 0, null)).toThrow('exit'));
+    expect(ended).toEqual(['ready', 'ended']);
+  });
+});
+
+test('each option is read once, and kept as it was then', () => {
+  const reads: string[] = [];
+  const counting = <Options extends object>(options: Options): Options => {
+    const getters: Record<string, PropertyDescriptor> = {};
+    for (const [name, value] of Object.entries(options)) getters[name] = { enumerable: true, get: () => (reads.push(name), value as unknown) };
+    return Object.create(null, getters) as Options;
+  };
+  const args = ['one'];
+  const env = { A: '1' };
+  const given: SuperviseOptions = {
+    exec: 'app.js', cwd: '/', args, env, exitAfterMs: 5, ready: counting({ http: counting({ path: '/', port: 80 }) }), recycle: counting({ ageMs: 5, jitter: 0 }),
+  };
+  const checked = checkOptions(counting(given));
+  expect([...reads].sort()).toEqual(['ageMs', 'args', 'cwd', 'env', 'exec', 'exitAfterMs', 'http', 'jitter', 'path', 'port', 'ready', 'recycle']);
+  args.push('two');
+  Object.assign(env, { A: '2' });
+  expect([checked.args, checked.env]).toEqual([['one'], { A: '1' }]);
+  expect(() => checkOptions({ env: 'A=1' as never })).toThrow(expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' }));
+});
+
+describe('time that stood still', () => {
+  test('an answer that is there comes before the deadline that has passed meanwhile', async () => {
+    const order: string[] = [];
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const client = connect((server.address() as { port: number }).port, '127.0.0.1');
+    const [socket] = await once(server, 'connection') as [Socket];
+    socket.on('data', () => order.push('answer'));
+    const late = new Promise<void>((resolve) => {
+      realClock.after(5, () => {
+        order.push('deadline');
+        resolve();
+      });
+    });
+    client.write('answer');
+    const end = performance.now() + 20;
+    while (performance.now() < end);
+    await late;
+    expect(order).toEqual(['answer', 'deadline']);
+    client.destroy();
+    socket.destroy();
+    server.close();
+    await once(server, 'close');
+  });
+
+  test('a primary that was stopped waits for the answer anew', () => {
+    let now = 0;
+    const due: (() => void)[] = [];
+    let silences = 0;
+    const watch = new Watch({ pingMs: 100, pingTimeoutMs: 500, recycle: { rssBytes: Infinity, requests: Infinity, ageMs: Infinity, jitter: 0 } } as unknown as Checked, {
+      clock: { now: () => now, after: (_ms, call) => (due.push(call), () => undefined) },
+      random: () => 0.5, ping: () => undefined, tooOld: () => undefined, silent: () => void silences++,
+    });
+    const passes = (ms: number): void => {
+      now += ms;
+      due.shift()?.();
+    };
+    watch.start(false);
+    passes(100);
+    passes(60_000);
+    expect(silences).toBe(0);
+    passes(500);
+    expect(silences).toBe(1);
+  });
+});
+
+test('two supervisors in one process: it ends when both are done, and not while a new one serves', async () => {
+  let exits = 0;
+  const ending = { get: () => undefined, set: () => undefined, exit: () => void exits++ };
+  const [one, two, three] = [new PrimaryEnd(0, ending), new PrimaryEnd(0, ending), new PrimaryEnd(0, ending)] as const;
+  const turn = (): Promise<void> => new Promise((resolve) => { setTimeout(resolve, 2); });
+  one.callOff();
+  two.callOff();
+  one.done(true);
+  one.now();
+  await turn();
+  expect(exits).toBe(0);
+  two.done(false);
+  three.callOff();
+  await turn();
+  expect(exits).toBe(0);
+  three.done(true);
+  await turn();
+  expect(exits).toBe(1);
+});
