@@ -32,7 +32,7 @@ import { NO_LIMITS, type ChannelLimits } from '../limits';
 import { isUdp, readPipe, stopReading, type NativeHandle, type NativePipe } from '../native';
 import { traceHandle, traceState } from '../trace';
 import { codecFor, type Codec, type Decoder, type Serialization, type Tag } from './framing';
-import { adopt, isKnownEnvelope, prepare, typeOf, type Envelope, type HandleType, type SendHandle } from './handles';
+import { adopt, isKnownEnvelope, prepare, typeOf, type Envelope, type HandleType, type Prepared, type SendHandle } from './handles';
 import { OneInFlight } from './one_in_flight';
 import { Outbox, type OutboxSink, type SendOptions, type Told } from './outbox';
 import type { SendCallback, Sent } from './send_callbacks';
@@ -100,7 +100,6 @@ export class Channel {
       failed: (error) => sink.error(error), pending: (change) => sink.pending(change), drained: () => sink.drained(),
     });
     this.#turns = new OneInFlight({
-      send: (message, handle, given, sent) => void this.#send(message, handle, given, () => sent),
       again: (frame, native) => void this.#writeHandle(frame, native, { swallowErrors: true }),
       fail: (error, told) => this.#outbox.fail(error, told),
       idle: () => this.#closeIfDrained(),
@@ -141,10 +140,7 @@ export class Channel {
    * ERR_INVALID_HANDLE_TYPE, and what the codec throws on the message.
    */
   send(message: unknown, handle: SendHandle | undefined, options: SendOptions, callback: SendCallback | undefined): boolean {
-    if (this.#turns.busy) {
-      if (handle !== undefined) typeOf(handle); // What cannot be sent is thrown now.
-      return this.#turns.wait(message, handle, options, callback && this.#outbox.callbackOf(callback));
-    }
+    if (this.#turns.busy) return this.#wait(message, handle, options, callback);
     // Asked for once nothing can throw any more.
     return this.#send(message, handle, options, callback === undefined ? undefined : () => this.#outbox.callbackOf(callback));
   }
@@ -159,6 +155,24 @@ export class Channel {
     return this.#sendEnvelope(type, handle as SendHandle, message, options, sent);
   }
 
+  /** Behind an un-acked handle. Encoded now: it counts, and it is what it was when it was sent. */
+  #wait(message: unknown, handle: SendHandle | undefined, options: SendOptions, callback: SendCallback | undefined): boolean {
+    const prepared = handle === undefined ? undefined : prepare(typeOf(handle), handle, message, options.keepOpen === true);
+    const frame = this.#codec.encode(prepared?.envelope ?? message, 'plain');
+    const sent = callback && this.#outbox.callbackOf(callback);
+    const told = { sent, swallowErrors: options.swallowErrors };
+    const leave = (): boolean => (
+      prepared === undefined ? this.#outbox.write(frame, told) : this.#sendPrepared(prepared, frame, message, () => told)
+    );
+    if (!this.#turns.busy) return leave(); // Encoding ran code of the app's, which has closed the channel.
+    const bytes = this.#outbox.unwritten + this.#turns.bytes;
+    if (bytes > this.#limits.unreadBytes) {
+      if (!isInternal(message)) this.#outbox.fail(this.#notRead(), told);
+      if (!isInternal(message) || !this.#mayStillSay(bytes)) return false;
+    }
+    return this.#turns.wait({ leave, bytes: frame.length, told });
+  }
+
   /** The other end does not read. What the runtime itself has to say still goes, and if even that is not read, nothing will be. */
   #refuse(message: unknown, told: Told): boolean {
     if (!isInternal(message)) this.#outbox.fail(this.#notRead(), told);
@@ -167,8 +181,8 @@ export class Channel {
   }
 
   /** May the runtime's own messages still be written? If not, the other end is cut off. */
-  #mayStillSay(): boolean {
-    if (!this.#outbox.holdsMoreThan(this.#limits.unreadBytes + INTERNAL_ROOM)) return true;
+  #mayStillSay(bytes = this.#outbox.unwritten): boolean {
+    if (bytes <= this.#limits.unreadBytes + INTERNAL_ROOM) return true;
     this.#sink.malformed(this.#notRead());
     return false;
   }
@@ -179,13 +193,17 @@ export class Channel {
 
   #sendEnvelope(type: HandleType, handle: SendHandle, message: unknown, options: SendOptions, sent: (() => Sent | undefined) | undefined): boolean {
     // Encode before a socket is taken from its owner: a message that cannot be sent leaves it alone.
-    const { envelope, countedBy, take } = prepare(type, handle, message, options.keepOpen === true);
-    const frame = this.#codec.encode(envelope, this.dialect === 'pipelined' ? 'envelope' : 'plain');
+    const prepared = prepare(type, handle, message, options.keepOpen === true);
+    const frame = this.#codec.encode(prepared.envelope, this.dialect === 'pipelined' ? 'envelope' : 'plain');
+    return this.#sendPrepared(prepared, frame, message, () => toldOf(sent, options));
+  }
+
+  #sendPrepared({ envelope, countedBy, take }: Prepared, frame: string | Buffer, message: unknown, askTold: () => Told): boolean {
     const outgoing = take();
-    // Encoding ran code of the app's, which may have closed the socket, or this channel.
-    if (outgoing === null) return this.#outbox.write(this.#codec.encode(message, 'plain'), toldOf(sent, options));
+    // Code of the app's may have closed the socket since, or this channel.
+    if (outgoing === null) return this.#outbox.write(this.#codec.encode(message, 'plain'), askTold());
     const { native, release } = outgoing;
-    const told = toldOf(sent, options);
+    const told = askTold();
     if (this.dialect === 'pipelined') this.#writeHandle(frame, native, { ...told, release });
     else this.#writeHandle(frame, native, { ...told, failed: this.#turns.sent(outgoing, frame) });
     if (countedBy !== undefined) this.#sink.socketSent(countedBy, envelope.key as string);
@@ -282,20 +300,15 @@ export class Channel {
     // A server is delivered in the tick in which it emits 'listening', which is asked for here: a tick later,
     // what came behind it would be delivered first.
     const stream: boolean = !isUdp(native);
-    if (envelope.type !== 'net.Server' || !stream) return process.nextTick(this.#adopt, envelope, native);
-    try {
-      this.#adopt(envelope, native);
-    } catch (error) {
-      native.close();
-      process.nextTick(this.#blame, error as Error); // Of an app that has replaced `listen`: the channel goes on.
-    }
+    if (envelope.type === 'net.Server' && stream) this.#adopt(envelope, native);
+    else process.nextTick(this.#adopt, envelope, native);
   }
 
   readonly #adopt = (envelope: Envelope, native: NativeHandle): void => {
     adopt(envelope, native, (handle) => {
       if (envelope.type === 'net.Socket' && envelope.key !== undefined) this.#sink.socketReceived(handle as Socket, envelope.key);
       this.#emit(envelope.msg, handle);
-    }, this.#blame);
+    }, (error) => process.nextTick(this.#blame, error));
   };
 
   /** What the other end sent cannot be taken. */

@@ -114,48 +114,56 @@ export function isKnownEnvelope(value: unknown): value is Envelope {
 /**
  * Builds the object that the sender meant around `native` (transferred) and gives it to `deliver`,
  * at once or, for a server, when it listens. An fd of another kind than the envelope says is closed
- * and reported to `fail`.
+ * and reported to `fail`, and so is one around which nothing can be built: the app may have replaced
+ * `net.Socket` or `listen`. What `deliver` throws goes through.
  */
 export function adopt(
   envelope: Envelope, native: NativeHandle, deliver: (handle: SendHandle) => void, fail: (error: Error) => void,
 ): void {
-  const datagram = isUdp(native);
-  if (datagram !== envelope.type.startsWith('dgram.') || (envelope.type === 'net.BoundSocket' && !isTcp(native))) {
+  const failed = (error: Error): void => {
     native.close();
-    fail(invalidHandleType());
-    return;
+    fail(error);
+  };
+  const datagram = isUdp(native);
+  if (datagram !== envelope.type.startsWith('dgram.') || (envelope.type === 'net.BoundSocket' && !isTcp(native))) return failed(invalidHandleType());
+  let built: SendHandle | null;
+  try {
+    built = envelope.type === 'net.Server' ? listenOn(native, deliver, failed) : objectOn(envelope, native);
+  } catch (error) {
+    return failed(error as Error);
   }
-  switch (envelope.type) {
-    case 'net.Native':
-    case 'dgram.Native':
-      return deliver(native);
-    case 'net.Server': {
-      const { Server } = require('node:net') as typeof import('node:net');
-      const server = new Server();
-      const failed = (error: Error): void => {
-        native.close();
-        fail(error);
-      };
-      server.once('error', failed);
-      server.listen(native, () => {
-        server.off('error', failed);
-        deliver(server);
-      });
-      return;
+  if (built !== null) deliver(built);
+}
+
+/** A server is delivered by itself. */
+function listenOn(native: NativeHandle, deliver: (server: Server) => void, failed: (error: Error) => void): null {
+  const { Server } = require('node:net') as typeof import('node:net');
+  const server = new Server();
+  server.once('error', failed);
+  server.listen(native, () => {
+    server.off('error', failed);
+    deliver(server);
+  });
+  return null;
+}
+
+function objectOn({ type, dgramType }: Envelope, native: NativeHandle): SendHandle {
+  switch (type) {
+    case 'net.BoundSocket':
+      return boundSocketOn(native);
+    case 'dgram.Socket': {
+      const { createSocket } = require('node:dgram') as typeof import('node:dgram');
+      const socket = createSocket(dgramType as 'udp4' | 'udp6');
+      socket.bind(native as never, () => undefined);
+      return socket;
     }
     case 'net.Socket': {
       const { Socket } = require('node:net') as typeof import('node:net');
       // `handle` is the documented constructor's unlisted option that every native connection takes.
       const options = { handle: native, readable: true, writable: true };
-      return deliver(new Socket(options));
+      return new Socket(options);
     }
-    case 'net.BoundSocket':
-      return deliver(boundSocketOn(native));
-    case 'dgram.Socket': {
-      const { createSocket } = require('node:dgram') as typeof import('node:dgram');
-      const socket = createSocket(envelope.dgramType as 'udp4' | 'udp6');
-      socket.bind(native as never, () => undefined);
-      return deliver(socket);
-    }
+    default:
+      return native;
   }
 }

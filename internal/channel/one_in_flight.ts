@@ -9,7 +9,8 @@
  * States   free ── sent ──► in flight ── acknowledged, given up, not written ──► free, or the next
  *                              ▲  └── refused (ATTEMPTS in all) ──┐               that waited
  *                              └──────────────────────────────────┘
- * Keeps    what waits leaves in the order of `send`, up to the next handle
+ * Keeps    what waits leaves in the order of `send`, up to the next handle, and its length is known:
+ *          it counts as unread
  * Wire     NODE_HANDLE + fd →    ← NODE_HANDLE_ACK | NODE_HANDLE_NACK
  * Node     _handleQueue and _pendingMessage of lib/internal/child_process.js. D10 (one retransmission
  *          is one more write of the same envelope), D11 (an acknowledgement of nothing is ignored)
@@ -17,19 +18,19 @@
 import { channelClosed } from '../errors';
 import { Fifo } from '../fifo';
 import type { NativeHandle } from '../native';
-import type { Outgoing, SendHandle } from './handles';
-import type { SendOptions, Told } from './outbox';
-import type { Sent } from './send_callbacks';
+import type { Outgoing } from './handles';
+import type { Told } from './outbox';
 
 /** How often a socket is sent in all when the receiver says that its fd did not come. */
 const ATTEMPTS = 4;
 
 /** A message that waits behind the handle in flight. */
-interface Waiting {
-  readonly message: unknown;
-  readonly handle: SendHandle | undefined;
-  readonly options: SendOptions;
-  readonly sent: Sent | undefined;
+export interface Waiting {
+  /** Sends it now. */
+  leave(): void;
+  /** Its length on the wire; of JSON in characters. */
+  readonly bytes: number;
+  readonly told: Told;
 }
 
 interface InFlight {
@@ -40,8 +41,6 @@ interface InFlight {
 
 /** What the channel does for it. */
 export interface OneInFlightSink {
-  /** As `Channel.send`, whether busy or not: what waited is sent now. */
-  send(message: unknown, handle: SendHandle | undefined, options: SendOptions, sent: Sent | undefined): void;
   /** Writes the same frame and fd once more. */
   again(frame: string | Buffer, native: NativeHandle): void;
   /** A message that waited will not be sent. */
@@ -55,6 +54,7 @@ export class OneInFlight {
   readonly #sink: OneInFlightSink;
   #flight: InFlight | null = null;
   readonly #waiting = new Fifo<Waiting>();
+  #bytes = 0;
   /** Those that waited are being sent: what their `toJSON` sends comes behind them. */
   #sending = false;
 
@@ -62,13 +62,19 @@ export class OneInFlight {
     this.#sink = sink;
   }
 
+  /** The length of all that waits. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   get busy(): boolean {
     return this.#flight !== null || this.#sending;
   }
 
   /** A message waits its turn. True for the first one that does. */
-  wait(message: unknown, handle: SendHandle | undefined, options: SendOptions, sent: Sent | undefined): boolean {
-    this.#waiting.push({ message, handle, options, sent });
+  wait(waiting: Waiting): boolean {
+    this.#waiting.push(waiting);
+    this.#bytes += waiting.bytes;
     return this.#waiting.length === 1;
   }
 
@@ -115,11 +121,11 @@ export class OneInFlight {
     this.#sending = true;
     let waiting: Waiting | undefined;
     while (this.#flight === null && (waiting = this.#waiting.shift()) !== undefined) {
-      const { message, handle, options, sent } = waiting;
+      this.#bytes -= waiting.bytes;
       try {
-        this.#sink.send(message, handle, options, sent);
+        waiting.leave();
       } catch (error) {
-        this.#sink.fail(error as Error, { sent, swallowErrors: options.swallowErrors });
+        this.#sink.fail(error as Error, waiting.told);
       }
     }
     this.#sending = false;
@@ -131,7 +137,8 @@ export class OneInFlight {
     const flight = this.#flight;
     this.#flight = null;
     flight?.outgoing.release();
-    for (const { sent } of this.#waiting.drain()) {
+    this.#bytes = 0;
+    for (const { told: { sent } } of this.#waiting.drain()) {
       if (sent !== undefined) this.#sink.fail(channelClosed(), { sent });
     }
   }

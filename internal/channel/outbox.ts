@@ -154,8 +154,13 @@ export class Outbox {
 
   /** Are fewer bytes unwritten than the high-water mark? */
   get hasRoom(): boolean {
-    this.#full = this.#joinedLength + this.#pipe.writeQueueSize >= HIGH_WATER;
+    this.#full = this.unwritten >= HIGH_WATER;
     return !this.#full;
+  }
+
+  /** Bytes (of JSON that is joined: characters) that the kernel has not taken. */
+  get unwritten(): number {
+    return this.#joinedLength + this.#pipe.writeQueueSize;
   }
 
   readonly #endTurn = (): void => {
@@ -177,7 +182,7 @@ export class Outbox {
 
   /** Are more than `limit` bytes on their way? Asked before each message: costs nothing while there is room. */
   holdsMoreThan(limit: number): boolean {
-    return this.#full && this.#joinedLength + this.#pipe.writeQueueSize > limit;
+    return this.#full && this.unwritten > limit;
   }
 
   /** Writes what is joined. */

@@ -6,6 +6,7 @@ import { createServer, connect } from 'node:net';
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { Inbox, endChildrenAfterEachTest, forkFixture } from '../support/children';
+import { allOf, connection } from '../support/handles';
 
 endChildrenAfterEachTest();
 
@@ -72,6 +73,19 @@ test('E3: a listener that throws at messages that waited for it hears those behi
   await new Promise((resolve) => setImmediate(resolve));
   child.send('end');
   expect(await inbox.next()).toEqual(['a', 'at a', 'b', 'at b', 'c', 'at c', 'end']);
+});
+
+test('E4: an fd around which nothing can be built, since the app has replaced `net.Socket`, is closed and told', async () => {
+  const child = forkFixture(FILE, 'cannotBuild');
+  const inbox = new Inbox(child);
+  await inbox.next();
+  const { client, accepted } = await connection();
+  const end = allOf(client); // Comes when the last copy of the fd is closed.
+  child.send('with a socket', accepted);
+  child.send('behind it');
+  expect(await inbox.take(2)).toEqual(['no Socket', 'behind it']);
+  expect(await end).toBe('');
+  child.disconnect();
 });
 
 test("E3: a 'disconnect' listener that throws does not suppress 'close'", async () => {

@@ -54,6 +54,18 @@ describe('one handle in flight (I-29)', () => {
     await end;
   });
 
+  test.each(['node', 'pipelined'] as const)('what waits behind it is what it was when it was sent: %s', async (dialect) => {
+    const child = stock({ dialect });
+    const inbox = new Inbox<{ text: string }>(child);
+    const { client, accepted } = await connection();
+    child.send({ ask: 'what', text: 'first' }, accepted);
+    const message = { ask: 'what', text: 'as it was' };
+    child.send(message);
+    message.text = 'as it is';
+    expect((await inbox.take(2)).map(({ text }) => text)).toEqual(['first', 'as it was']);
+    client.destroy();
+  });
+
   test('messages and handles behind it go out in order, one handle after the other', async () => {
     const child = raw('refusesTwice');
     const inbox = new Inbox<{ lines: unknown[] }>(child);

@@ -2,6 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { Inbox, cleanEnvironment, endChildrenAfterEachTest, event, fixture, forkFixture, within } from '../support/children';
+import { allOf, connection } from '../support/handles';
 
 endChildrenAfterEachTest();
 
@@ -58,4 +59,22 @@ test('F, 2: the answers of the channel itself count as well: a child that asks f
   const [error] = await event<[NodeJS.ErrnoException]>(child, 'error');
   expect([error.code, child.connected]).toEqual(['ERR_IPC_NOT_READ', false]);
   child.kill('SIGKILL');
+});
+
+test('what waits behind an un-acked handle counts as well', async () => {
+  const child = forkFixture('unit-raw-child.js', 'ignores', {
+    dialect: 'node', execPath: fixture('unit-raw-node.sh'), env: cleanEnvironment({ UNIT_NODE: process.execPath }), limits: { unreadBytes: MIB },
+  });
+  const { client, accepted } = await connection();
+  const end = allOf(client);
+  child.send('with a socket', accepted);
+  const refused: number[] = [];
+  for (let at = 0; at < 10; at++) {
+    child.send({ text: 'x'.repeat(MIB / 4) }, (error) => void ((error as NodeJS.ErrnoException).code === 'ERR_IPC_NOT_READ' && refused.push(at)));
+  }
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(refused).toEqual([4, 5, 6, 7, 8, 9]);
+  child.kill('SIGKILL');
+  await event(child, 'disconnect');
+  await end;
 });
