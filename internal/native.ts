@@ -198,6 +198,8 @@ function writeDone(this: any, status: number): void {
 export interface PreparedSpawn {
   /** The program. */
   readonly file: unknown;
+  /** The directory it starts in; this process's, if there is none. */
+  readonly cwd?: unknown;
   /** As the caller wrote it: each entry may be anything. */
   stdio?: unknown;
   readonly serialization?: 'json' | 'advanced';

@@ -25,6 +25,7 @@ import type { Dialect } from './channel';
 import { announce, announceToNode, preloadReaches } from './inherited';
 import { forkOnNodesChannel } from './nodes_own';
 import { equip } from './process_face';
+import { isThisNode } from './this_node';
 
 /** Node's options, each of which may be undefined as in Node, and three of our own. */
 export type ChannelForkOptions = { [Name in keyof ForkOptions]: ForkOptions[Name] | undefined } & {
@@ -117,7 +118,7 @@ function exchange(child: ChildProcess, options: Prepared, start: () => number, o
   const { serialization = 'json' } = options;
   const given = { args: options.args ?? [], envPairs: options.envPairs ?? [] };
   // Another program than this Node may be no Node at all: it gets what Node's documentation promises it.
-  const dialect = own.dialect ?? (options.file === process.execPath && preloadReaches(given) ? 'pipelined' : 'node');
+  const dialect = own.dialect ?? (isThisNode(options.file, options.cwd, given.envPairs) && preloadReaches(given) ? 'pipelined' : 'node');
   const channel = { fd, serialization };
   const pipe = newPipe();
   let errno: number;
