@@ -8,6 +8,7 @@
  */
 import { EventEmitter } from 'node:events';
 import { hasInheritedChannel } from './channel/inherited';
+import { moveFace } from './faces';
 import { takeSeat } from './seat';
 import { nodeCluster, occupiedSeat } from './seated';
 
@@ -26,7 +27,7 @@ export { exchangeAll, fork } from './channel/spawn';
 export type { ClusterSettings } from './master/settings';
 
 /** A primary's cluster, where it has no seat: one, also when a program loads the door again. */
-let own: EventEmitter | undefined;
+let own: { readonly cluster: EventEmitter; readonly moveTo: (cluster: EventEmitter) => void } | undefined;
 
 /** The cluster object of this process. `inSeat`: a primary's becomes `node:cluster` itself. */
 export function clusterObject(inSeat: boolean): EventEmitter {
@@ -42,7 +43,18 @@ export function clusterObject(inSeat: boolean): EventEmitter {
     return takeSeat((cluster) => installWorker(cluster, { id: worker.id, announced: true }));
   }
   const { installPrimary } = require('./master/index') as typeof import('./master/index');
-  if (inSeat) return takeSeat(installPrimary);
-  if (own === undefined) installPrimary(own = new EventEmitter());
-  return own;
+  if (!inSeat) {
+    if (own === undefined) {
+      const cluster = new EventEmitter();
+      own = { cluster, moveTo: installPrimary(cluster) };
+    }
+    return own.cluster;
+  }
+  // A process has one primary, whichever door came first.
+  const before = own;
+  return takeSeat((cluster) => {
+    if (before === undefined) return void installPrimary(cluster);
+    moveFace(before.cluster, cluster);
+    before.moveTo(cluster);
+  });
 }

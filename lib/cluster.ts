@@ -4,7 +4,8 @@
  *   const cluster = require('cluster-internals');       // CommonJS
  *   import cluster, { fork } from 'cluster-internals';  // ESM
  *
- * In a primary it is an object of its own; `node:cluster` stays Node's unless `register` was loaded.
+ * In a primary it is an object of its own; `node:cluster` stays Node's unless `register` was loaded:
+ * then both are one cluster, in whichever order the two doors were loaded.
  * In a worker it is `node:cluster` itself, since `net`, `http` and `dgram` read it there.
  *
  * Node     https://nodejs.org/api/cluster.html

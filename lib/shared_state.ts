@@ -15,6 +15,7 @@ import type { Cluster } from 'node:cluster';
 import { invalidArgType, nodeError } from '../internal/errors';
 import type { SharedState } from '../internal/shared_state/api';
 import type { Limits } from '../internal/shared_state/protocol';
+import { sameCluster } from '../internal/seated';
 import { checkOrigin, mark, openedHere, unmark } from '../internal/shared_state/origin';
 import { checkNumber, mergeLimits, stateError } from '../internal/shared_state/values';
 
@@ -79,7 +80,7 @@ export function sharedState(options: SharedStateOptions = {}): SharedState {
   if (given === undefined && !separate && first !== undefined) return again(first);
   const cluster = given ?? ownCluster();
   // A worker has one channel, whichever cluster object it is asked by.
-  const before = cluster.isPrimary ? opened.get(cluster) : first;
+  const before = cluster.isPrimary ? [...opened].find(([of]) => sameCluster(of, cluster))?.[1] : first;
   if (before !== undefined) return again(before);
   if (!separate) {
     if (first !== undefined) {

@@ -51,8 +51,8 @@ export interface PrimaryCluster extends EventEmitter {
   disconnect(callback?: () => void): void;
 }
 
-/** Makes this process a primary, and `cluster` its cluster object. */
-export function installPrimary(cluster: EventEmitter): void {
+/** Makes this process a primary, and `cluster` its cluster object. The returned function makes another object that, once all properties were moved to it. */
+export function installPrimary(cluster: EventEmitter): (moved: EventEmitter) => void {
   const primary = new Primary(cluster as PrimaryCluster);
   const setupPrimary = (options?: ClusterSettings): void => primary.setup(options);
   NativeObject.assign(cluster, {
@@ -74,6 +74,7 @@ export function installPrimary(cluster: EventEmitter): void {
   NativeObject.defineProperty(cluster, 'queuedConnections', { get: () => primary.queued, configurable: true });
   const forkWith: PrimaryCluster['forkWith'] = (settings, env) => primary.forkWith(settings, env);
   NativeObject.defineProperty(cluster, 'forkWith', { value: forkWith, configurable: true, writable: true });
+  return (moved) => primary.moveTo(moved as PrimaryCluster);
 }
 
 class Primary {
@@ -82,7 +83,7 @@ class Primary {
     destroy: (worker, signal) => void worker.process.kill?.((signal || 'SIGTERM') as never),
     mayIgnore: isCausedByPeer,
   });
-  readonly #cluster: PrimaryCluster;
+  #cluster: PrimaryCluster;
   readonly #peers = new Map<Worker, Peer>();
   readonly #addresses = new Addresses(() => ({ settings: ownSettings(this.#cluster.settings), policy: this.#policy }));
   readonly #inspectPorts = new InspectPorts();
@@ -95,11 +96,17 @@ class Primary {
     this.#cluster = cluster;
   }
 
+  moveTo(cluster: PrimaryCluster): void {
+    this.#cluster = cluster;
+  }
+
   // ── what a program calls ───────────────────────────────────────────────────────────────────────
 
   setup(options: ClusterSettings | undefined): void {
     const settings = mergeSettings(this.#cluster.settings, options);
-    for (const fd of options?.allowedFds ?? []) {
+    // Those of this call alone. `settings` have been looked through, and have what a getter gave at the only reading.
+    const given = options !== undefined && options !== null && NativeObject.hasOwn(options, 'allowedFds') ? ownSettings(settings).allowedFds : undefined;
+    for (const fd of given ?? []) {
       if (!allow(fd)) throw invalidArgValue('options.allowedFds', fd);
     }
     this.#cluster.settings = settings;

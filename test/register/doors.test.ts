@@ -22,12 +22,23 @@ test('7: whichever doors a process uses, and how often, each module runs once: o
   expect(lines.filter((line, at) => lines.indexOf(line) !== at)).toEqual([]);
 });
 
-test('11: under register_fork whatever gets an ipc is on our channel, on both ends; another program and a worker of Node\'s cluster speak Node\'s wire', async () => {
+/** Each two doors, in both orders. */
+const orders = ['cluster,child_process,register_fork,supervisor,shared_state,register', 'register,shared_state,supervisor,register_fork,child_process,cluster', 'supervisor,shared_state,cluster,register,child_process,register_fork'];
+
+test.concurrent.each(orders.flatMap((order) => [[order, 'cjs'], [order, 'esm']]))('7: one primary, whichever door comes first: %s (%s)', async (order, how) => {
+  const { stdout } = await ended('register_orders.js', { args: [how], env: { ORDER: order } });
+  const heard = ['cluster', 'cluster online', 'cluster, once', 'seat online', 'seat, before'];
+  expect(JSON.parse(stdout)).toEqual({ names: [[], [], []], weight: 2, table: [['1'], true, true], counts: [true, true], states: [true, true, true], heard });
+});
+
+test('11: under register_fork whatever gets an ipc is on our channel, on both ends, also where this Node is found in PATH or through a link; another program and a worker of Node\'s cluster speak Node\'s wire', async () => {
   const { stdout } = await ended('register_probe.js', { execArgv: ['--require', dist('lib/register_fork.js')] });
   const ours = { answer: 'hello', parent: true, child: true };
   expect(JSON.parse(stdout)).toEqual({
     fork: ours, spawn: ours, 'spawn on another fd': ours, 'ChildProcess by hand': ours,
     'another program': { answer: 'hello', parent: true, child: false },
+    'by name': ours, 'by a link': ours, 'by a link seen from its cwd': ours,
+    'by a name that is another program\'s': { answer: 'hello', parent: true, child: false },
     'of Node\'s cluster': { answer: 'hello', parent: false, child: false },
     'without ipc': { answer: null, parent: false, child: null },
   });

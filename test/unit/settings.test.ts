@@ -1,5 +1,7 @@
 /** What a primary starts its workers with. Where it matters, stock Node is asked what it does. */
+import { EventEmitter } from 'node:events';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { installPrimary, type PrimaryCluster } from '../../internal/master/index';
 import { InspectPorts, checkPolicy, mergeSettings, ownSettings, type ClusterSettings } from '../../internal/master/settings';
 import { cleanEnvironment, fixture, thrownBy } from '../support/children';
 import { run, type ProgramOptions } from '../support/program';
@@ -126,4 +128,18 @@ test('9, D45: what stands on Object.prototype is no setting; an object of anothe
     for (const name of Object.keys(polluted)) Reflect.deleteProperty(Object.prototype, name);
   }
   expect(ownSettings(Object.create({ exec: 'x' }) as ClusterSettings).exec).toBe('x');
+});
+
+test.each([[1], [[2 ** 30]]])('9: allowedFds %j on Object.prototype is no setting of anybody', (polluted) => {
+  const cluster = new EventEmitter() as PrimaryCluster;
+  installPrimary(cluster);
+  Object.defineProperty(Object.prototype, 'allowedFds', { value: polluted, configurable: true });
+  try {
+    cluster.setupPrimary();
+    cluster.setupPrimary({ args: [] });
+    cluster.setupPrimary(Object.defineProperty({}, 'allowedFds', { value: [1], enumerable: false }));
+    expect(Object.keys(cluster.settings)).not.toContain('allowedFds');
+  } finally {
+    delete (Object.prototype as { allowedFds?: unknown }).allowedFds;
+  }
 });

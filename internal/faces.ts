@@ -1,0 +1,51 @@
+/**
+ * A primary that a program loaded without the seat, and that is to sit in the seat afterwards: `cluster-internals`
+ * first, `cluster-internals/register` second. It moves, with its properties and its listeners, and the object that
+ * the program holds shows from then on what stands in the seat: one primary with two faces.
+ *
+ * Used by  role.ts
+ * Never    calls a listener, or adds one: they move as they are, each 'once' among them
+ * Keeps    what was in the seat beside Node's cluster: what an app has put there, and who listens there
+ * Falls short: a listener's `this` is the seat's object; a property that is new on one face is not seen on the other
+ */
+import type { EventEmitter } from 'node:events';
+import { Array, NativeObject, Reflect } from './builtins';
+import { taken } from './seated';
+
+type Listeners = Record<string | symbol, unknown>;
+
+/** What an EventEmitter keeps; Node has had these three for as long as it has been. */
+interface Kept {
+  _events: Listeners;
+  _eventsCount: number;
+  _maxListeners: number | undefined;
+}
+
+/** Moves what stands on `before` to `seat`, and lets `before` show it there. */
+export function moveFace(before: EventEmitter, seat: EventEmitter): void {
+  moveListeners(before as unknown as Kept, seat as unknown as Kept);
+  const emitters: readonly (string | symbol)[] = ['_events', '_eventsCount', '_maxListeners'];
+  for (const name of Reflect.ownKeys(before)) {
+    const descriptor = Reflect.getOwnPropertyDescriptor(before, name) as PropertyDescriptor;
+    // Other symbols are Node's own marks of an emitter.
+    if (typeof name === 'symbol') continue;
+    if (!emitters.includes(name)) Reflect.defineProperty(seat, name, descriptor);
+    Reflect.defineProperty(before, name, {
+      get: () => Reflect.get(seat, name), set: (value: unknown) => void Reflect.set(seat, name, value),
+      enumerable: descriptor.enumerable ?? false, configurable: true,
+    });
+  }
+  NativeObject.defineProperty(before, taken, { value: true });
+}
+
+function moveListeners(from: Kept, to: Kept): void {
+  const there = to._events;
+  for (const name of Reflect.ownKeys(from._events)) {
+    there[name] = there[name] === undefined ? from._events[name] : [...listOf(there[name]), ...listOf(from._events[name])];
+  }
+  to._eventsCount = Reflect.ownKeys(there).length;
+  to._maxListeners = from._maxListeners ?? to._maxListeners;
+}
+
+/** One listener stands there by itself. */
+const listOf = (listeners: unknown): readonly unknown[] => (Array.isArray(listeners) ? listeners as unknown[] : [listeners]);
