@@ -9,8 +9,7 @@
  * Falls short: a listener's `this` is the seat's object; a property that is new on one face is not seen on the other
  */
 import type { EventEmitter } from 'node:events';
-import { Array, NativeObject, Reflect } from './builtins';
-import { taken } from './seated';
+import { Array, Reflect } from './builtins';
 
 type Listeners = Record<string | symbol, unknown>;
 
@@ -35,7 +34,6 @@ export function moveFace(before: EventEmitter, seat: EventEmitter): void {
       enumerable: descriptor.enumerable ?? false, configurable: true,
     });
   }
-  NativeObject.defineProperty(before, taken, { value: true });
 }
 
 function moveListeners(from: Kept, to: Kept): void {

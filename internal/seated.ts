@@ -3,7 +3,7 @@
  * `lib/cluster` and `lib/register` need: the preload has taken the seat before they are loaded, and
  * each file more is a part of every worker's start.
  *
- * Used by  seat.ts, faces.ts, lib/cluster.ts, lib/register.ts, lib/shared_state.ts
+ * Used by  seat.ts, lib/cluster.ts, lib/register.ts
  */
 import type { EventEmitter } from 'node:events';
 
@@ -20,6 +20,3 @@ export function occupiedSeat(): EventEmitter | null {
   const seat = nodeCluster();
   return taken in seat ? seat : null;
 }
-
-/** Are these one cluster? An object that was the primary's before it took the seat is a second face of it (faces.ts). */
-export const sameCluster = (one: object, other: object): boolean => one === other || (taken in one && taken in other);

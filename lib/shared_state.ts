@@ -15,8 +15,7 @@ import type { Cluster } from 'node:cluster';
 import { invalidArgType, nodeError } from '../internal/errors';
 import type { SharedState } from '../internal/shared_state/api';
 import type { Limits } from '../internal/shared_state/protocol';
-import { sameCluster } from '../internal/seated';
-import { checkOrigin, mark, openedHere, unmark } from '../internal/shared_state/origin';
+import { checkOrigin, mark, openedHere, sameCluster, unmark } from '../internal/shared_state/origin';
 import { checkNumber, mergeLimits, stateError } from '../internal/shared_state/values';
 
 /** What `sharedState` gives, how its operations are asked and what they answer. */

@@ -39,6 +39,10 @@ export function openedHere(): Map<Cluster, SharedState> {
   return table;
 }
 
+/** Are these one cluster? A primary that took the seat of `node:cluster` late has two objects, with one table of workers. */
+export const sameCluster = (one: Cluster, other: Cluster): boolean =>
+  one === other || (one.workers !== undefined && one.workers === other.workers);
+
 /** Throws ERR_SHARED_STATE_UNREACHABLE where the store is elsewhere and cannot be reached. */
 export function checkOrigin(isPrimary: boolean): void {
   if (!isMainThread) throw unreachable('This is a worker thread', 'Call it in the main thread of a primary or worker, and speak with that by messages');

@@ -15,9 +15,10 @@ const allowed: Record<string, readonly string[]> = {
   'internal/shared_state/': ['internal/shared_state/', 'internal/errors'],
   'internal/shared_state/protocol': [],
   'internal/supervisor/': ['internal/supervisor/', 'leaves'],
-  'internal/role': ['internal/seat', 'internal/seated', 'internal/master/', 'internal/child/', 'internal/channel/inherited', 'internal/channel/spawn'],
+  'internal/role': ['internal/faces', 'internal/seat', 'internal/seated', 'internal/master/', 'internal/child/', 'internal/channel/inherited', 'internal/channel/spawn'],
   'internal/seat': ['internal/seated'],
   'internal/seated': [],
+  'internal/faces': [],
   // A build step: it runs what it has put together.
   'internal/bundle': ['internal/compiled', 'internal/primary_entry', 'internal/child/entry', 'internal/seated'],
   'internal/primary_entry': ['internal/role', 'internal/compiled'],
