@@ -24,7 +24,7 @@ test.each(['ours', 'stock'])('%s: every listener throws and commands something, 
   const { stdout, code } = await run(primary, { args: ['listeners', kind] });
   expect(code).toBe(0);
   expect(lines(stdout)).toEqual([
-    ['cluster fork', 'cluster message', 'reload', 'stopped', 'transition', 'worker disconnect', 'worker exit', 'worker listening', 'worker online'],
+    ['cluster fork', 'reload', 'stopped', 'transition', 'worker disconnect', 'worker exit', 'worker listening', 'worker message', 'worker online'],
     { outcome: 'done', left: 0, table: 0 },
   ]);
 });
