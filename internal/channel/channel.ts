@@ -2,10 +2,9 @@
  * One end of the pipe between a parent and a child: messages and fds in order, both ways.
  * It knows nothing of ChildProcess, of `process` or of clusters; those are told through `ChannelSink`.
  *
- * Owns     the native pipe (closed by `#close`, once), the fds that arrived and whose message has not
- *          (closed with the channel)
+ * Owns     the native pipe (closed by `#close`, once)
  * Used by  process_face.ts, which equips a ChildProcess or `process` with it
- * Uses     framing.ts (bytes ⇄ messages), outbox.ts (writing), handles.ts (fds ⇄ objects), one_in_flight.ts
+ * Uses     framing.ts (bytes ⇄ messages), outbox.ts (writing), incoming.ts (what is read), handles.ts (objects → fds), one_in_flight.ts
  *          (what waits for a handle's acknowledgement in dialect node), native.ts (the pipe)
  * Never    delivers a message inside the read that brought it: each has a tick of its own, and with it a
  *          scope of its own. Neither an exception of a listener nor its async context
@@ -26,13 +25,14 @@
  *          channel is always told), D9 (callbacks tell the truth)
  */
 import type { Server, Socket } from 'node:net';
-import { NativeObject, push, shift, startsWith, String } from '../builtins';
-import { alreadyDisconnected, causedByPeer, notRead, strayHandle } from '../errors';
+import { NativeObject } from '../builtins';
+import { alreadyDisconnected, causedByPeer, notRead } from '../errors';
 import { NO_LIMITS, type ChannelLimits } from '../limits';
-import { isUdp, readPipe, stopReading, type NativeHandle, type NativePipe } from '../native';
+import { readPipe, stopReading, type NativeHandle, type NativePipe } from '../native';
 import { traceHandle, traceState } from '../trace';
-import { codecFor, type Codec, type Decoder, type Serialization, type Tag } from './framing';
-import { adopt, isKnownEnvelope, prepare, typeOf, type Envelope, type HandleType, type Prepared, type SendHandle } from './handles';
+import { codecFor, type Codec, type Serialization } from './framing';
+import { prepare, typeOf, type HandleType, type Prepared, type SendHandle } from './handles';
+import { Incoming, isInternal } from './incoming';
 import { OneInFlight } from './one_in_flight';
 import { Outbox, type OutboxSink, type SendOptions, type Told } from './outbox';
 import type { SendCallback, Sent } from './send_callbacks';
@@ -75,7 +75,7 @@ export class Channel {
   readonly dialect: Dialect;
   readonly #pipe: NativePipe;
   readonly #codec: Codec;
-  readonly #decoder: Decoder;
+  readonly #incoming: Incoming;
   readonly #outbox: Outbox;
   readonly #sink: ChannelSink;
   readonly #name: string;
@@ -83,8 +83,6 @@ export class Channel {
   #state: ChannelState = 'open';
   #endedHere = false;
 
-  /** fds that came, in order, whose tagged frame is not complete yet. */
-  readonly #arrived: NativeHandle[] = [];
   /** Busy in dialect node only. */
   readonly #turns: OneInFlight;
 
@@ -95,7 +93,6 @@ export class Channel {
     this.dialect = options.dialect;
     this.#limits = options.limits ?? NO_LIMITS;
     this.#codec = codecFor(options.serialization);
-    this.#decoder = this.#codec.decoder(this.#limits.messageBytes);
     this.#outbox = new Outbox(pipe, this.#codec, {
       failed: (error) => sink.error(error), pending: (change) => sink.pending(change), drained: () => sink.drained(),
     });
@@ -104,6 +101,7 @@ export class Channel {
       fail: (error, told) => this.#outbox.fail(error, told),
       idle: () => this.#closeIfDrained(),
     });
+    this.#incoming = new Incoming(this.#codec.decoder(this.#limits.messageBytes), options, sink, this.#turns, (cmd) => this.#reply(cmd));
   }
 
   /** Begins to read. Apart from the constructor, since the owner has to be ready for what comes. */
@@ -243,81 +241,19 @@ export class Channel {
   // ── receiving ──────────────────────────────────────────────────────────────────────────────────
 
   readonly #onBytes = (chunk: Uint8Array, handle: NativeHandle | null): void => {
-    if (handle !== null) {
-      traceHandle('adopted', this.#name, handle);
-      push(this.#arrived, handle);
-    }
     this.#outbox.newTurn();
     try {
-      this.#decoder.push(chunk, this.#onFrame);
-      // An fd comes with the first byte of the frame that announces it, so no other can be kept.
-      if (this.#arrived.length > (this.#decoder.partial ? 1 : 0)) throw strayHandle();
+      this.#incoming.take(chunk, handle);
       this.#closeIfDrained();
     } catch (error) {
       this.#sink.malformed(causedByPeer(error as Error));
     }
   };
 
-  readonly #onFrame = (message: unknown, tag: Tag): void => {
-    if (tag !== 'plain' && this.dialect === 'node') throw new SyntaxError('A tagged frame in the dialect node');
-    if (tag === 'handle') return process.nextTick(this.#emit, message, shift(this.#arrived));
-    if (tag === 'envelope') return this.#open(message as Envelope);
-    if (this.dialect === 'node' && isInternal(message)) {
-      switch (message['cmd']) {
-        case 'NODE_HANDLE': return this.#receiveHandle(message as unknown as Envelope);
-        case 'NODE_HANDLE_ACK': return this.#turns.acknowledged();
-        case 'NODE_HANDLE_NACK': return this.#turns.refused();
-      }
-    }
-    process.nextTick(this.#emit, message, undefined);
-  };
-
-  #receiveHandle(envelope: Envelope): void {
-    if (this.#arrived.length === 0) {
-      this.#reply('NODE_HANDLE_NACK');
-      return;
-    }
-    this.#reply('NODE_HANDLE_ACK');
-    // Whoever listens to internal messages sees the envelope and what is in it, as under Node.
-    process.nextTick(this.#emit, envelope, undefined);
-    this.#open(envelope);
-  }
-
   #reply(cmd: 'NODE_HANDLE_ACK' | 'NODE_HANDLE_NACK'): void {
     if (this.#state === 'closed' || !this.#mayStillSay()) return;
     this.#outbox.write(this.#codec.encode({ cmd }, 'plain'), quietly);
   }
-
-  /** Takes the fd that arrived out of its envelope. */
-  #open(envelope: Envelope): void {
-    const native = shift(this.#arrived);
-    if (native === undefined) return process.nextTick(this.#emit, envelope.msg, undefined);
-    if (!isKnownEnvelope(envelope)) {
-      native.close();
-      process.nextTick(this.#blame, new TypeError(`Unknown handle type: ${String((envelope as Envelope).type)}`));
-      return;
-    }
-    // A server is delivered in the tick in which it emits 'listening', which is asked for here: a tick later,
-    // what came behind it would be delivered first.
-    const stream: boolean = !isUdp(native);
-    if (envelope.type === 'net.Server' && stream) this.#adopt(envelope, native);
-    else process.nextTick(this.#adopt, envelope, native);
-  }
-
-  readonly #adopt = (envelope: Envelope, native: NativeHandle): void => {
-    adopt(envelope, native, (handle) => {
-      if (envelope.type === 'net.Socket' && envelope.key !== undefined) this.#sink.socketReceived(handle as Socket, envelope.key);
-      this.#emit(envelope.msg, handle);
-    }, (error) => process.nextTick(this.#blame, error));
-  };
-
-  /** What the other end sent cannot be taken. */
-  readonly #blame = (error: Error): void => this.#sink.error(causedByPeer(error));
-
-  readonly #emit = (message: unknown, handle: SendHandle | undefined): void => {
-    if (isInternal(message)) this.#sink.internalMessage(message, handle);
-    else this.#sink.message(message, handle);
-  };
 
   // ── ending ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -332,7 +268,7 @@ export class Channel {
     }
     this.#endedHere = true;
     this.#outbox.flush();
-    if (this.#turns.busy || this.#decoder.partial) this.#transition('draining');
+    if (this.#turns.busy || this.#incoming.partial) this.#transition('draining');
     else this.#close();
   }
 
@@ -344,7 +280,7 @@ export class Channel {
   }
 
   #closeIfDrained(): void {
-    if (this.#state === 'draining' && !this.#turns.busy && !this.#decoder.partial) this.#close();
+    if (this.#state === 'draining' && !this.#turns.busy && !this.#incoming.partial) this.#close();
   }
 
   readonly #onEnd = (_errno: number): void => {
@@ -362,7 +298,7 @@ export class Channel {
 
   readonly #ended = (): void => {
     this.#pipe.close();
-    for (let handle = shift(this.#arrived); handle !== undefined; handle = shift(this.#arrived)) handle.close();
+    this.#incoming.close();
     this.#sink.closed();
   };
 
@@ -385,12 +321,3 @@ function toldOf(sent: (() => Sent | undefined) | undefined, { swallowErrors }: S
   if (sent === undefined) return swallowErrors ? quietly : noted;
   return { sent: sent(), swallowErrors };
 }
-
-/** NODE_ and at least one letter more: the runtime's own, kept from the app's 'message' listeners. */
-function isInternal(message: unknown): message is Record<string, unknown> {
-  if (typeof message !== 'object' || message === null) return false;
-  const { cmd } = message as { cmd?: unknown };
-  return typeof cmd === 'string' && cmd.length > PREFIX.length && startsWith(cmd, PREFIX);
-}
-
-const PREFIX = 'NODE_';
