@@ -200,6 +200,9 @@ export interface PreparedSpawn {
   readonly file: unknown;
   /** The directory it starts in; this process's, if there is none. */
   readonly cwd?: unknown;
+  /** The user and the group of the child; this process's, if there are none. */
+  readonly uid?: unknown;
+  readonly gid?: unknown;
   /** As the caller wrote it: each entry may be anything. */
   stdio?: unknown;
   readonly serialization?: 'json' | 'advanced';

@@ -24,6 +24,7 @@ import { canOpenChannels, delayClose, interceptSpawn, newPipe, startWithPipe, ty
 import type { Dialect } from './channel';
 import { announce, announceToNode, preloadReaches } from './inherited';
 import { forkOnNodesChannel } from './nodes_own';
+import { mayPreload } from './other_user';
 import { equip } from './process_face';
 import { isThisNode } from './this_node';
 
@@ -118,7 +119,8 @@ function exchange(child: ChildProcess, options: Prepared, start: () => number, o
   const { serialization = 'json' } = options;
   const given = { args: options.args ?? [], envPairs: options.envPairs ?? [] };
   // Another program than this Node may be no Node at all: it gets what Node's documentation promises it.
-  const dialect = own.dialect ?? (isThisNode(options.file, options.cwd, given.envPairs) && preloadReaches(given) ? 'pipelined' : 'node');
+  const dialect = own.dialect ?? (isThisNode(options.file, options.cwd, given.envPairs) && preloadReaches(given)
+    && mayPreload(preloadPath, options, options.cwd) ? 'pipelined' : 'node');
   const channel = { fd, serialization };
   const pipe = newPipe();
   let errno: number;

@@ -11,7 +11,7 @@
  *          those of its processes whose parents have ended
  * Never    ends a process that it did not start
  */
-import { mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, writeSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, writeSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
@@ -26,6 +26,7 @@ const PATIENCE = 5000;
 /** Runs a tool with the arguments of this process. A WrongArgument that `main` throws is told like any other. */
 export function runTool<const Of extends Options>(tool: Description<Of>, main: (given: Arguments<Of>) => Promise<void> | void): void {
   const directory = mkdtempSync(path.join(realpathSync(tmpdir()), `${tool.name}-`));
+  chmodSync(directory, 0o711); // A scenario's worker may run as another user, who must come this way.
   process.env['TMPDIR'] = directory;
   process.once('exit', () => {
     endProcessesOf(directory);
