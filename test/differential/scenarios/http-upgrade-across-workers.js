@@ -16,8 +16,8 @@ else {
 
 async function primary() {
   watchCluster();
-  const { worker, address } = await forkListening();
-  const request = http.request({ port: address.port, host: '127.0.0.1', headers: { connection: 'upgrade', upgrade: 'echo' } });
+  const { worker, port } = await forkListening();
+  const request = http.request({ port, host: '127.0.0.1', headers: { connection: 'upgrade', upgrade: 'echo' } });
   request.end();
   const [response, socket] = await next(request, 'upgrade');
   socket.write('once');
