@@ -71,7 +71,7 @@ test('under --enable-source-maps they name the TypeScript of channel, master and
   const { primary, worker } = await seen(['--enable-source-maps']);
   const source = (file: string): string => `${path.join(installed, 'internal', file)}:`;
   expect(primary.online).toContain(source('master/index.ts'));
-  expect(primary.message).toContain(source('channel/channel.ts'));
+  expect(primary.message).toContain(source('channel/incoming.ts'));
   expect(worker).toContain(source('child/index.ts'));
 });
 

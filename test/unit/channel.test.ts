@@ -23,6 +23,18 @@ async function exit(child: ChildProcess): Promise<unknown[]> {
 
 const both = describe.each(['json', 'advanced'] as const);
 
+test('D40: a message whose toJSON ends the channel is refused, and the end is told once', async () => {
+  const child = fork('echo');
+  const ends: unknown[] = [];
+  child.on('disconnect', () => ends.push('disconnect'));
+  const refused = new Promise((resolve) => {
+    child.send({ toJSON: () => (child.disconnect(), 'late') } as never, (error) => resolve((error as NodeJS.ErrnoException | null)?.code));
+  });
+  expect(await refused).toBe('ERR_IPC_CHANNEL_CLOSED');
+  await exit(child);
+  expect(ends).toEqual(['disconnect']);
+});
+
 both('order (%s)', (serialization) => {
   test('10 000 messages come back in the order in which they were sent', async () => {
     const child = fork('echo', { serialization });
