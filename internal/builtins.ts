@@ -69,8 +69,10 @@ const uncurryThis = globalThis.Function.prototype.bind.bind(globalThis.Function.
 ) => (self: ThisParameterType<M>, ...args: Parameters<M>) => ReturnType<M>;
 
 const { prototype: array } = globalThis.Array;
-/** `list.push(...items)` */
-export const push = uncurryThis(array.push) as <Item>(list: Item[], ...items: Item[]) => number;
+/** `list.push(item)`, which V8 makes part of its caller, as it does not with a method that was made a function. */
+export function push<Item>(list: Item[], item: Item): void {
+  list[list.length] = item;
+}
 /** `list.shift()` */
 export const shift = uncurryThis(array.shift) as <Item>(list: Item[]) => Item | undefined;
 /** `list.join(separator)` */

@@ -18,7 +18,8 @@
  *          where its sender asked for that
  * Keeps    1. a program that sends ALLOWANCE messages and then blocks, or dies in any way, has sent them all
  *          2. beyond them one that blocks, or is killed from outside or by a lack of memory within the
- *             same turn, has held back fewer than GROUP of those that the kernel would have taken
+ *             same turn, has held back fewer than GROUP of those that the kernel would have taken; one that has flooded
+ *             for several turns before, fewer than LARGEST_GROUP
  *          3. the end of each write is seen to by all whom it concerns, also when one of them throws
  * Decided  the allowance is not raised where pipes hold less, though Node writes each frame at once: what the
  *          kernel does not take is given to libuv, which drops it when the process ends and when the channel
@@ -27,7 +28,7 @@
  *          `disconnect` would block a process that lives on. Where nobody reads, Node 26 gets 171 frames through
  *          too, and this 176 of 200
  */
-import { Array, Math, push } from '../builtins';
+import { Array, Math, performance, push } from '../builtins';
 import { causedByPeer, channelClosed, systemError } from '../errors';
 import { PENDING, WRITTEN, isExiting, nodeMajor, writePipe, type NativeHandle, type NativePipe } from '../native';
 import type { Codec } from './framing';
@@ -77,19 +78,18 @@ const ALLOWANCE = nodeMajor < 22 ? 200 : 96;
 const REFILL = 10;
 /** Whatever was read last may be answered with so many frames at least, one by one. */
 const ANSWERS = 8;
-/** So many frames are joined at most. */
+/**
+ * So many frames are joined at most in the first turn of a flood. Each turn that floods on doubles it, since a program
+ * that has come back to its event loop so often is no program that blocks; a group of 40 costs a flood a quarter of its rate.
+ */
 const GROUP = 40;
+/** So many are joined at most in any turn. */
+const LARGEST_GROUP = 640;
 /** Milliseconds after which a frame does not wait for others. */
 const OLDEST_MS = 1;
 /** Frames are joined up to this length, in characters or bytes. */
 const JOIN_LIMIT = 65536;
 
-// Kept: a test may replace the clock of the program.
-const { hrtime } = process;
-const milliseconds = (): number => {
-  const [seconds, nanoseconds] = hrtime();
-  return seconds * 1e3 + nanoseconds / 1e6;
-};
 
 /** The frames of one channel that are not written yet. */
 export class Outbox {
@@ -107,7 +107,9 @@ export class Outbox {
   #ofThisTurn = 0;
   /** Frames that may be written one by one, as of `#allowedAt`. */
   #allowance = ALLOWANCE;
-  #allowedAt = milliseconds();
+  #allowedAt = performance.now();
+  /** How many frames are joined at most, in this turn. */
+  #group = GROUP;
   /** The kernel takes no more: what is written now leaves in another turn of the event loop, behind what waits already. */
   #stuck = false;
   #closed = false;
@@ -137,7 +139,7 @@ export class Outbox {
     push(this.#joined, frame);
     push(this.#joinedTold, told);
     this.#joinedLength += frame.length;
-    const enough = !this.#stuck && (this.#joined.length === GROUP || this.#isOld(milliseconds()));
+    const enough = !this.#stuck && (this.#joined.length >= this.#group || this.#isOld(performance.now()));
     if (enough || this.#joinedLength >= JOIN_LIMIT) this.flush();
     return this.hasRoom;
   }
@@ -148,7 +150,7 @@ export class Outbox {
       this.#allowance--;
       return true;
     }
-    const now = milliseconds();
+    const now = performance.now();
     const late = this.#isOld(now);
     this.#joinedAt = now;
     return late || isExiting();
@@ -180,10 +182,13 @@ export class Outbox {
 
   /** What is written now is written in another turn than what was before; or something was read, and may be answered. */
   newTurn(): void {
-    const now = milliseconds();
+    const now = performance.now();
     this.#ofThisTurn = 0;
+    const flooded = this.#allowance === 0;
     this.#allowance = Math.min(ALLOWANCE, Math.max(ANSWERS, this.#allowance + Math.floor((now - this.#allowedAt) * REFILL)));
     this.#allowedAt = now;
+    if (flooded) this.#group = Math.min(LARGEST_GROUP, this.#group * 2);
+    else if (this.#allowance === ALLOWANCE) this.#group = GROUP;
   }
 
   /** Are more than `limit` bytes on their way? Asked before each message: costs nothing while there is room. */
