@@ -8,7 +8,7 @@
  * Keeps    what was in the seat beside Node's cluster: what an app has put there, and who listens there
  * Falls short: a listener's `this` is the seat's object; a property that is new on one face is not seen on the other
  */
-import type { EventEmitter } from 'node:events';
+import { EventEmitter } from 'node:events';
 import { Array, Reflect } from './builtins';
 
 type Listeners = Record<string | symbol, unknown>;
@@ -37,13 +37,19 @@ export function moveFace(before: EventEmitter, seat: EventEmitter): void {
 }
 
 function moveListeners(from: Kept, to: Kept): void {
-  const there = to._events;
+  // Node makes the lists: from 26 on a list knows whether it is being walked. Nobody listens to 'newListener' there.
+  const joined = new EventEmitter().setMaxListeners(0);
+  const lists = (joined as unknown as Kept)._events;
   for (const name of Reflect.ownKeys(from._events)) {
-    there[name] = there[name] === undefined ? from._events[name] : [...listOf(there[name]), ...listOf(from._events[name])];
+    for (const listener of [...listOf(to._events[name]), ...listOf(from._events[name])]) joined.on(name, listener as () => void);
+    to._events[name] = lists[name];
   }
-  to._eventsCount = Reflect.ownKeys(there).length;
+  to._eventsCount = Reflect.ownKeys(to._events).length;
   to._maxListeners = from._maxListeners ?? to._maxListeners;
 }
 
-/** One listener stands there by itself. */
-const listOf = (listeners: unknown): readonly unknown[] => (Array.isArray(listeners) ? listeners as unknown[] : [listeners]);
+/** None, one that stands there by itself, or a list. */
+function listOf(listeners: unknown): readonly unknown[] {
+  if (listeners === undefined) return [];
+  return Array.isArray(listeners) ? listeners as unknown[] : [listeners];
+}

@@ -6,7 +6,7 @@ const childProcess = require('node:child_process');
 
 if (process.argv[2] === 'child') process.on('disconnect', () => process.exit());
 else if (process.argv[2] === 'parent') {
-  const child = childProcess.fork(__filename, ['child'], { stdio: 'ignore' });
+  const child = childProcess.fork(__filename, ['child'], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   child.unref();
   for (const operation of process.argv[3].split(',')) child.channel[operation]();
   const deadline = setTimeout(() => process.exit(7), 600).unref();
