@@ -94,15 +94,21 @@ export class Election extends EventEmitter {
 
   async #lead(lease: Lease): Promise<void> {
     this.#lease = lease;
-    this.#tell('elected', lease);
+    let told = false;
+    process.nextTick(() => {
+      // Lost before anybody could be told: by a channel that ended behind the grant, mostly.
+      if (!lease.held) return;
+      told = true;
+      if (!this.emit('elected', lease)) this.#warn('elected', lease);
+    });
     await eitherAborted(lease.signal, this.#closing.signal);
     this.#lease = null;
-    if (!this.#closing.signal.aborted) this.#tell('deposed');
+    if (!this.#closing.signal.aborted) process.nextTick(() => void (told && this.emit('deposed')));
     else await lease.release().catch(() => false); // Lost with the connection: free as well.
   }
 
   /** In a tick of its own: what a listener throws is its own uncaught exception, not this election's. */
-  #tell(event: 'elected' | 'deposed' | 'postponed' | 'closed', ...args: unknown[]): void {
+  #tell(event: 'postponed' | 'closed', ...args: unknown[]): void {
     process.nextTick(() => {
       if (!this.emit(event, ...args)) this.#warn(event, args[0]);
     });
