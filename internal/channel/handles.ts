@@ -44,7 +44,7 @@ export interface Outgoing {
   release(): void;
 }
 
-/** What is known of a handle before it is taken from its owner. */
+/** The facts about a handle, read before the handle is taken from its owner. */
 export interface Prepared {
   readonly envelope: Envelope;
   /** The server that goes on counting a socket that was sent. */

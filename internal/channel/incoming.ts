@@ -1,5 +1,5 @@
 /**
- * What is read from a channel: bytes → messages, each with its fd as the object that the sender meant,
+ * The reading side of a channel: bytes → messages, each with its fd as the object that the sender meant,
  * each in a tick of its own.
  *
  * Owns     the fds that arrived and whose message has not (closed with the channel); a handle is the
@@ -113,7 +113,7 @@ export class Incoming {
     }, (error) => process.nextTick(this.#blame, error));
   };
 
-  /** What the other end sent cannot be taken. */
+  /** The other end sent something that cannot be used here. */
   readonly #blame = (error: Error): void => this.#sink.error(causedByPeer(error));
 
   readonly #emit = (message: unknown, handle: SendHandle | undefined): void => {

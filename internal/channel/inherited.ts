@@ -50,7 +50,7 @@ const UNREACHED = /^--(?:(?:experimental-)?permission|experimental-policy|policy
 export function preloadReaches({ args, envPairs }: Spawned): boolean {
   const options = envPairs.find((pair) => pair.startsWith(OPTIONS))?.slice(OPTIONS.length).split(/[\s"]+/) ?? [];
   // Node reads `_` in the name of a flag as `-`. An argument of the app's that looks like such a flag is taken for one.
-  // One that is no text is left to Node, which asks it for its text once.
+  // Node converts an argument that is no string, once; we leave it as it is.
   return !isSingleExecutable() && ![...args, ...options].some((flag: unknown) => typeof flag === 'string' && UNREACHED.test(flag.replaceAll('_', '-')));
 }
 

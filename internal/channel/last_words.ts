@@ -14,7 +14,7 @@
  */
 import { NativeObject, Reflect, Set } from '../builtins';
 
-/** What can hold frames back. */
+/** An outbox, which can hold frames back. */
 interface Holder {
   flush(): void;
 }
@@ -65,7 +65,7 @@ function hookMethod(name: string): void {
     try {
       writeAll();
     } finally {
-      // What it throws is its own; what stopped us must not stop it.
+      // An exception here belongs to this call alone, and must not keep the other calls from being made.
       // eslint-disable-next-line no-unsafe-finally
       return Reflect.apply(method, this, args);
     }
