@@ -103,6 +103,10 @@ if (implementation === 'ours') {
 }
 
 record({ subject: 'self', text: 'started', implementation });
+// By an exception that nobody catches: for the runner, which wants it declared (test/support/deaths.ts).
+process.on('uncaughtExceptionMonitor', (error) => {
+  if (process.listenerCount('uncaughtException') === 0 && !process.hasUncaughtExceptionCaptureCallback()) record({ subject: 'self', dies: String(error) });
+});
 process.on('exit', (code) => see('self', 'exits with', code));
 
 // ── what scenarios watch ─────────────────────────────────────────────────────────────────────────

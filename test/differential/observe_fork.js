@@ -59,6 +59,10 @@ childProcess.fork = function (...args) {
 // A child with another execPath speaks over Node's own channel under ours as well; what it forks does not.
 const oursIsHere = registered !== undefined || (process.channel && !('_handleQueue' in process));
 record({ subject: 'self', text: 'started', implementation: oursIsHere ? 'ours' : 'stock' });
+// By an exception that nobody catches: for the runner, which wants it declared (test/support/deaths.ts).
+process.on('uncaughtExceptionMonitor', (error) => {
+  if (process.listenerCount('uncaughtException') === 0 && !process.hasUncaughtExceptionCaptureCallback()) record({ subject: 'self', dies: String(error) });
+});
 process.on('exit', (code) => see('self', 'exits with', code));
 
 // ── what scenarios watch ─────────────────────────────────────────────────────────────────────────

@@ -4,7 +4,8 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, w
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { runScenario } from '../support/differential';
+import { compare, runScenario } from '../support/differential';
+import { staleDeaths } from '../support/deaths';
 import { liveChildren } from '../support/live';
 import { Program, root, run, type Ended } from '../support/program';
 import { WrongArgument, versionOfNode } from '../support/tool';
@@ -66,6 +67,33 @@ describe('a run without a trace is no success', () => {
       await expect(runScenario(early, { implementation })).rejects.toThrow(/left no trace under .*in the first line/s);
       await expect(runScenario(late, { implementation })).rejects.toThrow(/left no trace under .*in the second line/s);
     }
+  });
+
+  test('a scenario in which a process dies of a slip, whatever it has seen before; what dies on purpose says so, and of what', async () => {
+    const recorder = JSON.stringify(path.join(root, 'test/differential/observe.js'));
+    const program = (how: string, declared = ''): string => `${declared}
+      const { see, gone } = require(${recorder});
+      const cluster = require('node:cluster');
+      if (cluster.isPrimary) { see('main', 'begins'); gone(cluster.fork()); } else { ${how} }`;
+    const slips = {
+      worker: ["see('self', 'is here'); see.misspelt();", '', /W1 ends by an exception, 'TypeError: see.misspelt is not a function'/],
+      rejects: ["(async () => { see('self', 'is here'); await see.misspelt(); })();", '', /W1 ends by an exception, 'TypeError/],
+      elsewhere: ['see.misspelt();', '// Dies: P of misspelt', /W1 ends by an exception, 'TypeError/],
+      otherwise: ['see.misspelt();', '// Dies: W1 of on purpose', /W1 ends by an exception, 'TypeError/],
+      unrecorded: ["require('node:child_process').spawnSync(process.execPath, ['-e', 'misspelt()'], { stdio: 'inherit' }); process.disconnect();", '', /a process ends by an exception that it never recorded/],
+    } as const;
+    await Promise.all(Object.entries(slips).flatMap(([name, [how, declared, told]]) => (['stock', 'ours'] as const).map((implementation) =>
+      expect(runScenario(written(`${name}.js`, program(how, declared)), { implementation })).rejects.toThrow(told))));
+
+    const file = written('declared.js', program("throw new Error('on purpose');", '// Dies: W1 of on purpose\n// Dies on 3, 4: W2 of something else'));
+    const { died } = await runScenario(file, { implementation: 'ours' });
+    expect([died, staleDeaths(file, died, 3), staleDeaths(file, died, 5)]).toEqual([['W1'], ['W2 of something else'], []]);
+  });
+
+  test('a declared end that no longer comes is a difference', async () => {
+    const trace = { implementation: 'stock', code: 0, signal: null, stdout: '', stderr: '', traces: new Map(), died: [] } as const;
+    expect(compare(trace, { ...trace, died: ['W1'] }, { scenario: 'unhandled-listen-error' })).toEqual([]);
+    expect(compare(trace, trace, { scenario: 'unhandled-listen-error' }).map(({ where }) => where)).toEqual(['deaths']);
   });
 
   test('a Node that says its version and does nothing else', async () => {

@@ -22,6 +22,7 @@ import { spawn } from 'node:child_process';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { checkDeaths, staleDeaths } from './deaths';
 import { dist, root } from './program';
 
 export type Implementation = 'stock' | 'ours';
@@ -37,6 +38,8 @@ export interface Trace {
   /** Not compared: stack traces name files. For whoever reads a failure. */
   readonly stderr: string;
   readonly traces: Traces;
+  /** The processes that ended by an exception, as the scenario declares (deaths.ts). */
+  readonly died: readonly string[];
 }
 
 export interface Difference {
@@ -152,6 +155,8 @@ export async function runScenario(file: string, options: RunOptions): Promise<Tr
     if (logs.every(([, entries]) => entries.every(isOfTheRecorder))) {
       throw new Error(`${path.basename(file)} left no trace under ${implementation}: it ended with ${ended.signal ?? ended.code}\n${ended.stderr}`);
     }
+    const recorded = logs.flatMap(([name, entries]) => entries.flatMap(({ dies }) => (dies === undefined ? [] : [{ name, text: dies }])));
+    const died = checkDeaths(file, { recorded, stderr: ended.stderr, implementation });
     const nodes = onNodesChannel(file);
     for (const [name, entries] of logs) {
       if (/^(P|[WC]\d)/.test(name) && !nodes.includes(name)) checkImplementation(entries, implementation, `${path.basename(file)} ${name}`);
@@ -162,7 +167,7 @@ export async function runScenario(file: string, options: RunOptions): Promise<Tr
         lines.push(plain(line, directory, port));
       }
     }
-    return { ...ended, stdout: plain(ended.stdout, directory, port), implementation, traces };
+    return { ...ended, stdout: plain(ended.stdout, directory, port), implementation, traces, died };
   } finally {
     await new Promise((resolve) => claim.close(resolve));
     rmSync(directory, { recursive: true, force: true });
@@ -262,10 +267,12 @@ interface Entry {
   /** The pid of a forked child, and what its parent calls it. */
   readonly child?: number;
   readonly as?: string;
+  /** The exception by which the process ends. */
+  readonly dies?: string;
 }
 
 /** What the recorder writes by itself, whatever the scenario does. */
-const isOfTheRecorder = ({ implementation, subject, text }: Entry): boolean => implementation !== undefined || (subject === 'self' && /^exits with /.test(text ?? ''));
+const isOfTheRecorder = ({ implementation, subject, text, dies }: Entry): boolean => implementation !== undefined || dies !== undefined || (subject === 'self' && /^exits with /.test(text ?? ''));
 
 interface Placed {
   readonly subject: string;
@@ -289,7 +296,8 @@ function normalise(entries: readonly Entry[]): Placed[] {
     return known;
   };
   return entries.flatMap((entry): Placed[] => {
-    const { subject, text, way, message, handle, apart } = entry;
+    const { subject, text, way, message, handle, apart, dies } = entry;
+    if (dies !== undefined) return [];
     if (way === undefined || message === undefined) return [{ subject, line: text ?? '' }];
     const place = apart === true ? `${subject} ${way}` : subject;
     const mine = conversation(subject, way);
@@ -375,6 +383,9 @@ export function compare(stock: Trace, ours: Trace, { scenario, rules = [], major
     differences.push({ where: 'exit', stock: `${ends[0]}
 ${stock.stderr}`, ours: `${ends[1]}
 ${ours.stderr}` });
+  }
+  for (const death of staleDeaths(scenarioFile(scenario), [...stock.died, ...ours.died], major)) {
+    differences.push({ where: 'deaths', stock: `no such end: ${death}`, ours: `no such end: ${death}` });
   }
   if (stock.stdout !== ours.stdout) differences.push({ where: 'stdout', stock: stock.stdout, ours: ours.stdout });
   return differences;

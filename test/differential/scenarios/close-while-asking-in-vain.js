@@ -1,5 +1,6 @@
 // Covers: N-8, W-25
 // A server is closed before the primary has answered that the port is taken.
+// Dies: W1 of reading 'close'
 'use strict';
 const cluster = require('node:cluster');
 const net = require('node:net');

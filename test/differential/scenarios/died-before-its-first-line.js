@@ -1,6 +1,9 @@
 // Covers: C-33, P-4, P-5, P-23
 // Programs that do not exist, do not compile, throw or exit at their start. None of them asks for
 // anything: a stock primary that answers the dead may die of it (D18).
+// Dies: W1 of Cannot find module
+// Dies: W2 of on purpose
+// Dies: W3 of SyntaxError
 'use strict';
 const cluster = require('node:cluster');
 const fs = require('node:fs');

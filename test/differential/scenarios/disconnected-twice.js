@@ -1,5 +1,6 @@
 // Covers: P-20, W-7
 // The primary disconnects a worker twice in one tick; both messages are there before the worker reads.
+// Dies: W1 of ERR_IPC_DISCONNECTED
 'use strict';
 const cluster = require('node:cluster');
 const fs = require('node:fs');

@@ -1,5 +1,6 @@
 // Covers: P-31
 // A worker sends `act: 'hasOwnProperty'`.
+// Dies: P of Cannot convert undefined or null to object
 'use strict';
 const cluster = require('node:cluster');
 const { see, watchWorker, gone } = require('../observe');

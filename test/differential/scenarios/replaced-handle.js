@@ -11,7 +11,7 @@ cluster._getServer = (asker, query, given) => { answer = given; };
 
 /** Tells what is done to it. */
 function handle(options = {}) {
-  const calls = { listen: () => 0, close() {}, ref() {}, unref() {}, ...options };
+  const calls = { listen: () => 0, readStart: () => 0, close() {}, ref() {}, unref() {}, ...options };
   return Object.fromEntries(Object.entries(calls).map(([name, call]) => [name, function (...values) { see('handle', name, ...values); return call(...values); }]));
 }
 

@@ -1,5 +1,6 @@
 //
 // One worker binds two UDP sockets with reuseAddr to one port.
+// Dies on 22, 24, 26: W1 of ERR_INTERNAL_ASSERTION
 'use strict';
 const cluster = require('node:cluster');
 const dgram = require('node:dgram');

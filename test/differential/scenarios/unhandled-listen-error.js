@@ -1,5 +1,6 @@
 // Covers: N-7, P-5
 // A listen error that nobody listens for ends the worker, not the primary.
+// Dies: W1 of EADDRINUSE
 'use strict';
 const cluster = require('node:cluster');
 const net = require('node:net');

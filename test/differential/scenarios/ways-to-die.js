@@ -1,5 +1,7 @@
 // Covers: P-4, P-5, P-22, P-23, W-5
 // process.exit(7), exit 0, an uncaught exception, SIGKILL, abort, an exitCode: what the primary sees of each.
+// Dies: W3 of on purpose
+// Dies: W4 of on purpose
 'use strict';
 const cluster = require('node:cluster');
 const net = require('node:net');

@@ -1,5 +1,6 @@
 // Covers: P-7, P-8
 // A worker asks for an address and closes it in the same breath, while the primary still binds.
+// Dies: P of reading 'close'
 'use strict';
 const { see, watchWorker, gone, ask, ownPort } = require('../observe');
 const wire = require('../wire');

@@ -1,5 +1,6 @@
 // Covers: M-3, Q-10, R-3, R-13
 // A worker asks twice for one address under the same index.
+// Dies on 20: P of ERR_INTERNAL_ASSERTION
 'use strict';
 const { see, watchWorker, gone, ownPort } = require('../observe');
 const wire = require('../wire');

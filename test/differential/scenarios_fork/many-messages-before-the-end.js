@@ -1,5 +1,6 @@
 // Covers: I-57, I-23
 // Sixty messages of one turn (Node loses what the pipe has no room for: I-57), and then the end: all arrive, in order, once, before it is told.
+// Dies: C2 of after its messages
 'use strict';
 const { see, watch, gone } = require('../observe_fork');
 const childProcess = require('node:child_process');

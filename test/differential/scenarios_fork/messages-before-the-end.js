@@ -1,5 +1,6 @@
 // Covers: I-57
 // What a child has sent before it ended its channel or itself arrives before the end is told.
+// Dies: C4 of after its messages
 'use strict';
 const { see, watch, gone } = require('../observe_fork');
 const childProcess = require('node:child_process');

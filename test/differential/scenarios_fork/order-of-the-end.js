@@ -1,5 +1,6 @@
 // Covers: I-57
 // The end of a child as its parent sees it: channel, process, streams.
+// Dies: C4 of uncaught
 'use strict';
 const { watch, look, next } = require('../observe_fork');
 const childProcess = require('node:child_process');
