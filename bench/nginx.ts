@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { Bench } from './bench';
 import { installed } from './installed';
-import type { Peer } from './peers';
+import type { Peer } from './peer';
 
 const PROCESSES = 2;
 const PATIENCE = 5000;

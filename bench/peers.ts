@@ -4,20 +4,8 @@
  */
 import type { Bench } from './bench';
 import { nginxPeer } from './nginx';
+import type { Kind, Peer } from './peer';
 import type { Program } from './program';
-
-export type Kind = 'tcp' | 'http';
-
-/** A peer that runs: what to load, whose CPU to count. */
-export interface Peer {
-  readonly name: string;
-  readonly port: number;
-  /** The process that accepts first, then its workers. */
-  readonly pids: readonly number[];
-  /** Connections served by each worker since its start. */
-  served(): Promise<readonly number[]>;
-  stop(): Promise<void>;
-}
 
 /** Options of servers/cluster.js. */
 export interface ClusterOptions {

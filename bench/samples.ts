@@ -5,7 +5,7 @@
  */
 import type { Bench } from './bench';
 import type { Window } from './load/modes';
-import type { Kind, Peer } from './peers';
+import type { Kind, Peer } from './peer';
 import { cpuOf } from './processes';
 import { jain } from './statistics';
 

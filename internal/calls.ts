@@ -13,9 +13,9 @@
  *          of a peer leaves its entries behind
  */
 import { Map, NativeObject } from './builtins';
-import { channelOf } from './channel/process_face';
+import { channelOf } from './channel/attach_channel';
 import { channelClosed, separately } from './errors';
-import type { NativeHandle } from './native';
+import type { NativeHandle } from './native/bindings';
 import { CLUSTER } from './messages';
 import { messagesAreTraced, traceMessage } from './trace';
 

@@ -4,7 +4,7 @@
  * Node     https://nodejs.org/api/child_process.html#child_processforkmodulepath-args-options
  */
 import type { ChildProcess, ForkOptions } from 'node:child_process';
-import { loadRole } from '../internal/primary_entry';
+import { loadRole } from '../internal/startup/load_role';
 
 const { fork: forkOnChannel } = loadRole();
 

@@ -11,8 +11,8 @@
  * Node     https://nodejs.org/api/cluster.html
  */
 import type { Cluster, ClusterSettings as NodeSettings, Worker } from 'node:cluster';
-import type { ClusterSettings, clusterObject } from '../internal/role';
-import { occupiedSeat } from '../internal/seated';
+import type { ClusterSettings, clusterObject } from '../internal/startup/role';
+import { takenOverCluster } from '../internal/node_cluster';
 
 /** What `setupPrimary` takes besides Node's settings; each has its row in the README's table. */
 type OwnSettings = {
@@ -30,7 +30,7 @@ type ClusterInternals = Cluster & {
 
 /** In a worker the preload has put it into the seat, and nothing more is loaded. */
 function ownCluster(): ReturnType<typeof clusterObject> {
-  return occupiedSeat() ?? (require('../internal/primary_entry') as typeof import('../internal/primary_entry')).loadRole().clusterObject(false);
+  return takenOverCluster() ?? (require('../internal/startup/load_role') as typeof import('../internal/startup/load_role')).loadRole().clusterObject(false);
 }
 
 const cluster = ownCluster() as unknown as ClusterInternals;

@@ -21,15 +21,15 @@
  * Several calls in one process have one end together, which is over when the servers of all are.
  */
 import type { Server } from 'node:net';
-import { supervised } from '../internal/supervisor/part';
+import { supervised } from '../internal/supervisor/worker/supervised';
 import { StopRequests } from '../internal/supervisor/stop_requests';
-import { attach } from '../internal/supervisor/attach';
-import { Drain } from '../internal/supervisor/drain';
-import { Ending, type End } from '../internal/supervisor/ending';
+import { attach } from '../internal/supervisor/app_calls';
+import { Drain } from '../internal/supervisor/worker/drain';
+import { Ending, type End } from '../internal/supervisor/worker/ending';
 import { invalidArgType, nodeError } from '../internal/errors';
 
 /** What `onDrained` gets. */
-export type { End } from '../internal/supervisor/ending';
+export type { End } from '../internal/supervisor/worker/ending';
 
 /** The options of `graceful`. */
 export interface GracefulOptions {

@@ -6,10 +6,10 @@
  * Under a stock primary the same flag in a worker's execArgv makes a worker of ours that speaks
  * Node's own dialect.
  */
-import { occupiedSeat } from '../internal/seated';
+import { takenOverCluster } from '../internal/node_cluster';
 
 // In a worker the preload has taken it. A worker thread has a cluster object of its own, always in the
 // primary's role, and forks nothing as a rule.
-if (occupiedSeat() === null && (require('node:worker_threads') as typeof import('node:worker_threads')).isMainThread) {
-  (require('../internal/primary_entry') as typeof import('../internal/primary_entry')).loadRole().clusterObject(true);
+if (takenOverCluster() === null && (require('node:worker_threads') as typeof import('node:worker_threads')).isMainThread) {
+  (require('../internal/startup/load_role') as typeof import('../internal/startup/load_role')).loadRole().clusterObject(true);
 }

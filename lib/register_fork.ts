@@ -6,7 +6,7 @@
  *
  * A child that is another program than this Node gets Node's own wire.
  */
-import { loadRole } from '../internal/primary_entry';
+import { loadRole } from '../internal/startup/load_role';
 
 const { exchangeAll, openInheritedChannel } = loadRole();
 openInheritedChannel();

@@ -13,27 +13,27 @@
  */
 import type { Cluster } from 'node:cluster';
 import { invalidArgType, nodeError } from '../internal/errors';
-import type { SharedState } from '../internal/shared_state/api';
+import type { SharedState } from '../internal/shared_state/client/api';
 import type { Limits } from '../internal/shared_state/protocol';
-import { checkOrigin, mark, openedHere, sameCluster, unmark } from '../internal/shared_state/origin';
+import { checkOrigin, mark, openedHere, sameCluster, unmark } from '../internal/shared_state/client/origin';
 import { checkNumber, mergeLimits, stateError } from '../internal/shared_state/values';
 
 /** What `sharedState` gives, how its operations are asked and what they answer. */
-export type { Comparison, Holder, LockOptions, Read, SharedState, WriteOptions } from '../internal/shared_state/api';
+export type { Comparison, Holder, LockOptions, Read, SharedState, WriteOptions } from '../internal/shared_state/client/api';
 /** How long a call may take. */
-export type { CallOptions } from '../internal/shared_state/contracts';
+export type { CallOptions } from '../internal/shared_state/client/contracts';
 /** What `elect` gives. */
-export type { Election } from '../internal/shared_state/election';
+export type { Election } from '../internal/shared_state/client/election';
 /** What `lock` gives. */
-export type { Lease } from '../internal/shared_state/lease';
+export type { Lease } from '../internal/shared_state/client/lock';
 /** What the primary refuses beyond. */
 export type { Limits } from '../internal/shared_state/protocol';
 /** What `replica` gives. */
-export type { Replica, ReplicaRead } from '../internal/shared_state/replica';
+export type { Replica, ReplicaRead } from '../internal/shared_state/client/replica';
 /** What a call rejects with. */
 export type { StateError, StateErrorCode } from '../internal/shared_state/values';
 /** What `watch` gives. */
-export type { Watch, WatchEvent, WatchedEntry } from '../internal/shared_state/watch';
+export type { Watch, WatchEvent, WatchedEntry } from '../internal/shared_state/client/watch';
 
 /** What `sharedState` takes. All of it may be left out. */
 export interface SharedStateOptions {
@@ -100,10 +100,10 @@ export function sharedState(options: SharedStateOptions = {}): SharedState {
 /** A worker needs no store, a primary no pipe: each loads its own side. */
 function open(cluster: Cluster, limits: Limits, timeoutMs: number, closed: () => void): SharedState {
   if (cluster.isPrimary) {
-    const { openInPrimary } = require('../internal/shared_state/primary') as typeof import('../internal/shared_state/primary');
+    const { openInPrimary } = require('../internal/shared_state/server/primary') as typeof import('../internal/shared_state/server/primary');
     return openInPrimary(cluster, limits, timeoutMs, closed);
   }
-  const { openInWorker } = require('../internal/shared_state/worker') as typeof import('../internal/shared_state/worker');
+  const { openInWorker } = require('../internal/shared_state/client/worker') as typeof import('../internal/shared_state/client/worker');
   return openInWorker(cluster, timeoutMs, closed);
 }
 

@@ -15,7 +15,7 @@ import { Supervisor } from '../internal/supervisor/supervisor';
 /** What `supervise` takes. */
 export type { Recycle, SuperviseOptions } from '../internal/supervisor/options';
 /** The rule of restarts. */
-export type { GuardRule } from '../internal/supervisor/guard';
+export type { GuardRule } from '../internal/supervisor/restart_budget';
 /** What becomes of workers. */
 export type { Exit, Fate, GivenUp, LeavingPhase, Report, WorkerState } from '../internal/supervisor/states';
 /** What a supervisor tells. */

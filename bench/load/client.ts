@@ -7,7 +7,7 @@
  * Never    closes first: the server does, so that no port of the client waits in TIME_WAIT
  */
 
-/** What this file uses of Node's private surface: facts about an interface, as in internal/native.ts. */
+/** What this file uses of Node's private surface: facts about an interface, as in internal/native/. */
 interface NativeSocket {
   bind(address: string, port: number): number;
   connect(request: object, address: string, port: number): number;

@@ -5,7 +5,7 @@
  */
 import net from 'node:net';
 import { RoundRobinHandle } from '../../internal/master/round_robin_handle';
-import type { ListeningHandle } from '../../internal/native';
+import type { ListeningHandle } from '../../internal/native/bindings';
 import { FakeConnection, FakeWorker, query } from '../../test/support/cluster_fakes';
 import { answerWith, ready } from '../servers/control';
 

@@ -4,7 +4,8 @@
  */
 import { CLIENTS, type Bench } from '../bench';
 import { figure, type Chart, type Figure, type Side } from '../figures';
-import { clusterPeer, otherPeers, type Kind, type Peer } from '../peers';
+import type { Kind, Peer } from '../peer';
+import { clusterPeer, otherPeers } from '../peers';
 import { closedSample, describe, type Sample } from '../samples';
 import { median } from '../statistics';
 import type { Result, Row } from './row';

@@ -17,7 +17,8 @@
  */
 import type { Bench } from '../bench';
 import { figure, type Figure } from '../figures';
-import { clusterPeer, type Peer } from '../peers';
+import type { Peer } from '../peer';
+import { clusterPeer } from '../peers';
 import { NOT_PINNED, pinApart } from '../pinning';
 import { closedCost, closedSample, describe, sum, type Cost, type Sum } from '../samples';
 import { median } from '../statistics';

@@ -7,7 +7,7 @@ import { figure } from '../figures';
 import { clusterPeer } from '../peers';
 import { closedSample, openSample } from '../samples';
 import { median } from '../statistics';
-import type { Peer } from '../peers';
+import type { Peer } from '../peer';
 import type { Row } from './row';
 
 const CAPACITY_WINDOW = 1;

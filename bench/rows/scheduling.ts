@@ -1,6 +1,7 @@
 /** Connections per second by scheduling rule: row `scheduling`. The rules are ours; stock has round robin. */
 import { figure } from '../figures';
-import { clusterPeer, type Peer } from '../peers';
+import type { Peer } from '../peer';
+import { clusterPeer } from '../peers';
 import { closedSample, describe, type Sample } from '../samples';
 import type { Row } from './row';
 

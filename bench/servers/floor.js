@@ -7,7 +7,9 @@
 const { spawn } = require('node:child_process');
 const net = require('node:net');
 const path = require('node:path');
-const { interceptSpawn, newPipe, readPipe, startWithPipe, takeListeningHandle, writePipe } = require('../../dist/internal/native.js');
+const { takeListeningHandle } = require('../../dist/internal/native/listening.js');
+const { newPipe, readPipe, writePipe } = require('../../dist/internal/native/pipes.js');
+const { interceptSpawn, startWithPipe } = require('../../dist/internal/native/spawning.js');
 const { answerWith, fail, ready } = require('./control');
 
 const { workers = 2, kind = 'tcp' } = JSON.parse(process.argv[2]);

@@ -1,7 +1,7 @@
 // node floor_child.js <tcp|http>, started by floor.js: each fd on the pipe is a connection.
 'use strict';
 const net = require('node:net');
-const { openPipe, readPipe, writePipe } = require('../../dist/internal/native.js');
+const { openPipe, readPipe, writePipe } = require('../../dist/internal/native/pipes.js');
 const { createServer } = require('./serve');
 
 const server = createServer(process.argv[2]);

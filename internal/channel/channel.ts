@@ -3,9 +3,9 @@
  * It knows nothing of ChildProcess, of `process` or of clusters; those are told through `ChannelSink`.
  *
  * Owns     the native pipe (closed by `#close`, once)
- * Used by  process_face.ts, which equips a ChildProcess or `process` with it
- * Uses     framing.ts (bytes ⇄ messages), outbox.ts (writing), incoming.ts (what is read), handles.ts (objects → fds), one_in_flight.ts
- *          (what waits for a handle's acknowledgement in dialect node), native.ts (the pipe)
+ * Used by  attach_channel.ts, which equips a ChildProcess or `process` with it
+ * Uses     framing.ts (bytes ⇄ messages), outbox.ts (writing), incoming.ts (what is read), handles.ts (objects → fds), handle_queue.ts
+ *          (what waits for a handle's acknowledgement in dialect node), native/pipes.ts
  * Never    delivers a message inside the read that brought it: each has a tick of its own, and with it a
  *          scope of its own. Neither an exception of a listener nor its async context
  *          (`AsyncLocalStorage.enterWith`) reaches the next message; what it puts off with
@@ -24,49 +24,20 @@
  * Node     the setupChannel part of lib/internal/child_process.js. Differences: D4 (the end of the
  *          channel is always told), D9 (callbacks tell the truth)
  */
-import type { Server, Socket } from 'node:net';
 import { NativeObject } from '../builtins';
 import { alreadyDisconnected, causedByPeer, notRead } from '../errors';
 import { NO_LIMITS, type ChannelLimits } from '../limits';
-import { readPipe, stopReading, type NativeHandle, type NativePipe } from '../native';
+import type { NativeHandle, NativePipe } from '../native/bindings';
+import { readPipe, stopReading } from '../native/pipes';
 import { traceHandle, traceState } from '../trace';
-import { codecFor, type Codec, type Serialization } from './framing';
+import type { ChannelOptions, ChannelSink, Dialect } from './channel_types';
+import type { Codec } from './codec';
+import { codecFor } from './framing';
 import { prepare, typeOf, type HandleType, type Prepared, type SendHandle } from './handles';
 import { Incoming, isInternal } from './incoming';
-import { OneInFlight } from './one_in_flight';
-import { Outbox, type OutboxSink, type SendOptions, type Told } from './outbox';
+import { OneInFlight } from './handle_queue';
+import { Outbox, type SendOptions, type Told } from './outbox';
 import type { SendCallback, Sent } from './send_callbacks';
-
-/** What the other end runs: stock Node, or this project. */
-export type Dialect = 'node' | 'pipelined';
-
-/** What both ends of a channel have agreed on at spawn. */
-export interface ChannelOptions {
-  readonly serialization: Serialization;
-  readonly dialect: Dialect;
-  /** How the end of this process is named in the trace. */
-  readonly name: string;
-  /** None by default. */
-  readonly limits?: ChannelLimits | undefined;
-}
-
-/** What the owner of a channel is told. Messages, errors and the end come in ticks of their own. */
-export interface ChannelSink extends Pick<OutboxSink, 'pending' | 'drained'> {
-  message(message: unknown, handle: SendHandle | undefined): void;
-  /** The same for a message whose `cmd` begins with NODE_. */
-  internalMessage(message: object, handle: SendHandle | undefined): void;
-  error(error: Error): void;
-  /** Bytes that are no message, or too many, or an fd without one. Called in the read itself; what it throws is an uncaught exception. */
-  malformed(error: Error): void;
-  /** The channel has left the state `open`: nothing is accepted for sending any more. */
-  ending(state: 'draining' | 'closed'): void;
-  /** Everything that was received has been told, and the pipe is closed. */
-  closed(): void;
-  /** A socket that `server` accepted goes to the other end, which counts it from now on. */
-  socketSent(server: Server, key: string): void;
-  /** A socket came that the other end's server wants counted here. */
-  socketReceived(socket: Socket, key: string): void;
-}
 
 type ChannelState = 'open' | 'draining' | 'closed';
 

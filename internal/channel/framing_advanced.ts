@@ -5,14 +5,13 @@
  * Owns     the bytes of the frame that is not complete yet
  * Used by  framing.ts
  * Keeps    a frame is put together once, when its last byte is there
- * Costs    V8 a serializer, a buffer and a deserializer for each message, 1.5 and 1 µs. A short text that
- *          is plain ASCII looks so simple in V8's form that it is written and read here, in a fifth
+ * Costs    V8 a serializer, a buffer and a deserializer for each message, 1.5 and 1 µs
  */
-import { DefaultDeserializer, DefaultSerializer, serialize } from 'node:v8';
-import { Buffer, Math, Number, latin1Slice, latin1Write, subarray } from '../builtins';
+import { DefaultDeserializer, DefaultSerializer } from 'node:v8';
+import { Buffer, Math, Number, subarray } from '../builtins';
 import { messageTooLong } from '../errors';
-import { ENVELOPE, HANDLE, asBuffer, type Codec, type Decoder, type FrameSink } from './framing';
-import { Growing } from './growing';
+import { ENVELOPE, HANDLE, asBuffer, type Codec, type Decoder, type FrameSink } from './codec';
+import { FrameBuffer } from './frame_buffer';
 
 const LENGTH_BYTES = 4;
 /** What V8 writes for an object that it leaves to us. */
@@ -53,17 +52,9 @@ const hostObjects = {
 
 const room = new Uint8Array(LENGTH_BYTES);
 
-/** What V8 writes before the length and the bytes of a Latin-1 text: its version, and the kind of value. */
-const TEXT = serialize('').subarray(0, -1);
-/** A length below this is one byte, in base 128 with a bit that says whether more come. */
-const ONE_BYTE = 0x80;
-const SHORT = ONE_BYTE * ONE_BYTE;
-
 /** The codec `advanced`. */
 export const advanced: Codec = {
   encode(message, tag) {
-    // A byte for each character: nothing but ASCII.
-    if (typeof message === 'string' && tag === 'plain' && message.length < SHORT && Buffer.byteLength(message) === message.length) return textFrame(message);
     const serializer = new MessageSerializer();
     serializer.writeRawBytes(room);
     if (tag !== 'plain') serializer.writeRawBytes(new Uint8Array([tag === 'handle' ? HANDLE : ENVELOPE]));
@@ -78,30 +69,9 @@ export const advanced: Codec = {
   decoder: (longest = Number.POSITIVE_INFINITY) => new AdvancedDecoder(longest),
 };
 
-function textFrame(text: string): Buffer {
-  const start = LENGTH_BYTES + TEXT.length + (text.length < ONE_BYTE ? 1 : 2);
-  const frame = Buffer.allocUnsafe(start + text.length);
-  writeLength(frame);
-  let at = LENGTH_BYTES;
-  for (let byte = 0; byte < TEXT.length; byte++) frame[at++] = TEXT[byte] as number;
-  if (text.length >= ONE_BYTE) frame[at++] = ONE_BYTE | (text.length % ONE_BYTE);
-  frame[at] = text.length < ONE_BYTE ? text.length : Math.floor(text.length / ONE_BYTE);
-  latin1Write(frame, text, start);
-  return frame;
-}
-
-/** The text, if that is all that `frame` has from `start` on; null for whatever V8 has to read. */
-function textOf(frame: Buffer, start: number): string | null {
-  let at = start;
-  for (let byte = 0; byte < TEXT.length; byte++) if (frame[at++] !== TEXT[byte]) return null;
-  const low = frame[at++] ?? ONE_BYTE;
-  const length = low < ONE_BYTE ? low : low - ONE_BYTE + (frame[at++] ?? ONE_BYTE) * ONE_BYTE;
-  return length < SHORT && at + length === frame.length ? latin1Slice(frame, at, frame.length) : null;
-}
-
 class AdvancedDecoder implements Decoder {
   /** The frame that has not ended, with its length. */
-  readonly #frame = new Growing();
+  readonly #frame = new FrameBuffer();
   readonly #longest: number;
 
   constructor(longest: number) {
@@ -166,8 +136,6 @@ function decodeFrame(frame: Buffer, sink: FrameSink): void {
 }
 
 function decodeValue(frame: Buffer, start: number): unknown {
-  const text = textOf(frame, start);
-  if (text !== null) return text;
   try {
     return read(subarray(frame, start), true);
   } catch (error) {

@@ -15,10 +15,10 @@
 import type { Socket as DatagramSocket } from 'node:dgram';
 import type { Server, Socket } from 'node:net';
 import { invalidHandleType } from '../errors';
-import {
-  boundSocketOn, datagramHandleOf, datagramType, detachBoundSocket, detachSocket, handleOf, hasBoundSockets, isPipe, isSendableBoundSocket,
-  isTcp, isUdp, serverOf, type BoundSocket, type NativeHandle,
-} from '../native';
+import type { NativeHandle } from '../native/bindings';
+import { boundSocketOn, detachBoundSocket, hasBoundSockets, isSendableBoundSocket, type BoundSocket } from '../native/bound_sockets';
+import { datagramHandleOf, datagramType, detachSocket, handleOf, isPipe, isTcp, isUdp } from '../native/handles';
+import { serverOf } from '../native/servers';
 
 /** How an envelope names what it carries. */
 export type HandleType = 'net.Socket' | 'net.Server' | 'net.BoundSocket' | 'net.Native' | 'dgram.Socket' | 'dgram.Native';

@@ -14,12 +14,13 @@
 import type { Socket } from 'node:net';
 import { push, shift, startsWith, String } from '../builtins';
 import { causedByPeer, strayHandle } from '../errors';
-import { isUdp, type NativeHandle } from '../native';
+import type { NativeHandle } from '../native/bindings';
+import { isUdp } from '../native/handles';
 import { traceHandle } from '../trace';
-import type { ChannelOptions, ChannelSink } from './channel';
-import type { Decoder, Tag } from './framing';
+import type { ChannelOptions, ChannelSink } from './channel_types';
+import type { Decoder, Tag } from './codec';
 import { adopt, isKnownEnvelope, type Envelope, type SendHandle } from './handles';
-import type { OneInFlight } from './one_in_flight';
+import type { OneInFlight } from './handle_queue';
 
 type Answer = 'NODE_HANDLE_ACK' | 'NODE_HANDLE_NACK';
 

@@ -6,7 +6,7 @@
  *                             turns no more than REFILL in each millisecond
  *   beyond it                 joined in groups of GROUP frames. A group is written when it is full, when
  *                             its turn ends, when a frame comes that finds it older than OLDEST_MS, when
- *                             an fd has to go, and when this process ends (last_words.ts). A frame that
+ *                             an fd has to go, and when this process ends (flush_at_exit.ts). A frame that
  *                             comes so late behind all others is written at once
  *   the kernel takes no more  joined up to JOIN_LIMIT bytes: what it would not take is not held back
  *   a frame with an fd        a write of its own, at once: the kernel takes one fd per call
@@ -30,9 +30,11 @@
  */
 import { Array, Math, performance, push } from '../builtins';
 import { causedByPeer, channelClosed, systemError } from '../errors';
-import { PENDING, WRITTEN, isExiting, nodeMajor, writePipe, type NativeHandle, type NativePipe } from '../native';
-import type { Codec } from './framing';
-import { hookTheEnd, holdsNothing, holdsSomething } from './last_words';
+import { nodeMajor, type NativeHandle, type NativePipe } from '../native/bindings';
+import { PENDING, WRITTEN, writePipe } from '../native/pipes';
+import { isExiting } from '../native/process_end';
+import type { Codec } from './codec';
+import { hookTheEnd, holdsNothing, holdsSomething } from './flush_at_exit';
 import { SendCallbacks, type SendCallback, type Sent } from './send_callbacks';
 
 /** `keepOpen`: a sent socket stays usable here. `swallowErrors`: nobody is told that the write failed. */

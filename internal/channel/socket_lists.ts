@@ -6,20 +6,20 @@
  * Owns     per other process: a list for each server that has sent it sockets, until that server and all
  *          of them have closed, or the process or the server is gone; per server of the other process how
  *          many of its sockets are open here, while there are some; the questions that are not answered yet
- * Used by  process_face.ts, which is told of every socket that is sent and received, and passes on
+ * Used by  attach_channel.ts, which is told of every socket that is sent and received, and passes on
  *          what the other process asks and answers
  * Never    holds a socket, which it counts, or a server, which holds its list; adds a listener for a
  *          server: there is one to 'exit' for all of them
  * Wire     sender → receiver  NODE_SOCKET_GET_COUNT {key}      ← NODE_SOCKET_COUNT {key, count}
  *          sender → receiver  NODE_SOCKET_NOTIFY_CLOSE {key}   ← NODE_SOCKET_ALL_CLOSED {key}, when none is open
  *          Replies have no number: one answers all questions of its kind and key, as in Node.
- * Node     lib/internal/socket_list.js; D21 is in native.ts, `countElsewhere`
+ * Node     lib/internal/socket_list.js; D21 is `countElsewhere` in native/servers.ts
  */
 import { EventEmitter } from 'node:events';
 import type { Server, Socket } from 'node:net';
 import { Map } from '../builtins';
 import { nodeError } from '../errors';
-import { countElsewhere, type RemoteCount } from '../native';
+import { countElsewhere, type RemoteCount } from '../native/servers';
 
 /** What a ChildProcess, or `process` in a child, is to this file. */
 interface Peer extends EventEmitter {

@@ -8,25 +8,27 @@
  * is read twice, and nothing is started that was not asked for.
  *
  * Owns     the parent's end of the pipe until the channel has it
- * Used by  role.ts for lib/child_process.ts and lib/register_fork.ts, master/index.ts
+ * Used by  startup/role.ts for lib/child_process.ts and lib/register_fork.ts, master/index.ts
  * Never    uses Node's own IPC: no stdio 'ipc', no NODE_CHANNEL_FD, unless the child is a stock one;
  *          starts a process beside the one that was asked for; keeps an object of the caller's
  * Wire     pipelined: `--require preload.js` and CLUSTER_INTERNALS_CHANNEL=<fd>,<serialization> in the
- *          child's environment; the preload takes both away before the app runs (inherited.ts)
+ *          child's environment; the preload takes both away before the app runs (bootstrap_env.ts)
  *          node:      NODE_CHANNEL_FD and NODE_CHANNEL_SERIALIZATION_MODE, as Node sets them
  * Node     https://nodejs.org/api/child_process.html#child_processforkmodulepath-args-options
  */
 import childProcess, { type ChildProcess, type ForkOptions } from 'node:child_process';
 import { Array, NativeObject } from '../builtins';
-import { builtFile } from '../built';
+import { builtFile } from '../dist_files';
 import { NO_LIMITS, limitsFrom, type ChannelLimits } from '../limits';
-import { canOpenChannels, delayClose, interceptSpawn, newPipe, startWithPipe, type PreparedSpawn } from '../native';
-import type { Dialect } from './channel';
-import { announce, announceToNode, preloadReaches } from './inherited';
-import { forkOnNodesChannel } from './nodes_own';
+import { canOpenChannels } from '../native/bindings';
+import { newPipe } from '../native/pipes';
+import { delayClose, interceptSpawn, startWithPipe, type PreparedSpawn } from '../native/spawning';
+import type { Dialect } from './channel_types';
+import { announce, announceToNode, preloadReaches } from './bootstrap_env';
+import { forkOnNodesChannel } from './node_channel';
 import { mayPreload } from './other_user';
-import { equip } from './process_face';
-import { isThisNode } from './this_node';
+import { equip } from './attach_channel';
+import { isThisNode } from './same_node';
 
 /** Node's options, each of which may be undefined as in Node, and three of our own. */
 export type ChannelForkOptions = { [Name in keyof ForkOptions]: ForkOptions[Name] | undefined } & {
@@ -40,7 +42,7 @@ export type ChannelForkOptions = { [Name in keyof ForkOptions]: ForkOptions[Name
 };
 
 /** What a child runs first. */
-const preloadPath = builtFile('internal/child/entry.bundle.js');
+const preloadPath = builtFile('internal/startup/entry.bundle.js');
 
 /** What a caller asks of the channel, on its way through Node's `fork`: options are copied there, and known by this. */
 const asked = Symbol('cluster-internals.channel');

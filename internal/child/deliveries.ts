@@ -30,7 +30,8 @@
  */
 import { Boolean, Map } from '../builtins';
 import { Fifo } from '../fifo';
-import { holdClose, nodeMajor, type NativeHandle } from '../native';
+import { nodeMajor, type NativeHandle } from '../native/bindings';
+import { holdClose, openConnections } from '../native/servers';
 import { traceHandle } from '../trace';
 import type { FauxHandle } from './faux_handle';
 
@@ -38,7 +39,6 @@ import type { FauxHandle } from './faux_handle';
 export interface Limited {
   readonly maxConnections?: number;
   readonly dropMaxConnection?: boolean;
-  readonly _connections?: number;
 }
 
 /** A server of this worker under round robin. */
@@ -66,9 +66,9 @@ export class Taker {
 
   /** May it have one more? Reads what the app has set, which may throw, or close it. */
   get hasRoom(): boolean {
-    const { maxConnections, dropMaxConnection, _connections = 0 } = this.owner;
+    const { maxConnections, dropMaxConnection } = this.owner;
     const limited = nodeMajor < 22 ? Boolean(maxConnections) : maxConnections != null && !dropMaxConnection;
-    return !limited || _connections < (maxConnections as number);
+    return !limited || openConnections(this.owner) < (maxConnections as number);
   }
 }
 

@@ -10,7 +10,7 @@
  * Node     rr() in lib/internal/cluster/child.js
  */
 import { NativeObject, timers } from '../builtins';
-import type { ListeningHandle, NativeHandle } from '../native';
+import type { ListeningHandle, NativeHandle } from '../native/bindings';
 import type { SocketName } from '../messages';
 
 /** The longest delay that a timer takes: about 25 days. */

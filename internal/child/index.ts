@@ -4,7 +4,7 @@
  *
  * Owns     the servers that the primary knows of (`#held`) and their places; deliveries.ts owns the
  *          connections that arrived and are not delivered
- * Used by  child/preload.ts and role.ts, which put it into the seat; `net` and `dgram` through `_getServer`
+ * Used by  startup/preload.ts and startup/role.ts, which put it into the seat; `net` and `dgram` through `_getServer`
  * Never    lets the app touch a connection before the kernel has its acknowledgement: an un-acked one can
  *          be handed to another worker when this one dies. Never acknowledges one that it does not touch
  *          right then, so that whatever ends this process (an exception, process.exit, a signal) takes the
@@ -27,19 +27,20 @@ import type { EventEmitter } from 'node:events';
 import path from 'node:path';
 import { join, NativeObject, Set } from '../builtins';
 import { Calls, type Settle } from '../calls';
-import { channelOf } from '../channel/process_face';
+import { channelOf } from '../channel/attach_channel';
 import { separately } from '../errors';
 import {
   isServerReply, readPrimaryMessage,
   type Accepted, type PrimaryMessage, type Query, type QueryServer, type ServerReply,
 } from '../messages';
-import { ownerOf, type ListeningHandle, type NativeHandle } from '../native';
+import type { ListeningHandle, NativeHandle } from '../native/bindings';
+import { ownerOf } from '../native/handles';
 import { traceHandle, traceMessage, traceState } from '../trace';
 import { workerClass, type Worker } from '../worker';
 import { Deliveries, Taker, type Limited } from './deliveries';
 import { FauxHandle } from './faux_handle';
 import { OpenCounts } from './open_counts';
-import { Places, type Place } from './places';
+import { Places, type Place } from './server_indexes';
 
 /** What `net` and `dgram` pass: a server or a socket. */
 interface Asker extends EventEmitter, Limited {

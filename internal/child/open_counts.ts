@@ -7,19 +7,17 @@
  * Costs    nothing where no server is watched
  */
 import { Map, NativeObject, timers } from '../builtins';
+import { openConnections } from '../native/servers';
 
 /** Milliseconds between two looks at what has closed. */
 const INTERVAL = 20;
-
-/** What `net.Server` counts. */
-interface Counted { readonly _connections?: number }
 
 /** Counts by key. */
 export type Counts = Readonly<Record<string, number>>;
 
 /** The open connections of the servers that are watched. */
 export class OpenCounts {
-  readonly #servers = new Map<string, Counted>();
+  readonly #servers = new Map<string, object>();
   readonly #tell: (open: Counts) => void;
   #told: Counts = {};
   #timer: NodeJS.Timeout | undefined;
@@ -29,7 +27,7 @@ export class OpenCounts {
     this.#tell = tell;
   }
 
-  watch(key: string, server: Counted): void {
+  watch(key: string, server: object): void {
     this.#servers.set(key, server);
   }
 
@@ -55,7 +53,7 @@ export class OpenCounts {
 
   #count(granted: string | null = null): Counts {
     const counts: Record<string, number> = {};
-    for (const [key, { _connections = 0 }] of this.#servers) counts[key] = _connections + (key === granted ? 1 : 0);
+    for (const [key, server] of this.#servers) counts[key] = openConnections(server) + (key === granted ? 1 : 0);
     return counts;
   }
 

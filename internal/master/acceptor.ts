@@ -15,7 +15,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { Math, Number, timers } from '../builtins';
-import { setAccepting, type ListeningHandle, type NativeHandle } from '../native';
+import type { ListeningHandle, NativeHandle } from '../native/bindings';
+import { setAccepting } from '../native/listening';
 import { traceState } from '../trace';
 
 /** Milliseconds for which nothing is accepted when there was no fd for it. */

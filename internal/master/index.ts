@@ -3,8 +3,8 @@
  * program what becomes of them.
  *
  * Owns     the workers (their channel; the processes are their own)
- * Used by  role.ts, which puts it on a cluster object
- * Uses     channel/spawn.ts, peer.ts, addresses.ts, settings.ts
+ * Used by  startup/role.ts, which puts it on a cluster object
+ * Uses     channel/spawn.ts, peer.ts, listen_table.ts, settings.ts
  * Never    dies of what a worker does: an error that a worker caused and nobody listens for is only
  *          traced (D18); a message that makes no sense is ignored (D6)
  * Keeps    1. a worker is in `cluster.workers` until both its channel and its process have ended, or
@@ -16,16 +16,17 @@
  */
 import { EventEmitter } from 'node:events';
 import { Boolean, Map, NativeObject, String } from '../builtins';
-import { hasClosed } from '../channel/nodes_own';
-import { channelOf } from '../channel/process_face';
+import { hasClosed } from '../channel/node_channel';
+import { channelOf } from '../channel/attach_channel';
 import { fork } from '../channel/spawn';
 import { invalidArgValue, isCausedByPeer } from '../errors';
 import { DEFAULT_LIMITS, limitsFrom } from '../limits';
 import { isClusterMessage, readWorkerMessage, type WorkerMessage } from '../messages';
-import type { NativeHandle } from '../native';
+import type { NativeHandle } from '../native/bindings';
+import { debugProcess } from '../native/debugging';
 import { traceMessage, traceState } from '../trace';
 import { workerClass, type Worker } from '../worker';
-import { Addresses } from './addresses';
+import { Addresses } from './listen_table';
 import { allow } from './inherited_fds';
 import { Peer } from './peer';
 import { InspectPorts, SCHED_NONE, SCHED_RR, checkPolicy, initialPolicy, mergeSettings, ownSettings, type ClusterSettings } from './settings';
@@ -276,7 +277,7 @@ class Primary {
   /** SIGUSR1 in a debugged primary: Node asks, and every worker starts its inspector. */
   #debugWorkers(message: unknown): void {
     if ((message as { cmd?: unknown } | null)?.cmd !== 'NODE_DEBUG_ENABLED') return;
-    const debug = (worker: Worker): void => (process as unknown as { _debugProcess(pid?: number): void })._debugProcess(worker.process.pid);
+    const debug = (worker: Worker): void => debugProcess(worker.process.pid);
     for (const worker of NativeObject.values(this.#cluster.workers)) {
       if (worker.state === 'online' || worker.state === 'listening') debug(worker);
       else worker.once('online', () => debug(worker));

@@ -16,7 +16,7 @@
  */
 import { fstatSync, readFileSync, readdirSync } from 'node:fs';
 import { Array, Map, Number } from '../builtins';
-import { ownFds } from '../native';
+import { ownFds } from '../native/handles';
 
 /** The inodes of sockets, by fd. */
 const allowed = new Map<number, number>();

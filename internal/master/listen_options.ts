@@ -7,7 +7,7 @@ import type net from 'node:net';
 import path from 'node:path';
 import { Boolean } from '../builtins';
 import { namesFd, type QueryServer } from '../messages';
-import { UV_TCP_IPV6ONLY } from '../native';
+import { UV_TCP_IPV6ONLY } from '../native/bindings';
 
 /** How a net.Server is told to listen where the worker wanted to. */
 export function listenOptions(query: QueryServer): net.ListenOptions & { fd?: number } {

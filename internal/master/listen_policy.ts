@@ -5,7 +5,7 @@
  *   makes sense? ─► its `data` can be given to others? ─► the fd is allowed? ─► allowListen(query, worker)
  *    EINVAL           EINVAL                                EINVAL               EACCES
  *
- * Used by  addresses.ts, which then asks whether the worker has too many (EMFILE)
+ * Used by  listen_table.ts, which then asks whether the worker has too many (EMFILE)
  * Never    lets the program's `allowListen` end the primary or decide by accident: one that throws, or
  *          answers anything but `true`, refuses
  * Node     opens whatever a worker asks for, and gives the first asker's `data` to all (D47 to D50)
@@ -15,7 +15,7 @@ import path from 'node:path';
 import { inspect, types } from 'node:util';
 import { Buffer, Number, NativeObject } from '../builtins';
 import { namesFd, type Query } from '../messages';
-import { UV_EACCES, UV_EINVAL, isNetDenied } from '../native';
+import { UV_EACCES, UV_EINVAL, isNetDenied } from '../native/bindings';
 import type { Worker } from '../worker';
 import { mayListenOn } from './inherited_fds';
 import { shortPath } from './listen_options';

@@ -22,12 +22,12 @@
  */
 import { Map, Set } from '../builtins';
 import { Calls } from '../calls';
-import type { Dialect } from '../channel/channel';
-import { channelOf } from '../channel/process_face';
+import type { Dialect } from '../channel/channel_types';
+import { channelOf } from '../channel/attach_channel';
 import { senselessAnswer } from '../errors';
 import { Fifo } from '../fifo';
 import type { Accepted, NewConnectionReply } from '../messages';
-import type { NativeHandle } from '../native';
+import type { NativeHandle } from '../native/bindings';
 import type { Worker } from '../worker';
 import type { Seat } from './scheduling';
 

@@ -43,7 +43,8 @@
 import { availableParallelism } from 'node:os';
 import { Math, Number, NativeObject, String, performance } from '../builtins';
 import { separately } from '../errors';
-import { peerName, type NativeHandle } from '../native';
+import type { NativeHandle } from '../native/bindings';
+import { peerName } from '../native/listening';
 
 // Apart, since the hash of `sticky` runs it some hundred times for each connection.
 const { imul } = Math;

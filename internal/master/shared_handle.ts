@@ -13,7 +13,8 @@
 import { Set } from '../builtins';
 import { DEFAULT_LIMITS, type KeepListening } from '../limits';
 import { namesFd, type QueryServer } from '../messages';
-import { UV_EMFILE, bindDatagram, bindStream, type NativeHandle } from '../native';
+import { UV_EMFILE, type NativeHandle } from '../native/bindings';
+import { bindDatagram, bindStream } from '../native/listening';
 import { traceState } from '../trace';
 import { isOneOfTheLast, type AcceptLimits } from './acceptor';
 import type { Peer } from './peer';

@@ -2,7 +2,7 @@
  * Time, as this part of the project sees it: one clock for all processes of a machine, timers, and
  * "soon". Everything else gets it passed in, so that the tests have a time of their own.
  *
- * Used by  server.ts, client.ts and what the client gives out
+ * Used by  server/server.ts, client/client.ts and what the client gives out
  * Keeps    `now` is CLOCK_MONOTONIC: the same in every process, and it never goes back. A time that
  *          the primary sends, when a lease ends or as of when a replica is true, means the same here
  */

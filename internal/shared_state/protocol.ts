@@ -3,7 +3,7 @@
  * comes in. What arrives is `unknown` until `readClientMessage`, `readCall` or `readServerMessage`
  * has looked at it; what none of them knows is ignored.
  *
- * Imports nothing. The two sides (server.ts in the primary, client.ts in everybody) meet here.
+ * Imports nothing. The two sides (server/server.ts in the primary, client/client.ts in everybody) meet here.
  *
  * On the wire each message is `{ cmd: 'NODE_CLUSTER_STATE', act, … }`. The NODE_ keeps it from the
  * app's 'message' listeners, under stock Node as well; Node's own cluster ignores every `cmd` but its own.

@@ -1,7 +1,7 @@
 /**
  * What may be a key, a value or a number of this API, and the errors that say what may not.
  *
- * Used by  store.ts and leases.ts (limits), server.ts (refusals), client.ts and the public classes
+ * Used by  server/store.ts and server/locks.ts (limits), server/server.ts (refusals), client/client.ts and the public classes
  * Keeps    1. a value comes out as it went in: what JSON would change without a word (a Map, NaN, a
  *             Date, a property whose name is a symbol) is refused, except that properties which are
  *             undefined or not enumerable are left out, and getters leave what they gave

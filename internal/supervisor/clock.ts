@@ -4,7 +4,7 @@
  * A process that was stopped, or busy, finds the deadlines of that time over and the messages of that time
  * unread. Here a deadline comes after the messages: an answer that is there is never late.
  *
- * Used by  supervisor.ts, process.ts; tests have a clock of their own
+ * Used by  supervisor.ts, worker_process.ts; tests have a clock of their own
  */
 import type { Clock } from './states';
 

@@ -3,7 +3,7 @@
  *
  * Owns     the places and who is in them, and what they owe the guard
  * Used by  fleet.ts, which calls `fit`, `sendCanary` and `fill` in each step
- * Uses     restarts.ts (may it be restarted, when), rollout.ts (which release)
+ * Uses     restart_policy.ts (may it be restarted, when), rollout.ts (which release)
  * Never    touches a process: members do
  * Keeps    1. a place has at most one worker and one successor: one death, one replacement
  *          2. a worker that serves is told to leave only when its successor has been ready for
@@ -12,10 +12,10 @@
  *          3. restarts are as many as the guard allows. The start after a death is one, and the start after
  *             a worker that is too old; one for a reload or a command is none
  */
-import { Places, serves, settle, type Place, type Track } from './places';
-import { Restarts, type RestartRule } from './restarts';
+import { Places, serves, settle, type Place, type Track } from './slots';
+import { Restarts, type RestartRule } from './restart_policy';
 import type { ReloadState, Rollout } from './rollout';
-import type { Release } from './script';
+import type { Release } from './release';
 import type { Clock, Generation, GivenUp, Member, MemberEvents, WorkerState } from './states';
 
 /** The numbers that decide. */

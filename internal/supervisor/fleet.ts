@@ -13,7 +13,7 @@
  * Keeps    a promise is settled when what it was about is so, or cannot be any more
  */
 import { Crew, type FleetOptions, type FleetPorts } from './crew';
-import { serves, type Place, type Places, type Track } from './places';
+import { serves, type Place, type Places, type Track } from './slots';
 import { Rollout } from './rollout';
 import type { Fate, Member, MemberEvents, Report, WorkerState } from './states';
 import { Tasks } from './tasks';
@@ -129,7 +129,7 @@ export class Fleet implements MemberEvents {
     const [lost, track] = this.places.find(member);
     if (lost !== null) {
       const { reason, signal } = member.state.is === 'gone' ? member.state : { reason: 'ended', signal: null };
-      // A reload that was sent to the whole group meets a worker that does not know yet to ignore it (group_signals.ts).
+      // A reload that was sent to the whole group meets a worker that does not know yet to ignore it (worker/group_signals.ts).
       this.#crew.lose(lost, track, reason, signal === 'SIGHUP' && track.readyAt === null);
     }
     const out = this.places.forget(member);

@@ -8,9 +8,9 @@
 import type { Cluster } from 'node:cluster';
 import { availableParallelism } from 'node:os';
 import { invalidArgType, nodeError } from '../errors';
-import type { GuardRule } from './guard';
+import type { GuardRule } from './restart_budget';
 import type { HttpCheck, ReadyRule } from './readiness';
-import type { RestartRule } from './restarts';
+import type { RestartRule } from './restart_policy';
 
 /** When a worker is replaced though nothing is wrong with it: by a new one first. Infinity: never. */
 export interface Recycle {

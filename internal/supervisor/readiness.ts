@@ -7,9 +7,9 @@
  *   'online'      its process runs
  *   'message'     its app has sent the message 'ready'
  *   { http }      as 'listening', and a GET to one of its http servers was answered with 2xx: its part in
- *                 the worker asks (ready_check.ts)
+ *                 the worker asks (worker/ready_check.ts)
  *
- * Used by  process.ts, one for each worker; supervisor.ts (whose addresses count)
+ * Used by  worker_process.ts, one for each worker; supervisor.ts (whose addresses count)
  * Never    looks at what a worker listens on by itself, beside the cluster: nobody is told of that
  */
 

@@ -2,7 +2,8 @@
  * Where the releases of an app are found: its script and its working directory, as somebody named them,
  * with the symlinks that a deployment points elsewhere. Node and the kernel resolve those when a program
  * starts, so that after `cd current && node app.js` neither `process.cwd()` nor `process.argv[1]` says
- * 'current'. Here the names are found again, once; script.ts follows them at each reload.
+ * 'current'. Here the names are found again, once, and the symlinks are followed at each reload, so that what runs stays what it is
+ * when they are pointed elsewhere.
  *
  *   the name of …            is looked for in
  *   the directory            the option `cwd`, cluster.settings.cwd, else the directory of the program
@@ -11,11 +12,18 @@
  *                            beside the directory of releases, as Capistrano and its kind make it
  *
  * Used by  supervisor.ts, at the start
+ * Node     `require.resolve` remembers what a path was; this looks each time
  * Never    takes a name that does not lead to the same place at that moment
  */
-import { realpathSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { findRelease, type Release } from './script';
+import { nodeError } from '../errors';
+
+/** What is started: real paths, as of some moment. */
+export interface Release {
+  readonly exec: string;
+  readonly cwd: string;
+}
 
 /** What a search needs to know of this process. */
 export interface Surroundings {
@@ -94,4 +102,33 @@ function realOf(name: string): string | null {
   } catch {
     return null; // Whoever needs it looks again, and says what is wrong.
   }
+}
+
+/** The release as of now, by absolute names. Throws ENOENT or ENOTDIR, which say what is not there. */
+function findRelease(exec: string, cwd: string): Release {
+  return { exec: scriptPath(exec), cwd: directoryPath(cwd) };
+}
+
+/** The script's real path, found as `node` would find it. */
+function scriptPath(exec: string): string {
+  for (const ending of ['', '.js', '.cjs', '.mjs']) {
+    try {
+      return realpathSync(path.resolve(exec) + ending);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+  throw nodeError(Error, 'ENOENT', `there is no script ${path.resolve(exec)}`);
+}
+
+function directoryPath(cwd: string): string {
+  let real: string;
+  try {
+    real = realpathSync(cwd);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw nodeError(Error, 'ENOENT', `there is no directory ${cwd}`);
+  }
+  if (!statSync(real).isDirectory()) throw nodeError(Error, 'ENOTDIR', `${cwd} is no directory`);
+  return real;
 }

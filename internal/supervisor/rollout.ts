@@ -8,8 +8,8 @@
  * Keeps    1. the present release is the new one from `roll` on, and never before
  *          2. reloads asked for while one runs are one more after it
  */
-import type { Track } from './places';
-import type { Release } from './script';
+import type { Track } from './slots';
+import type { Release } from './release';
 import type { Generation } from './states';
 import type { Task } from './tasks';
 

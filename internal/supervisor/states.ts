@@ -11,7 +11,7 @@
  *               └────────── too many restarts ──► given up ── its time has come, reload, scale ──► starting
  */
 
-/** How far a worker is on its way out; see process.ts. */
+/** How far a worker is on its way out; see worker_process.ts. */
 export type LeavingPhase =
   /** It was told, and still gets connections. */
   | 'told'
@@ -84,7 +84,7 @@ export interface Report {
 /** Which command a report is about. */
 export type Command = Report['command'];
 
-/** A worker as the fleet sees it: process.ts in earnest, something simpler in tests. */
+/** A worker as the fleet sees it: worker_process.ts in earnest, something simpler in tests. */
 export interface Member {
   readonly id: number;
   readonly pid: number | undefined;

@@ -11,17 +11,17 @@
 import { EventEmitter } from 'node:events';
 import type { Cluster } from 'node:cluster';
 import { fileURLToPath } from 'node:url';
-import { builtFile } from '../built';
+import { builtFile } from '../dist_files';
 import { realClock } from './clock';
 import { Fleet } from './fleet';
-import { Output } from './lines';
+import { Output } from './stderr_lines';
 import { checkCount, type Checked } from './options';
-import { serves, type Place, type Track } from './places';
+import { serves, type Place, type Track } from './slots';
 import { EXIT_GIVEN_UP, EXIT_KILLED, PrimaryEnd } from './primary_end';
-import { Process } from './process';
+import { Process } from './worker_process';
 import { commonAddresses } from './readiness';
-import { Signals } from './signals';
-import { startWorker } from './start';
+import { Signals } from './stop_signals';
+import { startWorker } from './start_worker';
 import { StopRequests } from './stop_requests';
 import { releases } from './release';
 import type { Generation, GivenUp, Member, MemberEvents, ProcessState, Report, WorkerState } from './states';
@@ -30,7 +30,7 @@ import { Terminal } from './terminal';
 import { SETUP, type Setup } from './wire';
 
 /** What each worker loads first. */
-const agent = builtFile('internal/supervisor/agent.js');
+const agent = builtFile('internal/supervisor/worker/agent.js');
 
 /** Keeps the workers of one app alive; `supervise` makes it. */
 export class Supervisor extends EventEmitter<SupervisorEvents> {

@@ -179,5 +179,5 @@ export const clauses: readonly Clause[] = [
   clause('I-60', 'what keeps a process alive'),
   clause('I-60b', 'a parent after a large message'),
   clause('I-61', "once('message')"),
-  ...['B-1', 'B-2', 'B-3', 'B-4', 'B-5', 'B-6'].map((id) => hidden(id, 'native classes', 'what native.ts relies on: test/unit/native.test.ts')),
+  ...['B-1', 'B-2', 'B-3', 'B-4', 'B-5', 'B-6'].map((id) => hidden(id, 'native classes', 'what internal/native relies on: test/unit/native.test.ts')),
 ];

@@ -4,14 +4,14 @@
  * throws, and each fd that came is delivered once or closed once.
  */
 import { EventEmitter } from 'node:events';
-import type { Dialect } from '../../internal/channel/channel';
-import type { Serialization, Tag } from '../../internal/channel/framing';
+import type { Dialect } from '../../internal/channel/channel_types';
+import type { Serialization, Tag } from '../../internal/channel/codec';
 import { dist } from '../support/program';
 import type { Target } from './fuzz';
 import { Dice, clusterMessage, envelope, value, type Value } from './values';
 
 const { codecFor } = require(dist('internal/channel/framing.js')) as typeof import('../../internal/channel/framing');
-const { equip } = require(dist('internal/channel/process_face.js')) as typeof import('../../internal/channel/process_face');
+const { equip } = require(dist('internal/channel/attach_channel.js')) as typeof import('../../internal/channel/attach_channel');
 
 interface Bytes { readonly message: Value; readonly tag: Tag; readonly fd: boolean; readonly part?: number }
 type Operation = { form: Serialization; dialect: Dialect } | Bytes | { garbage: string } | { sends: Value } | { ends: 'there' | 'here' };
@@ -32,7 +32,7 @@ class Fake {
   unref(): void {}
 }
 
-/** Node's pipe as native.ts sees it. */
+/** Node's pipe as native/pipes.ts sees it. */
 class FakePipe extends Fake {
   writeQueueSize = 0;
   pendingHandle: Fake | null = null;

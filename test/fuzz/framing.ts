@@ -4,7 +4,7 @@
  */
 import { deserialize, serialize } from 'node:v8';
 import { isDeepStrictEqual } from 'node:util';
-import type { Decoder, Serialization, Tag } from '../../internal/channel/framing';
+import type { Decoder, Serialization, Tag } from '../../internal/channel/codec';
 import { dist } from '../support/program';
 import type { Target } from './fuzz';
 import { Dice, value, type Value } from './values';

@@ -51,7 +51,7 @@ test('the tarball holds the sources, what the compiler made of them, and the bun
   const files = (readdirSync(installed, { recursive: true, encoding: 'utf8' })).filter((name) => /\.\w+$/.test(name));
   expect(files.filter((name) => !/^(package\.json|README\.md|(lib|internal)\/.*\.ts|dist\/(lib|internal)\/.*\.(js|d\.ts|js\.map))$/.test(name))).toEqual([]);
   expect(files.filter((name) => /(^|\/)bundle\./.test(name))).toEqual([]);
-  expect(files).toEqual(expect.arrayContaining(['dist/internal/role.bundle.js', 'dist/internal/role.bundle.js.map', 'dist/internal/child/entry.bundle.js', 'dist/internal/child/preload.bundle.js.map']));
+  expect(files).toEqual(expect.arrayContaining(['dist/internal/startup/role.bundle.js', 'dist/internal/startup/role.bundle.js.map', 'dist/internal/startup/entry.bundle.js', 'dist/internal/startup/preload.bundle.js.map']));
 });
 
 test('no file of it names the directory in which it was packed', () => {
@@ -63,7 +63,7 @@ test('stack traces of an installed copy name its own files', async () => {
   const { primary, worker } = await seen();
   for (const stack of [primary.online, primary.message, worker]) {
     expect(stack).not.toContain('where-it-was-packed');
-    expect(stack).toMatch(/node_modules\/cluster-internals\/dist\/internal\/(role|child\/preload)\.bundle\.js:\d+/);
+    expect(stack).toMatch(/node_modules\/cluster-internals\/dist\/internal\/startup\/(role|preload)\.bundle\.js:\d+/);
   }
 });
 
@@ -81,7 +81,7 @@ test('a breakpoint in master/index.ts, set with the help of the bundle’s sourc
 
 test('code that V8 compiled elsewhere is not used: it would bring the other directory’s name', async () => {
   // What a copy of a built clone is: the bundles, and the compiled code that was made at another place.
-  for (const name of ['role.bundle.js', 'child/preload.bundle.js']) {
+  for (const name of ['startup/role.bundle.js', 'startup/preload.bundle.js']) {
     const compiled = path.join(root, 'dist/internal', `${name}.${process.version}-${process.arch}`);
     cpSync(compiled, path.join(installed, 'dist/internal', path.relative(path.join(root, 'dist/internal'), compiled)));
     cpSync(path.join(root, 'dist/internal', name), path.join(installed, 'dist/internal', name));

@@ -4,7 +4,7 @@
  * and a channel that ends. A counterexample is printed as the events that lead to it.
  */
 import { expect, test } from 'vitest';
-import type { NativeHandle } from '../../internal/native';
+import type { NativeHandle } from '../../internal/native/bindings';
 import { dist } from '../support/program';
 
 const { Deliveries, Taker } = require(dist('internal/child/deliveries.js')) as typeof import('../../internal/child/deliveries');

@@ -15,10 +15,10 @@
 import diagnostics from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
 import net from 'node:net';
-import type { Dialect } from '../../internal/channel/channel';
+import type { Dialect } from '../../internal/channel/channel_types';
 import type { PrimaryCluster } from '../../internal/master/index';
 import { START } from '../../internal/master/scheduling';
-import type { NativeHandle } from '../../internal/native';
+import type { NativeHandle } from '../../internal/native/bindings';
 import type { HandleTrace } from '../../internal/trace';
 import type { Worker } from '../../internal/worker';
 import { dist } from '../support/program';
@@ -598,7 +598,7 @@ function runTicks(): void {
 /** Runs `explore` with nothing of Node's event loop, processes and sockets. Synchronous. */
 export function inMemory<Result>({ young, lenient = false }: Setting, explore: () => Result): Result {
   const spawn = compiled<{ fork: unknown }>('internal/channel/spawn.js');
-  const face = compiled<{ channelOf: unknown }>('internal/channel/process_face.js');
+  const face = compiled<{ channelOf: unknown }>('internal/channel/attach_channel.js');
   const trace = (event: unknown): void => current?.traced(event as HandleTrace);
   const before = { fork: spawn.fork, channelOf: face.channelOf, nextTick: process.nextTick, on: process.on, env: process.env, createServer: net.createServer };
   const { timers, performance } = compiled<typeof import('../../internal/builtins')>('internal/builtins.js');

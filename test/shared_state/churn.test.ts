@@ -2,8 +2,8 @@
 import { EventEmitter } from 'node:events';
 import type { Cluster } from 'node:cluster';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Deadlines } from '../../internal/shared_state/deadlines';
-import { openInPrimary } from '../../internal/shared_state/primary';
+import { Deadlines } from '../../internal/shared_state/server/deadlines';
+import { openInPrimary } from '../../internal/shared_state/server/primary';
 import { STATE } from '../../internal/shared_state/protocol';
 import { mergeLimits } from '../../internal/shared_state/values';
 import { seeded } from '../support/children';

@@ -3,7 +3,7 @@
  * next waiter, disconnect}, with a holder that is awake and with one whose event loop is blocked.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Lease } from '../../internal/shared_state/lease';
+import type { Lease } from '../../internal/shared_state/client/lock';
 import { World, turns, type Process } from './world';
 
 // Each refusal makes an error, and the test runner maps each line of its stack.

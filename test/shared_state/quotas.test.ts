@@ -1,7 +1,7 @@
 /** Guards against one process that uses up what all share, or that does not count or read what it asks for. */
 import { describe, expect, test } from 'vitest';
-import { SharedState } from '../../internal/shared_state/api';
-import { StateClient } from '../../internal/shared_state/client';
+import { SharedState } from '../../internal/shared_state/client/api';
+import { StateClient } from '../../internal/shared_state/client/client';
 import { mergeLimits } from '../../internal/shared_state/values';
 import { VirtualClock, World, turns } from './world';
 

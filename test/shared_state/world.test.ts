@@ -1,10 +1,10 @@
 /** Every operation, its limits and its ends, on the pure machines: a clock that the test moves, no process. */
 import { describe, expect, test } from 'vitest';
 import { readServerMessage } from '../../internal/shared_state/protocol';
-import type { Watch, WatchEvent } from '../../internal/shared_state/watch';
-import { SharedState } from '../../internal/shared_state/api';
-import { StateClient } from '../../internal/shared_state/client';
-import { Deadlines } from '../../internal/shared_state/deadlines';
+import type { Watch, WatchEvent } from '../../internal/shared_state/client/watch';
+import { SharedState } from '../../internal/shared_state/client/api';
+import { StateClient } from '../../internal/shared_state/client/client';
+import { Deadlines } from '../../internal/shared_state/server/deadlines';
 import { seeded } from '../support/children';
 import { VirtualClock, World, turns } from './world';
 

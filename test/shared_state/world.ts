@@ -1,10 +1,10 @@
 /** A server and its clients in one process: no pipe, and a clock that stands until a test moves it. */
-import { SharedState } from '../../internal/shared_state/api';
-import { StateClient } from '../../internal/shared_state/client';
+import { SharedState } from '../../internal/shared_state/client/api';
+import { StateClient } from '../../internal/shared_state/client/client';
 import type { Clock } from '../../internal/shared_state/clock';
 import { STATE, readClientMessage, type Limits } from '../../internal/shared_state/protocol';
-import { StateServer } from '../../internal/shared_state/server';
-import type { Session } from '../../internal/shared_state/session';
+import { StateServer } from '../../internal/shared_state/server/server';
+import type { Session } from '../../internal/shared_state/server/session';
 import { mergeLimits } from '../../internal/shared_state/values';
 
 /** Time that a test moves. `soon` is the next turn of the real event loop. */

@@ -9,7 +9,7 @@ import { dist } from '../support/program';
 afterEach(() => { for (const worker of Object.values(cluster.workers ?? {})) worker?.process.kill('SIGKILL'); });
 
 async function start(kind: 'plain' | 'graceful', setup: Partial<Setup> = {}) {
-  cluster.setupPrimary({ exec: fixture('alone.js'), args: [kind], execArgv: ['--require', dist('internal/supervisor/agent.js')], silent: true });
+  cluster.setupPrimary({ exec: fixture('alone.js'), args: [kind], execArgv: ['--require', dist('internal/supervisor/worker/agent.js')], silent: true });
   const worker = cluster.fork({ [SETUP]: JSON.stringify({ trial: false, graceMs: 50, leaveMs: 2_000, patienceMs: 100, check: null, ...setup }) });
   const messages: unknown[] = [];
   const [{ port }] = await event<[{ port: number }]>(worker, 'message');

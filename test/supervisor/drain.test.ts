@@ -8,7 +8,7 @@ import { connect as connectHttp2, createSecureServer, createServer as createHttp
 import { connect, createServer as createNet, type AddressInfo, type Server, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
-import { Drain, type DrainPhase } from '../../internal/supervisor/drain';
+import { Drain, type DrainPhase } from '../../internal/supervisor/worker/drain';
 import { within } from '../support/children';
 
 const ends: (() => void)[] = [];

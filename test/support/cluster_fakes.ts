@@ -3,11 +3,11 @@
  * what it is sent.
  */
 import { EventEmitter } from 'node:events';
-import type { Dialect } from '../../internal/channel/channel';
+import type { Dialect } from '../../internal/channel/channel_types';
 import { Peer, type Outcome, type Source } from '../../internal/master/peer';
 import { Rotation, type Seat } from '../../internal/master/scheduling';
 import type { QueryServer } from '../../internal/messages';
-import type { NativeHandle } from '../../internal/native';
+import type { NativeHandle } from '../../internal/native/bindings';
 import type { Worker } from '../../internal/worker';
 
 export interface Sent {

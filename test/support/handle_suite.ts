@@ -6,7 +6,7 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { handleOf, isTcp, isUdp } from '../../internal/native';
+import { handleOf, isTcp, isUdp } from '../../internal/native/handles';
 import { Inbox, event } from './children';
 import { allOf, asked, closed, connected, connection, datagram, listening, portOf } from './handles';
 

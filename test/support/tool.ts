@@ -15,7 +15,7 @@ import { chmodSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync
 import { execFileSync } from 'node:child_process';
 import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
-import '../../internal/built'; // Says it where dist, which the tools look at, is older than the sources.
+import '../../internal/dist_files'; // Says it where dist, which the tools look at, is older than the sources.
 import { WrongArgument, help, readArguments, type Arguments, type Description, type Options } from './arguments';
 
 export { WrongArgument, positive } from './arguments';

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { timers } from '../../internal/builtins';
 import { Acceptor, REST_MS, mostFds } from '../../internal/master/acceptor';
-import type { ListeningHandle, NativeHandle } from '../../internal/native';
+import type { ListeningHandle, NativeHandle } from '../../internal/native/bindings';
 import { FakeConnection } from '../support/cluster_fakes';
 
 const real = { ...timers };

@@ -1,47 +1,57 @@
-/** Who may import whom (design.md §2), in the sources and in what a process has loaded. */
+/** Who may import whom (the layers of internal/README.md), in the sources and in what a process has loaded. */
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { cleanEnvironment, fixture } from '../support/children';
 import { root, run } from '../support/program';
 
-/** What each part may import of this project. A part is a file, or a directory with a slash at its end. */
+/**
+ * What each part may import of this project, besides itself. A part is a file, or a directory with a slash at its end;
+ * the longest name that fits a file is its part. `leaves` are imported by everybody.
+ */
 const allowed: Record<string, readonly string[]> = {
-  'lib/': ['lib/', 'internal/role', 'internal/primary_entry', 'internal/seated', 'internal/channel/', 'internal/supervisor/', 'internal/errors'],
-  // Types of settings, and the door.
-  'lib/cluster': ['internal/role', 'internal/primary_entry', 'internal/seated'],
-  // These stand on the public cluster object, which they are given: they know nothing of how ours works.
+  // The public doors.
+  'lib/': ['lib/', 'internal/startup/load_role', 'internal/startup/role', 'internal/node_cluster', 'internal/supervisor/', 'internal/errors'],
+  'lib/cluster': ['internal/startup/role', 'internal/startup/load_role', 'internal/node_cluster'],
+  // These two stand on the public cluster object, which they are given: they know nothing of how ours works.
   'lib/shared_state': ['lib/cluster', 'internal/shared_state/', 'internal/errors'],
-  'internal/shared_state/': ['internal/shared_state/', 'internal/errors'],
+  'internal/shared_state/': ['internal/errors'],
   'internal/shared_state/protocol': [],
-  'internal/supervisor/': ['internal/supervisor/', 'leaves'],
-  'internal/role': ['internal/faces', 'internal/seat', 'internal/seated', 'internal/master/', 'internal/child/', 'internal/channel/inherited', 'internal/channel/spawn'],
-  'internal/seat': ['internal/seated'],
-  'internal/seated': [],
-  'internal/faces': [],
-  // A build step: it runs what it has put together.
-  'internal/bundle': ['internal/compiled', 'internal/primary_entry', 'internal/child/entry', 'internal/seated'],
-  'internal/primary_entry': ['internal/role', 'internal/compiled'],
-  'internal/child/entry': ['internal/compiled'],
-  'internal/compiled': ['internal/instances'],
-  'internal/instances': [],
-  // The first code of a worker is a door as those of lib are: it takes the seat.
-  'internal/child/preload': ['internal/child/', 'internal/channel/', 'internal/native', 'internal/seat', 'internal/seated'],
-  'internal/master/': ['internal/master/', 'internal/limits', 'internal/worker', 'internal/calls', 'internal/channel/', 'internal/native', 'leaves'],
-  'internal/child/': ['internal/child/', 'internal/worker', 'internal/calls', 'internal/channel/', 'internal/native', 'leaves'],
+  'internal/shared_state/server/': ['internal/shared_state/protocol', 'internal/shared_state/values', 'internal/shared_state/clock'],
+  // The primary is a client of its own server.
+  'internal/shared_state/server/primary': ['internal/shared_state/'],
+  'internal/shared_state/client/': ['internal/shared_state/protocol', 'internal/shared_state/values', 'internal/shared_state/clock', 'internal/errors'],
+  'internal/supervisor/': ['leaves'],
+  // Runs in each worker: of the primary's side it knows the messages, and the small files that both sides use.
+  'internal/supervisor/worker/': ['internal/supervisor/wire', 'internal/supervisor/states', 'internal/supervisor/clock', 'internal/supervisor/readiness',
+    'internal/supervisor/app_calls', 'internal/supervisor/stop_requests', 'internal/supervisor/debugger', 'internal/native/http', 'leaves'],
+  // How a process begins: which role it has, and which files that loads.
+  'internal/startup/role': ['internal/startup/', 'internal/node_cluster', 'internal/master/', 'internal/child/', 'internal/channel/bootstrap_env', 'internal/channel/spawn'],
+  'internal/startup/bundle': ['internal/startup/', 'internal/node_cluster'],
+  'internal/startup/load_role': ['internal/startup/role', 'internal/startup/bundle_loader'],
+  'internal/startup/entry': ['internal/startup/bundle_loader'],
+  'internal/startup/bundle_loader': ['internal/startup/module_instances'],
+  'internal/startup/module_instances': [],
+  'internal/startup/late_takeover': ['internal/native/emitters'],
+  'internal/startup/preload': ['internal/child/', 'internal/channel/', 'internal/native/', 'internal/node_cluster'],
+  // The cluster: two roles, which meet in messages.ts and never import each other.
+  'internal/master/': ['internal/limits', 'internal/worker', 'internal/calls', 'internal/channel/', 'internal/native/', 'leaves'],
+  'internal/child/': ['internal/worker', 'internal/calls', 'internal/channel/', 'internal/native/', 'leaves'],
+  'internal/calls': ['internal/channel/attach_channel', 'internal/native/', 'leaves'],
+  // The channel knows nothing of clusters.
+  'internal/channel/': ['internal/limits', 'internal/native/', 'leaves'],
+  'internal/native/': [],
+  'internal/limits': ['internal/errors'],
   'internal/worker': [],
-  'internal/calls': ['internal/channel/process_face', 'internal/native', 'leaves'],
-  'internal/channel/': ['internal/channel/', 'internal/limits', 'internal/native', 'leaves'],
-  'internal/native': [],
+  'internal/node_cluster': [],
   'internal/messages': [],
   'internal/trace': [],
   'internal/errors': [],
-  'internal/built': [],
+  'internal/dist_files': [],
   'internal/builtins': [],
   'internal/fifo': [],
-  'internal/limits': ['internal/errors'],
 };
-const leaves = ['internal/messages', 'internal/trace', 'internal/errors', 'internal/fifo', 'internal/built'];
+const leaves = ['internal/messages', 'internal/trace', 'internal/errors', 'internal/fifo', 'internal/dist_files'];
 
 const sources = ['lib', 'internal'].flatMap((directory) => (readdirSync(path.join(root, directory), { recursive: true }) as string[])
   .filter((file) => file.endsWith('.ts')).map((file) => `${directory}/${file}`)).sort();
@@ -64,12 +74,43 @@ const partOf = (file: string): string =>
 function wrongArrows(file: string, text: string): string[] {
   const own = file.replace(/\.ts$/, '');
   // Whatever runs after the app was loaded may use the builtins as they were before.
-  const may = ['internal/builtins', ...(allowed[partOf(own)] ?? []).flatMap((part) => (part === 'leaves' ? leaves : [part]))];
+  const part = partOf(own);
+  const may = ['internal/builtins', ...(part.endsWith('/') ? [part] : []), ...(allowed[part] ?? []).flatMap((each) => (each === 'leaves' ? leaves : [each]))];
   return imports(text).filter((name) => name.startsWith('.')).map((name) => path.join(path.dirname(own), name).replace(/\.(ts|js)$/, ''))
     .map((target) => (sources.includes(`${target}/index.ts`) ? `${target}/index` : target))
     .filter((target) => !may.some((part) => (part.endsWith('/') ? target.startsWith(part) : target === part)))
     .map((target) => `${own} → ${target}`);
 }
+
+/** Each file with those that it imports, types included. */
+function graphOf(files: readonly string[]): Map<string, string[]> {
+  return new Map(files.map((file) => [file, imports(read(file)).filter((name) => name.startsWith('.'))
+    .map((name) => path.join(path.dirname(file), name).replace(/\.(ts|js)$/, ''))
+    .flatMap((target) => [`${target}.ts`, `${target}/index.ts`].filter((one) => files.includes(one)))]));
+}
+
+/** One circle of imports, as the files on the way round; null if there is none. */
+function circleIn(graph: ReadonlyMap<string, readonly string[]>): string[] | null {
+  const done = new Set<string>();
+  const walk = (file: string, way: readonly string[]): string[] | null => {
+    if (way.includes(file)) return [...way.slice(way.indexOf(file)), file];
+    if (done.has(file)) return null;
+    for (const target of graph.get(file) ?? []) {
+      const circle = walk(target, [...way, file]);
+      if (circle !== null) return circle;
+    }
+    done.add(file);
+    return null;
+  };
+  for (const file of graph.keys()) {
+    const circle = walk(file, []);
+    if (circle !== null) return circle;
+  }
+  return null;
+}
+
+const ADVICE = 'An import runs against the layers of internal/README.md. Move what both files need into a file below both, or pass it in as an argument. '
+  + 'If the layers themselves have changed: the table `allowed` in test/unit/arrows.test.ts, and the picture in internal/README.md.';
 
 test('the reader of imports finds every way to name a module, and no comment', () => {
   expect(imports(`
@@ -87,8 +128,8 @@ test('a wrong arrow is found', () => {
   expect(wrongArrows('internal/master/peer.ts', "import { x } from '../child/index';")).toEqual(['internal/master/peer → internal/child/index']);
   expect(wrongArrows('internal/child/index.ts', "const x = require('../master/peer');")).toEqual(['internal/child/index → internal/master/peer']);
   expect(wrongArrows('internal/channel/channel.ts', "import type { Calls } from '../calls';")).toEqual(['internal/channel/channel → internal/calls']);
-  expect(wrongArrows('internal/messages.ts', "import { x } from './native';")).toEqual(['internal/messages → internal/native']);
-  expect(wrongArrows('internal/native.ts', "import { x } from '../lib/cluster';")).toEqual(['internal/native → lib/cluster']);
+  expect(wrongArrows('internal/messages.ts', "import { x } from './native/pipes';")).toEqual(['internal/messages → internal/native/pipes']);
+  expect(wrongArrows('internal/native/pipes.ts', "import { x } from '../../lib/cluster';")).toEqual(['internal/native/pipes → lib/cluster']);
 });
 
 describe('each source', () => {
@@ -98,7 +139,14 @@ describe('each source', () => {
   });
 
   test.each(sources)('%s imports only what it may', (file) => {
-    expect(wrongArrows(file, read(file))).toEqual([]);
+    expect(wrongArrows(file, read(file)), ADVICE).toEqual([]);
+  });
+
+  test('there is no circle, neither here nor in test and bench', () => {
+    expect(circleIn(new Map([['a', ['b']], ['b', ['c']], ['c', ['b']]]))).toEqual(['b', 'c', 'b']);
+    const all = ['lib', 'internal', 'test', 'bench'].flatMap((directory) => (readdirSync(path.join(root, directory), { recursive: true }) as string[])
+      .filter((file) => file.endsWith('.ts')).map((file) => `${directory}/${file}`));
+    expect(circleIn(graphOf(all)), ADVICE).toBeNull();
   });
 
   test('messages, trace, errors and fifo are leaves; messages imports nothing at all', () => {
@@ -106,11 +154,14 @@ describe('each source', () => {
     expect(imports(read('internal/messages.ts'))).toEqual([]);
   });
 
-  test('only native.ts touches process.binding and uses any', () => {
+  test('only internal/native touches what Node does not document, and uses any', () => {
     const touches = (pattern: RegExp): string[] => sources.filter((file) => pattern.test(code(read(file)).replace(/'(?:[^'\\\n]|\\.)*'/g, "''")));
-    expect(touches(/\.binding\b|\bbinding\(/)).toEqual(['internal/native.ts']);
-    expect(touches(/(?:[:<,|&([]|\bas|=>)\s*any\b|\bany\[\]/)).toEqual(['internal/native.ts']);
-    expect(touches(/\._handle\b/)).toEqual(['internal/native.ts']);
+    const inNative = (files: readonly string[]): void => expect(files.filter((file) => !file.startsWith('internal/native/')), 'Write a function for it in internal/native/.').toEqual([]);
+    expect(touches(/\.binding\b|\bbinding\(/)).toEqual(['internal/native/bindings.ts']);
+    inNative(touches(/(?:[:<,|&([]|\bas|=>)\s*any\b|\bany\[\]/));
+    expect(touches(/\._handle\b/).length).toBeGreaterThan(0);
+    inNative(touches(/\._handle\b/));
+    inNative(touches(/\b_(?:httpMessage|debugProcess|connections|connectionKey|events|eventsCount|exiting|kill|getActiveHandles)\b|\breallyExit\b/));
   });
 
   test('style.md: no enum, namespace, decorator, Proxy, and no package is imported', () => {
@@ -131,11 +182,11 @@ test('a primary has loaded no file of child/, a worker none of master/', async (
   expect(primary.filter((file) => file.includes('/child/'))).toEqual([]);
   expect(worker.filter((file) => file.includes('/master/'))).toEqual([]);
   // What each has run comes out of a bundle, which is read and not required.
-  expect(primary).toContain('internal/primary_entry.js');
-  expect(worker).toContain('internal/child/entry.bundle.js');
-  const [ofPrimary, ofWorker] = ['internal/role.bundle.js', 'internal/child/preload.bundle.js'].map(bundledFiles) as [string[], string[]];
+  expect(primary).toContain('internal/startup/load_role.js');
+  expect(worker).toContain('internal/startup/entry.bundle.js');
+  const [ofPrimary, ofWorker] = ['internal/startup/role.bundle.js', 'internal/startup/preload.bundle.js'].map(bundledFiles) as [string[], string[]];
   expect(ofPrimary).toContain('master/round_robin_handle.js');
   expect(ofPrimary.filter((file) => file.startsWith('child/'))).toEqual([]);
-  expect(ofWorker).toContain('child/preload.js');
+  expect(ofWorker).toContain('startup/preload.js');
   expect(ofWorker.filter((file) => file.startsWith('master/'))).toEqual([]);
 });

@@ -3,13 +3,13 @@ import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, utim
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { whyStale } from '../../internal/built';
+import { whyStale } from '../../internal/dist_files';
 import { root, run } from '../support/program';
 
 const directory = realpathSync(mkdtempSync(path.join(tmpdir(), 'unit-')));
 afterAll(() => rmSync(directory, { recursive: true }));
 
-const built = path.join(directory, 'dist/internal/child/entry.bundle.js');
+const built = path.join(directory, 'dist/internal/startup/entry.bundle.js');
 const edited = path.join(directory, 'internal/child/index.ts');
 const touch = (file: string, seconds: number): void => utimesSync(file, seconds, seconds);
 

@@ -2,7 +2,7 @@
 import childProcess, { type ChildProcess } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import type { ChannelForkOptions } from '../../internal/channel/spawn';
-import type { Spoken } from '../../internal/channel/process_face';
+import type { Spoken } from '../../internal/channel/attach_channel';
 import { Inbox, cleanEnvironment, compiled, endChildrenAfterEachTest, event, fixture, keep, thrownBy, within } from '../support/children';
 
 endChildrenAfterEachTest();

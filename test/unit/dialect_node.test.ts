@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import type net from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { ChannelForkOptions } from '../../internal/channel/spawn';
-import { handleOf } from '../../internal/native';
+import { handleOf } from '../../internal/native/handles';
 import { Inbox, cleanEnvironment, endChildrenAfterEachTest, event, fixture, forkFixture, within } from '../support/children';
 import { handleSuite } from '../support/handle_suite';
 import { allOf, connection } from '../support/handles';

@@ -1,7 +1,7 @@
 /** Guards F 30: 'elected' comes with a lease that is held; one that was lost before anybody could be told is no election. */
 import { expect, test } from 'vitest';
-import { Election } from '../../internal/shared_state/election';
-import type { Lease } from '../../internal/shared_state/lease';
+import { Election } from '../../internal/shared_state/client/election';
+import type { Lease } from '../../internal/shared_state/client/lock';
 
 /** As much of a lease as an election looks at. */
 const leaseThatIs = (held: boolean): Lease => ({ held, signal: held ? new AbortController().signal : AbortSignal.abort(), release: async () => true }) as unknown as Lease;

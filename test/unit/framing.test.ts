@@ -3,8 +3,9 @@ import { isDeepStrictEqual } from 'node:util';
 import { deserialize, serialize } from 'node:v8';
 import { describe, expect, test } from 'vitest';
 import type * as framing from '../../internal/channel/framing';
-import type { Decoder, Serialization, Tag } from '../../internal/channel/framing';
-import { newPipe, type NativePipe } from '../../internal/native';
+import type { Decoder, Serialization, Tag } from '../../internal/channel/codec';
+import type { NativePipe } from '../../internal/native/bindings';
+import { newPipe } from '../../internal/native/pipes';
 import { compiled, seeded, thrownBy } from '../support/children';
 
 // Compiled: the source loads its advanced half by `require`, which finds no TypeScript.

@@ -4,7 +4,7 @@
  * a thousand messages it loses most, since each takes a place of its own in the pipe.
  */
 import { expect, test } from 'vitest';
-import { nodeMajor } from '../../internal/native';
+import { nodeMajor } from '../../internal/native/bindings';
 import { endChildrenAfterEachTest, event, forkFixture, within } from '../support/children';
 
 endChildrenAfterEachTest();

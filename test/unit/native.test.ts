@@ -1,4 +1,4 @@
-/** Each fact about Node's private surface that internal/native.ts relies on. */
+/** Each fact about Node's private surface that internal/native relies on. */
 import childProcess, { spawn, type ChildProcess } from 'node:child_process';
 import dgram from 'node:dgram';
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
@@ -8,11 +8,13 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { getSystemErrorName } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import {
-  PENDING, UV_EADDRINUSE, UV_EINVAL, UV_EOF, UV_TCP_IPV6ONLY, WRITTEN, bindDatagram, bindStream, datagramHandleOf, datagramType, delayClose, detachSocket,
-  handleOf, interceptSpawn, isExiting, isPipe, isSingleExecutable, isTcp, isUdp, makePausable, newPipe, nodeMajor, openPipe, readPipe, serverOf, socketName, startWithPipe,
-  setAccepting, stopReading, takeListeningHandle, writePipe, type ListeningHandle, type NativeHandle, type NativePipe, type PreparedSpawn,
-} from '../../internal/native';
+import { UV_EADDRINUSE, UV_EINVAL, UV_EOF, UV_TCP_IPV6ONLY, nodeMajor, type ListeningHandle, type NativeHandle, type NativePipe } from '../../internal/native/bindings';
+import { datagramHandleOf, datagramType, detachSocket, handleOf, isPipe, isTcp, isUdp } from '../../internal/native/handles';
+import { bindDatagram, bindStream, makePausable, socketName, setAccepting, takeListeningHandle } from '../../internal/native/listening';
+import { PENDING, WRITTEN, newPipe, openPipe, readPipe, stopReading, writePipe } from '../../internal/native/pipes';
+import { serverOf } from '../../internal/native/servers';
+import { isExiting } from '../../internal/native/process_end';
+import { delayClose, interceptSpawn, isSingleExecutable, startWithPipe, type PreparedSpawn } from '../../internal/native/spawning';
 import { cleanEnvironment, endChildrenAfterEachTest, event, fixture, keep, within } from '../support/children';
 import { allOf, closed, connected, connection, listening, portOf } from '../support/handles';
 import { run } from '../support/program';

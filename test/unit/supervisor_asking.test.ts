@@ -1,6 +1,6 @@
 /** Guards that a worker which must end does so though its primary is stopped, busy, or never has a successor. */
 import { expect, test } from 'vitest';
-import { ANSWER_MS, ASK_AGAIN_MS, Asking } from '../../internal/supervisor/asking';
+import { ANSWER_MS, ASK_AGAIN_MS, Asking } from '../../internal/supervisor/worker/successor_requests';
 import { TestClock } from '../support/fleet_world';
 
 function asking({ patienceMs = 60_000, connected = true } = {}) {

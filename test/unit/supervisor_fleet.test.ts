@@ -1,6 +1,6 @@
 /** What should be, what is, and the steps between, with a clock that the test turns. */
 import { describe, expect, test } from 'vitest';
-import { serves } from '../../internal/supervisor/places';
+import { serves } from '../../internal/supervisor/slots';
 import type { Report } from '../../internal/supervisor/states';
 import type { SupervisorError } from '../../internal/supervisor/tasks';
 import { seeded } from '../support/children';

@@ -1,6 +1,6 @@
 /** The guard's rule alone: the limit in every window, the delays, what resets them. */
 import { describe, expect, test } from 'vitest';
-import { Guard, type GuardRule } from '../../internal/supervisor/guard';
+import { Guard, type GuardRule } from '../../internal/supervisor/restart_budget';
 import { seeded } from '../support/children';
 
 const rule: GuardRule = { max: 5, maxAll: 8, withinMs: 10_000, healthyMs: 2_000, minDelayMs: 100, maxDelayMs: 1_000, jitter: 0 };

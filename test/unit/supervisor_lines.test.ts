@@ -1,7 +1,7 @@
 /** Lines of workers on their way to one destination: whole, with back-pressure, and no error that ends the process. */
 import { PassThrough, Writable } from 'node:stream';
 import { expect, test } from 'vitest';
-import { Lines, Output } from '../../internal/supervisor/lines';
+import { Lines, Output } from '../../internal/supervisor/stderr_lines';
 
 const turn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve); });
 

@@ -3,12 +3,12 @@ import type { Worker } from 'node:cluster';
 import { EventEmitter, once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import { attach, detach } from '../../internal/supervisor/attach';
+import { attach, detach } from '../../internal/supervisor/app_calls';
 import { realClock } from '../../internal/supervisor/clock';
 import { checkOptions, type SuperviseOptions } from '../../internal/supervisor/options';
 import { PrimaryEnd } from '../../internal/supervisor/primary_end';
-import { Process } from '../../internal/supervisor/process';
-import { Watch } from '../../internal/supervisor/watch';
+import { Process } from '../../internal/supervisor/worker_process';
+import { Watch } from '../../internal/supervisor/health';
 import type { Checked } from '../../internal/supervisor/options';
 import { TestClock } from '../support/fleet_world';
 

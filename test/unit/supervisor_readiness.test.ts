@@ -5,10 +5,10 @@ import { createServer as createHttps } from 'node:https';
 import { createSecureServer } from 'node:http2';
 import { createServer as createNet, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { Addresses } from '../../internal/supervisor/addresses';
+import { Addresses } from '../../internal/supervisor/worker/listen_addresses';
 import { checkOptions } from '../../internal/supervisor/options';
 import { commonAddresses, Readiness, type HttpCheck } from '../../internal/supervisor/readiness';
-import { ReadyCheck } from '../../internal/supervisor/ready_check';
+import { ReadyCheck } from '../../internal/supervisor/worker/ready_check';
 import { MOST_ADDRESSES, readSetup, readWord, SUPERVISOR } from '../../internal/supervisor/wire';
 import { thrownBy, within } from '../support/children';
 

@@ -1,0 +1,151 @@
+/**
+ * The addresses at which workers listen: who listens where, who may, and what is kept for the next
+ * worker when the last one has died.
+ *
+ * Owns     the server handles by key, each with the workers that listen there; the timers of those
+ *          that are kept
+ * Used by  master/index.ts, one per primary
+ * Uses     listen_policy.ts (may this worker?), round_robin_handle.ts, shared_handle.ts
+ * Never    opens anything before the query has passed the policy; touches its own tables before
+ *          the program's `allowListen` has returned, which may end workers or the whole cluster
+ * Keeps    1. a key is in the table while some worker listens there, and not longer, unless its last
+ *             worker died and `keepListening` is set: then until its deadline (D36)
+ *          2. `#keysOf` names for each peer the keys to which it was added and from which it was not removed:
+ *             no more than `limits.listeningHandles`
+ * Node     lib/internal/cluster/primary.js, queryServer. It has no policy (D47 to D50)
+ */
+import { Map, NativeObject, Set, timers } from '../builtins';
+import { DEFAULT_LIMITS, keepListeningFrom, limitsFrom, type KeepListening, type Limits } from '../limits';
+import type { QueryServer } from '../messages';
+import { UV_EADDRINUSE, UV_EMFILE, nodeMajor } from '../native/bindings';
+import { traceState } from '../trace';
+import { isGoodData, refusalOf } from './listen_policy';
+import type { Peer } from './peer';
+import { RoundRobinHandle, type ServerHandle } from './round_robin_handle';
+import { SCHED_RR, type ClusterSettings } from './settings';
+import { SharedHandle } from './shared_handle';
+
+/** What of the primary counts here, read at each query. */
+export interface Terms {
+  readonly settings: ClusterSettings;
+  /** SCHED_NONE or SCHED_RR. */
+  readonly policy: number | null;
+}
+
+/** All addresses of one primary. */
+export class Addresses {
+  readonly #terms: () => Terms;
+  readonly #handles = new Map<string, ServerHandle>();
+  /** Addresses without a worker that are kept, until their time is over. */
+  readonly #kept = new Map<string, NodeJS.Timeout>();
+  readonly #keysOf = new Map<Peer, Set<string>>();
+
+  constructor(terms: () => Terms) {
+    this.#terms = terms;
+  }
+
+  get queued(): number {
+    let count = 0;
+    for (const handle of this.#handles.values()) count += handle.queued;
+    return count;
+  }
+
+  /** A worker wants to listen: it joins those who listen at the same key, or is the first there. */
+  query(peer: Peer, query: QueryServer): void {
+    const { worker } = peer;
+    if (worker.exitedAfterDisconnect) return; // On its way out; Node leaves it without a reply too (Q-7).
+    const key = keyOf(query);
+    const { settings, policy } = this.#terms();
+    const refusal = refusalOf(query, worker, settings.allowListen);
+    // `allowListen` may have told the worker to leave, or have closed its channel.
+    if (worker.exitedAfterDisconnect || !worker.process.connected) return;
+    if (refusal !== 0) return this.#refuse(peer, query, key, refusal);
+    let handle = this.#handles.get(key);
+    if (handle?.has(peer)) {
+      // A second server of this worker on an address that is no port 0: what the kernel would say (D6).
+      peer.send({ errno: UV_EADDRINUSE, key, ack: query.seq, data: handle.data });
+      return;
+    }
+    const limits = limitsFrom(settings.limits, DEFAULT_LIMITS);
+    const keys = this.#keysOf.get(peer) ?? new Set();
+    if (keys.size >= limits.listeningHandles) return this.#refuse(peer, query, key, UV_EMFILE);
+    this.#keysOf.set(peer, keys.add(key));
+    if (handle === undefined) this.#handles.set(key, handle = openHandle(key, query, policy, settings, limits));
+    const asked = handle;
+    this.#stopKeeping(key);
+    asked.data ||= query.data;
+    asked.add(peer, (errno, fields, native) => {
+      if (errno) {
+        this.#forget(peer, key);
+        // A failed bind is forgotten, so that the next query tries again.
+        if (this.#handles.get(key) === asked) this.#handles.delete(key);
+      }
+      peer.send({ errno, key, ack: query.seq, data: asked.data, ...fields }, native);
+    });
+  }
+
+  /** It gets its own `data` back: its server takes that over before it looks at the errno. */
+  #refuse(peer: Peer, { seq, data }: QueryServer, key: string, errno: number): void {
+    traceState(`${peer.name} at ${key}`, 'asked', 'refused');
+    peer.send({ errno, key, ack: seq, data: isGoodData(data) ? data : null });
+  }
+
+  /** The worker has said how many connections it has open at some of them. */
+  report(peer: Peer, open: Readonly<Record<string, number>>): void {
+    for (const [key, count] of NativeObject.entries(open)) this.#handles.get(key)?.report?.(peer, count);
+  }
+
+  /** The worker listens there no more. `keep`: it has died, and the address may wait for another. */
+  leave(peer: Peer, key: string, keep: KeepListening | null = null): void {
+    this.#forget(peer, key);
+    const handle = this.#handles.get(key);
+    if (!handle?.remove(peer, keep)) return;
+    if (keep === null || !handle.listening) this.#handles.delete(key);
+    else this.#kept.set(key, timers.setTimeout(() => this.#keptInVain(key), keep.deadlineMs).unref());
+  }
+
+  /** The worker listens nowhere any more. `died`: it was not told to leave, and `keepListening` counts. */
+  leaveAll(peer: Peer, died: boolean): void {
+    const keep = died ? keepListeningFrom(this.#terms().settings.keepListening) : null;
+    // Every handle, since each may have got back what was in flight to this worker.
+    for (const key of [...this.#handles.keys()]) this.leave(peer, key, keep);
+    this.#keysOf.delete(peer);
+  }
+
+  /** Nobody will come: closes what is kept. */
+  closeKept(): void {
+    for (const key of [...this.#kept.keys()]) this.#keptInVain(key);
+  }
+
+  #forget(peer: Peer, key: string): void {
+    const keys = this.#keysOf.get(peer);
+    if (keys?.delete(key) && keys.size === 0) this.#keysOf.delete(peer);
+  }
+
+  /** No worker has asked for this address in time. */
+  #keptInVain(key: string): void {
+    this.#stopKeeping(key);
+    this.#handles.get(key)?.close();
+    this.#handles.delete(key);
+  }
+
+  #stopKeeping(key: string): void {
+    timers.clearTimeout(this.#kept.get(key));
+    this.#kept.delete(key);
+  }
+}
+
+function openHandle(key: string, query: QueryServer, policy: number | null, { scheduling }: ClusterSettings, limits: Limits): ServerHandle {
+  const shared = policy !== SCHED_RR || query.addressType === 'udp4' || query.addressType === 'udp6';
+  return shared ? new SharedHandle(key, query, limits) : new RoundRobinHandle(key, query, { scheduling, limits });
+}
+
+/**
+ * The identity of an address. Node 20 counts the servers of one worker in it; later only for port 0,
+ * where each server gets a port of its own, and here also for UDP, whose sockets can share a port (D20).
+ */
+function keyOf({ address, port, addressType, fd, index }: QueryServer): string {
+  const key = `${address}:${port}:${addressType}:${fd}`;
+  const counted = nodeMajor < 22 || port === 0 || (index > 0 && typeof addressType === 'string');
+  return counted ? `${key}:${index}` : key;
+}
