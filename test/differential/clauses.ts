@@ -1,7 +1,7 @@
 /**
- * The clauses of the behaviour specification that the scenarios cite, each with what it is about in a
- * few words. A clause that no program can observe says why; each of the others needs a scenario
- * (`npm run conformance` fails without one).
+ * The clauses of the behaviour specification, SPEC.md beside this file, each with what it is about in a few words.
+ * Scenarios cite them by their ids; `SPEC.md#c-12` is C-12. A clause that no program can observe says why; each of the
+ * others needs a scenario (`npm run conformance` fails without one). unit/specification.test.ts compares the two lists.
  *
  * C  start-up and the cluster object     S  shared handle
  * P  primary                             W  worker
