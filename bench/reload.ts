@@ -1,5 +1,5 @@
 /**
- * Reloads under load, and what fails: the figure of the README's chapter "Reload".
+ * Reloads under load, and what fails: a figure of README.md and of bench/README.md.
  *
  *   npx tsx bench/reload.ts [--reloads 100] [--workers 2] [--stock] [--each 1]
  *   npx tsx bench/reload.ts --suicides 50  no reloads: workers with `graceful` that meet an uncaught exception

@@ -1,5 +1,6 @@
 /**
- * What a run has found, as a table for the terminal and as the README's chapter on performance.
+ * What a run has found, as a table for the terminal and as a chapter for bench/README.md, whose legend explains
+ * the columns.
  *
  * Used by  run.ts
  */
@@ -24,9 +25,9 @@ export function number(value: number): string {
   return String(Number(value.toPrecision(3)));
 }
 
-const STANDING = { aim: 'aim', pass: 'pass', short: 'SHORT', none: '' } as const;
+const REACHED = { aim: 'stretch', pass: 'yes', short: 'NO', none: '' } as const;
 
-const HEAD = ['figure', 'base', 'ours', 'ratio', 'spread', 'must', 'aim', ''];
+const HEAD = ['figure', 'base', 'ours', 'ratio', 'lowest … highest', 'goal', 'stretch', 'reached'];
 
 function cells(figure: Figure): string[] {
   const { title, unit, better, goal, verdict } = figure;
@@ -34,7 +35,7 @@ function cells(figure: Figure): string[] {
   return [
     title, measured(figure.base, unit, 'stock'), measured(figure.subject, unit, 'ours'),
     `${figure.compare === 'difference' && verdict.median >= 0 ? '+' : ''}${number(verdict.median)}`, span(verdict),
-    limit(goal?.must), limit(goal?.aim), STANDING[standing(figure)],
+    limit(goal?.must), limit(goal?.aim), REACHED[standing(figure)],
   ];
 }
 
@@ -71,20 +72,18 @@ xychart-beta
 \`\`\``;
 }
 
-/** The README's chapter on performance. */
+/** A chapter of bench/README.md. */
 export function markdownReport({ machine, pairs, seconds, figures, charts, notes }: Outcome): string {
   const withGoal = figures.filter(({ goal }) => goal !== undefined);
   const others = figures.filter(({ goal }) => goal === undefined);
   const { node, cores, cpu, memoryGiB, kernel, commit, date } = machine;
   const parts = [
-    '## Performance',
+    `## Results on Node ${node.split('.')[0]}`,
     `Node ${node}, ${cores} CPUs (${cpu}), ${memoryGiB} GiB, Linux ${kernel}; commit ${commit}, ${date.slice(0, 10)}. `
-      + `\`npm run bench\` prints these figures: it took ${Math.round(seconds / 60)} minutes. Each is the median of ${pairs} or more pairs, `
-      + 'measured in turn in one run; the ratio is that of each pair, ours to the base, with its smallest and largest value. '
-      + 'The load generator, in a process of its own, shares the CPUs with the servers.',
-    ...(withGoal.length === 0 ? [] : ['### Figures that have a goal', markdownTable(withGoal)]),
+      + `\`npm run bench\` took ${Math.round(seconds / 60)} minutes, with ${pairs} or more pairs for each figure.`,
+    ...(withGoal.length === 0 ? [] : [markdownTable(withGoal)]),
     ...charts.map(mermaid),
-    ...(others.length === 0 ? [] : ['### All other figures', markdownTable(others)]),
+    ...(others.length === 0 ? [] : ['Figures without a goal:', markdownTable(others)]),
     ...(notes.length === 0 ? [] : [`Not measured: ${notes.join('; ')}.`]),
   ];
   return `${parts.join('\n\n')}\n`;

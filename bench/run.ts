@@ -8,7 +8,7 @@
  *
  * The Node that runs this is the Node that is measured, on both sides. Progress goes to standard
  * error, the table to standard output; bench/results/, which git ignores, gets everything as JSON
- * and the chapter for the README as Markdown.
+ * and a chapter for bench/README.md as Markdown.
  *
  * Ends     with 1 if a server, a worker or a connection failed. A figure short of its goal is marked
  *          in the table, and is no failure. With 2 on a wrong argument

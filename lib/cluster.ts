@@ -14,7 +14,7 @@ import type { Cluster, ClusterSettings as NodeSettings, Worker } from 'node:clus
 import type { ClusterSettings, clusterObject } from '../internal/startup/role';
 import { takenOverCluster } from '../internal/node_cluster';
 
-/** What `setupPrimary` takes besides Node's settings; each has its row in the README's table. */
+/** What `setupPrimary` takes besides Node's settings; each has its row in lib/README.md. */
 type OwnSettings = {
   [Name in 'allowedFds' | 'allowListen' | 'dialect' | 'limits' | 'keepListening' | 'scheduling' | 'weight']?: ClusterSettings[Name];
 };

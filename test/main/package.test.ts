@@ -8,6 +8,9 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { root, run } from '../support/program';
 
+/** Those that are in the package beside what lies in lib and internal. */
+const DOCUMENTS = ['README.md', 'test/README.md', 'test/differential/SPEC.md', 'bench/README.md'];
+
 interface Seen {
   readonly primary: { readonly online: string; readonly message: string };
   readonly worker: string;
@@ -29,7 +32,7 @@ async function seen(execArgv: readonly string[] = [], args: readonly string[] = 
 
 beforeAll(async () => {
   mkdirSync(packing);
-  for (const name of ['lib', 'internal', 'package.json', 'tsconfig.json', 'LICENSE', 'README.md']) cpSync(path.join(root, name), path.join(packing, name), { recursive: true });
+  for (const name of ['lib', 'internal', 'package.json', 'tsconfig.json', 'LICENSE', ...DOCUMENTS]) cpSync(path.join(root, name), path.join(packing, name), { recursive: true });
   symlinkSync(path.join(root, 'node_modules'), path.join(packing, 'node_modules'));
   // What an earlier build has left behind.
   mkdirSync(path.join(packing, 'dist/test'), { recursive: true });
@@ -47,9 +50,11 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-test('the tarball holds the sources, what the compiler made of them, and the bundles with their maps', () => {
+test('the tarball holds the sources, what the compiler made of them, the bundles with their maps, and the documents', () => {
   const files = (readdirSync(installed, { recursive: true, encoding: 'utf8' })).filter((name) => /\.\w+$/.test(name));
-  expect(files.filter((name) => !/^(package\.json|README\.md|(lib|internal)\/.*\.ts|dist\/(lib|internal)\/.*\.(js|d\.ts|js\.map))$/.test(name))).toEqual([]);
+  const documents = [...DOCUMENTS, 'lib/README.md', 'internal/README.md'];
+  expect(files).toEqual(expect.arrayContaining(documents));
+  expect(files.filter((name) => !documents.includes(name) && !/^(package\.json|(lib|internal)\/.*\.ts|dist\/(lib|internal)\/.*\.(js|d\.ts|js\.map))$/.test(name))).toEqual([]);
   expect(files.filter((name) => /(^|\/)bundle\./.test(name))).toEqual([]);
   expect(files).toEqual(expect.arrayContaining(['dist/internal/startup/role.bundle.js', 'dist/internal/startup/role.bundle.js.map', 'dist/internal/startup/entry.bundle.js', 'dist/internal/startup/preload.bundle.js.map']));
 });

@@ -2,7 +2,6 @@
  * The shared state in real processes, on our cluster and on stock `node:cluster`: its life from the
  * first hello to the last, and that no 'message' listener ever sees any of it.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type cluster from '../../lib/cluster';
@@ -33,19 +32,6 @@ describe.concurrent('a primary and its workers', () => {
         expect(code).toBe(0);
       });
     }
-  }
-});
-
-test("the program at the head of the README's chapter does what it says there", async () => {
-  const [, program = ''] = /## Shared state\n\n```js\n([^]*?)```/.exec(readFileSync(path.join(root, 'README.md'), 'utf8')) ?? [];
-  // Within this package its name leads to itself.
-  const directory = mkdtempSync(path.join(root, 'test/readme-'));
-  try {
-    writeFileSync(path.join(directory, 'counter.js'), program);
-    const { code, stdout, stderr } = await run(path.join(directory, 'counter.js'));
-    expect([code, stdout, stderr]).toEqual([0, 'counted: 4000\n', '']);
-  } finally {
-    rmSync(directory, { recursive: true });
   }
 });
 

@@ -59,11 +59,11 @@ describe('figures', () => {
 
   test('table and report show what was measured', () => {
     const machine = { node: '20.20.2', cpu: 'a CPU', cores: 2, memoryGiB: 8, kernel: '6.1', commit: 'abc', date: '2026-01-02T03:04:05Z' };
-    expect(terminalTable([rate([150, 160, 170])])).toMatch(/connections\/s +100 \/s +160 \/s +1\.6 +1\.5 … 1\.7 +≥ 1\.4 +≥ 1\.8 +pass/);
+    expect(terminalTable([rate([150, 160, 170])])).toMatch(/connections\/s +100 \/s +160 \/s +1\.6 +1\.5 … 1\.7 +≥ 1\.4 +≥ 1\.8 +yes/);
     const charts = [{ title: 'Rate', unit: '/s', labels: ['stock', 'ours'], values: [100, 160] }];
     const report = markdownReport({ machine, pairs: 3, seconds: 60, figures: [rate([150, 160, 170])], charts, notes: ['wrk: not installed'] });
     expect(report).toContain('Node 20.20.2, 2 CPUs (a CPU)');
-    expect(report).toContain('| connections/s | 100 /s | 160 /s | 1.6 | 1.5 … 1.7 | ≥ 1.4 | ≥ 1.8 | pass |');
+    expect(report).toContain('| connections/s | 100 /s | 160 /s | 1.6 | 1.5 … 1.7 | ≥ 1.4 | ≥ 1.8 | yes |');
     expect(report).toContain('    x-axis ["stock", "ours"]\n    y-axis "/s" 0 --> 176\n    bar [100, 160]');
     expect(report).toContain('Not measured: wrk: not installed.');
   });
