@@ -81,6 +81,7 @@ const programs: Record<string, () => Promise<void>> = {
   }),
   'shared.js': async () => expect(await printed('shared.js')).toBe('2 workers were here\n'),
   // lib/README.md
+  'modules.mjs': async () => expect(await printed('modules.mjs')).toBe('5 functions\n'),
   'http.js': () => serving('http.js', 2, async (_program, port) => expect(await get(port)).toBe('hello\n')),
   'http.mjs': () => serving('http.mjs', 2, async (_program, port) => expect(await get(port)).toBe('hello\n')),
   'child.js': async () => expect(await printed('child.js')).toBe('the child says: 42\n'),
