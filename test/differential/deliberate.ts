@@ -151,6 +151,13 @@ export const rules: readonly Rule[] = [
       { of: 'P W1', matches: /^sent reply to queryServer 2 {"errno":-98/ }, { of: 'W1 self', matches: /^received reply to queryServer 2 {"errno":-98/ },
     ],
   },
+  {
+    number: 'D56', clause: 'Q-5', scenario: 'udp-bound-by-sending',
+    what: 'A UDP socket whose first bind failed tells where it listens once; in Node also where it was not bound.',
+    stockOnly: [
+      { of: 'P W3', matches: /^(received listening.*"192\.0\.2\.1"|worker 'listening'.*'192\.0\.2\.1')/ }, { of: 'W3 self', matches: /^sent listening.*"192\.0\.2\.1"/ },
+    ],
+  },
   // ── child_process.fork ─────────────────────────────────────────────────────────────────────────
   {
     number: 'D1', clause: 'I-11', scenario: 'fork/bytes-that-are-no-message',
