@@ -21,7 +21,7 @@ import { checkNumber, mergeLimits, stateError } from '../internal/shared_state/v
 /** What `sharedState` gives, how its operations are asked and what they answer. */
 export type { Comparison, Holder, LockOptions, Read, SharedState, WriteOptions } from '../internal/shared_state/client/api';
 /** How long a call may take. */
-export type { CallOptions } from '../internal/shared_state/client/contracts';
+export type { CallOptions } from '../internal/shared_state/client/pending_calls';
 /** What `elect` gives. */
 export type { Election } from '../internal/shared_state/client/election';
 /** What `lock` gives. */

@@ -8,7 +8,8 @@
  *          2. every error has a `code`; where a call may have been done all the same, `maybeDone` is true
  */
 import { invalidArgType, nodeError } from '../errors';
-import { MAX_TTL, isTtl, type Limits, type Refusal } from './protocol';
+import { MAX_TTL, isTtl } from './guards';
+import type { Limits, Refusal } from './protocol';
 
 /** The codes of the shared state's own errors; wrong arguments have Node's own codes. */
 export type StateErrorCode =

@@ -1,6 +1,6 @@
 /** Every operation, its limits and its ends, on the pure machines: a clock that the test moves, no process. */
 import { describe, expect, test } from 'vitest';
-import { readServerMessage } from '../../internal/shared_state/protocol';
+import { readServerMessage } from '../../internal/shared_state/guards';
 import type { Watch, WatchEvent } from '../../internal/shared_state/client/watch';
 import { SharedState } from '../../internal/shared_state/client/api';
 import { StateClient } from '../../internal/shared_state/client/client';

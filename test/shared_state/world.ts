@@ -2,7 +2,8 @@
 import { SharedState } from '../../internal/shared_state/client/api';
 import { StateClient } from '../../internal/shared_state/client/client';
 import type { Clock } from '../../internal/shared_state/clock';
-import { STATE, readClientMessage, type Limits } from '../../internal/shared_state/protocol';
+import { readClientMessage } from '../../internal/shared_state/guards';
+import { STATE, type Limits } from '../../internal/shared_state/protocol';
 import { StateServer } from '../../internal/shared_state/server/server';
 import type { Session } from '../../internal/shared_state/server/session';
 import { mergeLimits } from '../../internal/shared_state/values';

@@ -17,10 +17,11 @@ const allowed: Record<string, readonly string[]> = {
   'lib/shared_state': ['lib/cluster', 'internal/shared_state/', 'internal/errors'],
   'internal/shared_state/': ['internal/errors'],
   'internal/shared_state/protocol': [],
-  'internal/shared_state/server/': ['internal/shared_state/protocol', 'internal/shared_state/values', 'internal/shared_state/clock'],
+  'internal/shared_state/guards': ['internal/shared_state/protocol'],
+  'internal/shared_state/server/': ['internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/shared_state/clock'],
   // The primary is a client of its own server.
   'internal/shared_state/server/primary': ['internal/shared_state/'],
-  'internal/shared_state/client/': ['internal/shared_state/protocol', 'internal/shared_state/values', 'internal/shared_state/clock', 'internal/errors'],
+  'internal/shared_state/client/': ['internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/shared_state/clock', 'internal/errors'],
   'internal/supervisor/': ['leaves'],
   // Runs in each worker: of the primary's side it knows the messages, and the small files that both sides use.
   'internal/supervisor/worker/': ['internal/supervisor/wire', 'internal/supervisor/states', 'internal/supervisor/clock', 'internal/supervisor/readiness',

@@ -10,10 +10,10 @@
  */
 import { invalidArgType } from '../../errors';
 import type { StateClient } from './client';
-import type { CallOptions } from './contracts';
 import { Election } from './election';
 import { Lease } from './lock';
-import type { Fence, Result } from '../protocol';
+import type { CallOptions } from './pending_calls';
+import type { Fence, ResultOf } from '../protocol';
 import { Replica } from './replica';
 import { isSignal } from './abort_signals';
 import { checkBytes, checkNumber, checkString, checkTtl, encode, stateError } from '../values';
@@ -80,7 +80,7 @@ export class SharedState {
     this.#checkKey(key);
     const text = encode(value, this.#client.limits);
     const { call, how } = writing(options);
-    return this.#client.call({ op: 'set', key, text, ...how }, call, ({ version = 0 }) => version);
+    return this.#client.call({ op: 'set', key, text, ...how }, call, ({ version }) => version);
   }
 
   /** Takes a key out, with `version` only if it still has that one; was it there? */
@@ -90,7 +90,7 @@ export class SharedState {
     const { version, lease } = options;
     if (version !== undefined) checkNumber('options.version', version, 0, Number.MAX_SAFE_INTEGER, true);
     const how = { ...(version !== undefined && { version }), ...fenced(lease) };
-    return this.#client.call({ op: 'delete', key, ...how }, call, ({ done }) => done === true);
+    return this.#client.call({ op: 'delete', key, ...how }, call, ({ done }) => done);
   }
 
   /** Adds to a number; an absent key is 0. The sum and its version. `ttlMs` counts only for the call that makes the key. */
@@ -98,7 +98,7 @@ export class SharedState {
     this.#checkKey(key);
     checkNumber('by', by, -Number.MAX_VALUE, Number.MAX_VALUE);
     const { call, how } = writing(options);
-    return this.#client.call({ op: 'increment', key, by, ...how }, call, ({ text = '0', version = 0 }) => ({ value: Number(text), version }));
+    return this.#client.call({ op: 'increment', key, by, ...how }, call, ({ text, version }) => ({ value: Number(text), version }));
   }
 
   /** Writes a key if its version is `expected`; 0: if there is none. */
@@ -108,8 +108,8 @@ export class SharedState {
     const text = encode(value, this.#client.limits);
     const { call, how } = writing(options);
     return this.#client.call({ op: 'compareAndSet', key, version: expected, text, ...how }, call, (result): Comparison<Value> => {
-      const { done, version = 0 } = result;
-      return done === true ? { done, version } : { done: false, version, current: this.#read<Value>(result) };
+      const { done, version } = result;
+      return done ? { done, version } : { done, version, current: this.#read<Value>(result) };
     });
   }
 
@@ -148,8 +148,9 @@ export class SharedState {
   /** Who holds a lock; undefined if nobody does. */
   async holder(name: string, options: CallOptions = {}): Promise<Holder | undefined> {
     checkString('name', name);
-    return this.#client.call({ op: 'holder', name }, calling(options), ({ holder, token, expiresAt = 0, waiting = 0 }): Holder | undefined => {
-      if (holder === undefined || token === undefined) return undefined;
+    return this.#client.call({ op: 'holder', name }, calling(options), (lock): Holder | undefined => {
+      if (lock.holder === undefined) return undefined;
+      const { holder, token, expiresAt, waiting } = lock;
       return { holder, token, leftMs: Math.max(0, expiresAt - this.#client.clock.now()), waiting };
     });
   }
@@ -186,13 +187,13 @@ export class SharedState {
     checkTtl('options.ttlMs', ttlMs);
     const wait = timeoutMs > 0;
     // The lease begins as the grant comes, not when this function goes on: the connection may be lost in between.
-    return this.#client.call({ op: 'lock', name, ttlMs, wait }, { signal, ...(wait && { timeoutMs }) }, ({ token, expiresAt = 0 }) => {
-      if (token === undefined) throw stateError('ERR_SHARED_STATE_LOCKED', `Somebody else holds the lock '${name}'`);
-      return new Lease(this.#client, { name, token }, expiresAt, ttlMs, autoRenew);
+    return this.#client.call({ op: 'lock', name, ttlMs, wait }, { signal, ...(wait && { timeoutMs }) }, (lock) => {
+      if (lock.token === undefined) throw stateError('ERR_SHARED_STATE_LOCKED', `Somebody else holds the lock '${name}'`);
+      return new Lease(this.#client, { name, token: lock.token }, lock.expiresAt, ttlMs, autoRenew);
     });
   }
 
-  #read<Value>({ text, version = 0, expiresAt }: Result): Read<Value> | undefined {
+  #read<Value>({ text, version, expiresAt }: ResultOf<'get'>): Read<Value> | undefined {
     if (text === undefined) return undefined;
     const ttlMs = expiresAt === undefined ? undefined : Math.max(0, expiresAt - this.#client.clock.now());
     return { value: JSON.parse(text) as Value, version, ttlMs };

@@ -12,13 +12,27 @@
  *             may call, close or open whatever it likes in there
  */
 import type { Clock } from '../clock';
-import type { CallOptions, Watcher } from './contracts';
-import { readServerMessage, type Batch, type ClientMessage, type Limits, type Operation, type Result } from '../protocol';
+import { readServerMessage } from '../guards';
+import type { Batch, ClientMessage, Limits, OperationName, OperationOf, ResultOf } from '../protocol';
 import { isAborted, onAbort } from './abort_signals';
-import { Unanswered } from './pending_calls';
+import { PendingCalls, type CallOptions } from './pending_calls';
 import { stateError } from '../values';
 
-/** A watch, and its number on the server at present. */
+/** A watch or a replica, as the client sees it. */
+export interface Watcher {
+  readonly prefix: string;
+  /** The server shall send a batch each second even if nothing happens. */
+  readonly beat: boolean;
+  /** The version after which a new connection continues; undefined: with a reset. Read once per connection. */
+  readonly since: number | 'now' | undefined;
+  /** The server has begun to watch, at this version. */
+  opened(version: number): void;
+  batch(batch: Batch): void;
+  /** No batch will follow. Without an error if the watch ended as planned. */
+  ended(error: Error | undefined): void;
+}
+
+/** A watch, and its number on the server, which changes with each connection. */
 interface Registration {
   number: number;
   readonly watcher: Watcher;
@@ -30,7 +44,7 @@ export class StateClient {
   /** What waits in here keeps the process alive. */
   readonly hold: boolean;
   readonly #send: (message: ClientMessage) => void;
-  readonly #unanswered: Unanswered;
+  readonly #calls: PendingCalls;
   readonly #watches = new Map<number, Registration>();
   readonly #lost = new Set<() => void>();
   #state: 'apart' | 'together' | { readonly ended: Error } = 'apart';
@@ -41,7 +55,7 @@ export class StateClient {
     this.clock = clock;
     this.hold = options.hold;
     this.#send = send;
-    this.#unanswered = new Unanswered(clock, send, options);
+    this.#calls = new PendingCalls(clock, send, options);
   }
 
   get ended(): boolean {
@@ -49,7 +63,7 @@ export class StateClient {
   }
 
   get limits(): Limits {
-    return this.#unanswered.limits;
+    return this.#calls.limits;
   }
 
   get connection(): number {
@@ -61,8 +75,8 @@ export class StateClient {
   }
 
   /** Asks the server; fulfilled with what `take` makes of the result, as it comes. */
-  call<Outcome>(operation: Operation, options: CallOptions, take: (result: Result) => Outcome): Promise<Outcome> {
-    return this.#unanswered.ask(operation, options, take);
+  call<Op extends OperationName, Outcome>(operation: OperationOf<Op> & { readonly op: Op }, options: CallOptions, take: (result: ResultOf<Op>) => Outcome): Promise<Outcome> {
+    return this.#calls.ask(operation, options, take);
   }
 
   // ── watches, and others who want to hear of the connection's end ───────────────────────────────
@@ -74,7 +88,7 @@ export class StateClient {
       queueMicrotask(() => watcher.ended(ended));
       return () => undefined;
     }
-    const registration: Registration = { number: this.#unanswered.nextId(), watcher };
+    const registration: Registration = { number: this.#calls.nextId(), watcher };
     this.#watches.set(registration.number, registration);
     if (this.#state === 'together') this.#openWatch(registration);
     return () => {
@@ -114,7 +128,7 @@ export class StateClient {
   #openWatch({ number, watcher }: Registration): void {
     const { prefix, since, beat } = watcher;
     this.call({ op: 'watch', watch: number, prefix, beat, ...(since !== undefined && { since }) }, { timeoutMs: Infinity },
-      ({ version = 0 }) => watcher.opened(version)).catch((error: Error & { maybeDone?: boolean }) => {
+      ({ version }) => watcher.opened(version)).catch((error: Error & { maybeDone?: boolean }) => {
       // The connection's end is told elsewhere, and may not be the watch's.
       if (error.maybeDone !== true && this.#watches.delete(number)) watcher.ended(error);
     });
@@ -130,7 +144,7 @@ export class StateClient {
       case 'welcome': return this.#welcome(message.limits);
       case 'answers':
         if (this.#state !== 'together') return;
-        for (const answer of message.answers) this.#unanswered.answered(answer);
+        for (const answer of message.answers) this.#calls.answered(answer);
         return;
       case 'events':
         if (this.#state !== 'together') return; // Of a client that this process had before.
@@ -145,12 +159,12 @@ export class StateClient {
   #welcome(limits: Limits): void {
     if (this.#state !== 'apart') return;
     this.#state = 'together';
-    this.#unanswered.connected(limits);
+    this.#calls.connected(limits);
     // Under new numbers: what is said about batches of an earlier connection means nothing to this one.
     const registrations = [...this.#watches.values()];
     this.#watches.clear();
     for (const registration of registrations) {
-      registration.number = this.#unanswered.nextId();
+      registration.number = this.#calls.nextId();
       this.#watches.set(registration.number, registration);
       this.#openWatch(registration);
     }
@@ -161,7 +175,7 @@ export class StateClient {
     if (this.#state !== 'together') return;
     this.#state = 'apart';
     this.#connection++;
-    this.#unanswered.lost(error);
+    this.#calls.lost(error);
     this.#tellLost();
   }
 
@@ -179,8 +193,8 @@ export class StateClient {
     const reason = stateError(code, message);
     this.#state = { ended: reason };
     this.#connection++;
-    this.#unanswered.lost(stateError(code, message, { maybeDone: true }));
-    this.#unanswered.end(reason);
+    this.#calls.lost(stateError(code, message, { maybeDone: true }));
+    this.#calls.end(reason);
     const registrations = [...this.#watches.values()];
     this.#watches.clear();
     for (const { watcher } of registrations) watcher.ended(orderly ? undefined : reason);
@@ -190,7 +204,7 @@ export class StateClient {
 
   /** Ends it, and lets the server know; also one whose welcome is still under way, since it would miss our next hello. */
   close(): void {
-    this.#unanswered.flush();
+    this.#calls.flush();
     if (!this.ended) this.#send({ act: 'bye' });
     this.end('ERR_SHARED_STATE_CLOSED', 'The shared state was closed in this process', true);
   }

@@ -83,7 +83,7 @@ export class Lease {
     this.#asked.add(asked);
     try {
       const call = this.#client.call({ op: 'renew', name, token, ttlMs }, { timeoutMs: Math.ceil(until - this.#client.clock.now()) },
-        ({ expiresAt = 0 }) => this.#renewed(asked, expiresAt));
+        ({ expiresAt }) => this.#renewed(asked, expiresAt));
       if (asked.at < until) this.#setTimers();
       await call;
     } catch (error) {
@@ -143,7 +143,7 @@ export class Lease {
 
   #giveBack(): Promise<boolean> {
     const { name, token } = this;
-    return this.#client.call({ op: 'release', name, token }, {}, ({ done }) => done === true);
+    return this.#client.call({ op: 'release', name, token }, {}, ({ done }) => done);
   }
 
   #lose(): void {

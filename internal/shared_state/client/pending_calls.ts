@@ -16,15 +16,23 @@
  *          6. `take` is called as the answer comes, before anything else that the same turn may bring
  */
 import type { Clock } from '../clock';
-import type { CallOptions } from './contracts';
-import { isHousekeeping, mostPending, type Answer, type Call, type ClientMessage, type Limits, type Operation, type Result } from '../protocol';
+import { isResultOf } from '../guards';
+import { isHousekeeping, mostPending, type Answer, type Call, type ClientMessage, type Limits, type OperationName, type OperationOf, type ResultOf } from '../protocol';
 import { abortReason, isAborted, onAbort } from './abort_signals';
 import { defaultLimits, fromRefusal, stateError } from '../values';
+
+/** How long a caller waits for the answer of a call. */
+export interface CallOptions {
+  /** Abort it to wait no longer: the call rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds after which the call rejects with ERR_SHARED_STATE_TIMEOUT; Infinity: never. */
+  readonly timeoutMs?: number | undefined;
+}
 
 interface Pending {
   readonly call: Call;
   sent: boolean;
-  readonly answered: (result: Result) => void;
+  readonly answered: (result: unknown) => void;
   readonly failed: (error: unknown) => void;
 }
 
@@ -35,7 +43,7 @@ const FOREVER = 2 ** 52;
 const MESSAGE_BYTES = 1024 * 1024;
 
 /** The table of unanswered calls. */
-export class Unanswered {
+export class PendingCalls {
   limits: Limits = defaultLimits;
   readonly #clock: Clock;
   readonly #send: (message: ClientMessage) => void;
@@ -63,7 +71,9 @@ export class Unanswered {
   }
 
   /** Asks the primary; fulfilled with what `take` makes of the result. */
-  ask<Outcome>(operation: Operation, { signal, timeoutMs = this.#timeoutMs }: CallOptions, take: (result: Result) => Outcome): Promise<Outcome> {
+  ask<Op extends OperationName, Outcome>(
+    operation: OperationOf<Op> & { readonly op: Op }, { signal, timeoutMs = this.#timeoutMs }: CallOptions, take: (result: ResultOf<Op>) => Outcome,
+  ): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       if (signal !== undefined && isAborted(signal)) return reject(abortReason(signal));
       if (typeof this.#state === 'object') return reject(this.#state.over);
@@ -88,6 +98,7 @@ export class Unanswered {
         answered: (result) => {
           settled();
           try {
+            if (!isResultOf(operation.op, result)) throw stateError('ERR_SHARED_STATE_PROTOCOL', `The primary's answer to '${operation.op}' makes no sense`);
             resolve(take(result));
           } catch (error) {
             reject(error);
@@ -149,13 +160,14 @@ export class Unanswered {
     if (calls.length > 0) this.#send({ act: 'calls', calls });
   }
 
-  answered(answer: Answer): void {
+  answered(answer: Answer<unknown>): void {
     const { id } = answer;
     if (this.#givenUp.has(id)) {
       const name = this.#givenUp.get(id);
       this.#givenUp.delete(id);
-      const token = 'result' in answer ? answer.result.token : undefined;
-      if (name === undefined || token === undefined) return;
+      if (name === undefined || 'error' in answer || !isResultOf('lock', answer.result)) return;
+      const { token } = answer.result;
+      if (token === undefined) return;
       this.ask({ op: 'release', name, token }, {}, () => undefined).catch(() => undefined); // Lost with the connection: free as well.
       return;
     }

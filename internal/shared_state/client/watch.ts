@@ -6,8 +6,7 @@
  *             slow reader comes as one `reset`
  *          2. `version` is how far the reader is: `watch(prefix, { since: version })` goes on there
  */
-import type { StateClient } from './client';
-import type { Watcher } from './contracts';
+import type { StateClient, Watcher } from './client';
 import type { Batch, KeyEvent } from '../protocol';
 import { abortReason, isAborted, onAbort } from './abort_signals';
 import { stateError } from '../values';

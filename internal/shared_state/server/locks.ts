@@ -58,7 +58,7 @@ interface Possessions<Process> {
 }
 
 /** The table of locks. */
-export class Leases<Process extends Holder> {
+export class Locks<Process extends Holder> {
   readonly #limits: Limits;
   readonly #nextToken: () => number;
   readonly #granted: (waiter: Waiter<Process>, grant: Grant) => void;

@@ -19,10 +19,11 @@
  *          their own, so that what many wrote in one turn is one batch
  */
 import type { Clock } from '../clock';
+import { readCall } from '../guards';
 import { Feed } from './feed';
 import { sizeOf } from './history';
-import { Leases, type Grant, type Waiter } from './locks';
-import { isHousekeeping, mostPending, readCall, type Answer, type Batch, type Call, type ClientMessage, type Limits, type Refusal, type Result } from '../protocol';
+import { Locks, type Grant, type Waiter } from './locks';
+import { isHousekeeping, mostPending, type Answer, type Batch, type Call, type ClientMessage, type Limits, type OperationName, type Refusal, type ResultOf } from '../protocol';
 import { operate } from './operations';
 import { Session, type Send } from './session';
 import { Store } from './store';
@@ -42,7 +43,7 @@ export class StateServer {
   readonly #clock: Clock;
   readonly #limits: Limits;
   readonly #store: Store;
-  readonly #leases: Leases<Session>;
+  readonly #locks: Locks<Session>;
   readonly #sessions = new Set<Session>();
   /** Sessions that have answers to be sent. */
   readonly #answered = new Set<Session>();
@@ -60,7 +61,7 @@ export class StateServer {
     this.#cutOff = cutOff;
     this.#limits = limits;
     this.#store = new Store(limits, revision);
-    this.#leases = new Leases(limits, () => this.#store.nextRevision(), (waiter, grant) => this.#granted(waiter, grant));
+    this.#locks = new Locks(limits, () => this.#store.nextRevision(), (waiter, grant) => this.#granted(waiter, grant));
   }
 
   /** A process that may say hello. */
@@ -95,7 +96,7 @@ export class StateServer {
         }
         break;
       case 'cancel':
-        if (this.#leases.cancel(session, message.id)) this.#answer(session, { id: message.id, result: {} });
+        if (this.#locks.cancel(session, message.id)) this.#answer(session, { id: message.id, result: {} });
         break;
       case 'consumed':
         session.feeds.get(message.watch)?.consumed(message.batch);
@@ -162,7 +163,7 @@ export class StateServer {
 
   /** Calls of this process without an answer that it can have read. */
   #pending(session: Session): number {
-    return session.unreadAnswers + this.#leases.waitsOf(session);
+    return session.unreadAnswers + this.#locks.waitsOf(session);
   }
 
   /** Why no more is done for a process before it reads; made without an Error, whose stack would cost more than a call. */
@@ -180,15 +181,15 @@ export class StateServer {
   }
 
   /** Does it; null if the answer comes later. */
-  #operate(session: Session, call: Call): Result | null {
+  #operate(session: Session, call: Call): ResultOf<OperationName> | null {
     switch (call.op) {
       case 'watch': return this.#watch(session, call);
       case 'unwatch': return { done: session.feeds.delete(call.watch) };
-      default: return operate(this.#store, this.#leases, this.#limits, this.#clock.now(), session, call);
+      default: return operate(this.#store, this.#locks, this.#limits, this.#clock.now(), session, call);
     }
   }
 
-  #watch(session: Session, { watch, prefix, since, beat }: Call & { op: 'watch' }): Result {
+  #watch(session: Session, { watch, prefix, since, beat }: Call & { op: 'watch' }): ResultOf<'watch'> {
     const { watches } = this.#limits;
     checkBytes('The prefix', prefix, this.#limits, 'keyBytes');
     if (session.feeds.size >= watches) {
@@ -208,7 +209,7 @@ export class StateServer {
   #leave(session: Session): void {
     session.forget();
     this.#answered.delete(session);
-    this.#leases.leave(this.#clock.now(), session);
+    this.#locks.leave(this.#clock.now(), session);
   }
 
   // ── what goes out ──────────────────────────────────────────────────────────────────────────────
@@ -270,11 +271,11 @@ export class StateServer {
   #expire(): void {
     const now = this.#clock.now();
     this.#store.expire(now);
-    this.#leases.expire(now);
+    this.#locks.expire(now);
   }
 
   #setTimer(): void {
-    const at = Math.min(this.#store.nextDeadline(), this.#leases.nextDeadline(), this.#nextBeat);
+    const at = Math.min(this.#store.nextDeadline(), this.#locks.nextDeadline(), this.#nextBeat);
     // A timer that is too early costs a look; one that is too late does not exist.
     if (at === Infinity || (this.#timer !== null && this.#timer.at <= at)) return;
     this.#timer?.cancel();

@@ -61,7 +61,7 @@ export class Session {
 
   answer(answer: Answer): void {
     this.#answers.push(answer);
-    if ('result' in answer) this.#answerBytes += answer.result.text?.length ?? 0;
+    if ('result' in answer && 'text' in answer.result) this.#answerBytes += answer.result.text?.length ?? 0;
     this.#answerBytes += ANSWER_BYTES;
   }
 
