@@ -1,15 +1,13 @@
 // Guards what is published: the tarball holds what a program needs and nothing of the build, and an installed
 // copy's stack traces and breakpoints name files that its user has.
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { documents, linksOf, textOf } from '../support/documents';
 import { root, run } from '../support/program';
-
-/** Those that are in the package beside what lies in lib and internal. */
-const DOCUMENTS = ['README.md', 'test/README.md', 'test/differential/SPEC.md', 'bench/README.md'];
 
 interface Seen {
   readonly primary: { readonly online: string; readonly message: string };
@@ -32,7 +30,7 @@ async function seen(execArgv: readonly string[] = [], args: readonly string[] = 
 
 beforeAll(async () => {
   mkdirSync(packing);
-  for (const name of ['lib', 'internal', 'package.json', 'tsconfig.json', 'LICENSE', ...DOCUMENTS]) cpSync(path.join(root, name), path.join(packing, name), { recursive: true });
+  for (const name of ['lib', 'internal', 'package.json', 'tsconfig.json', 'LICENSE', ...documents]) cpSync(path.join(root, name), path.join(packing, name), { recursive: true });
   symlinkSync(path.join(root, 'node_modules'), path.join(packing, 'node_modules'));
   // What an earlier build has left behind.
   mkdirSync(path.join(packing, 'dist/test'), { recursive: true });
@@ -52,12 +50,26 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 test('the tarball holds the sources, what the compiler made of them, the bundles with their maps, and the documents', () => {
   const files = (readdirSync(installed, { recursive: true, encoding: 'utf8' })).filter((name) => /\.\w+$/.test(name));
-  const documents = [...DOCUMENTS, 'lib/README.md', 'internal/README.md'];
-  expect(files).toEqual(expect.arrayContaining(documents));
+  expect(files).toEqual(expect.arrayContaining([...documents]));
   expect(files.filter((name) => !documents.includes(name) && !/^(package\.json|(lib|internal)\/.*\.ts|dist\/(lib|internal)\/.*\.(js|d\.ts|js\.map))$/.test(name))).toEqual([]);
   expect(files.filter((name) => /(^|\/)bundle\./.test(name))).toEqual([]);
   expect(files).toEqual(expect.arrayContaining(['dist/internal/startup/role.bundle.js', 'dist/internal/startup/role.bundle.js.map', 'dist/internal/startup/entry.bundle.js', 'dist/internal/startup/preload.bundle.js.map']));
 });
+
+test.each(['README.md', 'lib/README.md'])('the links of %s lead to files that are in it', (document) => {
+  expect(deadEnds(document)).toEqual([]);
+});
+
+test.each(documents)('%s is in it, and says at its head where the files are that it links to and that are not', (document) => {
+  const head = textOf(document).split('\n').slice(0, 20).join(' ').replaceAll(/[\s>]+/g, ' ');
+  if (deadEnds(document).length > 0) expect(head).toMatch(/npm package.*in the repository/);
+});
+
+/** Where a document of the installed copy links to something that is not there. */
+function deadEnds(document: string): string[] {
+  const file = path.join(installed, document);
+  return linksOf(readFileSync(file, 'utf8')).map(({ target }) => target).filter((target) => target !== '' && !existsSync(path.resolve(path.dirname(file), target)));
+}
 
 test('no file of it names the directory in which it was packed', () => {
   const files = readdirSync(installed, { recursive: true, withFileTypes: true, encoding: 'utf8' }).filter((entry) => entry.isFile());

@@ -1,5 +1,4 @@
 // The documents lead where they say, keep their size, and name every option with the default that the code has.
-import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -47,26 +46,6 @@ describe('README.md', () => {
     for (const rows of tablesOf(textOf('README.md'))) expect(rows.length).toBeLessThanOrEqual(20);
   });
 
-});
-
-describe('inside the npm package', () => {
-  const packed = new Set((JSON.parse(execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
-    cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'],
-  })) as [{ files: { path: string }[] }])[0].files.map((file) => file.path));
-  /** Links of a document that lead nowhere in the package. */
-  const deadEnds = (document: string): string[] => linksOf(textOf(document)).map(({ target }) => placeOf(document, target))
-    .filter((place) => ![...packed].some((file) => file === place || file.startsWith(`${place}/`)));
-
-  test.each(['README.md', 'lib/README.md'])('the links of %s lead to files that are in it', (document) => {
-    expect(packed.has(document)).toBe(true);
-    expect(deadEnds(document)).toEqual([]);
-  });
-
-  test.each(documents)('%s says at its head where the files are that it links to and that are not in the package', (document) => {
-    expect(packed.has(document)).toBe(true);
-    const head = textOf(document).split('\n').slice(0, 20).join(' ').replaceAll(/[\s>]+/g, ' ');
-    if (deadEnds(document).length > 0) expect(head).toMatch(/npm package.*in the repository/);
-  });
 });
 
 describe('lib/README.md names every option with its default', () => {
