@@ -1,12 +1,15 @@
 /**
- * Visits every state that a World can come to, each once: depth first, and back by playing the steps
- * from the beginning again, since the objects of the real code cannot be copied.
+ * Takes every event that is possible in every state that a World can come to, each once. The objects of the
+ * real code cannot be copied, so the only way back is to play the steps from the beginning again. That is
+ * what takes the time, and so a World is led on as long as there is something new where it stands, also from
+ * a state that another World has come to before.
  */
 import { World, inMemory, type Setting, type Step } from './world';
 
 /** What was seen. */
 export interface Explored {
   readonly states: number;
+  /** Events that were taken in them. */
   readonly steps: number;
   /** The longest way to a state that was new. */
   readonly depth: number;
@@ -19,48 +22,79 @@ export class Counterexample extends Error {
   }
 }
 
+/** A state that a World was in. */
+interface State {
+  /** The way that led there first. */
+  readonly way: readonly Step[];
+  readonly events: number;
+  /** How many of its events were taken: the first ones. */
+  taken: number;
+}
+
 /** Explores all of it. Throws a Counterexample. */
 export function explore(setting: Setting): Explored {
   return inMemory(setting, () => {
-    const seen = new Set<string>();
-    const open: Step[][] = [[]];
+    const states = new Map<string, State>();
+    /** The same by the length of their ways. */
+    const byLength: State[][] = [];
     let steps = 0;
-    let depth = 0;
-    for (let way = open.pop(); way !== undefined; way = open.pop()) {
-      const world = replay(setting, way);
-      if (way.length > 0) steps++;
+    let world = new World(setting);
+    let way: Step[] = [];
+    for (;;) {
       check(world, way);
-      let hash = world.hash();
-      // On from here as far as it is new, with this world; the other ways from here are for later.
-      while (!seen.has(hash)) {
-        seen.add(hash);
-        depth = Math.max(depth, way.length);
-        const [first, ...others] = world.enabled();
-        for (const other of others) open.push([...way, other]);
-        if (first === undefined) break;
-        way = [...way, first];
-        steps++;
-        take(world, way);
-        check(world, way);
-        hash = world.hash();
+      const { hash, events } = world.look();
+      let here = states.get(hash);
+      if (here === undefined) {
+        here = { way: [...way], events: events.length, taken: 0 };
+        states.set(hash, here);
+        (byLength[way.length] ??= []).push(here);
       }
+      must(here.events === events.length, 'in states that are alike the same can happen', way);
+      let event = events[here.taken];
+      if (event === undefined) {
+        const next = shortestOf(byLength);
+        if (next === undefined) return { states: states.size, steps, depth: byLength.length - 1 };
+        here = next;
+        world = replay(setting, here.way);
+        way = [...here.way];
+        event = world.look().events[here.taken] as Step;
+      }
+      here.taken++;
+      steps++;
+      way.push(event);
+      take(world, way);
     }
-    return { states: seen.size, steps, depth };
   });
+}
+
+/** A state with the shortest way of those in which events are left to be taken. Takes the others off the lists. */
+function shortestOf(byLength: readonly State[][]): State | undefined {
+  for (const list of byLength) {
+    for (let last = list.at(-1); last !== undefined; last = list.at(-1)) {
+      if (last.taken < last.events) return last;
+      list.pop();
+    }
+  }
+  return undefined;
 }
 
 function replay(setting: Setting, way: readonly Step[]): World {
   const world = new World(setting);
-  for (let length = 1; length <= way.length; length++) take(world, way.slice(0, length));
+  for (let length = 0; length < way.length; length++) take(world, way, length + 1);
   return world;
 }
 
-function take(world: World, way: readonly Step[]): void {
+/** Takes the last step of the first `length` ones of this way. */
+function take(world: World, way: readonly Step[], length = way.length): void {
   try {
-    world.step(way[way.length - 1] as Step);
+    world.step(way[length - 1] as Step);
   } catch (error) {
-    throw new Counterexample((error as Error).stack ?? String(error), way);
+    throw new Counterexample((error as Error).stack ?? String(error), way.slice(0, length));
   }
+}
+
+function must(holds: boolean, what: string, way: readonly Step[]): void {
+  if (!holds) throw new Counterexample(what, way);
 }
 
 function check(world: World, way: readonly Step[]): void {

@@ -14,6 +14,7 @@
  */
 import diagnostics from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';
+import fs from 'node:fs';
 import net from 'node:net';
 import type { Dialect } from '../../internal/channel/channel_types';
 import type { PrimaryCluster } from '../../internal/master/index';
@@ -181,6 +182,9 @@ const { installPrimary } = compiled<typeof import('../../internal/master/index')
 
 class Broken extends Error {}
 
+/** One for all: to note where an error was made takes longer than a step. */
+const brokenPipe = new Error('EPIPE');
+
 /** Throws when a promise does not hold. */
 function must(holds: boolean, what: string): asserts holds {
   if (!holds && strict) throw new Broken(what);
@@ -235,17 +239,21 @@ export class World {
   // ── what can happen ────────────────────────────────────────────────────────────────────────────
 
   /** Every event that is possible now. */
-  enabled(): Step[] {
-    const steps: Step[] = [];
-    const { without = [] } = this.#setting;
-    if (this.#binds.length > 0) steps.push('bound', ...(this.#setting.bindFails ? ['unbound'] : []));
-    if (running.length > 0) steps.push('rest');
-    if (this.#listening?.closes === 0 && this.#connections.length < this.#setting.connections) steps.push('accept');
-    for (const child of this.#children) for (const what of this.#possible(child)) steps.push(`${what}:${child.name}`);
-    return steps.filter((step) => !without.includes(step.split(':')[0] as string));
+  enabled(): readonly Step[] {
+    return this.look().events;
   }
 
-  *#possible(child: Child): Iterable<string> {
+  /** The events that are possible now and happen to no worker. */
+  *#possible(): Iterable<string> {
+    if (this.#binds.length > 0) {
+      yield 'bound';
+      if (this.#setting.bindFails) yield 'unbound';
+    }
+    if (running.length > 0) yield 'rest';
+    if (this.#listening?.closes === 0 && this.#connections.length < this.#setting.connections) yield 'accept';
+  }
+
+  *#possibleFor(child: Child): Iterable<string> {
     if (child.alive && child.open) {
       if (child.down.length > 0) {
         if (child.listens) yield 'acknowledge';
@@ -284,7 +292,7 @@ export class World {
     // The kernel takes what is handed off to a worker that lives, and says so before anything else happens.
     for (const child of this.#handedOff) {
       const told = child.untold.shift();
-      told?.written(child.open ? null : new Error('EPIPE'));
+      told?.written(child.open ? null : brokenPipe);
     }
     this.#handedOff = [];
     runTicks();
@@ -344,7 +352,7 @@ export class World {
       case 'written':
         return (child.untold.shift() as { written(error: null): void }).written(null);
       case 'failed':
-        return (child.untold.shift() as { written(error: Error): void }).written(new Error('EPIPE'));
+        return (child.untold.shift() as { written(error: Error): void }).written(brokenPipe);
       case 'ended':
         child.connected = false;
         child.endTold = true;
@@ -551,15 +559,26 @@ export class World {
     return inFlight === 0 || (child.dialect === 'pipelined' && this.#setting.young && (child.answered || inFlight < START));
   }
 
-  /** The state in one line: what is alike here behaves alike from here on. Which connection is which, and which worker, is nothing to behave by. */
-  hash(): string {
-    const children = this.#children.map((child) => [
+  /**
+   * The state in one line, and every event that is possible in it. What is alike in its `hash` behaves alike from here
+   * on, and has its events in the same order. Which connection is which, and which worker, is nothing to behave by.
+   */
+  look(): { readonly hash: string; readonly events: readonly Step[] } {
+    const { without = [] } = this.#setting;
+    const children = this.#children.map((child) => ({ child, line: this.#lineOf(child) })).sort((one, other) => (one.line < other.line ? -1 : Number(one.line > other.line)));
+    const hash = [...children.map(({ line }) => line), this.#connections.length, this.#queue.length, this.#binds.length, this.#listening === null ? '' : 'open', running.length].join('|');
+    const events = [...this.#possible()].filter((what) => !without.includes(what));
+    for (const { child } of children) for (const what of this.#possibleFor(child)) if (!without.includes(what)) events.push(`${what}:${child.name}`);
+    return { hash, events };
+  }
+
+  #lineOf(child: Child): string {
+    return [
       [child.connected, child.endedHere, child.endTold, child.exitCode !== null, child.alive, child.open, child.listens, child.announced,
         child.seated, child.answered, child.waits, child.left, child.announcedRead, child.gone].map(Number).join(''),
       child.asks, child.events.at(-1) ?? '', child.dialect[0], this.#inFlight(child), child.down.length, child.up.map(({ label }) => label).join(','),
       child.untold.map(({ taken }) => Number(taken)).join(''), this.#turns.indexOf(child), Number(this.#refusers.has(child)),
-    ].join(' '));
-    return [...children.sort(), this.#connections.length, this.#queue.length, this.#binds.length, this.#listening === null ? '' : 'open', running.length].join('|');
+    ].join(' ');
   }
 }
 
@@ -600,7 +619,7 @@ export function inMemory<Result>({ young, lenient = false }: Setting, explore: (
   const spawn = compiled<{ fork: unknown }>('internal/channel/spawn.js');
   const face = compiled<{ channelOf: unknown }>('internal/channel/attach_channel.js');
   const trace = (event: unknown): void => current?.traced(event as HandleTrace);
-  const before = { fork: spawn.fork, channelOf: face.channelOf, nextTick: process.nextTick, on: process.on, env: process.env, createServer: net.createServer };
+  const before = { fork: spawn.fork, channelOf: face.channelOf, nextTick: process.nextTick, on: process.on, env: process.env, createServer: net.createServer, readFileSync: fs.readFileSync };
   const { timers, performance } = compiled<typeof import('../../internal/builtins')>('internal/builtins.js');
   const { setTimeout: start, clearTimeout: stop } = timers;
   const { now: realNow } = performance;
@@ -617,6 +636,9 @@ export function inMemory<Result>({ young, lenient = false }: Setting, explore: (
   process.nextTick = ((call: (...args: unknown[]) => void, ...args: unknown[]) => void ticks.push(() => call(...args))) as never;
   process.on = (() => process) as never;
   process.env = {}; // Copied by each fork, which takes a while with Node's own.
+  // A process has one limit of its fds. Each server asks for it, and to ask the kernel takes longer than all its steps.
+  const limits = fs.readFileSync('/proc/self/limits', 'utf8');
+  fs.readFileSync = ((file: string, encoding: 'utf8') => (file === '/proc/self/limits' ? limits : before.readFileSync(file, encoding))) as typeof fs.readFileSync;
   net.createServer = (() => (current as World).serverMade()) as never;
   performance.now = () => (young ? 0 : (now += 1000));
   timers.setTimeout = ((call: () => void) => running[running.push(new Timer(call)) - 1]) as never;
@@ -630,6 +652,7 @@ export function inMemory<Result>({ young, lenient = false }: Setting, explore: (
     Object.assign(face, { channelOf: before.channelOf });
     Object.assign(process, { nextTick: before.nextTick, on: before.on, env: before.env });
     net.createServer = before.createServer;
+    fs.readFileSync = before.readFileSync;
     performance.now = realNow;
     Object.assign(timers, { setTimeout: start, clearTimeout: stop });
     current = nextChild = null;
