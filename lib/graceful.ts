@@ -27,6 +27,7 @@ import { attach } from '../internal/supervisor/app_calls';
 import { Drain } from '../internal/supervisor/worker/drain';
 import { Ending, type End } from '../internal/supervisor/worker/ending';
 import { invalidArgType, nodeError } from '../internal/errors';
+import { ownOptions } from '../internal/own_options';
 
 /** What `onDrained` gets. */
 export type { End } from '../internal/supervisor/worker/ending';
@@ -57,6 +58,8 @@ export interface GracefulOptions {
   onDrained?: (end: End) => void | Promise<void>;
 }
 
+const names = ['timeoutMs', 'cleanUpMs', 'idleGraceMs', 'drainDelayMs', 'acceptUntilReplaced', 'onFatal', 'onLeave', 'onDrained'] as const;
+
 /** The end of this process; the first call of `graceful` makes it. */
 let ending: Ending | undefined;
 let drain: Drain | undefined;
@@ -70,7 +73,7 @@ let drain: Drain | undefined;
  */
 export function graceful(server: Server | readonly Server[], options: GracefulOptions = {}): (code?: number) => void {
   const servers = Array.isArray(server) ? server as Server[] : [server as Server];
-  const { timeoutMs = 10_000, cleanUpMs = 5_000, idleGraceMs = 1_000, drainDelayMs = 0, acceptUntilReplaced = true, onFatal = print, onLeave, onDrained } = options;
+  const { timeoutMs = 10_000, cleanUpMs = 5_000, idleGraceMs = 1_000, drainDelayMs = 0, acceptUntilReplaced = true, onFatal = print, onLeave, onDrained } = ownOptions(options, names);
   for (const one of servers) if (typeof one?.getConnections !== 'function') throw invalidArgType('server', 'a server of node:net, http, https or http2', one);
   for (const [name, value] of Object.entries({ timeoutMs, cleanUpMs, idleGraceMs, drainDelayMs })) checkTime(`options.${name}`, value);
   for (const [name, value] of Object.entries({ onFatal, onLeave, onDrained })) {

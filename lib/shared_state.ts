@@ -13,6 +13,7 @@
  */
 import type { Cluster } from 'node:cluster';
 import { invalidArgType, nodeError } from '../internal/errors';
+import { ownOptions } from '../internal/own_options';
 import type { SharedState } from '../internal/shared_state/client/api';
 import type { Limits } from '../internal/shared_state/protocol';
 import { checkOrigin, mark, openedHere, sameCluster, unmark } from '../internal/shared_state/client/origin';
@@ -64,7 +65,7 @@ const TIMEOUT = 5000;
  */
 export function sharedState(options: SharedStateOptions = {}): SharedState {
   if (options === null || typeof options !== 'object') throw invalidArgType('options', 'of type object', options);
-  const { cluster: given, limits, timeoutMs = TIMEOUT, separate = false } = options;
+  const { cluster: given, limits, timeoutMs = TIMEOUT, separate = false } = ownOptions(options, ['cluster', 'limits', 'timeoutMs', 'separate']);
   if (given !== undefined && !isCluster(given)) throw invalidArgType('options.cluster', 'a cluster object', given);
   const merged = mergeLimits(limits);
   checkNumber('options.timeoutMs', timeoutMs, 0, Infinity);

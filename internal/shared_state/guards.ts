@@ -83,9 +83,12 @@ const hasId = (value: unknown): value is Fields & { readonly id: number } => isO
 
 /** One call; `op: 'none'` with the id if only that makes sense, so that it can be refused; null if not even the id does. */
 export function readCall(value: unknown): Call | { readonly op: 'none'; readonly id: number } | null {
-  if (!hasId(value)) return null;
-  const { op, id } = value;
-  return isKeyOf(operations, op) && operations[op](value) ? value : { op: 'none', id };
+  if (!isObject(value)) return null;
+  // What is left out of a call is not to be found on Object.prototype.
+  const call: Fields = { __proto__: null, ...value };
+  if (!hasId(call)) return null;
+  const { op, id } = call;
+  return isKeyOf(operations, op) && operations[op](call) ? call : { op: 'none', id };
 }
 
 // ── server → client ──────────────────────────────────────────────────────────────────────────────

@@ -8,6 +8,7 @@
 import type { Cluster } from 'node:cluster';
 import { availableParallelism } from 'node:os';
 import { invalidArgType, nodeError } from '../errors';
+import { ownOptions } from '../own_options';
 import type { GuardRule } from './restart_budget';
 import type { HttpCheck, ReadyRule } from './readiness';
 import type { RestartRule } from './restart_policy';
@@ -134,7 +135,7 @@ const known: (keyof SuperviseOptions)[] = [...times, 'exec', 'cwd', 'args', 'exe
 export function checkOptions(options: SuperviseOptions): Checked & { readonly cluster: Cluster | undefined } {
   if (options === null || typeof options !== 'object') throw invalidArgType('options', 'of type object', options);
   for (const name of Object.keys(options)) if (!(known as string[]).includes(name)) throw badValue(`options.${name}`, 'is no option of supervise', name);
-  const given = once(options, known);
+  const given = ownOptions(options, known);
   const maxWorkers = whole('options.maxWorkers', given.maxWorkers ?? 1024, 1, 65_536);
   const workers = checkCount('options.workers', given.workers ?? Math.min(maxWorkers, availableParallelism()), maxWorkers);
   const leaveTimeoutMs = time('leaveTimeoutMs', given.leaveTimeoutMs ?? 20_000, 1);
@@ -179,11 +180,11 @@ export function checkCount(name: string, value: unknown, most: number): number {
 function checkReady(given: NonNullable<SuperviseOptions['ready']>): ReadyRule {
   if (typeof given !== 'object') return oneOf('options.ready', given, ['listening', 'online', 'message'] as const);
   onlyKnown('ready', given, ['http']);
-  const { http: check } = given;
+  const { http: check } = ownOptions(given, ['http']);
   const asked = typeof check === 'string' ? { path: check } : check;
   const names = ['path', 'port', 'intervalMs', 'timeoutMs'] as const;
   onlyKnown('ready.http', asked, names);
-  const http = once(asked, names);
+  const http = ownOptions(asked, names);
   if (typeof http.path !== 'string') throw invalidArgType('options.ready.http.path', 'of type string', http.path);
   if (!/^\/[\x21-\x7e]*$/.test(http.path)) throw badValue('options.ready.http.path', 'must be a path of a URL', http.path);
   return {
@@ -199,7 +200,7 @@ function checkReady(given: NonNullable<SuperviseOptions['ready']>): ReadyRule {
 function checkRecycle(options: Partial<Recycle>): Recycle {
   const names = ['rssBytes', 'requests', 'ageMs', 'jitter'] as const;
   onlyKnown('recycle', options, names);
-  const given = once(options, names);
+  const given = ownOptions(options, names);
   return {
     rssBytes: number('options.recycle.rssBytes', given.rssBytes ?? Infinity, 1, Infinity),
     requests: number('options.recycle.requests', given.requests ?? Infinity, 1, Infinity),
@@ -208,8 +209,10 @@ function checkRecycle(options: Partial<Recycle>): Recycle {
   };
 }
 
-function checkRestarts(given: Partial<GuardRule>, workers: number): GuardRule {
-  onlyKnown('restarts', given, ['max', 'maxAll', 'withinMs', 'healthyMs', 'minDelayMs', 'maxDelayMs', 'jitter']);
+function checkRestarts(options: Partial<GuardRule>, workers: number): GuardRule {
+  const names = ['max', 'maxAll', 'withinMs', 'healthyMs', 'minDelayMs', 'maxDelayMs', 'jitter'] as const;
+  onlyKnown('restarts', options, names);
+  const given = ownOptions(options, names);
   const max = whole('options.restarts.max', given.max ?? 10, 1, LONGEST);
   return {
     max,
@@ -260,13 +263,6 @@ function texts(name: string, value: unknown): readonly string[] {
 function environment(value: unknown): NodeJS.ProcessEnv {
   if (typeof value !== 'object') throw invalidArgType('options.env', 'of type object', value);
   return { ...value };
-}
-
-/** Reads each option once: behind it may be a getter, which may say something else the next time. */
-function once<Options extends object>(options: Options, names: readonly (keyof Options)[]): Options {
-  const read: Partial<Options> = {};
-  for (const name of names) read[name] = options[name];
-  return read as Options;
 }
 
 function flag(name: string, value: unknown): boolean {

@@ -12,6 +12,7 @@ import { EventEmitter } from 'node:events';
 import type { Cluster } from 'node:cluster';
 import { fileURLToPath } from 'node:url';
 import { builtFile } from '../dist_files';
+import { ownOptions } from '../own_options';
 import { realClock } from './clock';
 import { Fleet } from './fleet';
 import { Output } from './stderr_lines';
@@ -61,7 +62,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#fleet = new Fleet(options, {
       clock: realClock,
       random: Math.random,
-      resolve: releases(options.exec, () => options.cwd ?? directoryOf(cluster.settings.cwd), { directory: process.cwd(), pwd: process.env['PWD'], program: process.argv[1] }),
+      resolve: releases(options.exec, () => options.cwd ?? directoryOf(ownOptions(cluster.settings, ['cwd']).cwd), { directory: process.cwd(), pwd: process.env['PWD'], program: process.argv[1] }),
       start: (...what) => this.#fork(...what),
       vacant: (place, state) => this.#vacant(place, state),
       gaveUp: (...told) => void this.#gaveUp(...told),

@@ -9,6 +9,7 @@
  * Uses     client.ts for every question; watch.ts, replica.ts, lock.ts, election.ts for what lasts
  */
 import { invalidArgType } from '../../errors';
+import { ownOptions } from '../../own_options';
 import type { StateClient } from './client';
 import { Election } from './election';
 import { Lease } from './lock';
@@ -87,7 +88,7 @@ export class SharedState {
   async delete(key: string, options: CallOptions & { version?: number | undefined; lease?: Lease | undefined } = {}): Promise<boolean> {
     this.#checkKey(key);
     const call = calling(options);
-    const { version, lease } = options;
+    const { version, lease } = ownOptions(options, ['version', 'lease']);
     if (version !== undefined) checkNumber('options.version', version, 0, Number.MAX_SAFE_INTEGER, true);
     const how = { ...(version !== undefined && { version }), ...fenced(lease) };
     return this.#client.call({ op: 'delete', key, ...how }, call, ({ done }) => done);
@@ -117,7 +118,7 @@ export class SharedState {
   watch(prefix: string, options: { since?: number | 'now' | undefined; signal?: AbortSignal | undefined } = {}): Watch {
     checkString('prefix', prefix);
     checkOptions(options);
-    const { since, signal } = options;
+    const { since, signal } = ownOptions(options, ['since', 'signal']);
     if (since !== undefined && since !== 'now') checkNumber('options.since', since, 0, Number.MAX_SAFE_INTEGER, true);
     checkSignal(signal);
     return new Watch(this.#client, prefix, since, signal);
@@ -159,7 +160,7 @@ export class SharedState {
   elect(name: string, options: { ttlMs?: number | undefined } = {}): Election {
     checkString('name', name);
     checkOptions(options);
-    const { ttlMs = LEASE_MS } = options;
+    const { ttlMs = LEASE_MS } = ownOptions(options, ['ttlMs']);
     checkTtl('options.ttlMs', ttlMs);
     return new Election({
       name,
@@ -183,7 +184,7 @@ export class SharedState {
     checkString('name', name);
     checkBytes('The name of the lock', name, this.#client.limits, 'keyBytes');
     const { signal, timeoutMs = Infinity } = calling(options);
-    const { ttlMs = LEASE_MS, autoRenew = renewed } = options;
+    const { ttlMs = LEASE_MS, autoRenew = renewed } = ownOptions(options, ['ttlMs', 'autoRenew']);
     checkTtl('options.ttlMs', ttlMs);
     const wait = timeoutMs > 0;
     // The lease begins as the grant comes, not when this function goes on: the connection may be lost in between.
@@ -203,7 +204,7 @@ export class SharedState {
 /** The options of a write: those of the call, and those that the wire has. A lease that ran out is refused here already. */
 function writing(options: WriteOptions): { call: CallOptions; how: { ttlMs?: number; fence?: Fence } } {
   const call = calling(options);
-  const { ttlMs, lease } = options;
+  const { ttlMs, lease } = ownOptions(options, ['ttlMs', 'lease']);
   if (ttlMs !== undefined) checkTtl('options.ttlMs', ttlMs);
   return { call, how: { ...(ttlMs !== undefined && { ttlMs }), ...fenced(lease) } };
 }
@@ -218,10 +219,10 @@ function fenced(lease: Lease | undefined): { fence?: Fence } {
 /** A copy of a call's options, each read once: the caller's may have getters. */
 function calling(options: CallOptions): CallOptions {
   checkOptions(options);
-  const { signal, timeoutMs } = options;
-  if (timeoutMs !== undefined) checkNumber('options.timeoutMs', timeoutMs, 0, Infinity);
-  checkSignal(signal);
-  return { ...(signal !== undefined && { signal }), ...(timeoutMs !== undefined && { timeoutMs }) };
+  const read = ownOptions(options, ['signal', 'timeoutMs']);
+  if (read.timeoutMs !== undefined) checkNumber('options.timeoutMs', read.timeoutMs, 0, Infinity);
+  checkSignal(read.signal);
+  return read;
 }
 
 function checkOptions(options: unknown): void {

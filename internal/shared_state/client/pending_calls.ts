@@ -16,6 +16,7 @@
  *          6. `take` is called as the answer comes, before anything else that the same turn may bring
  */
 import type { Clock } from '../clock';
+import { ownOptions } from '../../own_options';
 import { isResultOf } from '../guards';
 import { isHousekeeping, mostPending, type Answer, type Call, type ClientMessage, type Limits, type OperationName, type OperationOf, type ResultOf } from '../protocol';
 import { abortReason, isAborted, onAbort } from './abort_signals';
@@ -72,8 +73,9 @@ export class PendingCalls {
 
   /** Asks the primary; fulfilled with what `take` makes of the result. */
   ask<Op extends OperationName, Outcome>(
-    operation: OperationOf<Op> & { readonly op: Op }, { signal, timeoutMs = this.#timeoutMs }: CallOptions, take: (result: ResultOf<Op>) => Outcome,
+    operation: OperationOf<Op> & { readonly op: Op }, options: CallOptions, take: (result: ResultOf<Op>) => Outcome,
   ): Promise<Outcome> {
+    const { signal, timeoutMs = this.#timeoutMs } = ownOptions(options, ['signal', 'timeoutMs']);
     return new Promise((resolve, reject) => {
       if (signal !== undefined && isAborted(signal)) return reject(abortReason(signal));
       if (typeof this.#state === 'object') return reject(this.#state.over);
