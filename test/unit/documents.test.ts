@@ -92,7 +92,7 @@ describe('lib/README.md names every option with its default', () => {
 
   test('graceful', () => {
     const source = readFileSync(path.join(root, 'lib/graceful.ts'), 'utf8');
-    const given = /const \{ ([^}]+) \} = options;/.exec(source)?.[1]?.split(', ').map((one) => one.split(' = ')) ?? [];
+    const given = /const \{ ([^}]+) \} = ownOptions\(options, names\);/.exec(source)?.[1]?.split(', ').map((one) => one.split(' = ')) ?? [];
     const rows = [...table('option | default | what it is for a server')].map(([name, value]) => [name.replace(/\(.*/, ''), value] as const);
     const defaults = given.map(([name = '', value = '']) => [name, /^\d/.test(value) ? Number(value.replaceAll('_', '')) : value === 'true' ? true : undefined]);
     expectDefaults(new Map(rows), Object.fromEntries(defaults) as object);
