@@ -14,8 +14,8 @@ import { Supervisor } from '../internal/supervisor/supervisor';
 
 /** What `supervise` takes. */
 export type { Recycle, SuperviseOptions } from '../internal/supervisor/options';
-/** The rule of restarts. */
-export type { GuardRule } from '../internal/supervisor/restart_budget';
+/** The limits of the restart budget: the option `restarts`. */
+export type { RestartLimits as GuardRule } from '../internal/supervisor/restart_budget';
 /** What becomes of workers. */
 export type { Exit, Fate, GivenUp, LeavingPhase, Report, WorkerState } from '../internal/supervisor/states';
 /** What a supervisor tells. */

@@ -1,202 +1,253 @@
 /**
- * The fleet: what should be (how many, which release, or nothing at all), what is, and the steps from
- * one to the other. A command only changes what should be; `#step` runs after each event and does what
- * is still missing. So commands may come in any order and at any moment, and the last one holds.
+ * The fleet: keeps the desired number of workers running, all of the release that was loaded last.
  *
- *   scale, reload, stop ──► desired ─┐
- *   ready, lost, retiring, ended ────┼──► #step: places too few, too many, empty, outdated, retiring
- *   a timer of the guard's ──────────┘       └──► start a member, tell one to leave, give a place up
+ * The desired state (how many workers, of which release) is data. A command (`scale`, `reload`, `stop`) changes that
+ * data and returns a promise; the latest command wins. After each command, and after each event of a worker or timer,
+ * `#step` compares the desired state with the slots and does what is missing, until nothing is left to do. So
+ * commands may come in any order and at any moment.
  *
- * Owns     the wish, what commands wait for, and that one step runs at a time
- * Used by  supervisor.ts; tests give it members and a clock of their own
- * Uses     crew.ts (the steps themselves), rollout.ts (which release), tasks.ts (promises)
- * Keeps    a promise is settled when what it was about is so, or cannot be any more
+ *   scale, reload, stop ────────────────► desired state ─┐
+ *   a worker is ready, lost, too old, gone ──► slots ────┼──► #step ──► start a worker, tell one to leave,
+ *   a timer: a back-off is over, a canary is proven ─────┘              give a slot up, resolve a promise
+ *
+ * A slot is the position of one desired worker: fleet of 4 workers, 4 slots. Besides its current worker it can hold
+ * the successor that is about to replace it.
+ *
+ * Owns     the desired count, the slots, the running reload and the open promises. Only one `#step` runs at a time
+ * Used by  supervisor.ts; tests pass workers and a clock of their own
+ * Uses     convergence.ts (the steps), rollout.ts (which release), restart_policy.ts (when a restart is allowed),
+ *          tasks.ts (promises). None of them calls this file, except when one of their timers fires
+ * Keeps    a command's promise is settled as soon as its goal is reached or cannot be reached any more
  */
-import { Crew, type FleetOptions, type FleetPorts } from './crew';
-import { serves, type Place, type Places, type Track } from './slots';
-import { Rollout } from './rollout';
-import type { Fate, Member, MemberEvents, Report, WorkerState } from './states';
+import { Convergence, type ConvergencePorts, type FleetOptions } from './convergence';
+import type { Release } from './release';
+import { RestartPolicy } from './restart_policy';
+import { Rollout, type ReloadState } from './rollout';
+import { Slots, type Slot } from './slots';
+import type { Fate, Generation, Member, MemberEvents, Report, WorkerState } from './states';
 import { Tasks } from './tasks';
 
-/** Keeps as many members of the present release alive as there should be. */
+/** What the fleet needs from outside. */
+export interface FleetPorts extends Omit<ConvergencePorts, 'start' | 'proven'> {
+  /** Returns numbers from 0 to 1. */
+  readonly random: () => number;
+  /** The script and the working directory as of now. Throws if one of them does not exist. */
+  resolve(): Release;
+  /** Starts a worker that reports to `events`. Throws if no process could be started. */
+  start(generation: Generation, slot: number, events: MemberEvents, onTrial: boolean): Member;
+  /** Every slot is given up, and no process runs any more. */
+  exhausted(): void;
+  /** No workers are desired, and no process runs any more. */
+  stopped(): void;
+  /** A reload changed its state. */
+  reloading(state: ReloadState, generation: Generation, reason: string): void;
+}
+
+/** One fleet. */
 export class Fleet implements MemberEvents {
+  readonly slots = new Slots();
   readonly rollout: Rollout;
   readonly #options: FleetOptions;
   readonly #ports: FleetPorts;
-  readonly #crew: Crew;
+  readonly #restarts: RestartPolicy;
+  readonly #convergence: Convergence;
   readonly #tasks = new Tasks();
-  #count = 0;
-  #stepping: 'no' | 'yes' | 'again' = 'no';
-  #exhausted = false;
+  #desired = 0;
+  /** Does `#step` run? `repeat`: something changed meanwhile, so it runs once more. */
+  #stepping: 'no' | 'yes' | 'repeat' = 'no';
+  #isExhausted = false;
 
   constructor(options: FleetOptions, ports: FleetPorts) {
     this.#options = options;
     this.#ports = ports;
-    this.rollout = new Rollout(() => ports.resolve(), (...told) => ports.reloading(...told));
-    this.#crew = new Crew(options, ports, this.rollout, {
-      ready: (...told) => this.ready(...told),
-      retiring: (...told) => this.retiring(...told),
-      lost: (...told) => this.lost(...told),
-      ended: (...told) => this.ended(...told),
-      step: () => this.#step(),
-      gaveUp: (reason) => this.#gaveUp(reason),
+    const { clock, random } = ports;
+    this.rollout = new Rollout(() => ports.resolve(), (...change) => ports.reloading(...change));
+    this.#restarts = new RestartPolicy(options.restarts, {
+      clock, random, due: () => this.#step(), vacant: (slot, state) => ports.vacant(slot, state),
+    });
+    this.#convergence = new Convergence(options, { slots: this.slots, restarts: this.#restarts, rollout: this.rollout }, {
+      clock,
+      start: (generation, slot, onTrial) => ports.start(generation, slot, this, onTrial),
+      proven: () => this.#step(),
+      vacant: (slot, state) => ports.vacant(slot, state),
+      gaveUp: (slot, what, reason) => ports.gaveUp(slot, what, reason),
     });
   }
 
-  // ── what should be ─────────────────────────────────────────────────────────────────────────────
+  // ── commands ───────────────────────────────────────────────────────────────────────────────────
 
-  get places(): Places {
-    return this.#crew.places;
+  /** The public state of a slot without a worker; null if a worker is about to be started there. */
+  vacancy(slot: Slot): WorkerState | null {
+    return this.#restarts.vacancy(slot);
   }
 
-  /** How it stands with a place without a worker; null if one is about to be started. */
-  vacancy(place: Place): WorkerState | null {
-    return this.#crew.restarts.vacancy(place);
-  }
-
-  /** How many there should be; 0 when stopped. */
+  /** How many workers are desired; 0 after `stop`. */
   get desired(): number {
-    return this.#count;
+    return this.#desired;
   }
 
   /**
-   * Wants `count` workers, also after a stop. Throws if the script is not there, and nothing has changed then;
-   * else `begins` is called before all that follows.
+   * Desires `count` workers, also after a stop. Throws if the script does not exist; nothing has changed then.
+   * Otherwise `begins` is called before anything else changes.
    */
   scale(count: number, command: 'start' | 'scale' = 'scale', begins = (): void => undefined): Promise<Report> {
-    if (this.#count === 0) this.rollout.renew();
+    if (this.#desired === 0) this.rollout.renew();
     begins();
     for (const task of this.#tasks.open('start', 'scale', 'stop')) task.end('superseded');
-    this.#count = count;
-    for (const place of this.places.all) this.#crew.restarts.forgive(place);
+    this.#desired = count;
+    for (const slot of this.slots.all) this.#restarts.reset(slot);
     const task = this.#tasks.begin(command);
     this.#step();
     return task.promise;
   }
 
+  /** Replaces all workers by workers of the release as of now. While a reload runs, the next one waits for its end. */
   reload(): Promise<Report> {
     const begin = () => this.#tasks.begin('reload');
-    const task = this.rollout.behind(begin) ?? begin();
+    const task = this.rollout.queueBehind(begin) ?? begin();
     if (this.rollout.is === 'idle') this.rollout.begin(task);
     this.#step();
     return task.promise;
   }
 
-  /** Wants none. */
+  /** Desires no workers. */
   stop(): Promise<Report> {
     for (const task of this.#tasks.open('start', 'scale')) task.end('superseded');
     this.rollout.supersede();
-    this.#count = 0;
+    this.#desired = 0;
     const task = this.#tasks.open('stop')[0] ?? this.#tasks.begin('stop');
     this.#step();
     return task.promise;
   }
 
-  // ── what members tell ──────────────────────────────────────────────────────────────────────────
+  // ── events of workers ──────────────────────────────────────────────────────────────────────────
 
   ready(member: Member): void {
-    const [place, track] = this.places.find(member);
-    if (place === null) return;
-    track.readyAt = this.#now();
-    this.#note(member, place, 'ready', '', track.readyAt - track.startedAt);
-    this.#crew.watch(track);
+    const [slot, occupant] = this.slots.find(member);
+    if (slot === null) return;
+    const now = this.#now();
+    occupant.becameReady(now);
+    this.#note(member, slot, 'ready', '', now - occupant.startedAt);
+    this.#convergence.awaitProof(occupant);
     this.#step();
   }
 
   retiring(member: Member, reason: string, failed: boolean): void {
-    const [place, track] = this.places.find(member);
-    if (place === null) return;
-    if (place.successor === track) {
+    const [slot, occupant] = this.slots.find(member);
+    if (slot === null) return;
+    if (slot.successor === occupant) {
       if (!failed) return;
-      // It has not even begun. Whom it should replace goes on.
-      this.#crew.lose(place, track, reason);
+      // A successor that fails is no successor. The worker that it should replace serves on.
+      this.#convergence.lose(slot, occupant, reason);
       member.leave(reason, false);
-    } else if (track.retiring === null || (failed && !track.retiring.failed)) {
-      track.retiring = { reason, failed };
-      this.#crew.oweSuccessor(place, track, failed);
+    } else if (occupant.retirement === null || (failed && !occupant.retirement.failed)) {
+      this.#convergence.retire(slot, occupant, { reason, failed });
     }
     this.#step();
   }
 
   lost(member: Member, reason: string): void {
-    const [place, track] = this.places.find(member);
-    if (place === null) return;
-    this.#crew.lose(place, track, reason);
+    const [slot, occupant] = this.slots.find(member);
+    if (slot === null) return;
+    this.#convergence.lose(slot, occupant, reason);
     this.#step();
   }
 
   ended(member: Member): void {
-    const [lost, track] = this.places.find(member);
-    if (lost !== null) {
+    const [slot, occupant] = this.slots.find(member);
+    if (slot !== null) {
       const { reason, signal } = member.state.is === 'gone' ? member.state : { reason: 'ended', signal: null };
-      // A reload that was sent to the whole group meets a worker that does not know yet to ignore it (worker/group_signals.ts).
-      this.#crew.lose(lost, track, reason, signal === 'SIGHUP' && track.readyAt === null);
+      // A SIGHUP that was sent to the whole process group (a reload) ends a worker that has not yet begun to ignore it
+      // (worker/group_signals.ts). The worker is not to blame, so its restart is not charged.
+      const isCharged = signal !== 'SIGHUP' || occupant.readyAt !== null;
+      this.#convergence.lose(slot, occupant, reason, isCharged);
     }
-    const out = this.places.forget(member);
-    if (out === undefined) return;
-    const since = out.died ? out.track.readyAt ?? out.track.startedAt : out.at;
-    this.#note(member, out.place, out.died ? 'died' : 'left', out.reason, this.#now() - since);
+    const departure = this.slots.forget(member);
+    if (departure === undefined) return;
+    const { died, at, reason } = departure;
+    const since = died ? departure.occupant.readyAt ?? departure.occupant.startedAt : at;
+    this.#note(member, departure.slot, died ? 'died' : 'left', reason, this.#now() - since);
     this.#step();
   }
 
   // ── steps ──────────────────────────────────────────────────────────────────────────────────────
 
-  /** Does what is missing. Listeners of what it does may call commands: those are seen to afterwards. */
+  /**
+   * Does what is missing between the desired state and the slots. The program's code runs inside of it (a fork reads
+   * its settings, for example) and may call a command. That call only changes the desired state; this loop does the rest.
+   */
   #step(): void {
-    if (this.#stepping !== 'no') {
-      this.#stepping = 'again';
-      return;
-    }
+    if (this.#stepping !== 'no') return this.#repeat();
     try {
       do {
         this.#stepping = 'yes';
-        this.#crew.fit(this.#count);
-        this.#crew.sendCanary();
-        for (const place of [...this.places.all]) this.#crew.fill(place);
+        this.#convergence.resize(this.#desired);
+        if (this.#convergence.startCanary().is === 'repeat') this.#repeat();
+        for (const slot of [...this.slots.all]) {
+          const result = this.#convergence.fill(slot);
+          if (result.is === 'repeat') this.#repeat();
+          if (result.is === 'gave up') this.#gaveUp(result.reason);
+        }
         this.#finish();
-      } while ((this.#stepping as string) === 'again');
+      } while (this.#isRepeated);
     } finally {
-      // A listener of the program's may throw; the next event finds everything as it is.
+      // If the program's code throws, the next event continues from the slots as they are.
       this.#stepping = 'no';
     }
   }
 
-  /** Settles the promises of what has been reached. */
+  #repeat(): void {
+    this.#stepping = 'repeat';
+  }
+
+  get #isRepeated(): boolean {
+    return this.#stepping === 'repeat';
+  }
+
+  /** Settles the promises whose goal is reached, and reports a fleet that is stopped or given up as a whole. */
   #finish(): void {
-    const { all, out } = this.places;
-    const serving = all.every(serves);
-    const whole = serving && all.every(({ current, successor }) => successor === null && !this.rollout.isOutdated(current as Track));
-    if (this.rollout.is === 'rolling' && whole && !this.places.hasOlder(this.rollout.stable)) {
-      this.rollout.done();
-      this.#stepping = 'again';
-    } else if (this.rollout.is === 'canary' && this.#count === 0) {
-      // Without workers there is nobody to replace; the next ones are of the new release anyway.
-      this.rollout.roll();
-      this.#stepping = 'again';
-    }
-    if (serving && this.#count > 0 && !out.some(({ reason }) => reason === 'scaled down')) {
+    const { all, departing } = this.slots;
+    const isServed = all.every((slot) => slot.isServed);
+    this.#finishReload(isServed);
+    if (isServed && this.#desired > 0 && !departing.some(({ reason }) => reason === 'scaled down')) {
       for (const task of this.#tasks.open('start', 'scale')) task.end('done');
     }
-    const exhausted = all.length > 0 && out.length === 0
-      && all.every(({ debt, current, successor }) => debt.is === 'given up' && current === null && successor === null);
-    if (exhausted && !this.#exhausted) {
-      for (const place of all) this.#crew.restarts.abandon(place);
+    const isExhausted = all.length > 0 && departing.length === 0
+      && all.every(({ nextStart, current, successor }) => nextStart.is === 'given up' && current === null && successor === null);
+    if (isExhausted && !this.#isExhausted) {
+      for (const slot of all) slot.stopRetrying();
       this.#ports.exhausted();
     }
-    this.#exhausted = exhausted;
+    this.#isExhausted = isExhausted;
     const [stopping] = this.#tasks.open('stop');
-    if (all.length === 0 && out.length === 0 && stopping !== undefined) {
+    if (all.length === 0 && departing.length === 0 && stopping !== undefined) {
       stopping.end('done');
       this.#ports.stopped();
     }
   }
 
+  /** `isServed`: every slot has a worker that is ready. */
+  #finishReload(isServed: boolean): void {
+    const { all } = this.slots;
+    const isOld = (slot: Slot): boolean => slot.successor !== null || slot.current === null || this.rollout.isOutdated(slot.current.member);
+    if (this.rollout.is === 'rolling' && isServed && !all.some(isOld) && !this.slots.hasOlder(this.rollout.stable)) {
+      this.rollout.done();
+      this.#repeat();
+    } else if (this.rollout.is === 'canary' && this.#desired === 0) {
+      // There is no worker to replace. Workers that are started later run the new release anyway.
+      this.rollout.roll();
+      this.#repeat();
+    }
+  }
+
+  /** A slot was given up. */
   #gaveUp(reason: string): void {
     for (const task of this.#tasks.open('start', 'scale')) task.fail('ERR_GIVEN_UP', reason);
     if (this.#options.onGiveUp === 'stop') void this.stop();
   }
 
-  #note({ id, pid, generation, state }: Member, { number: place }: Place, became: Fate['became'], reason: string, ms: number): void {
+  /** Adds what became of a worker to the reports of all open commands. */
+  #note({ id, pid, generation, state }: Member, { number: place }: Slot, became: Fate['became'], reason: string, ms: number): void {
     const { code, signal } = state.is === 'gone' ? state : { code: null, signal: null };
     this.#tasks.note({ worker: id, pid, place, generation: generation.number, became, reason, code, signal, ms: Math.round(ms) });
   }

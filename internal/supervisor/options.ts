@@ -9,7 +9,7 @@ import type { Cluster } from 'node:cluster';
 import { availableParallelism } from 'node:os';
 import { invalidArgType, nodeError } from '../errors';
 import { ownOptions } from '../own_options';
-import type { GuardRule } from './restart_budget';
+import type { RestartLimits } from './restart_budget';
 import type { HttpCheck, ReadyRule } from './readiness';
 import type { RestartRule } from './restart_policy';
 
@@ -85,7 +85,7 @@ export interface SuperviseOptions {
    * reach their limits before `healthyMs`, recycling is put off, and 'giveup' tells it. Defaults: 10; the larger of 20
    * and twice the workers, or `max` if that is more; 60 s; 10 s; 100 ms; 10 s; 0.2.
    */
-  restarts?: Partial<GuardRule>;
+  restarts?: Partial<RestartLimits>;
   /**
    * When a place that was given up is tried again by itself, while others serve: 60 s, twice that the next
    * time and so on, up to an hour. Recycling that comes too often is put off for as long.
@@ -209,7 +209,7 @@ function checkRecycle(options: Partial<Recycle>): Recycle {
   };
 }
 
-function checkRestarts(options: Partial<GuardRule>, workers: number): GuardRule {
+function checkRestarts(options: Partial<RestartLimits>, workers: number): RestartLimits {
   const names = ['max', 'maxAll', 'withinMs', 'healthyMs', 'minDelayMs', 'maxDelayMs', 'jitter'] as const;
   onlyKnown('restarts', options, names);
   const given = ownOptions(options, names);

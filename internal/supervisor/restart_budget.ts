@@ -1,93 +1,106 @@
 /**
- * The guard: when a worker that died, or that is to be recycled, may be started again. Restart intensity
- * and back-off are one rule, decided here and nowhere else.
+ * The restart budget: may a worker be restarted now, and if not now, when? Both the back-off (the growing delay
+ * before a restart) and the limit on restarts are decided here and nowhere else.
  *
- *   death ──► `died`: how long to wait        streak 1: not at all; then minDelay, doubled each time
- *                                             up to maxDelay, each time more or less by `jitter`
- *         ──► `ask`, when that has passed     its place has had `max` restarts in the last `withinMs`, or
- *                                             all places together `maxAll`, and it one of them:
- *                                               after a worker that lived long: wait for room
- *                                               else: give up
- *                                             else: start
+ *   a worker died ──► `backOffMs`: how long to wait first    0 after the first failure in a row; then minDelayMs,
+ *                                                            doubled each time up to maxDelayMs, varied by `jitter`
+ *   after that    ──► `charge`: may it start now?            the slot has had `max` restarts in the last `withinMs`,
+ *                                                            or all slots together `maxAll` and this one at least one:
+ *                                                              the worker had served for `healthyMs`: wait for room
+ *                                                              otherwise: give up
+ *                                                            in any other case: start, and the restart is charged
  *
- * Two budgets: that of the place stops a worker that dies again and again; that of all stops a storm. A
- * place that had no restart in the window may always have one, so no place pays for what others did.
+ * There are two budgets. The one of each slot ends a worker that dies again and again. The one of all slots together
+ * ends a storm of restarts. A slot without a restart in the window always gets one, so that no slot pays for others.
  *
- * Owns     the times of the restarts in the window, and the streak of each place
+ * Owns     the times of the restarts in the window, and each slot's number of failures in a row
  * Used by  restart_policy.ts
- * Never    reads a clock or starts a timer: every time is passed in
- * Keeps    1. no window of `withinMs` has more than `max` restarts of one place in it, nor more than
- *             `maxAll` and one for each place, whatever is asked and when
- *          2. a worker that lived for `healthyMs` ends the streak of its place
- *          3. it remembers the restarts of the last window only: `maxAll` and one for each place at the most
+ * Never    reads a clock or starts a timer: each time is an argument
+ * Keeps    1. in no window of `withinMs` there are more than `max` restarts of one slot, nor more than `maxAll` plus
+ *             one for each slot of all, whatever is asked and when
+ *          2. a worker that served for `healthyMs` ends the series of failures of its slot
+ *          3. it remembers the restarts of the last window only: at most `maxAll` plus one for each slot
  */
 
-/** The rule's numbers; see `SuperviseOptions.restarts`. */
-export interface GuardRule {
+/** The numbers of the rule; see `SuperviseOptions.restarts`. */
+export interface RestartLimits {
+  /** The most restarts of one slot within `withinMs`. */
   readonly max: number;
+  /** The most restarts of all slots together within `withinMs`; each slot may have one all the same. */
   readonly maxAll: number;
+  /** The length of the window, in milliseconds. */
   readonly withinMs: number;
+  /** A worker that served for so many milliseconds was healthy: its death begins a new series. */
   readonly healthyMs: number;
+  /** The delay before the second restart of a series, in milliseconds. The first one has none. */
   readonly minDelayMs: number;
+  /** The longest delay before a restart, in milliseconds. */
   readonly maxDelayMs: number;
+  /** Each delay is longer or shorter by up to this share, 0 to 1. */
   readonly jitter: number;
 }
 
-/** What the guard says to a restart. */
+/** The answer to a restart. */
 export type Verdict =
   | { readonly is: 'start' }
+  /** Ask again at `until`. */
   | { readonly is: 'wait'; readonly until: number }
-  /** `budget`: which one is used up. */
-  | { readonly is: 'give up'; readonly budget: 'place' | 'all' };
+  /** `budget`: which of the two is used up. */
+  | { readonly is: 'give up'; readonly budget: 'slot' | 'all' };
 
-/** The rule, applied to all places of one fleet. */
-export class Guard {
-  readonly #rule: GuardRule;
+/** Doubled more often than this, a delay is beyond every `maxDelayMs` (2 ** 30 ms are 12 days), and would overflow in the end. */
+const MOST_DOUBLINGS = 30;
+
+/** The budgets of one fleet. */
+export class RestartBudget {
+  readonly #limits: RestartLimits;
   readonly #random: () => number;
-  /** The restarts of the window, oldest first. */
-  #restarts: { readonly place: number; readonly at: number }[] = [];
-  readonly #streaks = new Map<number, number>();
+  /** The restarts in the window, oldest first. */
+  #restarts: { readonly slot: number; readonly at: number }[] = [];
+  /** The failures in a row of each slot. */
+  readonly #failures = new Map<number, number>();
 
-  /** `random` gives numbers from 0 to 1. */
-  constructor(rule: GuardRule, random: () => number) {
-    this.#rule = rule;
+  /** `random` returns numbers from 0 to 1. */
+  constructor(limits: RestartLimits, random: () => number) {
+    this.#limits = limits;
     this.#random = random;
   }
 
-  /** The worker of a place died after it had served for `servedMs`. In how many ms may the next one be asked for? */
-  died(place: number, servedMs: number): number {
-    const { healthyMs, minDelayMs, maxDelayMs, jitter } = this.#rule;
-    const streak = servedMs >= healthyMs ? 1 : this.failures(place) + 1;
-    this.#streaks.set(place, streak);
-    if (streak === 1) return 0;
-    const delay = Math.min(maxDelayMs, minDelayMs * 2 ** Math.min(streak - 2, 30));
+  /** Counts a failure of this slot, whose worker had served for `servedMs`. Returns how many milliseconds to wait before `charge`. */
+  backOffMs(slot: number, servedMs: number): number {
+    const { healthyMs, minDelayMs, maxDelayMs, jitter } = this.#limits;
+    const failures = servedMs >= healthyMs ? 1 : this.failures(slot) + 1;
+    this.#failures.set(slot, failures);
+    if (failures === 1) return 0;
+    const delay = Math.min(maxDelayMs, minDelayMs * 2 ** Math.min(failures - 2, MOST_DOUBLINGS));
     return delay * (1 + jitter * (2 * this.#random() - 1));
   }
 
-  /** May a worker that had served for `servedMs` be restarted now, in this place? `start` counts as a restart. */
-  ask(place: number, now: number, servedMs: number): Verdict {
-    const { max, maxAll, withinMs, healthyMs } = this.#rule;
+  /** May the worker of this slot, which had served for `servedMs`, be restarted now? The answer 'start' charges a restart. */
+  charge(slot: number, now: number, servedMs: number): Verdict {
+    const { max, maxAll, withinMs, healthyMs } = this.#limits;
     this.#restarts = this.#restarts.filter(({ at }) => now < at + withinMs);
-    const own = this.#restarts.filter((restart) => restart.place === place);
-    const budget = own.length >= max ? 'place' : own.length > 0 && this.#restarts.length >= maxAll ? 'all' : null;
+    const own = this.#restarts.filter((restart) => restart.slot === slot);
+    const budget = own.length >= max ? 'slot' : own.length > 0 && this.#restarts.length >= maxAll ? 'all' : null;
     if (budget === null) {
-      this.#restarts.push({ place, at: now });
+      this.#restarts.push({ slot, at: now });
       return { is: 'start' };
     }
     if (servedMs < healthyMs) return { is: 'give up', budget };
-    // Until fewer than the limit are left in the window. Of its own the last one counts for the limit of all.
-    const roomOf = (times: typeof own, limit: number): number => (times[times.length - limit]?.at ?? -Infinity) + withinMs;
-    const roomOfAll = Math.min(roomOf(this.#restarts, maxAll), roomOf(own, 1));
-    return { is: 'wait', until: Math.max(roomOf(own, max), roomOfAll) };
+    // There is room under a limit when only `limit - 1` restarts are left in the window.
+    const roomUnder = (limit: number, times: typeof own): number => (times[times.length - limit]?.at ?? -Infinity) + withinMs;
+    // The budget of all has room, or this slot has no restart of its own in the window any more.
+    const roomOfAll = Math.min(roomUnder(maxAll, this.#restarts), roomUnder(1, own));
+    return { is: 'wait', until: Math.max(roomUnder(max, own), roomOfAll) };
   }
 
-  /** How many workers of this place in a row have died young. */
-  failures(place: number): number {
-    return this.#streaks.get(place) ?? 0;
+  /** How many workers of this slot have failed in a row. */
+  failures(slot: number): number {
+    return this.#failures.get(slot) ?? 0;
   }
 
-  /** What was, is forgiven: somebody wants this place to be tried again. The window stays. */
-  forgive(place: number): void {
-    this.#streaks.delete(place);
+  /** Ends the series of failures of this slot. The restarts in the window stay charged. */
+  reset(slot: number): void {
+    this.#failures.delete(slot);
   }
 }

@@ -1,89 +1,101 @@
 /**
- * What places owe the guard: a death makes the next start in its place a restart, and so does a worker that
- * is too old. A restart waits for its time and asks the guard then.
+ * When the next worker may be started in a slot. After a death the next start is a restart: it waits for its back-off
+ * and then asks the restart budget. The replacement of a worker that is too old (recycling) follows the same rule.
  *
- * A place that was given up is tried again by itself, once each time: `retryAfterMs` later, then after
- * twice that, and so on up to LONGEST_RETRY_MS. If the worker of such a try stays for `healthyMs`, the
- * place is as good as any. Recycling that came too often is put off in the same way, while its worker
- * goes on.
+ * A slot that was given up is tried again after `retryAfterMs`, then after twice that, and so on up to
+ * LONGEST_RETRY_MS, with one worker each time. A worker of such a try that serves for `healthyMs` makes the slot as
+ * good as any other. Recycling that comes too often is postponed by the same times, while the old worker serves on.
  *
- * Owns     the timers of places that back off, are given up or put recycling off
- * Used by  crew.ts, fleet.ts
- * States   none ── owe ──► restart ── ask: start ──► none
- *                            │  ▲ └── ask: give up ──► given up ── its time, forgive ──► none
- *                            └──┘ ask: too early
+ * Owns     the timers of slots that back off, are given up, or have their recycling postponed
+ * Used by  convergence.ts, fleet.ts
+ * Uses     restart_budget.ts (how many restarts, with which delay), slots.ts (keeps what is decided for each slot)
+ * States   of a slot's next start:
+ *            free ── backOff, recycle ──► restart ── mayStart: 'start' ──────► free
+ *                                          │  ▲ └─── giveUp ──► given up ── its timer, or reset ──► free
+ *                                          └──┘ mayStart: 'not yet'
  */
-import { Guard, type GuardRule } from './restart_budget';
-import { release, serves, settle, type Place } from './slots';
+import { RestartBudget, type RestartLimits } from './restart_budget';
+import type { Slot } from './slots';
 import type { Clock, WorkerState } from './states';
 
-/** The longest that a place that was given up waits for its next try, in milliseconds, unless `retryAfterMs` is longer. */
+/**
+ * The longest time before a slot that was given up is tried again: an hour, in milliseconds. It is about as long as a
+ * broken database or disk takes people to repair. A `retryAfterMs` beyond it holds instead.
+ */
 const LONGEST_RETRY_MS = 3_600_000;
 
-/** So many workers of a place in a row may be too old while they are young; then the limit is below what each of them needs. */
+/** Doubled more often than this, `retryAfterMs` is beyond LONGEST_RETRY_MS, and would overflow in the end. */
+const MOST_DOUBLINGS = 30;
+
+/**
+ * How many workers of a slot in a row may reach a recycling limit before they have served for `healthyMs`. Two can be
+ * an accident (a burst of requests, a large upload); after a third the limit is below what each worker needs.
+ */
 const MOST_YOUNG = 3;
 
-/** What restarts need of their fleet. */
+/** What the policy needs from its fleet. */
 export interface RestartPorts {
   readonly clock: Clock;
+  /** Returns numbers from 0 to 1. */
   readonly random: () => number;
-  /** The time of some place has come. */
+  /** A timer of some slot has fired: `mayStart` may have another answer now. */
   due(): void;
-  vacant(place: Place, state: WorkerState): void;
+  /** A slot without a worker backs off. */
+  vacant(slot: Slot, state: WorkerState): void;
 }
 
-/** The numbers. */
-export interface RestartRule extends GuardRule {
+/** The limits of the budget, and when a slot that was given up is tried again, in milliseconds. */
+export interface RestartRule extends RestartLimits {
   readonly retryAfterMs: number;
 }
 
-/** What is said to a start. */
-export type Answer = { readonly is: 'start' } | { readonly is: 'not yet' } | { readonly is: 'give up'; readonly reason: string };
+/** May a worker be started? `reason` says why the slot is to be given up. */
+export type StartAnswer = { readonly is: 'start' } | { readonly is: 'not yet' } | { readonly is: 'give up'; readonly reason: string };
 
-/** The restarts of one fleet. */
-export class Restarts {
+/** The policy, applied to all slots of one fleet. */
+export class RestartPolicy {
   readonly #rule: RestartRule;
   readonly #ports: RestartPorts;
-  readonly #guard: Guard;
+  readonly #budget: RestartBudget;
 
   constructor(rule: RestartRule, ports: RestartPorts) {
     this.#rule = rule;
     this.#ports = ports;
-    this.#guard = new Guard(rule, ports.random);
+    this.#budget = new RestartBudget(rule, ports.random);
   }
 
-  /** A worker of this place died, or has to go: it had served for `servedMs`. */
-  owe(place: Place, servedMs: number): void {
-    if (servedMs >= this.#rule.healthyMs) this.#trust(place);
-    this.#wait(place, this.#now() + this.#guard.died(place.number, servedMs), servedMs);
+  /** The worker of this slot died, or failed and must be replaced, after it had served for `servedMs`: the next start is a restart. */
+  backOff(slot: Slot, servedMs: number): void {
+    if (servedMs >= this.#rule.healthyMs) this.#wasHealthy(slot);
+    this.#restartAt(slot, this.#now() + this.#budget.backOffMs(slot.number, servedMs), servedMs);
   }
 
-  /** Its worker is too old. */
-  oweRecycling(place: Place, servedMs: number): void {
-    place.young++;
-    this.owe(place, servedMs);
+  /** The worker of this slot is too old after it had served for `servedMs`: its replacement is a restart. */
+  recycle(slot: Slot, servedMs: number): void {
+    slot.countYoung();
+    this.backOff(slot, servedMs);
   }
 
-  /** May a worker be started there now? One that replaces nobody dead or too old always may. */
-  ask(place: Place): Answer {
-    const { debt } = place;
-    if (debt.is === 'none') return { is: 'start' };
-    if (debt.is === 'given up' || this.#now() < debt.notBefore) return { is: 'not yet' };
+  /** May a worker be started in this slot now? The answer 'start' charges the budget, unless the next start is free. */
+  mayStart(slot: Slot): StartAnswer {
+    const { nextStart } = slot;
+    if (nextStart.is === 'free') return { is: 'start' };
+    if (nextStart.is === 'given up' || this.#now() < nextStart.notBefore) return { is: 'not yet' };
     const { max, maxAll, withinMs, healthyMs } = this.#rule;
-    const recycles = serves(place) && !place.current?.retiring?.failed;
-    if (recycles && place.young > MOST_YOUNG) return { is: 'give up', reason: `${place.young} workers in a row were within ${healthyMs} ms` };
-    const tries = recycles ? place.hold?.times ?? 0 : place.retries;
-    if (tries > 0 && debt.servedMs < healthyMs) return { is: 'give up', reason: `it was tried again, and again no worker stayed for ${healthyMs} ms` };
-    const verdict = this.#guard.ask(place.number, this.#now(), debt.servedMs);
+    const recycles = slot.isServed && !slot.current?.retirement?.failed;
+    if (recycles && slot.young > MOST_YOUNG) return { is: 'give up', reason: `${slot.young} workers in a row were within ${healthyMs} ms` };
+    const tries = recycles ? slot.postponement?.times ?? 0 : slot.retries;
+    if (tries > 0 && nextStart.servedMs < healthyMs) return { is: 'give up', reason: `it was tried again, and again no worker stayed for ${healthyMs} ms` };
+    const verdict = this.#budget.charge(slot.number, this.#now(), nextStart.servedMs);
     switch (verdict.is) {
       case 'start':
-        settle(place);
+        slot.free();
         return verdict;
       case 'wait':
-        this.#wait(place, verdict.until, debt.servedMs);
+        this.#restartAt(slot, verdict.until, nextStart.servedMs);
         return { is: 'not yet' };
       case 'give up':
-        return { is: 'give up', reason: verdict.budget === 'place'
+        return { is: 'give up', reason: verdict.budget === 'slot'
           ? `it would take more than ${max} restarts in ${withinMs} ms`
           : `all workers together would take more than ${maxAll} restarts in ${withinMs} ms` };
       default:
@@ -91,90 +103,73 @@ export class Restarts {
     }
   }
 
-  /** Nobody is started there for now. `retries`: it is tried again by itself. */
-  giveUp(place: Place, retries: boolean): void {
-    settle(place);
+  /** Starts nobody in this slot for now. `retries`: it is tried again after a while; otherwise only a command tries it. */
+  giveUp(slot: Slot, retries: boolean): void {
     const since = this.#now();
-    const wait = this.#retryMs(place.retries);
-    place.retries++;
-    if (!retries) place.debt = { is: 'given up', since, retryAt: null, cancel: () => undefined };
-    else {
-      const cancel = this.#ports.clock.after(wait, () => {
-        settle(place);
-        this.#ports.due();
-      });
-      place.debt = { is: 'given up', since, retryAt: since + wait, cancel };
+    if (!retries) return slot.giveUp(since, null, () => undefined);
+    const waitMs = this.#retryMs(slot.retries);
+    slot.giveUp(since, since + waitMs, this.#ports.clock.after(waitMs, () => {
+      slot.free();
+      this.#ports.due();
+    }));
+  }
+
+  /** Does not replace the worker of this slot for a while, though it is too old. */
+  postponeRecycling(slot: Slot): void {
+    slot.free();
+    const waitMs = this.#retryMs(slot.postponement?.times ?? 0);
+    slot.postponeRecycling(this.#now() + waitMs, this.#ports.clock.after(waitMs, () => this.#ports.due()));
+  }
+
+  isRecyclingPostponed({ postponement }: Slot): boolean {
+    return postponement !== null && this.#now() < postponement.until;
+  }
+
+  /** A command, or a release that has proven itself, is a new chance: for a slot that was given up, and for recycling. */
+  reset(slot: Slot): void {
+    slot.allowRecycling();
+    slot.resetYoung();
+    if (slot.nextStart.is !== 'given up') return;
+    slot.free();
+    slot.resetRetries();
+    this.#budget.reset(slot.number);
+  }
+
+  /** The slot does not exist any more: cancels its timers. A slot of the same number later begins without a back-off. */
+  remove(slot: Slot): void {
+    slot.free();
+    slot.allowRecycling();
+    this.#budget.reset(slot.number);
+  }
+
+  /** The public state of a slot that has no worker; null if a worker is about to be started. */
+  vacancy({ number, nextStart, exits }: Slot): WorkerState | null {
+    switch (nextStart.is) {
+      case 'free': return null;
+      case 'restart': return { is: 'backing off', since: nextStart.since, until: nextStart.notBefore, failures: this.#budget.failures(number) };
+      case 'given up': return { is: 'given up', since: nextStart.since, retryAt: nextStart.retryAt, exits, stderr: '' };
     }
   }
 
-  /** Nobody serves any more: what was given up is not tried again until a command says so. */
-  abandon(place: Place): void {
-    if (place.debt.is !== 'given up') return;
-    const { since } = place.debt;
-    settle(place);
-    place.debt = { is: 'given up', since, retryAt: null, cancel: () => undefined };
-  }
-
-  /** Its worker goes on, too old or not, and is replaced later. */
-  putOff(place: Place): void {
-    settle(place);
-    const times = place.hold?.times ?? 0;
-    const wait = this.#retryMs(times);
-    release(place);
-    place.hold = { times: times + 1, until: this.#now() + wait, cancel: this.#ports.clock.after(wait, () => this.#ports.due()) };
-  }
-
-  /** Is recycling put off there? */
-  isHeld({ hold }: Place): boolean {
-    return hold !== null && this.#now() < hold.until;
-  }
-
-  /** A place that was given up is to be tried again, recycling as well. */
-  forgive(place: Place): void {
-    release(place);
-    place.young = 0;
-    if (place.debt.is !== 'given up') return;
-    settle(place);
-    place.retries = 0;
-    this.#guard.forgive(place.number);
-  }
-
-  /** A place is no more. */
-  remove(place: Place): void {
-    settle(place);
-    release(place);
-    this.#guard.forgive(place.number);
-  }
-
-  /** How it stands with a place that has no worker; null if one is about to be started. */
-  vacancy({ number, debt, exits }: Place): WorkerState | null {
-    switch (debt.is) {
-      case 'none': return null;
-      case 'restart': return { is: 'backing off', since: debt.since, until: debt.notBefore, failures: this.#guard.failures(number) };
-      case 'given up': return { is: 'given up', since: debt.since, retryAt: debt.retryAt, exits, stderr: '' };
-    }
-  }
-
-  /** Its worker lived long: what was before counts no more. */
-  #trust(place: Place): void {
-    place.retries = 0;
-    place.young = 0;
-    release(place);
+  /** A worker served here for `healthyMs`: what happened before it does not count any more. */
+  #wasHealthy(slot: Slot): void {
+    slot.resetRetries();
+    slot.resetYoung();
+    slot.allowRecycling();
   }
 
   #retryMs(times: number): number {
     const { retryAfterMs } = this.#rule;
-    return Math.min(Math.max(LONGEST_RETRY_MS, retryAfterMs), retryAfterMs * 2 ** Math.min(times, 30));
+    return Math.min(Math.max(LONGEST_RETRY_MS, retryAfterMs), retryAfterMs * 2 ** Math.min(times, MOST_DOUBLINGS));
   }
 
-  #wait(place: Place, notBefore: number, servedMs: number): void {
-    const { clock } = this.#ports;
-    const since = clock.now();
-    settle(place);
-    const cancel = notBefore > since ? clock.after(notBefore - since, () => this.#ports.due()) : () => undefined;
-    place.debt = { is: 'restart', since, notBefore, servedMs, cancel };
-    const state = this.vacancy(place);
-    if (notBefore > since && place.current === null && state !== null) this.#ports.vacant(place, state);
+  #restartAt(slot: Slot, notBefore: number, servedMs: number): void {
+    const since = this.#now();
+    const waits = notBefore > since;
+    const cancel = waits ? this.#ports.clock.after(notBefore - since, () => this.#ports.due()) : () => undefined;
+    slot.backOff(since, notBefore, servedMs, cancel);
+    const state = this.vacancy(slot);
+    if (waits && slot.current === null && state !== null) this.#ports.vacant(slot, state);
   }
 
   #now(): number {

@@ -1,131 +1,146 @@
 /**
- * Reloads, one at a time: which release is the present one, which is on trial, and who waits.
+ * Reloads, one at a time: which release is the stable one, which one is on trial with a canary, and which reload
+ * waits. A reload first starts one worker of the new release, the canary; when that one is proven, all others follow.
  *
- * Owns     the running reload, the one after it, and the numbers of the releases
- * Used by  fleet.ts, which starts and dismisses workers
+ * Owns     the running reload, the one that waits behind it, and the numbers of the releases
+ * Used by  fleet.ts (begins and ends reloads), convergence.ts (starts the canary and replaces outdated workers)
  * States   idle ── begin ──► canary ── roll ──► rolling ── done ──► idle
  *                              └──── abort ───────┴───── abort, supersede ──► idle
- * Keeps    1. the present release is the new one from `roll` on, and never before
- *          2. reloads asked for while one runs are one more after it
+ * Keeps    1. the new release is the stable one from `roll` on, and never before
+ *          2. all reloads that are asked for while one runs are a single one after it
  */
-import type { Track } from './slots';
+import type { Occupant } from './slots';
 import type { Release } from './release';
-import type { Generation } from './states';
+import type { Generation, Member } from './states';
 import type { Task } from './tasks';
 
-/** What is told of a reload. */
+/** What the event 'reload' reports. */
 export type ReloadState = 'started' | 'rolling' | 'done' | 'aborted' | 'superseded';
 
 type State =
   | { readonly is: 'idle' }
-  | { readonly is: 'canary'; readonly task: Task; readonly target: Generation; readonly track: Track | null }
+  /** `canary`: null until it is started. */
+  | { readonly is: 'canary'; readonly task: Task; readonly target: Generation; readonly canary: Occupant | null }
   | { readonly is: 'rolling'; readonly task: Task; readonly target: Generation };
 
 /** The reloads of one fleet. */
 export class Rollout {
   readonly #resolve: () => Release;
-  readonly #tell: (state: ReloadState, generation: Generation, reason: string) => void;
+  readonly #emit: (state: ReloadState, generation: Generation, reason: string) => void;
   #state: State = { is: 'idle' };
   #stable: Generation = { number: 0, exec: '', cwd: '' };
+  /** The number of the newest release. */
   #last = 0;
+  /** The reload that begins when the running one ends. */
   #next: Task | null = null;
 
-  /** `resolve` gives the release as of now, or throws. */
-  constructor(resolve: () => Release, tell: (state: ReloadState, generation: Generation, reason: string) => void) {
+  /** `resolve` returns the release as of now, or throws. `emit` is called at each step of a reload. */
+  constructor(resolve: () => Release, emit: (state: ReloadState, generation: Generation, reason: string) => void) {
     this.#resolve = resolve;
-    this.#tell = tell;
+    this.#emit = emit;
   }
 
   get is(): State['is'] {
     return this.#state.is;
   }
 
-  /** The present release: what a new worker runs. */
+  /** The stable release: what a worker runs that is no canary. */
   get stable(): Generation {
     return this.#stable;
   }
 
-  /** The release on trial, if its canary has to be started. */
+  /** The release whose canary has to be started; null if none has to be. */
   get wantsCanary(): Generation | null {
-    return this.#state.is === 'canary' && this.#state.track === null ? this.#state.target : null;
+    return this.#state.is === 'canary' && this.#state.canary === null ? this.#state.target : null;
   }
 
-  /** Before the first workers, and when there are none: the release of today. Throws if it is not there. */
+  /** The canary, while it starts or is on trial. */
+  get canary(): Occupant | null {
+    return this.#state.is === 'canary' ? this.#state.canary : null;
+  }
+
+  isCanary(occupant: Occupant): boolean {
+    return this.canary === occupant;
+  }
+
+  /** Does the reload that is rolling have to replace this worker? */
+  isOutdated({ generation }: Member): boolean {
+    return this.#state.is === 'rolling' && generation !== this.#stable;
+  }
+
+  /** There are no workers: the release as of now becomes the stable one. Throws if it does not exist. */
   renew(): void {
-    this.#stable = this.#generation();
+    this.#stable = this.#nextGeneration();
   }
 
-  /** Queues a reload behind the running one; null if none runs. */
-  behind(begin: () => Task): Task | null {
+  /** While a reload runs: the task of the one reload after it, which `begin` makes the first time. Otherwise null. */
+  queueBehind(begin: () => Task): Task | null {
     return this.#state.is === 'idle' ? null : (this.#next ??= begin());
   }
 
+  /** Begins a reload; fails its task if the release does not exist. */
   begin(task: Task): void {
     try {
-      const target = this.#generation();
-      this.#state = { is: 'canary', task, target, track: null };
-      this.#tell('started', target, '');
+      const target = this.#nextGeneration();
+      this.#state = { is: 'canary', task, target, canary: null };
+      this.#emit('started', target, '');
     } catch (error) {
       const { message } = error as Error;
-      this.#tell('aborted', this.#stable, message);
+      this.#emit('aborted', this.#stable, message);
       task.fail('ERR_RELOAD_ABORTED', message);
     }
   }
 
-  /** The canary is on its way; null: it has to be started anew. */
-  sent(track: Track | null): void {
-    if (this.#state.is === 'canary') this.#state = { ...this.#state, track };
+  canaryStarted(canary: Occupant): void {
+    this.#setCanary(canary);
   }
 
-  /** The canary on its way, or on trial. */
-  get canary(): Track | null {
-    return this.#state.is === 'canary' ? this.#state.track : null;
+  /** The canary was told to leave before it was proven: another one is needed. */
+  canaryDismissed(): void {
+    this.#setCanary(null);
   }
 
-  isCanary(track: Track): boolean {
-    return this.#state.is === 'canary' && this.#state.track === track;
+  #setCanary(canary: Occupant | null): void {
+    if (this.#state.is === 'canary') this.#state = { ...this.#state, canary };
   }
 
-  /** Is it of an older release than the one that is being rolled out? */
-  isOutdated({ member }: Track): boolean {
-    return this.#state.is === 'rolling' && member.generation !== this.#stable;
-  }
-
-  /** The canary is proven. */
+  /** The canary is proven, or there is nobody to replace: the new release is the stable one from now on. */
   roll(): void {
     if (this.#state.is !== 'canary') throw new Error(`a reload that is ${this.#state.is} cannot roll`);
     const { task, target } = this.#state;
     this.#state = { is: 'rolling', task, target };
     this.#stable = target;
-    this.#tell('rolling', target, '');
+    this.#emit('rolling', target, '');
   }
 
+  /** All workers run the new release. */
   done(): void {
     if (this.#state.is !== 'rolling') throw new Error(`a reload that is ${this.#state.is} cannot be done`);
     const { task, target } = this.#state;
     this.#state = { is: 'idle' };
-    this.#tell('done', target, '');
+    this.#emit('done', target, '');
     task.end('done');
     this.#beginNext();
   }
 
+  /** The reload ends here. Workers of the old release serve on; those that were replaced already are not brought back. */
   abort(reason: string): void {
     if (this.#state.is === 'idle') return;
     const { task, target } = this.#state;
     this.#state = { is: 'idle' };
-    this.#tell('aborted', target, reason);
+    this.#emit('aborted', target, reason);
     task.fail('ERR_RELOAD_ABORTED', `reload of ${target.exec} aborted: ${reason}`);
     this.#beginNext();
   }
 
-  /** Nothing is wanted any more. */
+  /** A stop ends the running reload and the waiting one. */
   supersede(): void {
     const state = this.#state;
     const next = this.#next;
     this.#state = { is: 'idle' };
     this.#next = null;
     if (state.is !== 'idle') {
-      this.#tell('superseded', state.target, 'stopped');
+      this.#emit('superseded', state.target, 'stopped');
       state.task.end('superseded');
     }
     next?.end('superseded');
@@ -137,7 +152,7 @@ export class Rollout {
     if (next !== null) this.begin(next);
   }
 
-  #generation(): Generation {
+  #nextGeneration(): Generation {
     const { exec, cwd } = this.#resolve();
     return { number: ++this.#last, exec, cwd };
   }

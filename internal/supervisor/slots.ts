@@ -1,149 +1,308 @@
 /**
- * The places of a fleet, each with one worker that serves and for a while its successor as well; and
- * those workers that are in no place any more, because they leave or have died.
+ * The slots of a fleet. A fleet with N desired workers has N slots; each slot holds one worker that serves (its
+ * current occupant) and, while that one is being replaced, its successor. Workers that leave or have died are in no
+ * slot any more; `departing` lists them until their processes are gone.
  *
- * Used by  fleet.ts, rollout.ts
- * Keeps    1. a worker is in one place, or on its way out
- *          2. places are numbered from 1 without a gap
+ * Owns     who is in which slot, and what a slot remembers for its next start. The fields of Slot and Occupant are
+ *          written here and nowhere else: other files call the methods
+ * Used by  fleet.ts, convergence.ts, restart_policy.ts, rollout.ts, supervisor.ts (reads)
+ * Keeps    1. a worker is in at most one slot, and it is either in a slot or departing
+ *          2. slots are numbered from 1 without a gap
+ *          3. a slot has at most one timer for its next start and one for recycling; a new one cancels the old one
  */
 import type { Exit, Generation, Member } from './states';
 
-/** What the fleet knows of a member. */
-export interface Track {
-  readonly member: Member;
-  readonly startedAt: number;
-  /** null until it is ready. */
-  readyAt: number | null;
-  /** Calls off the timer that waits until it is proven. */
-  unwatch: () => void;
-  /** Why it has to be replaced, if so. `failed`: it may not last until then. */
-  retiring: { readonly reason: string; readonly failed: boolean } | null;
+/** Why a worker wants to be replaced. `failed`: something is wrong with it; otherwise it is only too old. */
+export interface Retirement {
+  readonly reason: string;
+  readonly failed: boolean;
 }
 
-/** Why a worker is in no place any more. `died`: nobody told it to leave. */
-export interface Out {
-  readonly track: Track;
-  readonly place: Place;
+/** A worker in a slot, with what the fleet knows about it. Times are those of the fleet's clock, in milliseconds. */
+export class Occupant {
+  readonly member: Member;
+  readonly startedAt: number;
+  #readyAt: number | null = null;
+  #retirement: Retirement | null = null;
+  #cancelProof: () => void = () => undefined;
+
+  constructor(member: Member, startedAt: number) {
+    this.member = member;
+    this.startedAt = startedAt;
+  }
+
+  /** null until it is ready. */
+  get readyAt(): number | null {
+    return this.#readyAt;
+  }
+
+  /** null while nobody has asked for its replacement. */
+  get retirement(): Retirement | null {
+    return this.#retirement;
+  }
+
+  becameReady(now: number): void {
+    this.#readyAt = now;
+  }
+
+  retire(retirement: Retirement): void {
+    this.#retirement = retirement;
+  }
+
+  /** It was ready and now has to stay ready for a while. `cancel` cancels the timer of that while. */
+  awaitProof(cancel: () => void): void {
+    this.#cancelProof = cancel;
+  }
+
+  /** It leaves its slot: nothing has to be proven any more. */
+  left(): void {
+    this.#cancelProof();
+  }
+
+  /** For how many milliseconds it has been ready; 0 if it never was. */
+  servedMs(now: number): number {
+    return this.#readyAt === null ? 0 : now - this.#readyAt;
+  }
+}
+
+/** A worker that is in no slot any more. `died`: nobody told it to leave. */
+export interface Departure {
+  readonly occupant: Occupant;
+  readonly slot: Slot;
   readonly at: number;
   readonly died: boolean;
   readonly reason: string;
 }
 
-/** What the last death in a place means for the next start there. */
-export type Debt =
-  | { readonly is: 'none' }
-  /** The next start is a restart, and the guard has a say in it. */
-  | { readonly is: 'restart'; readonly since: number; readonly notBefore: number; readonly servedMs: number; readonly cancel: () => void }
-  /** Nobody is started there until `retryAt`; null: until a command says so. */
-  | { readonly is: 'given up'; readonly since: number; readonly retryAt: number | null; readonly cancel: () => void };
+/** When the next worker may be started in a slot. */
+export type NextStart =
+  /** At any time, and it is not charged to the restart budget. */
+  | { readonly is: 'free' }
+  /** From `notBefore` on, if the restart budget allows it. `servedMs`: how long the worker before it had served. */
+  | { readonly is: 'restart'; readonly since: number; readonly notBefore: number; readonly servedMs: number }
+  /** At `retryAt`; null: when a command asks for it. */
+  | { readonly is: 'given up'; readonly since: number; readonly retryAt: number | null };
 
-/** Recycling in a place is put off: its workers reached their limits young. */
-export interface Hold {
-  /** How many times in a row. */
+/** Recycling in a slot is postponed, because its workers reached their limits too early. */
+export interface Postponement {
+  /** How many times in a row it was postponed. */
   readonly times: number;
   readonly until: number;
-  readonly cancel: () => void;
 }
 
-/** One of N. */
-export interface Place {
+/** How many ends of processes a slot remembers: what a person reads in 'giveup' to see a pattern. */
+const MOST_EXITS = 5;
+
+const nothing = (): void => undefined;
+
+/** One slot. */
+export class Slot {
   readonly number: number;
-  current: Track | null;
-  successor: Track | null;
-  debt: Debt;
-  /** How many times in a row it was given up. */
-  retries: number;
-  /** How many workers in a row were too old before they had served for `healthyMs`. */
-  young: number;
-  /** null: its worker is replaced as soon as it is too old. */
-  hold: Hold | null;
-  /** The last ends here, newest last. */
-  exits: Exit[];
-  /** The last one that died here. */
-  lastDead: Member | null;
+  #current: Occupant | null = null;
+  #successor: Occupant | null = null;
+  #nextStart: NextStart = { is: 'free' };
+  #cancelNextStart = nothing;
+  #retries = 0;
+  #young = 0;
+  #postponement: Postponement | null = null;
+  #cancelPostponement = nothing;
+  #exits: readonly Exit[] = [];
+  #lastDead: Member | null = null;
+
+  constructor(number: number) {
+    this.number = number;
+  }
+
+  /** The worker that serves here, or will as soon as it is ready. */
+  get current(): Occupant | null {
+    return this.#current;
+  }
+
+  /** The worker that will replace the current one. */
+  get successor(): Occupant | null {
+    return this.#successor;
+  }
+
+  get nextStart(): NextStart {
+    return this.#nextStart;
+  }
+
+  /** How many times in a row this slot was given up. */
+  get retries(): number {
+    return this.#retries;
+  }
+
+  /** How many workers in a row became too old here before they had served for `healthyMs`. */
+  get young(): number {
+    return this.#young;
+  }
+
+  /** null: a worker that is too old is replaced at once. */
+  get postponement(): Postponement | null {
+    return this.#postponement;
+  }
+
+  /** The last ends of processes here, newest last. */
+  get exits(): readonly Exit[] {
+    return this.#exits;
+  }
+
+  /** The last worker that died here. */
+  get lastDead(): Member | null {
+    return this.#lastDead;
+  }
+
+  /** Does a worker serve here? */
+  get isServed(): boolean {
+    return this.#current !== null && this.#current.readyAt !== null;
+  }
+
+  // ── who is here ────────────────────────────────────────────────────────────────────────────────
+
+  /** A worker was started: the current one of an empty slot, or the successor of the current one. */
+  assign(occupant: Occupant, as: 'current' | 'successor'): void {
+    if (as === 'current') this.#current = occupant;
+    else this.#successor = occupant;
+  }
+
+  /** The successor becomes the current one. The previous one, which is returned, is still to be removed by `Slots.remove`. */
+  promote(): Occupant | null {
+    const previous = this.#current;
+    this.#current = this.#successor;
+    this.#successor = null;
+    return previous;
+  }
+
+  /** A worker is not in this slot any more, if it was. */
+  vacate(occupant: Occupant, died: boolean): void {
+    if (this.#current === occupant) this.#current = null;
+    if (this.#successor === occupant) this.#successor = null;
+    if (died) this.#lastDead = occupant.member;
+  }
+
+  /** The process of a worker that died here has ended. */
+  recordExit(exit: Exit): void {
+    this.#exits = [...this.#exits, exit].slice(-MOST_EXITS);
+  }
+
+  // ── the next start ─────────────────────────────────────────────────────────────────────────────
+
+  /** The next start may happen at any time, and is not charged. */
+  free(): void {
+    this.#setNextStart({ is: 'free' });
+  }
+
+  /** The next start is a restart. `cancel` cancels the timer that ends at `notBefore`. */
+  backOff(since: number, notBefore: number, servedMs: number, cancel: () => void): void {
+    this.#setNextStart({ is: 'restart', since, notBefore, servedMs }, cancel);
+  }
+
+  /** Nobody is started here until `retryAt`, or a command if that is null. `cancel` cancels the timer of `retryAt`. */
+  giveUp(since: number, retryAt: number | null, cancel: () => void): void {
+    this.#retries++;
+    this.#setNextStart({ is: 'given up', since, retryAt }, cancel);
+  }
+
+  /** A slot that is given up waits for a command from now on. */
+  stopRetrying(): void {
+    if (this.#nextStart.is === 'given up') this.#setNextStart({ ...this.#nextStart, retryAt: null });
+  }
+
+  resetRetries(): void {
+    this.#retries = 0;
+  }
+
+  #setNextStart(next: NextStart, cancel = nothing): void {
+    this.#cancelNextStart();
+    this.#nextStart = next;
+    this.#cancelNextStart = cancel;
+  }
+
+  // ── recycling ──────────────────────────────────────────────────────────────────────────────────
+
+  /** A worker is too old. It counts as young until RestartPolicy finds that it had served for `healthyMs`. */
+  countYoung(): void {
+    this.#young++;
+  }
+
+  resetYoung(): void {
+    this.#young = 0;
+  }
+
+  /** Its worker is not recycled before `until`. `cancel` cancels the timer of that moment. */
+  postponeRecycling(until: number, cancel: () => void): void {
+    this.#cancelPostponement();
+    this.#postponement = { times: (this.#postponement?.times ?? 0) + 1, until };
+    this.#cancelPostponement = cancel;
+  }
+
+  /** A worker that is too old is replaced at once again. */
+  allowRecycling(): void {
+    this.#cancelPostponement();
+    this.#postponement = null;
+    this.#cancelPostponement = nothing;
+  }
 }
 
-/** How many ends a place remembers. */
-const EXITS = 5;
+/** All slots of a fleet, and the workers that have left them. */
+export class Slots {
+  readonly #all: Slot[] = [];
+  readonly #departing = new Map<Member, Departure>();
 
-/** Is a worker there that serves? */
-export const serves = (place: Place): boolean => place.current?.readyAt != null;
-
-/** Nothing is owed any more. */
-export function settle(place: Place): void {
-  if (place.debt.is !== 'none') place.debt.cancel();
-  place.debt = { is: 'none' };
-}
-
-/** Whoever is too old may be replaced again. */
-export function release(place: Place): void {
-  place.hold?.cancel();
-  place.hold = null;
-}
-
-/** All places, and who has left them. */
-export class Places {
-  #all: Place[] = [];
-  readonly #out = new Map<Member, Out>();
-
-  get all(): readonly Place[] {
+  get all(): readonly Slot[] {
     return this.#all;
   }
 
-  /** On the way out; their processes may be alive. */
-  get out(): readonly Out[] {
-    return [...this.#out.values()];
+  /** The workers that are in no slot any more. Their processes may still run. */
+  get departing(): readonly Departure[] {
+    return [...this.#departing.values()];
   }
 
-  /** Every process that may be alive. */
+  /** Every worker whose process may still run. */
   get members(): Member[] {
-    const tracks = this.#all.flatMap(({ current, successor }) => [current, successor]);
-    return [...tracks.flatMap((track) => (track === null ? [] : [track.member])), ...this.#out.keys()];
+    const occupants = this.#all.flatMap(({ current, successor }) => [current, successor]);
+    return [...occupants.flatMap((occupant) => (occupant === null ? [] : [occupant.member])), ...this.#departing.keys()];
   }
 
-  /** Adds places up to `count`. */
+  /** Adds slots until there are `count`. */
   grow(count: number): void {
-    while (this.#all.length < count) {
-      this.#all.push({
-        number: this.#all.length + 1, current: null, successor: null, debt: { is: 'none' }, retries: 0, young: 0, hold: null, exits: [], lastDead: null,
-      });
-    }
+    while (this.#all.length < count) this.#all.push(new Slot(this.#all.length + 1));
   }
 
-  /** Removes the last place, if there are more than `count`. Who is in it has to be dismissed. */
-  shrink(count: number): Place | undefined {
+  /** Removes the last slot if there are more than `count`, and returns it. The caller dismisses the workers in it. */
+  shrink(count: number): Slot | undefined {
     return this.#all.length > count ? this.#all.pop() : undefined;
   }
 
-  find(member: Member): [Place, Track] | [null, null] {
-    for (const place of this.#all) {
-      for (const track of [place.current, place.successor]) if (track?.member === member) return [place, track];
+  /** The slot of a worker; nulls if it is in none. */
+  find(member: Member): [Slot, Occupant] | [null, null] {
+    for (const slot of this.#all) {
+      for (const occupant of [slot.current, slot.successor]) if (occupant?.member === member) return [slot, occupant];
     }
     return [null, null];
   }
 
-  takeOut(out: Out): void {
-    const { place, track } = out;
-    if (place.current === track) place.current = null;
-    if (place.successor === track) place.successor = null;
-    track.unwatch();
-    if (out.died) place.lastDead = track.member;
-    this.#out.set(track.member, out);
+  /** Takes a worker out of its slot. It is departing until `forget`. */
+  remove(departure: Departure): void {
+    const { slot, occupant, died } = departure;
+    slot.vacate(occupant, died);
+    occupant.left();
+    this.#departing.set(occupant.member, departure);
   }
 
-  /** Its process is gone. */
-  forget(member: Member): Out | undefined {
-    const out = this.#out.get(member);
-    this.#out.delete(member);
-    if (out?.died && member.state.is === 'gone') {
+  /** The process of a departing worker is gone. Undefined if the worker was not departing. */
+  forget(member: Member): Departure | undefined {
+    const departure = this.#departing.get(member);
+    this.#departing.delete(member);
+    if (departure?.died && member.state.is === 'gone') {
       const { code, signal } = member.state;
-      out.place.exits = [...out.place.exits, { code, signal }].slice(-EXITS);
+      departure.slot.recordExit({ code, signal });
     }
-    return out;
+    return departure;
   }
 
-  /** Is one of an older release still on its way out? */
+  /** Is a worker of a release before `generation` still departing? */
   hasOlder(generation: Generation): boolean {
-    return [...this.#out.keys()].some((member) => member.generation.number < generation.number);
+    return [...this.#departing.keys()].some((member) => member.generation.number < generation.number);
   }
 }

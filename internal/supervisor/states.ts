@@ -88,7 +88,8 @@ export type Command = Report['command'];
 export interface Member {
   readonly id: number;
   readonly pid: number | undefined;
-  readonly place: number;
+  /** The number of its slot; public as `place`. */
+  readonly slot: number;
   readonly generation: Generation;
   readonly state: ProcessState;
   /** Where it listens, for comparison with others. */

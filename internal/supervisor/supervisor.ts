@@ -17,7 +17,7 @@ import { realClock } from './clock';
 import { Fleet } from './fleet';
 import { Output } from './stderr_lines';
 import { checkCount, type Checked } from './options';
-import { serves, type Place, type Track } from './slots';
+import type { Occupant, Slot } from './slots';
 import { EXIT_GIVEN_UP, EXIT_KILLED, PrimaryEnd } from './primary_end';
 import { Process } from './worker_process';
 import { commonAddresses } from './readiness';
@@ -49,7 +49,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** Why all stop, while they do. `killed`: one did not leave in time. */
   #stopping: { readonly by: 'program' | 'signal' | 'give up'; now: boolean; killed: boolean } | null = null;
   readonly #output: Output | null;
-  /** What the last worker of a place that was given up said. */
+  /** The last output of the last worker of each slot that was given up, by the number of the slot. */
   readonly #lastWords = new Map<number, string>();
 
   constructor(cluster: Cluster, options: Checked) {
@@ -64,8 +64,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       random: Math.random,
       resolve: releases(options.exec, () => options.cwd ?? directoryOf(ownOptions(cluster.settings, ['cwd']).cwd), { directory: process.cwd(), pwd: process.env['PWD'], program: process.argv[1] }),
       start: (...what) => this.#fork(...what),
-      vacant: (place, state) => this.#vacant(place, state),
-      gaveUp: (...told) => void this.#gaveUp(...told),
+      vacant: (slot, state) => this.#vacant(slot, state),
+      gaveUp: (slot, what, reason) => void this.#gaveUp(slot, what, reason),
       exhausted: () => {
         this.#end.because(EXIT_GIVEN_UP);
         this.#end.done(options.signals);
@@ -131,21 +131,21 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (by === 'signal' && this.#stopping.by === 'program') this.#stopping = { ...this.#stopping, by };
     if (now) this.#stopping.now = true;
     const stopping = this.#fleet.stop();
-    if (now) for (const member of this.#fleet.places.members) member.kill();
+    if (now) for (const member of this.#fleet.slots.members) member.kill();
     return stopping;
   }
 
   /** How it stands with everybody. */
   status(): Status {
-    const { places: { all, out }, rollout, desired } = this.#fleet;
-    const of = ({ member }: Track, role: WorkerStatus['role']): WorkerStatus => ({ ...nameOf(member), role, state: member.state });
-    const workers = all.flatMap((place): WorkerStatus[] => {
-      const vacancy = place.current === null ? this.#fleet.vacancy(place) : null;
+    const { slots: { all, departing }, rollout, desired } = this.#fleet;
+    const of = ({ member }: Occupant, role: WorkerStatus['role']): WorkerStatus => ({ ...nameOf(member), role, state: member.state });
+    const workers = all.flatMap((slot): WorkerStatus[] => {
+      const vacancy = slot.current === null ? this.#fleet.vacancy(slot) : null;
       const nobody = { worker: null, pid: null, generation: null };
       return [
-        ...(vacancy === null ? [] : [{ place: place.number, ...nobody, role: 'current' as const, state: this.#withStderr(place.number, vacancy) }]),
-        ...(place.current === null ? [] : [of(place.current, 'current')]),
-        ...(place.successor === null ? [] : [of(place.successor, 'successor')]),
+        ...(vacancy === null ? [] : [{ place: slot.number, ...nobody, role: 'current' as const, state: this.#withStderr(slot.number, vacancy) }]),
+        ...(slot.current === null ? [] : [of(slot.current, 'current')]),
+        ...(slot.successor === null ? [] : [of(slot.successor, 'successor')]),
       ];
     });
     return {
@@ -155,7 +155,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       generation: rollout.stable.number,
       exec: rollout.stable.exec,
       cwd: rollout.stable.cwd,
-      workers: [...workers, ...out.map(({ track }) => of(track, 'leaving'))],
+      workers: [...workers, ...departing.map(({ occupant }) => of(occupant, 'leaving'))],
     };
   }
 
@@ -184,17 +184,17 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#tell('stopped');
   }
 
-  #fork(generation: Generation, place: number, events: MemberEvents, onTrial: boolean): Member {
+  #fork(generation: Generation, slot: number, events: MemberEvents, onTrial: boolean): Member {
     const { args, execArgv, env, stderr } = this.#options;
     const worker = startWorker(this.#cluster, {
       exec: generation.exec, cwd: generation.cwd, args, execArgv: [...execArgv, '--require', agent], env: { ...env, [SETUP]: JSON.stringify(this.#setup(onTrial)) }, stderr,
     });
-    this.#lastWords.delete(place);
-    const member: Process = new Process(worker, place, generation, this.#options, {
+    this.#lastWords.delete(slot);
+    const member: Process = new Process(worker, slot, generation, this.#options, {
       clock: realClock,
       random: Math.random,
       delayMs: () => (this.#fleet.desired === 0 ? this.#options.drainDelayMs : 0),
-      expected: () => this.#expected(place, member),
+      expected: () => this.#expected(slot, member),
       output: this.#output,
       ready: (...told) => events.ready(...told),
       retiring: (...told) => events.retiring(...told),
@@ -214,9 +214,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   /** Where a worker that starts has to listen before it is ready. */
-  #expected(place: number, starting: Member): ReadonlySet<string> {
-    const serving = this.#fleet.places.all.filter((one) => serves(one) && one.current?.member !== starting);
-    const predecessor = serving.find(({ number }) => number === place)?.current?.member.listens ?? null;
+  #expected(slot: number, starting: Member): ReadonlySet<string> {
+    const serving = this.#fleet.slots.all.filter((other) => other.isServed && other.current?.member !== starting);
+    const predecessor = serving.find(({ number }) => number === slot)?.current?.member.listens ?? null;
     return commonAddresses(predecessor, serving.map(({ current }) => current?.member.listens ?? new Set()));
   }
 
@@ -230,26 +230,26 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#tell('transition', { ...nameOf(member), from, state: member.state });
   }
 
-  #vacant(place: Place, state: WorkerState): void {
-    const from = place.lastDead?.state ?? null;
-    this.#tell('transition', { place: place.number, worker: null, pid: null, generation: null, from, state });
+  #vacant(slot: Slot, state: WorkerState): void {
+    const from = slot.lastDead?.state ?? null;
+    this.#tell('transition', { place: slot.number, worker: null, pid: null, generation: null, from, state });
   }
 
   /** Tells of it when everything that the last worker said is there. */
-  async #gaveUp(place: Place, what: GivenUp, reason: string): Promise<void> {
+  async #gaveUp(slot: Slot, what: GivenUp, reason: string): Promise<void> {
     if (what === 'place' && this.#options.onGiveUp === 'stop') {
       this.#end.because(EXIT_GIVEN_UP);
       this.#stopping ??= { by: 'give up', now: false, killed: false };
     }
-    const { debt, hold, exits, lastDead } = place;
-    const retryAt = what === 'recycling' ? hold?.until ?? null : debt.is === 'given up' ? debt.retryAt : null;
+    const { nextStart, postponement, exits, lastDead } = slot;
+    const retryAt = what === 'recycling' ? postponement?.until ?? null : nextStart.is === 'given up' ? nextStart.retryAt : null;
     const stderr = what === 'recycling' ? '' : await lastDead?.stderr() ?? '';
-    if (what === 'place') this.#lastWords.set(place.number, stderr);
-    this.#tell('giveup', { place: place.number, what, reason, retryAt, exits, stderr });
+    if (what === 'place') this.#lastWords.set(slot.number, stderr);
+    this.#tell('giveup', { place: slot.number, what, reason, retryAt, exits, stderr });
   }
 
-  #withStderr(place: number, state: WorkerState): WorkerState {
-    return state.is === 'given up' ? { ...state, stderr: this.#lastWords.get(place) ?? '' } : state;
+  #withStderr(slot: number, state: WorkerState): WorkerState {
+    return state.is === 'given up' ? { ...state, stderr: this.#lastWords.get(slot) ?? '' } : state;
   }
 }
 
@@ -259,5 +259,5 @@ function directoryOf(cwd: unknown): string | undefined {
   return typeof cwd === 'string' ? cwd : undefined;
 }
 
-const nameOf = ({ place, id, pid, generation }: Member): Pick<WorkerStatus, 'place' | 'worker' | 'pid' | 'generation'> =>
-  ({ place, worker: id, pid: pid ?? null, generation: generation.number });
+const nameOf = ({ slot, id, pid, generation }: Member): Pick<WorkerStatus, 'place' | 'worker' | 'pid' | 'generation'> =>
+  ({ place: slot, worker: id, pid: pid ?? null, generation: generation.number });

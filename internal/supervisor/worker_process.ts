@@ -49,7 +49,7 @@ export interface ProcessPorts extends MemberEvents {
 
 /** A worker of the public cluster object, as a member of the fleet. */
 export class Process implements Member {
-  readonly place: number;
+  readonly slot: number;
   readonly generation: Generation;
   readonly #worker: Worker;
   readonly #options: Checked;
@@ -65,9 +65,9 @@ export class Process implements Member {
   /** It was started with an inspector. */
   readonly #inspected: boolean;
 
-  constructor(worker: Worker, place: number, generation: Generation, options: Checked, ports: ProcessPorts) {
+  constructor(worker: Worker, slot: number, generation: Generation, options: Checked, ports: ProcessPorts) {
     this.#worker = worker;
-    this.place = place;
+    this.slot = slot;
     this.generation = generation;
     this.#options = options;
     this.#ports = ports;

@@ -1,9 +1,9 @@
-/** A fleet in a world of its own: a clock that tests turn, workers that are objects, chance from a seed. */
-import type { FleetOptions } from '../../internal/supervisor/crew';
+/** A fleet without processes: fake workers, a clock that the test moves, random numbers from a seed. */
+import type { FleetOptions } from '../../internal/supervisor/convergence';
 import { Fleet } from '../../internal/supervisor/fleet';
 import type { Clock, Exit, Generation, Member, MemberEvents, ProcessState, WorkerState } from '../../internal/supervisor/states';
 
-/** A clock that stands still until it is turned. */
+/** A clock that stands still until the test calls `pass`. */
 export class TestClock implements Clock {
   #now = 0;
   #order = 0;
@@ -19,7 +19,7 @@ export class TestClock implements Clock {
     return () => { this.#calls = this.#calls.filter((other) => other !== entry); };
   }
 
-  /** Lets `ms` pass; what falls due is called in order. */
+  /** Moves the clock by `ms` milliseconds, and calls the timers that become due, in order. */
   pass(ms: number): void {
     const end = this.#now + ms;
     for (;;) {
@@ -32,25 +32,26 @@ export class TestClock implements Clock {
     this.#now = end;
   }
 
+  /** How many timers wait. */
   get waiting(): number {
     return this.#calls.length;
   }
 }
 
-/** What a worker of some release does after its start. */
+/** How a fake worker behaves after its start; times in milliseconds. */
 export type Nature =
   | { readonly does: 'serve'; readonly readyAfter: number }
   | { readonly does: 'die'; readonly after: number; readonly readyAfter?: number }
   | { readonly does: 'never ready'; readonly deadline: number };
 
+/** A fake worker. */
 export class TestMember implements Member {
   state: ProcessState = { is: 'starting', since: 0 };
-  tried = false;
   readonly listens: ReadonlySet<string> = new Set();
   readonly #timers: (() => void)[] = [];
 
   constructor(
-    readonly world: World, readonly id: number, readonly place: number, readonly generation: Generation,
+    readonly world: World, readonly id: number, readonly slot: number, readonly generation: Generation,
     readonly events: MemberEvents, nature: Nature,
   ) {
     const { clock } = world;
@@ -88,14 +89,14 @@ export class TestMember implements Member {
   }
 
   serve(): void {
-    this.tried = true;
+    // Fake workers take no connections.
   }
 
   kill(): void {
     this.die({ code: null, signal: 'SIGKILL' });
   }
 
-  /** Its process ends. */
+  /** Ends its fake process. */
   die(exit: Exit): void {
     if (!this.alive) return;
     for (const cancel of this.#timers) cancel();
@@ -104,24 +105,26 @@ export class TestMember implements Member {
   }
 }
 
+/** One fleet, and everything that it reported. */
 export class World {
   readonly clock = new TestClock();
   readonly members: TestMember[] = [];
-  readonly starts: { readonly at: number; readonly place: number; readonly generation: number }[] = [];
+  readonly starts: { readonly at: number; readonly slot: number; readonly generation: number }[] = [];
   readonly vacancies: WorkerState[] = [];
-  readonly giveups: { readonly at: number; readonly place: number; readonly what: string; readonly reason: string }[] = [];
-  /** How often nobody was left. */
+  readonly giveups: { readonly at: number; readonly slot: number; readonly what: string; readonly reason: string }[] = [];
+  /** How often the fleet called `exhausted`. */
   exhausted = 0;
   readonly reloads: string[] = [];
-  /** How many were alive each time when all was said to be over. */
+  /** How many workers were alive each time the fleet called `stopped`. */
   readonly stops: number[] = [];
   readonly fleet: Fleet;
+  /** How long a worker takes to leave, in milliseconds. */
   leaveMs = 50;
-  /** The script's path, or what comes of looking for it. */
+  /** The path of the script of the current release, or the error of looking for it. */
   exec: string | Error = '/app/1';
-  /** What becomes of a worker, by its release. */
+  /** How a worker of this release behaves. */
   nature: (exec: string, id: number) => Nature = () => ({ does: 'serve', readyAfter: 10 });
-  /** After each start, readiness and end. */
+  /** Called after each event of a worker. */
   check: () => void = () => undefined;
 
   constructor(options: Partial<FleetOptions> = {}, random: () => number = () => 0.5) {
@@ -133,20 +136,20 @@ export class World {
         if (this.exec instanceof Error) throw this.exec;
         return { exec: this.exec, cwd: '/app' };
       },
-      start: (generation, place, events, _onTrial) => {
-        this.starts.push({ at: this.clock.now(), place, generation: generation.number });
+      start: (generation, slot, events, _onTrial) => {
+        this.starts.push({ at: this.clock.now(), slot, generation: generation.number });
         const watched: MemberEvents = {
           ready: (member) => { events.ready(member); this.check(); },
           retiring: (...told) => { events.retiring(...told); this.check(); },
           lost: (...told) => { events.lost(...told); this.check(); },
           ended: (member) => { events.ended(member); this.check(); },
         };
-        const member = new TestMember(this, this.members.length + 1, place, generation, watched, this.nature(generation.exec, this.members.length + 1));
+        const member = new TestMember(this, this.members.length + 1, slot, generation, watched, this.nature(generation.exec, this.members.length + 1));
         this.members.push(member);
         return member;
       },
-      vacant: (_place, state) => this.vacancies.push(state),
-      gaveUp: (place, what, reason) => this.giveups.push({ at: this.clock.now(), place: place.number, what, reason }),
+      vacant: (_slot, state) => this.vacancies.push(state),
+      gaveUp: (slot, what, reason) => this.giveups.push({ at: this.clock.now(), slot: slot.number, what, reason }),
       exhausted: () => { this.exhausted++; },
       stopped: () => this.stops.push(this.alive.length),
       reloading: (state) => this.reloads.push(state),
@@ -157,14 +160,14 @@ export class World {
     return this.members.filter(({ alive }) => alive);
   }
 
-  /** Those that serve. */
+  /** The workers that are ready. */
   get serving(): TestMember[] {
     return this.members.filter(({ state }) => state.is === 'ready');
   }
 
-  /** Those that nobody told to leave. */
+  /** The workers that are alive and that nobody told to leave. */
   get staying(): TestMember[] {
-    const out = this.fleet.places.out.map(({ track }) => track.member as TestMember);
-    return this.alive.filter((member) => !out.includes(member));
+    const departing = this.fleet.slots.departing.map(({ occupant }) => occupant.member as TestMember);
+    return this.alive.filter((member) => !departing.includes(member));
   }
 }

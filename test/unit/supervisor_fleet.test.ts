@@ -1,6 +1,5 @@
-/** What should be, what is, and the steps between, with a clock that the test turns. */
+/** The fleet without processes: commands, deaths, reloads and recycling, with fake workers and a clock that the test moves. */
 import { describe, expect, test } from 'vitest';
-import { serves } from '../../internal/supervisor/slots';
 import type { Report } from '../../internal/supervisor/states';
 import type { SupervisorError } from '../../internal/supervisor/tasks';
 import { seeded } from '../support/children';
@@ -9,7 +8,7 @@ import { World, type Nature } from '../support/fleet_world';
 const serve = (readyAfter = 10): Nature => ({ does: 'serve', readyAfter });
 const dead = { code: null, signal: 'SIGKILL' } as const;
 
-/** A world with workers that serve. */
+/** A world whose `count` workers are ready. */
 function running(count: number, ...options: ConstructorParameters<typeof World>): World {
   const world = new World(...options);
   void world.fleet.scale(count, 'start');
@@ -18,14 +17,14 @@ function running(count: number, ...options: ConstructorParameters<typeof World>)
   return world;
 }
 
-/** How a promise stands when everything that it waits for has happened. */
+/** The outcome or error of a promise; 'pending' if it is not settled once all microtasks have run. */
 async function outcome(promise: Promise<Report>): Promise<string> {
   return Promise.race([promise.then(({ outcome: is }) => is, (error: SupervisorError) => `${error.code}: ${error.message}`), tick().then(() => 'pending')]);
 }
 const tick = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve); });
 
 describe('commands', () => {
-  test('start, scale up and down, stop: each says what happened to which worker', async () => {
+  test('start, scale up, scale down, stop: each report lists what became of which worker', async () => {
     const world = new World();
     const started = world.fleet.scale(2, 'start');
     world.clock.pass(10);
@@ -48,7 +47,7 @@ describe('commands', () => {
     expect(world.clock.waiting).toBe(0);
   });
 
-  test('scale while workers start, then again, then stop: the last one holds, the others say so', async () => {
+  test('scale while workers start, scale again, stop: the last command wins, the others are superseded', async () => {
     const world = new World();
     const promises = [world.fleet.scale(2, 'start'), world.fleet.scale(5), world.fleet.scale(3), world.fleet.stop(), world.fleet.stop()];
     world.clock.pass(100);
@@ -56,7 +55,7 @@ describe('commands', () => {
     expect(world.alive).toEqual([]);
   });
 
-  test('stop, then scale while they leave: new ones come, of the release of today', async () => {
+  test('stop, then scale while the workers leave: new workers start, of the release as of now', async () => {
     const world = running(2);
     const stopped = world.fleet.stop();
     world.exec = '/app/2';
@@ -68,7 +67,7 @@ describe('commands', () => {
 });
 
 describe('death', () => {
-  test('one death is one replacement, at once, whichever of lost and ended comes first', () => {
+  test('one death causes one replacement, at once, whichever of the events lost and ended comes first', () => {
     const world = running(2);
     const [first, second] = world.members as [World['members'][0], World['members'][0]];
     first.events.lost(first, 'disconnected');
@@ -79,10 +78,10 @@ describe('death', () => {
     second.events.lost(second, 'disconnected');
     expect(world.starts).toHaveLength(4);
     world.clock.pass(10);
-    expect(world.serving.map(({ id, place }) => [id, place])).toEqual([[3, 1], [4, 2]]);
+    expect(world.serving.map(({ id, slot }) => [id, slot])).toEqual([[3, 1], [4, 2]]);
   });
 
-  test('a worker that dies at once again and again is given up, the others go on', async () => {
+  test('a slot whose workers die again and again is given up; the other slot serves on', async () => {
     const world = new World();
     world.nature = (_exec, id) => (id === 1 ? serve() : { does: 'die', after: 5 });
     const started = world.fleet.scale(2, 'start');
@@ -92,22 +91,22 @@ describe('death', () => {
     expect(world.vacancies.at(-1)).toMatchObject({ is: 'given up', exits: Array(5).fill({ code: 1, signal: null }) });
     expect(world.serving.map(({ id }) => id)).toEqual([1]);
     const gaps = world.starts.slice(1).map(({ at }, index, all) => at - (all[index - 1]?.at ?? 0));
-    expect(gaps.slice(1, 5), 'at once, then later and later').toEqual([5, 105, 205, 405]);
+    expect(gaps.slice(1, 5), 'the first restart at once, then after growing delays').toEqual([5, 105, 205, 405]);
   });
 
-  test('with the policy to stop, the end of one place is the end of all', () => {
+  test("onGiveUp: 'stop': when one slot is given up, all workers stop", () => {
     const world = new World({ onGiveUp: 'stop' });
     world.nature = (_exec, id) => (id === 1 ? serve() : { does: 'die', after: 5 });
     void world.fleet.scale(2, 'start');
     world.clock.pass(60_000);
     expect(world.alive).toEqual([]);
     expect(world.fleet.desired).toBe(0);
-    expect(world.stops, 'told once, when nobody was left').toEqual([0]);
+    expect(world.stops, 'stopped() is called once, when no worker is alive').toEqual([0]);
     expect(world.clock.waiting).toBe(0);
   });
 
-  /** Issue 17, 25: before, six of the sixteen waited for a minute because the others had used up the budget. */
-  test('all die at once after a long life: each place has one restart of its own; of the next storm the limit for all lets in as many as it says', () => {
+  /** Issue 17, 25: six of the sixteen slots waited for a minute, because the others had used up the budget. */
+  test('16 healthy workers die at once: each slot gets its own first restart. When they die again, maxAll limits the restarts of all', () => {
     const world = running(16);
     for (const storm of [1, 2]) {
       world.clock.pass(10_000);
@@ -120,38 +119,38 @@ describe('death', () => {
     expect(world.giveups).toEqual([]);
   });
 
-  /** Issue 17, 14: it was never tried again, and the primary ended with 0. */
-  test('a given up place is tried again by itself, later and later, while others serve; one try each time', () => {
+  /** Issue 17, 14: the slot was never tried again, and the primary ended with exit code 0. */
+  test('a slot that was given up is tried again by itself, after growing pauses, with one worker each time, while others serve', () => {
     const world = new World();
     let broken = true;
     world.nature = (_exec, id) => (id === 1 || !broken ? serve() : { does: 'die', after: 5 });
     void world.fleet.scale(2, 'start').catch(() => undefined);
     world.clock.pass(600_000);
     const [first, ...later] = world.giveups.map(({ at }) => at);
-    expect(later.map((at, index) => Math.round((at - (world.giveups[index]?.at ?? 0)) / 60_000)), 'minutes between').toEqual([1, 2, 4]);
-    expect(world.starts, 'two, ten restarts, three tries').toHaveLength(2 + 10 + 3);
-    expect(world.giveups.at(-1)).toMatchObject({ place: 2, what: 'place', reason: expect.stringMatching(/tried again/) });
-    expect(world.fleet.vacancy(world.fleet.places.all[1] as never)).toMatchObject({ is: 'given up', retryAt: (later.at(-1) ?? first ?? 0) + 480_000 });
+    expect(later.map((at, index) => Math.round((at - (world.giveups[index]?.at ?? 0)) / 60_000)), 'minutes between the tries').toEqual([1, 2, 4]);
+    expect(world.starts, '2 first starts, 10 restarts, 3 tries').toHaveLength(2 + 10 + 3);
+    expect(world.giveups.at(-1)).toMatchObject({ slot: 2, what: 'place', reason: expect.stringMatching(/tried again/) });
+    expect(world.fleet.vacancy(world.fleet.slots.all[1] as never)).toMatchObject({ is: 'given up', retryAt: (later.at(-1) ?? first ?? 0) + 480_000 });
     broken = false;
     world.clock.pass(480_000);
-    expect(world.serving.map(({ place }) => place).sort()).toEqual([1, 2]);
-    // It has stayed, so it is as good as any: the next deaths have the whole budget again.
+    expect(world.serving.map(({ slot }) => slot).sort()).toEqual([1, 2]);
+    // Its worker has served for healthyMs, so the next deaths have the whole budget again.
     world.clock.pass(20_000);
     broken = true;
     const starts = world.starts.length;
-    world.serving.find(({ place }) => place === 2)?.die(dead);
+    world.serving.find(({ slot }) => slot === 2)?.die(dead);
     world.clock.pass(40_000);
     expect(world.starts.length - starts).toBe(10);
     expect([world.exhausted, world.clock.waiting]).toEqual([0, 1]);
   });
 
-  test('when all are given up nobody is tried again by itself, and it is told once; a command begins anew', async () => {
+  test('when all slots are given up none is tried again by itself, and exhausted() is called once; a command starts workers again', async () => {
     const world = new World();
     world.nature = () => ({ does: 'die', after: 5 });
     void world.fleet.scale(2, 'start').catch(() => undefined);
     world.clock.pass(300_000);
     expect([world.exhausted, world.clock.waiting, world.alive]).toEqual([1, 0, []]);
-    expect(world.fleet.places.all.map(({ debt }) => debt)).toMatchObject(Array(2).fill({ is: 'given up', retryAt: null }));
+    expect(world.fleet.slots.all.map(({ nextStart }) => nextStart)).toMatchObject(Array(2).fill({ is: 'given up', retryAt: null }));
     world.nature = () => serve();
     const again = world.fleet.scale(2);
     world.clock.pass(10);
@@ -159,7 +158,7 @@ describe('death', () => {
     expect(world.exhausted).toBe(1);
   });
 
-  test('SIGHUP to a worker that is not ready yet costs nothing: it came before the worker could ignore it', () => {
+  test('a worker that SIGHUP ended before it was ready is not charged: it could not ignore the signal yet', () => {
     const world = running(1, { restarts: { max: 1, maxAll: 1, retryAfterMs: 1, withinMs: 60_000, healthyMs: 5_000, minDelayMs: 100, maxDelayMs: 100, jitter: 0 } });
     world.members[0]?.die(dead);
     for (let death = 0; death < 5; death++) world.alive[0]?.die({ code: null, signal: 'SIGHUP' });
@@ -167,7 +166,7 @@ describe('death', () => {
     expect([world.serving.length, world.giveups]).toEqual([1, []]);
   });
 
-  test('a given up place is tried again by a reload and by scale', async () => {
+  test('scale and reload try a slot again that was given up', async () => {
     const world = new World();
     world.nature = (exec) => (exec === '/app/1' ? { does: 'die', after: 5 } : serve());
     void world.fleet.scale(1, 'start');
@@ -186,7 +185,7 @@ describe('death', () => {
 });
 
 describe('reload', () => {
-  test('a canary, watched; then one by one, the new one ready before the old one is told', async () => {
+  test('first a canary that must stay ready; then one slot after the other: the new worker is ready before the old one is told to leave', async () => {
     const world = running(3);
     let least = Infinity;
     let most = 0;
@@ -201,7 +200,7 @@ describe('reload', () => {
     world.clock.pass(300);
     const { workers } = await reloaded;
     expect(workers.filter(({ became }) => became === 'left').map(({ worker }) => worker)).toEqual([1, 2, 3]);
-    expect(world.staying.map(({ generation, place }) => [generation.exec, place])).toEqual([['/app/2', 1], ['/app/2', 2], ['/app/2', 3]]);
+    expect(world.staying.map(({ generation, slot }) => [generation.exec, slot])).toEqual([['/app/2', 1], ['/app/2', 2], ['/app/2', 3]]);
     expect([least, most]).toEqual([3, 4]);
     expect(world.reloads).toEqual(['started', 'rolling', 'done']);
   });
@@ -210,7 +209,7 @@ describe('reload', () => {
     ['throws', { does: 'die', after: 5 }, /canary, worker 3, did not make it: died/],
     ['never listens', { does: 'never ready', deadline: 1_000 }, /not ready in time/],
     ['dies after 1 s', { does: 'die', readyAfter: 10, after: 1_000 }, /canary, worker 3, did not make it: died/],
-  ])('a version that %s: aborted, the old ones go on', async (_name, nature, reason) => {
+  ])('a release that %s: the reload is aborted, and the old workers serve on', async (_name, nature, reason) => {
     const world = running(2);
     let least = Infinity;
     world.check = () => { least = Math.min(least, world.serving.filter(({ generation }) => generation.number === 1).length); };
@@ -220,28 +219,28 @@ describe('reload', () => {
     expect(await outcome(reloaded)).toMatch(reason);
     expect(least).toBe(2);
     expect(world.alive.map(({ id }) => id)).toEqual([1, 2]);
-    expect(world.starts, 'the canary is not tried again').toHaveLength(3);
+    expect(world.starts, 'no second canary is started').toHaveLength(3);
   });
 
-  test('of a deleted file: rejected at once, nothing happens', async () => {
+  test('reload of a script that does not exist: rejected at once, no worker is started', async () => {
     const world = running(2);
     world.exec = new Error('no such file');
     expect(await outcome(world.fleet.reload())).toBe('ERR_RELOAD_ABORTED: no such file');
     expect(world.starts).toHaveLength(2);
   });
 
-  test('an old worker that dies under the canary is replaced by the old release', () => {
+  test('an old worker that dies while the canary is on trial is replaced by a worker of the old release', () => {
     const world = running(2);
     world.exec = '/app/2';
     void world.fleet.reload();
     world.clock.pass(100);
     world.members[0]?.die(dead);
-    expect(world.starts.at(-1)).toMatchObject({ place: 1, generation: 1 });
+    expect(world.starts.at(-1)).toMatchObject({ slot: 1, generation: 1 });
     world.clock.pass(5_000);
     expect(world.serving.map(({ generation }) => generation.number)).toEqual([2, 2]);
   });
 
-  test('five reloads at once are two; scale, then stop in the midst of one', async () => {
+  test('five reloads at once are two; scale during a reload; stop during a reload', async () => {
     const world = running(2);
     const reloads = [1, 2, 3, 4, 5].map(() => world.fleet.reload());
     expect(new Set(reloads).size).toBe(2);
@@ -257,7 +256,7 @@ describe('reload', () => {
     expect([world.alive, world.clock.waiting]).toEqual([[], 0]);
   });
 
-  test('maxSurge at a time, each watched for minReadyMs', () => {
+  test('at most maxSurge successors at a time, and each must stay ready for minReadyMs', () => {
     const world = running(4, { maxSurge: 2, minReadyMs: 500, canaryMs: 0 });
     void world.fleet.reload();
     let most = 0;
@@ -269,13 +268,13 @@ describe('reload', () => {
     expect(most).toBe(6);
   });
 
-  test('without workers there is nothing to do', async () => {
+  test('reload without workers is done at once', async () => {
     const world = new World();
     expect(await outcome(world.fleet.reload())).toBe('done');
     expect(world.starts).toEqual([]);
   });
 
-  test('a release that dies when it is rolled out is retried by the guard, then given up: the rest stays', async () => {
+  test('workers of a new release that die after the canary was proven are restarted within the budget; then the reload is aborted, and the old workers stay', async () => {
     const world = running(3);
     world.exec = '/app/2';
     let canary = true;
@@ -287,12 +286,12 @@ describe('reload', () => {
     const reloaded = world.fleet.reload();
     world.clock.pass(60_000);
     expect(await outcome(reloaded)).toMatch(/^ERR_RELOAD_ABORTED: .*place 2 is given up/);
-    expect(world.serving, 'nobody who serves was told to leave').toHaveLength(3);
+    expect(world.serving, 'no worker that served was told to leave').toHaveLength(3);
   });
 });
 
 describe('retiring', () => {
-  test('the successor is ready before the old one leaves; one at a time', () => {
+  test('workers that are too old are replaced one at a time, each when its successor is ready', () => {
     const world = running(3);
     let least = Infinity;
     world.check = () => { least = Math.min(least, world.serving.length); };
@@ -303,7 +302,7 @@ describe('retiring', () => {
     expect(least).toBe(3);
   });
 
-  test('one that failed does not wait for others, and its end is no second replacement', () => {
+  test('workers that have failed are replaced all at once, and their deaths cause no second replacement', () => {
     const world = running(3);
     for (const member of [...world.serving]) member.events.retiring(member, 'uncaught exception', true);
     expect(world.starts).toHaveLength(6);
@@ -313,7 +312,7 @@ describe('retiring', () => {
     expect(world.starts).toHaveLength(6);
   });
 
-  test('a successor that fails leaves the old one at work', () => {
+  test('if the successor fails, the old worker serves on', () => {
     const world = running(1);
     world.nature = () => ({ does: 'die', after: 5 });
     world.members[0]?.events.retiring(world.members[0], 'age', false);
@@ -322,12 +321,12 @@ describe('retiring', () => {
   });
 });
 
-/** Issue 17, 23: 40 MB for a worker that needs 45 started one every two seconds for ever, and nobody was told. */
-test('recycling that comes too often is limited as restarts are, told, and put off later and later; nobody who serves leaves for it', () => {
+/** Issue 17, 23: a limit of 40 MB for an app that needs 45 MB started a worker every two seconds for ever, without an event. */
+test('recycling that comes too often is limited as restarts are, emits giveup, and is postponed by growing pauses; no worker leaves without a successor', () => {
   const world = running(2);
   let least = Infinity;
   world.check = () => { least = Math.min(least, world.serving.length); };
-  // Each worker is too old two seconds after it is ready.
+  // Each worker says that it is too old two seconds after it became ready.
   const pass = (seconds: number): void => {
     for (let second = 0; second < seconds; second += 2) {
       world.clock.pass(2_000);
@@ -336,14 +335,14 @@ test('recycling that comes too often is limited as restarts are, told, and put o
   };
   pass(60);
   const early = world.starts.length;
-  expect(early - 2, 'three in each place').toBe(6);
+  expect(early - 2, 'three replacements in each slot').toBe(6);
   expect(world.giveups.map(({ what }) => what)).toEqual(['recycling', 'recycling']);
   expect(world.giveups[0]?.reason).toMatch(/^worker \d+ holds too much, and is not replaced: /);
   pass(600);
-  expect(world.starts.length - early, 'tries after 1, 2 and 4 minutes').toBeLessThanOrEqual(2 * 4);
+  expect(world.starts.length - early, 'further tries after 1, 2 and 4 minutes').toBeLessThanOrEqual(2 * 4);
   expect(least).toBe(2);
-  expect(world.fleet.places.all.map(({ debt }) => debt.is), 'the places are not given up').toEqual(['none', 'none']);
-  // A release that needs less, or a command, and it is as always.
+  expect(world.fleet.slots.all.map(({ nextStart }) => nextStart.is), 'the slots are not given up').toEqual(['free', 'free']);
+  // A command allows recycling again.
   void world.fleet.scale(2);
   world.clock.pass(200_000);
   expect(world.serving).toHaveLength(2);
@@ -352,8 +351,8 @@ test('recycling that comes too often is limited as restarts are, told, and put o
   expect([world.clock.waiting, world.alive]).toEqual([0, []]);
 });
 
-/** Issue 17, E4: what runs inside a fork (`inspectPort`, getters of `env`) is the program's, and may command anything. */
-test('commands from inside a start: the last one holds, and no worker is left over', async () => {
+/** Issue 17, E4: code of the program runs inside a fork (`inspectPort`, getters of `env`), and may call any command. */
+test('commands that are called while a worker is started: the last one wins, and no worker is left over', async () => {
   for (let seed = 1; seed <= 30; seed++) {
     const below = seeded(seed);
     const world = new World();
@@ -373,7 +372,7 @@ test('commands from inside a start: the last one holds, and no worker is left ov
   }
 });
 
-test('a start that throws is a death like others, and for a canary the end of the reload', async () => {
+test('a start that throws counts as a death; for a canary it aborts the reload', async () => {
   const world = running(1);
   world.nature = () => { throw new Error('EAGAIN'); };
   expect(await outcome(world.fleet.reload())).toMatch(/canary could not be started: Error: EAGAIN/);
@@ -383,8 +382,8 @@ test('a start that throws is a death like others, and for a canary the end of th
 });
 
 /**
- * 500 commands and deaths in random order, on the seed's own clock; then what was asked for last is so.
- * More of them: STORM_SEEDS=2000 npx vitest run --config test/vitest.config.mts --root . supervisor_fleet
+ * 500 commands and deaths in an order that the seed decides. At the end the state that the last command asked for is reached.
+ * More seeds: STORM_SEEDS=2000 npx vitest run --config test/vitest.config.mts --root . supervisor_fleet
  */
 function storm(seed: number): void {
   const below = seeded(seed);
@@ -397,8 +396,8 @@ function storm(seed: number): void {
     return serve(below(40));
   };
   world.check = () => {
-    for (const { place } of world.staying) {
-      expect(world.staying.filter((other) => other.place === place).length, `seed ${seed}: one and a successor`).toBeLessThanOrEqual(2);
+    for (const { slot } of world.staying) {
+      expect(world.staying.filter((other) => other.slot === slot).length, `seed ${seed}: at most a worker and its successor in a slot`).toBeLessThanOrEqual(2);
     }
     expect(world.staying.length, `seed ${seed}`).toBeLessThanOrEqual(2 * Math.max(1, world.fleet.desired));
   };
@@ -415,7 +414,7 @@ function storm(seed: number): void {
     }
     world.clock.pass(below(60));
   }
-  // From here on workers are well; the window of the guard is left behind, and the last command is this.
+  // From here on no worker dies. 61 s later the window of the restart budget is empty; then comes the last command.
   world.nature = () => serve();
   world.clock.pass(61_000);
   const stops = below(3) === 0;
@@ -423,10 +422,10 @@ function storm(seed: number): void {
   promises.push(last);
   world.clock.pass(200_000);
   const { fleet } = world;
-  expect(fleet.places.all.length, `seed ${seed}`).toBe(fleet.desired);
-  expect(fleet.places.all.every((place) => serves(place) && place.successor === null), `seed ${seed}: all serve`).toBe(true);
-  expect(world.alive.map(({ id }) => id).sort(), `seed ${seed}: no orphan`).toEqual(fleet.places.all.map(({ current }) => current?.member.id).sort());
-  expect([fleet.places.out, fleet.rollout.is], `seed ${seed}`).toEqual([[], 'idle']);
+  expect(fleet.slots.all.length, `seed ${seed}`).toBe(fleet.desired);
+  expect(fleet.slots.all.every((slot) => slot.isServed && slot.successor === null), `seed ${seed}: each slot has a worker that serves`).toBe(true);
+  expect(world.alive.map(({ id }) => id).sort(), `seed ${seed}: no orphan`).toEqual(fleet.slots.all.map(({ current }) => current?.member.id).sort());
+  expect([fleet.slots.departing, fleet.rollout.is], `seed ${seed}`).toEqual([[], 'idle']);
   expect(world.clock.waiting, `seed ${seed}: no timer left`).toBe(0);
   settled.push(...promises);
 }
