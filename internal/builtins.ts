@@ -88,17 +88,22 @@ export const slice = uncurryThis(string.slice) as (text: string, start: number, 
 /** `text.startsWith(start)` */
 export const startsWith = uncurryThis(string.startsWith) as (text: string, start: string) => boolean;
 
-/** The match, or null: `exec` alone looks nothing up that an app can replace. */
-export const exec = uncurryThis(globalThis.RegExp.prototype.exec) as (pattern: RegExp, text: string) => RegExpExecArray | null;
-
 // ── Node ─────────────────────────────────────────────────────────────────────────────────────────
 
 const { setImmediate, setInterval, clearInterval, setTimeout, clearTimeout } = nodeTimers;
 /** The real timers, also where an app has fake ones. A test of ours that wants others puts them here. */
 export const timers = { setImmediate, setInterval, clearInterval, setTimeout, clearTimeout };
 
-/** The real monotonic clock, likewise. */
-export const performance = { now: globalThis.performance.now.bind(globalThis.performance) };
+const { nodeTiming } = globalThis.performance as unknown as { nodeTiming: object };
+const { get: uvMetrics } = NativeObject.getOwnPropertyDescriptor(nodeTiming, 'uvMetricsInfo') as { get(): { readonly loopCount: number } };
+
+/** The real monotonic clock, likewise. A test of ours that wants another one puts its functions here. */
+export const performance = {
+  /** Milliseconds. */
+  now: globalThis.performance.now.bind(globalThis.performance),
+  /** How many turns the event loop has begun: the number of the present one. */
+  turn: (): number => Reflect.apply(uvMetrics, nodeTiming, []).loopCount,
+};
 
 /** The functions of `Buffer`. */
 export const Buffer = copyOf(NodeBuffer);
@@ -107,13 +112,9 @@ const { prototype: typed } = globalThis.Uint8Array;
 export const indexOfByte = uncurryThis(typed.indexOf as Method) as unknown as (bytes: Uint8Array, byte: number) => number;
 /** `bytes.lastIndexOf(byte)` */
 export const lastIndexOfByte = uncurryThis(typed.lastIndexOf as Method) as unknown as (bytes: Uint8Array, byte: number) => number;
-const { prototype: buffer } = NodeBuffer as unknown as { prototype: Record<'utf8Slice' | 'latin1Slice' | 'latin1Write', Method> };
+const { prototype: buffer } = NodeBuffer as unknown as { prototype: Record<'utf8Slice', Method> };
 type Decode = (bytes: Uint8Array, start: number, end: number) => string;
 /** The text of some bytes in UTF-8. */
 export const utf8Slice = uncurryThis(buffer.utf8Slice) as unknown as Decode;
-/** The text of some bytes, one character each. */
-export const latin1Slice = uncurryThis(buffer.latin1Slice) as unknown as Decode;
-/** Puts a text whose characters are bytes at a place; returns how many it wrote. */
-export const latin1Write = uncurryThis(buffer.latin1Write) as unknown as (bytes: Uint8Array, text: string, at: number) => number;
 /** Part of some bytes, in place. */
 export const subarray = uncurryThis(NodeBuffer.prototype.subarray as Method) as unknown as <Bytes extends Uint8Array>(bytes: Bytes, start: number, end?: number) => Bytes;

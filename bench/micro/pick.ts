@@ -1,5 +1,5 @@
 /** What it costs to ask a rule of scheduling.ts for the next of sixteen workers. Run by rows/micro.ts. */
-import { Rotation, WINDOW, type Scheduling, type Seat } from '../../internal/master/scheduling';
+import { Scheduler, WINDOW, type Scheduling, type Candidate } from '../../internal/master/scheduling';
 import { FakeConnection } from '../../test/support/cluster_fakes';
 import { answerWith, ready } from '../servers/control';
 
@@ -15,15 +15,15 @@ const client = Object.assign(new FakeConnection(1), {
 answerWith({
   /** Nanoseconds per pick, with some workers busier than others. */
   measure({ times, scheduling }: { times: number; scheduling: Scheduling }): number {
-    const rotation = new Rotation<number>(scheduling);
-    for (let worker = 0; worker < WORKERS; worker++) rotation.add(worker, worker, WINDOW);
-    const inFlight = Array.from({ length: BUSY }, () => rotation.next(client));
+    const scheduler = new Scheduler<number>(scheduling);
+    for (let worker = 0; worker < WORKERS; worker++) scheduler.add(worker, worker, WINDOW);
+    const inFlight = Array.from({ length: BUSY }, () => scheduler.next(client));
     const begin = process.hrtime.bigint();
     for (let time = 0; time < times; time++) {
       // The oldest of them is acknowledged, the next takes its place.
       const oldest = inFlight[time % BUSY];
-      if (oldest) rotation.settled(oldest as Seat<number>, true);
-      inFlight[time % BUSY] = rotation.next(client);
+      if (oldest) scheduler.ended(oldest as Candidate<number>, true);
+      inFlight[time % BUSY] = scheduler.next(client);
     }
     return Number(process.hrtime.bigint() - begin) / times;
   },

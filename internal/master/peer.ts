@@ -1,24 +1,28 @@
 /**
- * One worker as the primary talks to it: its messages are numbered here, and here is the table of
- * what is in flight to it.
+ * One worker as the primary talks to it: the primary's messages to it are numbered here, and this is the
+ * table of the connections that are in flight to it.
  *
- * Owns     the connections handed off and not acknowledged (the primary's copies of their fds). Each
- *          ends in exactly one call of `settled`, with which its `RoundRobinHandle` owns it again.
- * Used by  master/index.ts (replies, acknowledgements, the worker's end), round_robin_handle.ts
- * Never    sends again what was acknowledged, or what may have been; closes what is not written yet
+ * Owns     the connections that were handed off and not acknowledged (the primary's copies of their fds).
+ *          Each hand-off ends in exactly one call of `ended`, which gives the connection back to its
+ *          `RoundRobinHandle`.
+ * Used by  index.ts (replies, acknowledgements, the worker's end), round_robin_handle.ts, listen_table.ts
+ * Never    sends a connection again that was acknowledged, or may have been; closes the primary's copy
+ *          of an fd before the kernel has taken it
  * States   of a hand-off: sent ── acknowledge() ──► answered ──┐
- *                           └── written(null) ──► written ─────┴─ (both, in either order) ──► settled
- *                           └── written(error): unsent; lose(): lost, untold, or as answered ────▲
- * Keeps    1. answers come in the order of the hand-offs, so each settles from the head of what is
- *             unanswered; the ends of writes may come in any order
- *          2. after `lose()` nothing is in flight; what was goes back in order: latest first, each to
- *             the head of its queue
- *          3. an answer costs time for what it answers and for its own length, not for what is in flight
- *          4. an answer that cannot be true (to nothing that is in flight, or of addresses that this worker
- *             does not count) changes nothing, and its sender is cut off (D41)
+ *                           └── written(null) ──► written ─────┴─ (both, in either order) ──► ended
+ *                           └── written(error): unsent; lose(): lost, untold, or as answered ──▲
+ * Keeps    1. the worker answers hand-offs in their order, so acknowledgements are applied from the head of
+ *             `#unanswered`; writes may complete in any order
+ *          2. after `lose()` nothing is in flight. The connections go back in order: the latest first, each
+ *             to the head of its queue
+ *          3. the cost of an acknowledgement grows with the number of hand-offs that it answers and with
+ *             its own length, not with the number in flight
+ *          4. an answer that cannot be true (it answers nothing that is in flight, or it reports connections
+ *             of an address that this worker does not count) changes nothing, and the worker's channel is
+ *             cut off (D41)
  * Wire     P → W newconn(seq) + fd    W → P accepted(upTo, rejected) | reply(ack: seq, accepted)
- * Node     a closure per hand-off in a table of the whole process, which the death of the worker
- *          never empties: its client hangs for good (R-8). D3 mends that.
+ * Node     keeps one closure per hand-off in a table of the whole process, and does not empty it when
+ *          the worker dies: the client of such a hand-off hangs for good (R-8). D3 mends that.
  */
 import { Map, Set } from '../builtins';
 import { Calls } from '../calls';
@@ -29,51 +33,51 @@ import { Fifo } from '../fifo';
 import type { Accepted, NewConnectionReply } from '../messages';
 import type { NativeHandle } from '../native/bindings';
 import type { Worker } from '../worker';
-import type { Seat } from './scheduling';
+import type { Candidate } from './scheduling';
 
 /**
- * How a hand-off ended. `unsent`: it could not be written (no more fds can be under way, the pipe is
- * broken), so the worker has not seen it. `lost`: the worker is gone and never took it. `untold`: this
- * side closed the channel, with what the worker may have said still in it.
+ * How a hand-off ended. `unsent`: it could not be written (too many fds are on their way, or the pipe is
+ * broken), so the worker has not seen it. `lost`: the worker is gone and has not acknowledged it. `untold`:
+ * the primary closed the channel, and an acknowledgement may have been in it, unread.
  */
 export type Outcome = 'accepted' | 'rejected' | 'unsent' | 'lost' | 'untold';
 
-/** Who handed a connection off, and owns it again when that has ended. */
+/** Hands connections off, and owns each again when its hand-off has ended. */
 export interface Source {
-  settled(seat: Seat<Peer>, connection: NativeHandle, outcome: Outcome): void;
+  ended(candidate: Candidate<Peer>, connection: NativeHandle, outcome: Outcome): void;
 }
 
 type Written = (error: Error | null) => void;
-type Send = (connection: NativeHandle, told: { callback: Written }) => number;
+type Send = (connection: NativeHandle, completion: { callback: Written }) => number;
 
 interface HandOff {
   seq: number;
   readonly connection: NativeHandle;
-  readonly seat: Seat<Peer>;
+  readonly candidate: Candidate<Peer>;
   readonly source: Source;
-  /** Has the channel said that the kernel has it? It must stay open until then. */
+  /** Has the kernel taken the fd? The primary's copy must stay open until then. */
   written: boolean;
   answer: 'accepted' | 'rejected' | null;
-  settled: boolean;
+  ended: boolean;
 }
 
-/** A worker, as the primary speaks with it. */
+/** A worker, as the primary talks to it. */
 export class Peer {
   readonly worker: Worker;
   readonly dialect: Dialect;
   readonly name: string;
-  /** How much of the work it should get, beside the others. */
+  /** Its share of the connections, relative to the weights of the other workers. */
   readonly weight: number;
   readonly #calls: Calls<never>;
-  /** What it has not answered, in the order of seq. */
+  /** Hand-offs that the worker has not answered, in the order of `seq`. */
   readonly #unanswered = new Fifo<HandOff>();
-  /** What it has answered, and the channel has not said to be written: an answer can be read in the turn in which the kernel took the connection. */
+  /** Hand-offs that it has answered and whose write has not completed: the answer can be read before the completion is called. */
   readonly #answered = new Set<HandOff>();
-  /** How a connection for a key is sent: its message is encoded once. As long as the worker listens there. */
+  /** Sends a connection of a key: the message is encoded once. An entry lives as long as the worker listens there. */
   readonly #sends = new Map<string, Send>();
-  /** The addresses whose connections it was asked to count, until it closes there. */
+  /** The keys of the addresses whose connections this worker was asked to count, until it closes there. */
   readonly #counting = new Set<string>();
-  /** The seq of the last one. */
+  /** The `seq` of the last hand-off. */
   #lastHandOff = -1;
 
   constructor(worker: Worker, dialect: Dialect, weight = 1) {
@@ -88,31 +92,31 @@ export class Peer {
     return this.#unanswered.length + this.#answered.size;
   }
 
-  /** Sends a message; `handle` is borrowed. False if the worker has no channel any more. */
+  /** Sends a message; `handle` is borrowed. False if the worker's channel has ended. */
   send(body: object, handle?: NativeHandle | null): boolean {
     return this.#calls.notify(body, handle) !== -1;
   }
 
-  /** The worker is asked to count its connections at this address. */
+  /** The worker is asked to count its open connections at this address. */
   count(key: string): void {
     this.#counting.add(key);
   }
 
-  /** The worker listens there no more, as far as the primary is concerned: nothing is handed off under this key. */
+  /** The primary hands nothing more to the worker under this key. */
   forget(key: string): void {
     this.#sends.delete(key);
   }
 
-  /** The worker itself has closed there: it counts no more. */
+  /** The worker has closed its server there: its reports no longer include this address. */
   closed(key: string): void {
     this.#counting.delete(key);
   }
 
-  /** Hands a connection to the worker's server `key`. False, and the caller keeps it, if there is no channel. */
-  handOff(key: string, connection: NativeHandle, seat: Seat<Peer>, source: Source): boolean {
+  /** Hands a connection to the worker's server `key`; it is transferred until `source.ended`. False if the channel has ended: the caller keeps it. */
+  handOff(key: string, connection: NativeHandle, candidate: Candidate<Peer>, source: Source): boolean {
     let send = this.#sends.get(key);
     if (send === undefined) this.#sends.set(key, send = this.#calls.prepare({ act: 'newconn', key }));
-    const handOff: HandOff = { seq: -1, connection, seat, source, written: false, answer: null, settled: false };
+    const handOff: HandOff = { seq: -1, connection, candidate, source, written: false, answer: null, ended: false };
     this.#unanswered.push(handOff);
     handOff.seq = send(connection, { callback: (error) => this.#written(handOff, error) });
     if (handOff.seq === -1) {
@@ -124,17 +128,17 @@ export class Peer {
   }
 
   #written(handOff: HandOff, error: Error | null): void {
-    if (handOff.settled) return; // Lost by now.
+    if (handOff.ended) return; // The channel has ended since.
     handOff.written = true;
     const { answer } = handOff;
     if (error === null && answer === null) return;
     if (!this.#answered.delete(handOff)) this.#unanswered.remove((one) => one === handOff);
-    settle(handOff, error !== null || answer === null ? 'unsent' : answer);
+    end(handOff, error !== null || answer === null ? 'unsent' : answer);
   }
 
   /**
-   * What the worker says of its hand-offs; `report` gets what it says of its open connections. False if that cannot be
-   * true: the worker is cut off then.
+   * Applies an answer of the worker to its hand-offs; `report` gets its counts of open connections. Returns false,
+   * and cuts the worker off, if the answer cannot be true.
    */
   answer(message: Accepted | NewConnectionReply, report: (open: Readonly<Record<string, number>>) => void): boolean {
     if ('ack' in message) return this.reply(message.ack, message.accepted);
@@ -152,7 +156,7 @@ export class Peer {
     return true;
   }
 
-  /** Dialect node: the worker answered one hand-off. */
+  /** Dialect node: the worker answered one hand-off. False as for `answer`. */
   reply(seq: number, accepted: boolean): boolean {
     const handOff = this.#unanswered.remove((one) => one.seq === seq);
     if (handOff === undefined) return this.#refuse();
@@ -160,12 +164,12 @@ export class Peer {
     return true;
   }
 
-  /** Dialect pipelined: the worker answered everything up to `upTo`, and refused what is in `rejected`. */
+  /** Dialect pipelined: the worker took every hand-off up to `upTo` but those in `rejected`. False as for `answer`. */
   acknowledge(upTo: number, rejected: readonly number[]): boolean {
     if (upTo > this.#lastHandOff || rejected.length > this.#unanswered.length) return this.#refuse();
     const refused = new Set(rejected);
     if (refused.size < rejected.length || !this.#areIn(refused, upTo)) return this.#refuse();
-    // What is settled makes room, and what is handed off then has a higher number.
+    // Each hand-off that ends makes room for the next one, whose number is higher than `upTo`.
     for (let head = this.#unanswered.first; head !== undefined && head.seq <= upTo; head = this.#unanswered.first) {
       this.#unanswered.shift();
       this.#answer(head, refused.has(head.seq) ? 'rejected' : 'accepted');
@@ -173,10 +177,10 @@ export class Peer {
     return true;
   }
 
-  /** What the channel has not said to be written must stay open: its answer waits until it has. */
+  /** A hand-off whose write has not completed ends later: the primary's copy must stay open until then. */
   #answer(handOff: HandOff, answer: 'accepted' | 'rejected'): void {
     handOff.answer = answer;
-    if (handOff.written) settle(handOff, answer);
+    if (handOff.written) end(handOff, answer);
     else this.#answered.add(handOff);
   }
 
@@ -185,7 +189,7 @@ export class Peer {
     return false;
   }
 
-  /** Are all of these numbers of hand-offs that are answered now? */
+  /** Is each of these the number of a hand-off that is being answered now? */
   #areIn(seqs: ReadonlySet<number>, upTo: number): boolean {
     if (seqs.size === 0) return true;
     let found = 0;
@@ -197,17 +201,17 @@ export class Peer {
   }
 
   /**
-   * The channel has ended: `lost` if the worker ended it, `untold` if this side did. What was answered
-   * by then stays answered, also where the channel has not said what became of its write.
+   * The channel has ended: `lost` if the worker ended it, `untold` if the primary did. A hand-off that was
+   * answered before stays answered, also if its write has not completed.
    */
   lose(outcome: 'lost' | 'untold'): void {
     const left = [...this.#answered, ...this.#unanswered.drain()];
     this.#answered.clear();
-    for (const handOff of left.reverse()) settle(handOff, handOff.answer ?? outcome);
+    for (const handOff of left.reverse()) end(handOff, handOff.answer ?? outcome);
   }
 }
 
-function settle(handOff: HandOff, outcome: Outcome): void {
-  handOff.settled = true;
-  handOff.source.settled(handOff.seat, handOff.connection, outcome);
+function end(handOff: HandOff, outcome: Outcome): void {
+  handOff.ended = true;
+  handOff.source.ended(handOff.candidate, handOff.connection, outcome);
 }

@@ -1,6 +1,6 @@
 /**
- * One address under round robin: the primary listens and accepts, and hands each connection to one
- * of the workers that listen there.
+ * One listening address under round robin: the primary listens and accepts, and hands each connection to
+ * one of the workers that listen there.
  *
  *            accept                     handOff                        accepted
  *   client ─────────► queued (#queue) ──────────► in flight (peer.ts) ──────────► the worker's
@@ -8,28 +8,28 @@
  *                        │    └──── rejected ───────┘          │
  *                        └─ lost, unsent: head of the queue ───┘    (untold: closed, see peer.ts)
  *
- * Owns     the acceptor with the listening handle, and every accepted connection until a worker has
- *          acknowledged it: the primary's copy of the fd is closed then, or when the address is; the
- *          timer of a rest, when every worker has refused
- * Used by  master/index.ts, one per key; peer.ts returns what was in flight
- * Uses     scheduling.ts (who is next), acceptor.ts (the listening socket)
+ * Owns     the acceptor with the listening handle; every accepted connection until a worker has
+ *          acknowledged it (then the primary closes its copy of the fd) or the address is closed; the timer
+ *          of the pause after all workers have rejected a connection
+ * Used by  listen_table.ts, which makes one for each address; peer.ts gives back what was in flight
+ * Uses     scheduling.ts (who gets the next connection), acceptor.ts (the listening socket)
  * Never    reads from an accepted connection; never hands one to two workers at a time
  * States   binding ── 'listening' ──► listening ── last remove(), or close() of what was kept ──► closed
  *             ├────── 'error', or `listen` throws ──────► failed
  *             └── last remove() ────► abandoned ── 'listening', 'error' ──► closed     (D5)
  * Keeps    1. a connection is in exactly one place: queued, in flight to one worker, or closed
- *          2. after each event: while a connection is queued, no worker has room (scheduling.ts), or
- *             nobody takes anything (`#refused`) and a rest is taken
- *          3. a worker that listens here is in `#rotation`, or waits in `binding`
- * Costs    a connection, here: accept4, sendmsg with its fd and 75 bytes, close; its share of one
- *          recvmsg for the acknowledgements that lie in the pipe. In the worker: recvmsg, four calls with
- *          which libuv asks what the fd is, and a write of 50 bytes. JSON: none to send (both messages are
- *          encoded once, a number is put in), one parse on each side. Objects: the native handle, the write
- *          request, links of queues, the entry in flight and its callback. No timer. Stock: sendmsg of an
- *          envelope, two recvmsg (ACK, reply) here; recvmsg and two writes in the worker; four messages
- *          encoded and parsed, and a wake-up of each side for each, since one is in flight at a time.
+ *          2. after each event, if a connection is queued, then no worker has room (scheduling.ts), or
+ *             dispatch is paused because nobody takes a connection
+ *          3. a worker that listens here is a candidate of `#scheduler`, or waits in the state `binding`
+ * Costs    for each connection, in the primary: accept4, a sendmsg with its fd and 75 bytes, close, and a
+ *          share of one recvmsg for the acknowledgements that lie in the pipe. In the worker: recvmsg, four
+ *          calls with which libuv asks what the fd is, and a write of 50 bytes. No JSON is written (both
+ *          messages are encoded once, and a number is put in); one is parsed on each side. No timer.
+ *          Stock Node: a sendmsg of an envelope and two recvmsg in the primary, a recvmsg and two writes in
+ *          the worker, four messages encoded and parsed, and a wake-up of each side for each connection,
+ *          since one is in flight at a time.
  * Node     lib/internal/cluster/round_robin_handle.js. Differences: D2 (several in flight), D3
- *          (reclaimed when a worker dies), D5, D13 (rejected by the last worker: closed, no hang)
+ *          (requeued when a worker dies), D5, D13 (rejected by the last worker: closed, no hang)
  */
 import net from 'node:net';
 import { Set, timers } from '../builtins';
@@ -42,39 +42,39 @@ import { traceHandle, traceState } from '../trace';
 import { Acceptor, isOneOfTheLast, type AcceptLimits } from './acceptor';
 import { listenOptions } from './listen_options';
 import type { Outcome, Peer, Source } from './peer';
-import { Rotation, WINDOW, type Scheduling, type Seat } from './scheduling';
+import { Scheduler, WINDOW, type Candidate, type Scheduling } from './scheduling';
 
-/** What a worker is told about the handle that it asked for. */
+/** Sends a worker the result of its query: an errno or fields of the reply, and a handle for it. */
 export type HandleReply = (errno: number | null, fields: { sockname?: SocketName; counts?: true }, handle: NativeHandle | null) => void;
 
-/** What `RoundRobinHandle` and `SharedHandle` have in common. */
+/** The contract of `RoundRobinHandle` and `SharedHandle`. */
 export interface ServerHandle {
-  /** First truthy `data` of a query; every reply for this handle carries it. */
+  /** The first truthy `data` of a query; every reply for this handle carries it. */
   data: unknown;
   has(peer: Peer): boolean;
   /** A worker listens here; `reply` is called once, now or when the bind has ended. */
   add(peer: Peer, reply: HandleReply): void;
-  /** The worker has said how many connections it has open here, if this handle counts them. */
+  /** The worker has reported how many connections it has open here. Only handles that count have this. */
   report?(peer: Peer, open: number): void;
   /**
-   * A worker listens here no more. True if it was the last one: the handle is closed, unless it is to be
-   * kept: then it is as before, but holds no process, and the keeper closes it when no worker has come.
+   * A worker listens here no more. True if it was the last one: then the handle is closed. With `keep` it goes
+   * on to accept, without keeping the process alive, until a worker comes or the caller calls `close`.
    */
   remove(peer: Peer, keep?: KeepListening | null): boolean;
-  /** Nobody has come in time: closes what was kept. */
+  /** Closes a handle that was kept, when no worker has come in time. */
   close(): void;
   /** Connections that wait here for a worker. */
   readonly queued: number;
-  /** Is there a socket, which can be kept? */
+  /** Is there a listening socket? Only such a handle can be kept. */
   readonly listening: boolean;
 }
 
-/** So many refusals in a row, without one connection taken, and a rest is taken. */
-const REFUSALS = 64;
-/** Milliseconds after which those who refused are asked again. */
-const REST_MS = 20;
+/** After this many rejections in a row, without one connection taken, dispatch is paused for PAUSE_MS. */
+const REJECTIONS = 64;
+/** Milliseconds of such a pause: soon for a client, and rare enough that nobody spins. */
+const PAUSE_MS = 20;
 
-/** The settings of the primary that count here. */
+/** The settings of the primary that matter here. */
 export interface AddressOptions {
   readonly scheduling?: Scheduling | undefined;
   readonly limits?: AcceptLimits | undefined;
@@ -92,30 +92,32 @@ type ListenState =
   | { readonly is: 'failed'; readonly errno: number }
   | { readonly is: 'closed' };
 
+/** Rejections count as long as dispatch runs; while it is paused, queued connections wait for the timer. */
+type DispatchState =
+  | { readonly is: 'running'; rejections: number; readonly rejectedBy: Set<Candidate<Peer>> }
+  | { readonly is: 'paused'; readonly timer: NodeJS.Timeout };
+
 /** A listening address whose connections the primary hands to workers in turn. */
 export class RoundRobinHandle implements ServerHandle, Source {
   data: unknown = null;
   readonly #key: string;
   readonly #queue = new Fifo<NativeHandle>();
-  readonly #rotation: Rotation<Peer>;
+  readonly #scheduler: Scheduler<Peer>;
   readonly #limits: AcceptLimits;
-  /** Is it an fd that was open before anybody asked? */
+  /** Was the address given as an fd, which was open before? */
   readonly #inherited: boolean;
   #state: ListenState = { is: 'binding', waiting: [] };
-  /** Is `#distribute` at work? */
+  /** True while `#distribute` runs: a scheduling function may call it again. */
   #distributing = false;
-  /** How often in a row nobody took a connection, and who did not. */
-  #refusals = 0;
-  readonly #refusers = new Set<Seat<Peer>>();
-  /** Runs while nobody is asked, since all have refused. */
-  #rest: NodeJS.Timeout | undefined;
+  /** Whether workers take connections, or have rejected some since the last one that was taken. */
+  #dispatch: DispatchState = { is: 'running', rejections: 0, rejectedBy: new Set() };
 
   /** Begins to bind and listen as the query says; the first query of a key decides. */
   constructor(key: string, query: QueryServer, { scheduling, limits = DEFAULT_LIMITS }: AddressOptions = {}) {
     this.#key = key;
     this.#limits = limits;
     this.#inherited = namesFd(query);
-    this.#rotation = new Rotation(scheduling);
+    this.#scheduler = new Scheduler(scheduling);
     const server = net.createServer();
     makePausable(server);
     server.once('listening', () => this.#bound(server));
@@ -123,7 +125,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
     try {
       server.listen(listenOptions(query));
     } catch {
-      // An address that `net` refuses to try. A worker's own `net` had let it pass, or nobody asked it.
+      // `net` does not even try this address. The worker's own `net` did not check it, or was not asked.
       process.nextTick(() => this.#bindFailed(UV_EINVAL));
     }
   }
@@ -131,7 +133,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
   // ── workers ────────────────────────────────────────────────────────────────────────────────────
 
   has(peer: Peer): boolean {
-    return this.#rotation.has(peer) || (this.#state.is === 'binding' && this.#state.waiting.some((one) => one.peer === peer));
+    return this.#scheduler.has(peer) || (this.#state.is === 'binding' && this.#state.waiting.some((one) => one.peer === peer));
   }
 
   add(peer: Peer, reply: HandleReply): void {
@@ -140,28 +142,28 @@ export class RoundRobinHandle implements ServerHandle, Source {
         this.#state.waiting.push({ peer, reply });
         return;
       case 'listening':
-        return this.#seat({ peer, reply }, this.#state.sockname);
+        return this.#addCandidate({ peer, reply }, this.#state.sockname);
       case 'failed':
         return reply(this.#state.errno, {}, null);
       case 'abandoned':
       case 'closed':
-        // Its key is free by now: whoever asks gets a new handle.
+        // The key of this handle is free by now, so a worker that asks gets a new handle.
         throw new Error(`a worker was added to the ${this.#state.is} handle ${this.#key}`);
     }
   }
 
-  #seat({ peer, reply }: Waiting, sockname: SocketName | null): void {
+  #addCandidate({ peer, reply }: Waiting, sockname: SocketName | null): void {
     const ours = peer.dialect === 'pipelined';
-    const counts = ours && this.#rotation.counts;
+    const counts = ours && this.#scheduler.counts;
     if (counts) peer.count(this.#key);
     reply(null, { ...(sockname === null ? {} : { sockname }), ...(counts ? { counts } : {}) }, null);
-    if (this.#rotation.size === 0 && this.#state.is === 'listening') {
-      // It may have been kept for this worker.
+    if (this.#scheduler.size === 0 && this.#state.is === 'listening') {
+      // The address may have been kept open without a worker: end that.
       this.#state.acceptor.limit(this.#limits.queuedConnections);
       this.#state.acceptor.hold(true);
     }
-    this.#rotation.add(peer, peer.worker.id, ours ? WINDOW : 1, peer.weight);
-    this.#endRest();
+    this.#scheduler.add(peer, peer.worker.id, ours ? WINDOW : 1, peer.weight);
+    this.#resume();
   }
 
   remove(peer: Peer, keep: KeepListening | null = null): boolean {
@@ -174,14 +176,14 @@ export class RoundRobinHandle implements ServerHandle, Source {
       this.#transition({ is: 'abandoned' });
       return true;
     }
-    const seated = this.#rotation.remove(peer);
-    if (seated) peer.forget(this.#key);
-    if (seated && this.#rotation.size === 0) {
+    const wasCandidate = this.#scheduler.remove(peer);
+    if (wasCandidate) peer.forget(this.#key);
+    if (wasCandidate && this.#scheduler.size === 0) {
       if (keep === null) this.close();
       else this.#keep(keep.limit);
       return true;
     }
-    // Also when it had left before: what was in flight to it then may have come back just now.
+    // Distribute even if the worker was removed earlier: its in-flight connections may have just been requeued.
     this.#distribute();
     return false;
   }
@@ -203,11 +205,11 @@ export class RoundRobinHandle implements ServerHandle, Source {
     const acceptor = new Acceptor(this.#key, handle, this.#limits, (connection) => this.#accepted(connection));
     const sockname = socketName(handle);
     this.#transition({ is: 'listening', acceptor, sockname: typeof sockname === 'number' ? null : sockname });
-    for (const one of waiting) this.#seat(one, typeof sockname === 'number' ? null : sockname);
+    for (const one of waiting) this.#addCandidate(one, typeof sockname === 'number' ? null : sockname);
   }
 
   #bindFailed(errno: number): void {
-    if (this.#state.is === 'failed') return; // `listen` has thrown, and emits as well.
+    if (this.#state.is === 'failed') return; // `listen` has thrown, and the server emits 'error' as well.
     if (this.#state.is !== 'binding') {
       this.#transition({ is: 'closed' });
       return;
@@ -233,9 +235,9 @@ export class RoundRobinHandle implements ServerHandle, Source {
     this.#distribute();
   }
 
-  /** Hands queued connections to workers, as long as there are both. */
+  /** Hands off queued connections, as long as there are some and a worker has room. */
   #distribute(): void {
-    // A scheduling function may come here again (it disconnects a worker, say): the loop that asked it goes on.
+    // A scheduling function may cause this call, if it disconnects a worker, say. The loop that called the function goes on.
     if (this.#distributing) return;
     this.#distributing = true;
     try {
@@ -247,71 +249,79 @@ export class RoundRobinHandle implements ServerHandle, Source {
   }
 
   #handOffQueued(): void {
-    while (this.#queue.length > 0 && this.#rest === undefined) {
+    while (this.#queue.length > 0 && this.#dispatch.is === 'running') {
       const connection = this.#queue.first as NativeHandle;
-      const seat = this.#rotation.next(connection);
-      if (seat === null) break;
+      const candidate = this.#scheduler.next(connection);
+      if (candidate === null) break;
       if (this.#queue.first !== connection) {
-        // The scheduling function has closed this address, and all that waited here.
-        this.#rotation.settled(seat, false);
+        // The scheduling function has closed this address, and with it every queued connection.
+        this.#scheduler.ended(candidate, false);
         continue;
       }
       this.#queue.shift();
-      if (seat.worker.handOff(this.#key, connection, seat, this)) {
+      if (candidate.worker.handOff(this.#key, connection, candidate, this)) {
         traceHandle('handed off', this.#key, connection);
       } else {
-        // Its channel has ended and its removal is on the way: let the others have it.
+        // The worker's channel has ended, and the worker is about to be removed: another one gets the connection.
         this.#queue.unshift(connection);
-        seat.retired = true;
+        candidate.retired = true;
       }
     }
   }
 
-  /** The worker has said how many connections it has open here. */
+  /** The worker has reported how many connections it has open here. */
   report(peer: Peer, open: number): void {
-    this.#rotation.report(peer, open);
+    this.#scheduler.report(peer, open);
   }
 
-  /** A hand-off has ended; called by the peer's table, which has forgotten it. */
-  settled(seat: Seat<Peer>, connection: NativeHandle, outcome: Outcome): void {
-    this.#rotation.settled(seat, outcome === 'accepted' || outcome === 'rejected');
+  /** A hand-off has ended. Called by peer.ts, in whose table it is no more; `connection` is transferred. */
+  ended(candidate: Candidate<Peer>, connection: NativeHandle, outcome: Outcome): void {
+    this.#scheduler.ended(candidate, outcome === 'accepted' || outcome === 'rejected');
     if (outcome === 'accepted' || outcome === 'untold' || this.#state.is !== 'listening') {
-      connection.close(); // The worker has its own copy, or may have, or nobody is left who could take it.
-      if (this.#refusals > 0) this.#forgetRefusals();
+      connection.close(); // The worker has its own copy (or may have one), or nobody is left who could take it.
+      this.#forgetRejections();
       if (this.#state.is === 'listening') this.#state.acceptor.freed();
     } else if (outcome === 'rejected') {
       traceHandle('rejected', this.#key, connection);
       this.#queue.push(connection);
-      this.#refused(seat);
+      this.#rejected(candidate);
     } else if (outcome === 'unsent') {
       traceHandle('unsent', this.#key, connection);
       this.#queue.unshift(connection);
-      this.#refused(seat);
+      this.#rejected(candidate);
     } else {
       traceHandle('reclaimed', this.#key, connection);
       this.#queue.unshift(connection);
-      return; // The worker is about to be removed, and remove() distributes.
+      return; // The worker is about to be removed, and remove() distributes the queue.
     }
     this.#distribute();
   }
 
-  /** It was not taken. When nobody takes anything, they are asked again a little later, not over and over. */
-  #refused(seat: Seat<Peer>): void {
-    this.#refusals++;
-    this.#refusers.add(seat);
-    if (this.#rest !== undefined || (this.#refusals < REFUSALS && !this.#rotation.every((one) => this.#refusers.has(one)))) return;
-    this.#rest = timers.setTimeout(() => this.#endRest(), REST_MS);
+  /** A worker has not taken a connection. If nobody takes any, dispatch pauses, and the workers are asked again later. */
+  #rejected(candidate: Candidate<Peer>): void {
+    const dispatch = this.#dispatch;
+    if (dispatch.is === 'paused') return;
+    dispatch.rejections++;
+    dispatch.rejectedBy.add(candidate);
+    if (dispatch.rejections < REJECTIONS && !this.#scheduler.every((one) => dispatch.rejectedBy.has(one))) return;
+    this.#dispatch = { is: 'paused', timer: timers.setTimeout(() => this.#resume(), PAUSE_MS) };
   }
 
-  #forgetRefusals(): void {
-    this.#refusals = 0;
-    this.#refusers.clear();
+  /** A connection was taken: earlier rejections no longer matter. A pause goes on. */
+  #forgetRejections(): void {
+    const dispatch = this.#dispatch;
+    if (dispatch.is === 'paused' || dispatch.rejections === 0) return;
+    dispatch.rejections = 0;
+    dispatch.rejectedBy.clear();
   }
 
-  #endRest(): void {
-    timers.clearTimeout(this.#rest);
-    this.#rest = undefined;
-    this.#forgetRefusals();
+  #endPause(): void {
+    if (this.#dispatch.is === 'paused') timers.clearTimeout(this.#dispatch.timer);
+    this.#dispatch = { is: 'running', rejections: 0, rejectedBy: new Set() };
+  }
+
+  #resume(): void {
+    this.#endPause();
     this.#distribute();
   }
 
@@ -320,7 +330,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
   #keep(limit: number): void {
     if (this.#state.is !== 'listening') return;
     const { acceptor } = this.#state;
-    this.#endRest();
+    this.#resume();
     acceptor.limit(limit);
     acceptor.hold(false);
   }
@@ -330,7 +340,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
     const { acceptor } = this.#state;
     this.#transition({ is: 'closed' });
     acceptor.close();
-    timers.clearTimeout(this.#rest);
+    this.#endPause();
     for (const connection of this.#queue.drain()) {
       traceHandle('closed', this.#key, connection);
       connection.close();

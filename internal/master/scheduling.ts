@@ -1,44 +1,50 @@
 /**
- * Which worker gets the next connection. This file is the whole rule: `RoundRobinHandle` asks, and
- * does what it is told. To change a rule, change a function below; to add one, add it to `ruleFor`.
+ * Decides which worker gets the next connection. This file holds every rule: `RoundRobinHandle` asks,
+ * and does what it is told. To change a rule, change its function below; to add one, add it to `rules`.
  *
- *   round-robin         the worker with the fewest hand-offs in flight; among equals the one that has
- *                       waited longest (rotation). While each is acknowledged before the next comes,
- *                       that is Node's round robin.
- *   least-connections   the fewest connections open now (as the worker reports them) and in flight,
- *                       for its weight
- *   random-two          of two workers at random the one with fewer: nearly as even, nothing to scan
- *   sticky              rendezvous hashing of the client's address: a client comes back to its worker,
- *                       and when one of n leaves, only that one's clients move
- *   a function          whatever the program wants; round robin where it throws or names nobody
+ *   round-robin         the worker with the fewest connections in flight; among equals the one whose last
+ *                       turn is the longest ago. As long as each connection is acknowledged before the
+ *                       next one comes, this is Node's round robin.
+ *   least-connections   the worker with the fewest connections, open (as it reports them) and in flight,
+ *                       divided by its weight
+ *   random-two          two workers at random, and of these the one with fewer connections: nearly as
+ *                       even, and cheap with many workers
+ *   sticky              rendezvous hashing of the client's address: a client always gets the same worker,
+ *                       and when one of n workers leaves, only that worker's clients move
+ *   a function          the program decides; round robin where the function throws or names no candidate
  *
- * The window. One hand-off in flight per worker, as in Node, makes a worker wait a round trip between
- * connections; many strand connections in a worker that is busy for a second. So batches follow
- * answers: a worker that has answered just now (ANSWER_MS) is alive, and gets what waits here, up to
- * WINDOW in flight; at other times it may have START, one when it has been silent for YOUNG_MS, and
- * when silent for FRESH_MS while others answer it comes after those. A worker that blocks has one or
- * two connections then, whatever arrives at once; only one that blocks just after an answer has the
- * batch. It is faster, too: a connection that is sent as it comes wakes the worker, whose answer wakes
- * us; one that waits here for the answer to those before it goes with others, and loses nothing, since
- * it would wait behind them there (2 workers, 64 clients, Node 26: 30,000/s; with up to 16 or 32 at
- * any time 23,000).
- * `sticky` and functions name one worker and no other: what they say is done, and waits in that
- * worker's pipe, up to MOST; then it is as if that one were not there.
+ * "In flight" means: handed off to a worker that has not acknowledged it yet.
  *
- * Waking. A worker that is woken for one connection costs more than the connection. Where more workers
- * than CROWD listen, two for each processor, and AWAKE of them are awake, one for each processor but
- * the primary's, round robin fills those, up to FILL, before it wakes another. Awake is who was woken,
- * or has answered, less than FRESH_MS ago: one that turns out to be blocked strands what came in that
- * time.
+ * The window. How many connections may be in flight to one worker? With one, as in Node, a worker waits a
+ * round trip after each connection. With many, a worker that is busy for a second keeps that many clients
+ * waiting. So the window depends on the worker's acknowledgements:
  *
- * Owns     who listens on one address, and how many hand-offs each has in flight there
+ *   WINDOW         in the turn of the event loop in which an acknowledgement of this worker was read:
+ *                  the worker is alive, and takes what is queued here in one batch
+ *   IDLE_WINDOW    at other times
+ *   one            after YOUNG_MS without a sign of life
+ *
+ * A worker that blocks holds one or two connections then, and a whole batch only if it blocks right after
+ * an acknowledgement. Waiting here for the acknowledgement costs a connection nothing: it would wait behind
+ * the same connections in the worker's pipe. It also saves wake-ups: 30,000 connections/s, against 23,000
+ * with up to 16 or 32 in flight at any time (2 workers, 64 clients, Node 26).
+ *
+ * `sticky` and functions name one worker and no other. A connection for it is sent at once and waits in
+ * its pipe, up to NAMED_WINDOW; beyond that the rule chooses as if this worker did not listen.
+ *
+ * Crowds. To wake a sleeping worker for one connection costs more than to serve the connection. Where more
+ * than CROWD workers listen and AWAKE of them are awake, round robin gives each of those up to CROWD_WINDOW
+ * connections before it wakes another one. A worker counts as awake for FRESH_MS after it was woken or has
+ * acknowledged something; if it is blocked after all, it holds what came within that time.
+ *
+ * Owns     the candidates of one address: who listens there, and how many connections are in flight to each
  * Used by  round_robin_handle.ts; settings.ts checks what a program asks for
- * Keeps    1. under the first three rules nobody has more in flight than its window, in a crowd than FILL;
- *             under all than MOST
- *          2. a worker is seated exactly between `add` and `remove`; its slot is the lowest free one,
- *             so that who replaces a worker gets its clients
- * Node     the `free` queue of RoundRobinHandle: one hand-off in flight, first come first served. The
- *          rules but the first are ours (D30).
+ * Keeps    1. under the first three rules a worker never has more in flight than WINDOW, in a crowd than
+ *             CROWD_WINDOW; under every rule never more than NAMED_WINDOW
+ *          2. a worker is a candidate exactly from `add` to `remove`. Its index is the lowest free one, so
+ *             that under `sticky` the worker that replaces another one gets the same clients
+ * Node     the `free` queue of RoundRobinHandle: one connection in flight for each worker, first come
+ *          first served. All rules but the first are ours (D30).
  */
 import { availableParallelism } from 'node:os';
 import { Math, Number, NativeObject, String, performance } from '../builtins';
@@ -46,105 +52,110 @@ import { separately } from '../errors';
 import type { NativeHandle } from '../native/bindings';
 import { peerName } from '../native/listening';
 
-// Apart, since the hash of `sticky` runs it some hundred times for each connection.
+// A local name: the hash of `sticky` runs it some hundred times for each connection.
 const { imul } = Math;
 
-/** How many connections may be in flight to a worker of ours that answers. A stock worker gets one at a time. */
+/**
+ * Window of a worker whose acknowledgement was read in this turn of the event loop, in connections. A stock
+ * worker's is 1. From 12 on a larger window serves no more connections per second, and a worker that blocks
+ * would hold more.
+ */
 export const WINDOW = 12;
-/** And to one that has not answered just now. */
-export const START = 2;
-/** And in a crowd, to a worker of ours that is awake. */
-export const FILL = 32;
-/** How many may be in flight to a worker that a rule names. */
-export const MOST = 1024;
-/** Milliseconds for which an answer lets a worker have a whole window: while the answers read in one turn are settled. */
-const ANSWER_MS = 0.1;
-/** Milliseconds without a sign of life after which a worker gets no second connection. */
+/** Window of a worker without such an acknowledgement. Two, so that one can wait in its pipe while it serves the other. */
+export const IDLE_WINDOW = 2;
+/** Window of a worker that is awake, where a crowd listens: about the number that arrives while it wakes up. */
+export const CROWD_WINDOW = 32;
+/** Window of a worker that `sticky` or a function has named: a bound against a worker that never answers. */
+export const NAMED_WINDOW = 1024;
+/** After this many milliseconds without a sign of life a worker gets no second connection: far above the time between two acknowledgements. */
 const YOUNG_MS = 10;
-/** Where more workers listen, those that are awake are filled before another is woken. */
+/** More workers than this are a crowd: two for each processor, and at least 4. */
 const CROWD = Math.max(4, 2 * availableParallelism());
+/** So many workers of a crowd are kept busy before another one is woken: one for each processor, but the primary's. */
 const AWAKE = Math.max(1, availableParallelism() - 1);
-/** Milliseconds for which a worker that was woken, or has answered, is thought to be awake. */
+/** Milliseconds for which a worker counts as awake after a sign of life: some ten times what a connection takes. */
 const FRESH_MS = 1;
-/** So many connections more in flight does a worker seem to have that is silent for that time while others answer. */
+/** A worker that is silent while others acknowledge is ranked as if it had this many connections more. */
 const SILENT = 8;
 
-/** A client, as a scheduling function sees it; without an address on a unix socket. */
+/** What a scheduling function sees of a client. On a Unix socket it has no address. */
 export interface Client {
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
 }
 
-/** A worker, as a scheduling function sees it. */
-export interface Candidate {
+/** What a scheduling function sees of a worker. */
+export interface CandidateInfo {
   readonly id: number;
-  /** Connections handed to it that it has not acknowledged. */
+  /** Connections that were handed off to it and that it has not acknowledged. */
   readonly inFlight: number;
-  /** Connections that it had open at this address when it last said so; 0 for a stock worker. */
+  /** Connections that it had open at this address by its last report; always 0 for a stock worker. */
   readonly open: number;
-  /** As in the settings when it was forked; 1 by default. */
+  /** `weight` of the settings it was forked with; 1 by default. */
   readonly weight: number;
 }
 
-/** A rule of the program's own: gives one of the candidates, or its id, or its cluster.Worker. */
-export type Scheduler = (connection: Client, candidates: readonly Candidate[]) => { readonly id: number } | number;
+/** A rule of the program's own. It returns one of the candidates, or its id, or its cluster.Worker. */
+export type SchedulingFunction = (connection: Client, candidates: readonly CandidateInfo[]) => { readonly id: number } | number;
 
 /** What `setupPrimary({ scheduling })` takes. */
-export type Scheduling = 'round-robin' | 'least-connections' | 'random-two' | 'sticky' | Scheduler;
+export type Scheduling = 'round-robin' | 'least-connections' | 'random-two' | 'sticky' | SchedulingFunction;
 
-/** Is this something that `setupPrimary({ scheduling })` takes? */
+/** Is this a value that `setupPrimary({ scheduling })` takes? */
 export function isScheduling(value: unknown): value is Scheduling {
   return typeof value === 'function' || (typeof value === 'string' && NativeObject.hasOwn(rules, value));
 }
 
-/** The place of a worker at an address, from `add` to `remove`. Listening again is a new seat. */
-export interface Seat<Worker> extends Candidate {
+/** A worker that listens at the address, from `add` to `remove`. A worker that listens again is a new candidate. */
+export interface Candidate<Worker> extends CandidateInfo {
   readonly worker: Worker;
+  /** The most connections that may be in flight to it, whatever its acknowledgements. */
   readonly window: number;
-  readonly slot: number;
+  /** Its number under `sticky`: the lowest one that was free. */
+  readonly index: number;
   inFlight: number;
   open: number;
-  /** When it last answered, or got a connection while it had none; milliseconds of `performance.now()`. */
-  heard: number;
-  /** When it last answered; milliseconds of `performance.now()`. */
-  answered: number;
-  /** When it last had its turn; counts picks. */
-  turn: number;
-  /** It can take no more, and will be removed. */
+  /** Its last sign of life: an acknowledgement, or a connection that woke it. Milliseconds of `performance.now()`. */
+  aliveAt: number;
+  /** The turn of the event loop in which its last acknowledgement was read. */
+  acknowledgedIn: number;
+  /** The number of its last pick: who has the lowest has waited longest. */
+  pick: number;
+  /** Its channel has ended, and it is about to be removed: it gets nothing more. */
   retired: boolean;
 }
 
-/** Says which of these seats gets the connection; null if none may have one now. `lastAnswer`: when any of them last answered. */
-type Rule = <Worker>(seats: readonly Seat<Worker>[], connection: NativeHandle, lastAnswer: number) => Seat<Worker> | null;
+/** Chooses who gets the connection; null if nobody may have one now. `lastAnswer`: when any candidate last acknowledged something, in ms. */
+type Rule = <Worker>(candidates: readonly Candidate<Worker>[], connection: NativeHandle, lastAnswer: number) => Candidate<Worker> | null;
 
-/** A rule, and whether workers have to report how many connections they have open. */
+/** `counts`: workers have to report how many connections they have open. */
 interface Scheme {
-  readonly pick: Rule;
+  readonly choose: Rule;
   readonly counts: boolean;
 }
 
 const rules = {
-  'round-robin': { pick: roundRobin, counts: false },
-  'least-connections': { pick: leastConnections, counts: true },
-  'random-two': { pick: randomTwo, counts: true },
-  'sticky': { pick: sticky, counts: false },
+  'round-robin': { choose: roundRobin, counts: false },
+  'least-connections': { choose: leastConnections, counts: true },
+  'random-two': { choose: randomTwo, counts: true },
+  'sticky': { choose: sticky, counts: false },
 } satisfies Record<string, Scheme>;
 
-/** The workers of one address, and whose turn it is. */
-export class Rotation<Worker> {
-  readonly #seats: Seat<Worker>[] = [];
+/** The candidates of one address, and the rule that chooses among them. */
+export class Scheduler<Worker> {
+  readonly #candidates: Candidate<Worker>[] = [];
   readonly #scheme: Scheme;
-  #turns = 0;
-  /** When any worker last answered; milliseconds of `performance.now()`. */
+  #picks = 0;
+  /** When any worker last acknowledged something; milliseconds of `performance.now()`. */
   #lastAnswer = 0;
 
   /** `scheduling`: as checked by `isScheduling`. */
   constructor(scheduling: Scheduling = 'round-robin') {
-    this.#scheme = typeof scheduling === 'function' ? { pick: ruleOf(scheduling), counts: true } : rules[scheduling];
+    this.#scheme = typeof scheduling === 'function' ? { choose: ruleOf(scheduling), counts: true } : rules[scheduling];
   }
 
   get size(): number {
-    return this.#seats.length;
+    return this.#candidates.length;
   }
 
   /** Does the rule depend on how many connections workers have open? */
@@ -152,150 +163,156 @@ export class Rotation<Worker> {
     return this.#scheme.counts;
   }
 
-  every(test: (seat: Seat<Worker>) => boolean): boolean {
-    return this.#seats.every(test);
+  every(test: (candidate: Candidate<Worker>) => boolean): boolean {
+    return this.#candidates.every(test);
   }
 
   has(worker: Worker): boolean {
-    return this.#seats.some((seat) => seat.worker === worker);
+    return this.#candidates.some((one) => one.worker === worker);
   }
 
-  /** Seats a worker at the end of the rotation; `window` is the most that it may have in flight. */
+  /** A worker listens from now on; all others have their turn before it. `window`: the most connections in flight to it. */
   add(worker: Worker, id: number, window: number, weight = 1): void {
-    let slot = 0;
-    while (this.#seats.some((seat) => seat.slot === slot)) slot++;
-    this.#seats.push({ worker, id, window, weight, slot, inFlight: 0, open: 0, heard: 0, answered: Number.NEGATIVE_INFINITY, turn: ++this.#turns, retired: false });
+    let index = 0;
+    while (this.#candidates.some((one) => one.index === index)) index++;
+    this.#candidates.push({ worker, id, window, weight, index, inFlight: 0, open: 0, aliveAt: 0, acknowledgedIn: Number.NEGATIVE_INFINITY, pick: ++this.#picks, retired: false });
   }
 
-  /** False if it was not seated. */
+  /** The worker listens no more. False if it was no candidate. */
   remove(worker: Worker): boolean {
-    const at = this.#seats.findIndex((seat) => seat.worker === worker);
+    const at = this.#candidates.findIndex((one) => one.worker === worker);
     if (at === -1) return false;
-    this.#seats.splice(at, 1);
+    this.#candidates.splice(at, 1);
     return true;
   }
 
-  /** The worker has said how many connections it has open. */
+  /** The worker has reported how many connections it has open. */
   report(worker: Worker, open: number): void {
-    const seat = this.#seats.find((one) => one.worker === worker);
-    if (seat !== undefined) seat.open = open;
+    const candidate = this.#candidates.find((one) => one.worker === worker);
+    if (candidate !== undefined) candidate.open = open;
   }
 
-  /** The seat for this connection, which is counted as in flight to it; null while none may have it. */
-  next(connection: NativeHandle): Seat<Worker> | null {
-    const seat = this.#scheme.pick(this.#seats, connection, this.#lastAnswer);
-    if (seat === null) return null;
-    if (seat.inFlight++ === 0) seat.heard = performance.now();
-    seat.turn = ++this.#turns;
-    return seat;
+  /** Chooses who gets this connection, and counts it as in flight to that one; null while nobody may have it. */
+  next(connection: NativeHandle): Candidate<Worker> | null {
+    const chosen = this.#scheme.choose(this.#candidates, connection, this.#lastAnswer);
+    if (chosen === null) return null;
+    if (chosen.inFlight++ === 0) chosen.aliveAt = performance.now();
+    chosen.pick = ++this.#picks;
+    return chosen;
   }
 
-  /** A hand-off has ended; `answered`: by the worker. */
-  settled(seat: Seat<Worker>, answered: boolean): void {
-    seat.inFlight--;
-    if (answered) seat.heard = seat.answered = this.#lastAnswer = performance.now();
+  /** A connection is in flight no more. `acknowledged`: by the worker, which is alive then. */
+  ended(candidate: Candidate<Worker>, acknowledged: boolean): void {
+    candidate.inFlight--;
+    if (!acknowledged) return;
+    candidate.aliveAt = this.#lastAnswer = performance.now();
+    candidate.acknowledgedIn = performance.turn();
   }
 }
 
 // ── the rules ────────────────────────────────────────────────────────────────────────────────────
 
-function hasRoom(seat: Seat<unknown>, now: number): boolean {
-  if (seat.retired) return false;
-  if (seat.inFlight === 0) return true;
-  const most = now - seat.answered < ANSWER_MS ? seat.window : Math.min(START, seat.window);
-  return seat.inFlight < most && now - seat.heard < YOUNG_MS;
+/** `now` in milliseconds, and the number of the present turn of the event loop. */
+function hasRoom({ retired, inFlight, window, acknowledgedIn, aliveAt }: Candidate<unknown>, now: number, turn: number): boolean {
+  if (retired) return false;
+  if (inFlight === 0) return true;
+  const most = acknowledgedIn === turn ? window : Math.min(IDLE_WINDOW, window);
+  return inFlight < most && now - aliveAt < YOUNG_MS;
 }
 
-function roundRobin<Worker>(seats: readonly Seat<Worker>[], _connection: NativeHandle, lastAnswer: number): Seat<Worker> | null {
-  const awake = seats.length > CROWD && enoughAreAwake(seats) ? least(seats, inFlight, isAwake) : null;
+function roundRobin<Worker>(candidates: readonly Candidate<Worker>[], _connection: NativeHandle, lastAnswer: number): Candidate<Worker> | null {
+  const awake = candidates.length > CROWD && enoughAreAwake(candidates) ? least(candidates, inFlight, isAwake) : null;
   if (awake !== null) return awake;
-  let idle: Seat<Worker> | null = null;
-  for (const seat of seats) {
-    if (seat.inFlight === 0 && !seat.retired && (idle === null || seat.turn < idle.turn)) idle = seat;
+  let idle: Candidate<Worker> | null = null;
+  for (const candidate of candidates) {
+    if (candidate.inFlight === 0 && !candidate.retired && (idle === null || candidate.pick < idle.pick)) idle = candidate;
   }
-  return idle ?? least(seats, burden, hasRoom, lastAnswer);
+  return idle ?? least(candidates, burden, hasRoom, lastAnswer);
 }
 
-/** One that is silent while others answer may be blocked: it gets a second connection when those have many. */
-function burden({ inFlight, heard }: Seat<unknown>, lastAnswer: number): number {
-  return lastAnswer - heard < FRESH_MS ? inFlight : inFlight + SILENT;
+/** A worker that is silent while others acknowledge may be blocked: it gets a second connection when the others have many. */
+function burden({ inFlight, aliveAt }: Candidate<unknown>, lastAnswer: number): number {
+  return lastAnswer - aliveAt < FRESH_MS ? inFlight : inFlight + SILENT;
 }
 
-/** It has work, room, and will get to it: nothing has to be woken. A stock worker has no room while it has work. */
-function isAwake({ inFlight, window, retired, heard }: Seat<unknown>, now: number): boolean {
-  return inFlight > 0 && window > 1 && inFlight < FILL && !retired && now - heard < FRESH_MS;
+/** It runs, and has room for one more: no process has to be woken. A stock worker has no room while it has a connection. */
+function isAwake({ inFlight, window, retired, aliveAt }: Candidate<unknown>, now: number): boolean {
+  return inFlight > 0 && window > 1 && inFlight < CROWD_WINDOW && !retired && now - aliveAt < FRESH_MS;
 }
 
-function enoughAreAwake(seats: readonly Seat<unknown>[]): boolean {
+function enoughAreAwake(candidates: readonly Candidate<unknown>[]): boolean {
   const now = performance.now();
   let awake = 0;
-  for (const seat of seats) if (isAwake(seat, now)) awake++;
+  for (const candidate of candidates) if (isAwake(candidate, now)) awake++;
   return awake >= AWAKE;
 }
 
-const inFlight = (seat: Candidate): number => seat.inFlight;
+const inFlight = (candidate: CandidateInfo): number => candidate.inFlight;
 
-function leastConnections<Worker>(seats: readonly Seat<Worker>[]): Seat<Worker> | null {
-  return least(seats, load, hasRoom);
+function leastConnections<Worker>(candidates: readonly Candidate<Worker>[]): Candidate<Worker> | null {
+  return least(candidates, load, hasRoom);
 }
 
-const load = ({ open, inFlight, weight }: Candidate): number => (open + inFlight) / weight;
+const load = ({ open, inFlight, weight }: CandidateInfo): number => (open + inFlight) / weight;
 
-/** Of the seats that pass the test the one with the least; among equals the one that has waited longest. */
+/** Among the candidates that pass the test, the one that measures least; among equals, the one whose last turn is the longest ago. */
 function least<Worker>(
-  seats: readonly Seat<Worker>[], measure: (seat: Seat<unknown>, lastAnswer: number) => number, test: (seat: Seat<unknown>, now: number) => boolean, lastAnswer = 0,
-): Seat<Worker> | null {
+  candidates: readonly Candidate<Worker>[], measure: (candidate: Candidate<unknown>, lastAnswer: number) => number,
+  test: (candidate: Candidate<unknown>, now: number, turn: number) => boolean, lastAnswer = 0,
+): Candidate<Worker> | null {
   const now = performance.now();
-  let best: Seat<Worker> | null = null;
+  const turn = performance.turn();
+  let best: Candidate<Worker> | null = null;
   let fewest = Number.POSITIVE_INFINITY;
-  for (const seat of seats) {
-    if (!test(seat, now)) continue;
-    const measured = measure(seat, lastAnswer);
-    if (measured < fewest || (measured === fewest && seat.turn < (best as Seat<Worker>).turn)) {
-      best = seat;
+  for (const candidate of candidates) {
+    if (!test(candidate, now, turn)) continue;
+    const measured = measure(candidate, lastAnswer);
+    if (measured < fewest || (measured === fewest && candidate.pick < (best as Candidate<Worker>).pick)) {
+      best = candidate;
       fewest = measured;
     }
   }
   return best;
 }
 
-function randomTwo<Worker>(seats: readonly Seat<Worker>[]): Seat<Worker> | null {
+function randomTwo<Worker>(candidates: readonly Candidate<Worker>[]): Candidate<Worker> | null {
   const now = performance.now();
+  const turn = performance.turn();
   let free = 0;
-  for (const seat of seats) if (hasRoom(seat, now)) free++;
+  for (const candidate of candidates) if (hasRoom(candidate, now, turn)) free++;
   if (free === 0) return null;
   const first = Math.floor(Math.random() * free);
   const second = free === 1 ? first : (first + 1 + Math.floor(Math.random() * (free - 1))) % free;
-  let one: Seat<Worker> | null = null;
-  let other: Seat<Worker> | null = null;
+  let one: Candidate<Worker> | null = null;
+  let other: Candidate<Worker> | null = null;
   let at = -1;
-  for (const seat of seats) {
-    if (!hasRoom(seat, now)) continue;
+  for (const candidate of candidates) {
+    if (!hasRoom(candidate, now, turn)) continue;
     at++;
-    if (at === first) one = seat;
-    if (at === second) other = seat;
+    if (at === first) one = candidate;
+    if (at === second) other = candidate;
   }
-  return load(other as Seat<Worker>) < load(one as Seat<Worker>) ? other : one;
+  return load(other as Candidate<Worker>) < load(one as Candidate<Worker>) ? other : one;
 }
 
-/** Each slot draws a number for the client, the highest has it: the others' numbers never change. */
-function sticky<Worker>(seats: readonly Seat<Worker>[], connection: NativeHandle, lastAnswer: number): Seat<Worker> | null {
+/** Each index draws a number for the client, and the highest number wins. When a worker leaves, the numbers of the others stay. */
+function sticky<Worker>(candidates: readonly Candidate<Worker>[], connection: NativeHandle, lastAnswer: number): Candidate<Worker> | null {
   const { remoteAddress } = peerName(connection);
-  if (remoteAddress === undefined) return roundRobin(seats, connection, lastAnswer);
+  if (remoteAddress === undefined) return roundRobin(candidates, connection, lastAnswer);
   const client = hash(remoteAddress);
-  let best: Seat<Worker> | null = null;
+  let best: Candidate<Worker> | null = null;
   let highest = -1;
-  for (const seat of seats) {
-    const drawn = scatter(client ^ imul(seat.slot + 1, 0x9e3779b1));
-    if (canBeNamed(seat) && drawn > highest) {
-      best = seat;
+  for (const candidate of candidates) {
+    const drawn = scatter(client ^ imul(candidate.index + 1, 0x9e3779b1));
+    if (canBeNamed(candidate) && drawn > highest) {
+      best = candidate;
       highest = drawn;
     }
   }
   return best;
 }
 
-const canBeNamed = (seat: Seat<unknown>): boolean => !seat.retired && seat.inFlight < MOST;
+const canBeNamed = (candidate: Candidate<unknown>): boolean => !candidate.retired && candidate.inFlight < NAMED_WINDOW;
 
 /** FNV-1a. */
 function hash(text: string): number {
@@ -312,33 +329,33 @@ function scatter(bits: number): number {
 }
 
 /**
- * The program's function as a rule. What it does wrong is told once, and costs no connection. It may throw,
- * and it may change who listens here while it runs: what it names counts by what is true afterwards.
+ * The program's function as a rule. A mistake of the function is one warning, and costs no connection. The
+ * function may throw, and it may change who listens here while it runs: its choice is checked afterwards.
  */
-function ruleOf(scheduler: Scheduler): Rule {
+function ruleOf(choose: SchedulingFunction): Rule {
   let warned = false;
   const warn = (what: string): void => {
     if (warned) return;
     warned = true;
     separately(() => process.emitWarning(`The scheduling function ${what}; such connections go by round robin`, 'ClusterSchedulingWarning'));
   };
-  return (seats, connection, lastAnswer) => {
-    const candidates = seats.filter(canBeNamed).map(({ id, inFlight, open, weight }) => ({ id, inFlight, open, weight }));
-    if (candidates.length === 0) return null;
+  return (candidates, connection, lastAnswer) => {
+    const shown = candidates.filter(canBeNamed).map(({ id, inFlight, open, weight }) => ({ id, inFlight, open, weight }));
+    if (shown.length === 0) return null;
     try {
-      const chosen: unknown = scheduler(peerName(connection), candidates);
+      const chosen: unknown = choose(peerName(connection), shown);
       const id = typeof chosen === 'number' ? chosen : (chosen as { id?: unknown } | null | undefined)?.id;
-      const seat = seats.find((one) => one.id === id && canBeNamed(one));
-      if (seat !== undefined) return seat;
+      const named = candidates.find((one) => one.id === id && canBeNamed(one));
+      if (named !== undefined) return named;
       warn(`named ${id === undefined ? 'no worker' : `worker ${String(id)}, which does not listen there`}`);
     } catch (error) {
       warn(`threw ${textOf(error)}`);
     }
-    return roundRobin(seats.filter(canBeNamed), connection, lastAnswer);
+    return roundRobin(candidates.filter(canBeNamed), connection, lastAnswer);
   };
 }
 
-/** What a program has thrown can be anything, also what has no text. */
+/** A program can throw anything, also a value that has no text. */
 function textOf(error: unknown): string {
   try {
     return String(error);

@@ -1,6 +1,6 @@
 /**
  * A cluster that exists only in memory, for the model check: the real primary (`Primary`, `Peer`,
- * `RoundRobinHandle`, `Rotation` from dist/) over workers, pipes, a listening socket and connections
+ * `RoundRobinHandle`, `Scheduler` from dist/) over workers, pipes, a listening socket and connections
  * that are objects. Each `step` is one event of the real world; nothing else ever happens.
  *
  *   worker      reads its pipe, acknowledges or refuses what it has read, listens, closes, leaves, ends
@@ -18,7 +18,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import type { Dialect } from '../../internal/channel/channel_types';
 import type { PrimaryCluster } from '../../internal/master/index';
-import { START } from '../../internal/master/scheduling';
+import { IDLE_WINDOW } from '../../internal/master/scheduling';
 import type { NativeHandle } from '../../internal/native/bindings';
 import type { HandleTrace } from '../../internal/trace';
 import type { Worker } from '../../internal/worker';
@@ -556,7 +556,7 @@ export class World {
 
   #hasRoom(child: Child): boolean {
     const inFlight = this.#inFlight(child);
-    return inFlight === 0 || (child.dialect === 'pipelined' && this.#setting.young && (child.answered || inFlight < START));
+    return inFlight === 0 || (child.dialect === 'pipelined' && this.#setting.young && (child.answered || inFlight < IDLE_WINDOW));
   }
 
   /**
@@ -622,7 +622,7 @@ export function inMemory<Result>({ young, lenient = false }: Setting, explore: (
   const before = { fork: spawn.fork, channelOf: face.channelOf, nextTick: process.nextTick, on: process.on, env: process.env, createServer: net.createServer, readFileSync: fs.readFileSync };
   const { timers, performance } = compiled<typeof import('../../internal/builtins')>('internal/builtins.js');
   const { setTimeout: start, clearTimeout: stop } = timers;
-  const { now: realNow } = performance;
+  const { now: realNow, turn: realTurn } = performance;
   let now = 0;
   strict = !lenient;
   spawn.fork = () => nextChild;
@@ -641,6 +641,8 @@ export function inMemory<Result>({ young, lenient = false }: Setting, explore: (
   fs.readFileSync = ((file: string, encoding: 'utf8') => (file === '/proc/self/limits' ? limits : before.readFileSync(file, encoding))) as typeof fs.readFileSync;
   net.createServer = (() => (current as World).serverMade()) as never;
   performance.now = () => (young ? 0 : (now += 1000));
+  let turn = 0;
+  performance.turn = () => (young ? 0 : ++turn);
   timers.setTimeout = ((call: () => void) => running[running.push(new Timer(call)) - 1]) as never;
   timers.clearTimeout = ((timer: unknown) => { running = running.filter((one) => one !== timer); }) as never;
   diagnostics.subscribe('cluster-internals:handle', trace);
@@ -652,8 +654,12 @@ export function inMemory<Result>({ young, lenient = false }: Setting, explore: (
     Object.assign(face, { channelOf: before.channelOf });
     Object.assign(process, { nextTick: before.nextTick, on: before.on, env: before.env });
     net.createServer = before.createServer;
+<<<<<<< HEAD
     fs.readFileSync = before.readFileSync;
     performance.now = realNow;
+=======
+    Object.assign(performance, { now: realNow, turn: realTurn });
+>>>>>>> 5b82693 (The scheduler in plain words, and its batches by the exact turn of the event loop)
     Object.assign(timers, { setTimeout: start, clearTimeout: stop });
     current = nextChild = null;
     ticks = [];

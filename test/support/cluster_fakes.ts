@@ -5,7 +5,7 @@
 import { EventEmitter } from 'node:events';
 import type { Dialect } from '../../internal/channel/channel_types';
 import { Peer, type Outcome, type Source } from '../../internal/master/peer';
-import { Rotation, type Seat } from '../../internal/master/scheduling';
+import { Scheduler, type Candidate } from '../../internal/master/scheduling';
 import type { QueryServer } from '../../internal/messages';
 import type { NativeHandle } from '../../internal/native/bindings';
 import type { Worker } from '../../internal/worker';
@@ -42,11 +42,11 @@ export class FakeWorker {
     this.peer = new Peer({ id, process: this.process } as unknown as Worker, dialect);
   }
 
-  /** A seat of its own, for hand-offs that no rotation has asked for. */
-  seat(): Seat<Peer> {
-    const rotation = new Rotation<Peer>();
-    rotation.add(this.peer, this.id, 16);
-    return rotation.next(new FakeConnection(0)) as Seat<Peer>;
+  /** A candidate of its own, for hand-offs that no scheduler has chosen. */
+  candidate(): Candidate<Peer> {
+    const scheduler = new Scheduler<Peer>();
+    scheduler.add(this.peer, this.id, 16);
+    return scheduler.next(new FakeConnection(0)) as Candidate<Peer>;
   }
 
   /** The connections that it was sent, in order. */
@@ -88,11 +88,11 @@ export class FakeConnection implements NativeHandle {
   unref(): void {}
 }
 
-/** Who handed a connection off, and what became of it. */
+/** Hands connections off, and records how each hand-off ended. */
 export class FakeSource implements Source {
   readonly outcomes: [connection: NativeHandle, outcome: Outcome, by: Peer][] = [];
 
-  settled({ worker }: Seat<Peer>, connection: NativeHandle, outcome: Outcome): void {
+  ended({ worker }: Candidate<Peer>, connection: NativeHandle, outcome: Outcome): void {
     this.outcomes.push([connection, outcome, worker]);
   }
 }

@@ -9,7 +9,7 @@ function handedOff(count: number): { worker: FakeWorker; source: FakeSource; con
   const worker = new FakeWorker(1);
   const source = new FakeSource();
   const connections = Array.from({ length: count }, (_, at) => new FakeConnection(100 + at));
-  for (const connection of connections) expect(worker.peer.handOff('key', connection, worker.seat(), source)).toBe(true);
+  for (const connection of connections) expect(worker.peer.handOff('key', connection, worker.candidate(), source)).toBe(true);
   return {
     worker, source, connections, seqs: worker.connections.map(({ message }) => message.seq),
     outcomes: () => source.outcomes.map(([connection, outcome]) => `${(connection.fd ?? 0) - 100} ${outcome}`),
@@ -47,7 +47,7 @@ test('M-3: an acknowledgement of a number below everything in flight settles not
   const worker = new FakeWorker(1);
   const source = new FakeSource();
   for (let times = 0; times < 5; times++) worker.peer.send({ ack: times }); // uses up 0 to 4
-  worker.peer.handOff('key', new FakeConnection(1), worker.seat(), source);
+  worker.peer.handOff('key', new FakeConnection(1), worker.candidate(), source);
   for (const number of [0, 4]) worker.peer.acknowledge(number, []);
   expect([source.outcomes, worker.peer.inFlight]).toEqual([[], 1]);
 });
@@ -99,7 +99,7 @@ test('issue 5: the ends of writes may be told in any order', () => {
       const source = new FakeSource();
       const closed: string[] = [];
       worker.process.unwritten = [];
-      for (const fd of [0, 1, 2]) worker.peer.handOff('key', new FakeConnection(fd), worker.seat(), source);
+      for (const fd of [0, 1, 2]) worker.peer.handOff('key', new FakeConnection(fd), worker.candidate(), source);
       for (const [at, seq] of [...order, -1].entries()) {
         if (at === answerAt) worker.peer.acknowledge(2, [1]);
         if (seq >= 0) worker.process.unwritten[seq]?.(null);
@@ -121,7 +121,7 @@ function permutations(items: readonly number[]): number[][] {
 test('issue 6: what was made ready to hand off at an address is dropped when the worker is no more asked there', () => {
   const prepare = vi.spyOn(Calls.prototype, 'prepare');
   const worker = new FakeWorker(1);
-  const handOff = (): boolean => worker.peer.handOff('key', new FakeConnection(1), worker.seat(), new FakeSource());
+  const handOff = (): boolean => worker.peer.handOff('key', new FakeConnection(1), worker.candidate(), new FakeSource());
   handOff();
   handOff();
   expect(prepare).toHaveBeenCalledTimes(1);
@@ -154,7 +154,7 @@ test('without a channel nothing is handed off, and the caller keeps the connecti
   const source = new FakeSource();
   const connection = new FakeConnection(1);
   worker.process.connected = false;
-  expect(worker.peer.handOff('key', connection, worker.seat(), source)).toBe(false);
+  expect(worker.peer.handOff('key', connection, worker.candidate(), source)).toBe(false);
   expect(worker.peer.send({ act: 'disconnect' })).toBe(false);
   worker.lose();
   expect([worker.peer.inFlight, connection.closes, source.outcomes, worker.process.sent]).toEqual([0, 0, [], []]);
@@ -163,7 +163,7 @@ test('without a channel nothing is handed off, and the caller keeps the connecti
 test('hand-offs of two addresses share one order and go back each to its own', () => {
   const worker = new FakeWorker(1);
   const sources = [new FakeSource(), new FakeSource()] as const;
-  for (let at = 0; at < 4; at++) worker.peer.handOff(`key ${at % 2}`, new FakeConnection(at), worker.seat(), sources[(at % 2) as 0 | 1]);
+  for (let at = 0; at < 4; at++) worker.peer.handOff(`key ${at % 2}`, new FakeConnection(at), worker.candidate(), sources[(at % 2) as 0 | 1]);
   worker.peer.acknowledge(worker.connections[1]!.message.seq, []);
   worker.lose();
   expect(sources.map(({ outcomes }) => outcomes.map(([{ fd }, outcome]) => `${fd} ${outcome}`))).toEqual([
@@ -175,11 +175,11 @@ test('a source that hands off again while it is told keeps the table in order', 
   const worker = new FakeWorker(1);
   const handed: number[] = [];
   const source = {
-    settled: (): void => {
-      if (handed.length < 3) worker.peer.handOff('key', new FakeConnection(handed.push(handed.length)), worker.seat(), source);
+    ended: (): void => {
+      if (handed.length < 3) worker.peer.handOff('key', new FakeConnection(handed.push(handed.length)), worker.candidate(), source);
     },
   };
-  worker.peer.handOff('key', new FakeConnection(0), worker.seat(), source);
+  worker.peer.handOff('key', new FakeConnection(0), worker.candidate(), source);
   worker.peer.acknowledge(0, []);
   expect([handed, worker.peer.inFlight]).toEqual([[0], 1]);
   worker.peer.acknowledge(1, []);
@@ -189,9 +189,9 @@ test('a source that hands off again while it is told keeps the table in order', 
 test('an answer to what the channel has not said to be written waits for that: the connection stays open till then', () => {
   const worker = new FakeWorker(1);
   const source = new FakeSource();
-  worker.peer.handOff('key', new FakeConnection(0), worker.seat(), source);
+  worker.peer.handOff('key', new FakeConnection(0), worker.candidate(), source);
   worker.process.unwritten = [];
-  for (const fd of [1, 2]) worker.peer.handOff('key', new FakeConnection(fd), worker.seat(), source);
+  for (const fd of [1, 2]) worker.peer.handOff('key', new FakeConnection(fd), worker.candidate(), source);
   const outcomes = (): string[] => source.outcomes.map(([{ fd }, outcome]) => `${fd} ${outcome}`);
   worker.peer.acknowledge(1, [1]);
   expect([outcomes(), worker.peer.inFlight]).toEqual([['0 accepted'], 2]);
@@ -205,7 +205,7 @@ test('a worker that is lost between its answer and the news of the write has ans
   const worker = new FakeWorker(1);
   const source = new FakeSource();
   worker.process.unwritten = [];
-  for (const fd of [0, 1, 2]) worker.peer.handOff('key', new FakeConnection(fd), worker.seat(), source);
+  for (const fd of [0, 1, 2]) worker.peer.handOff('key', new FakeConnection(fd), worker.candidate(), source);
   worker.peer.acknowledge(1, [0]);
   worker.lose();
   expect(source.outcomes.map(([{ fd }, outcome]) => `${fd} ${outcome}`)).toEqual(['2 lost', '1 accepted', '0 rejected']);
@@ -217,7 +217,7 @@ test('a hand-off that could not be written goes back at once, as unsent, and its
   const worker = new FakeWorker(1);
   const source = new FakeSource();
   worker.process.unwritten = [];
-  for (let at = 0; at < 3; at++) worker.peer.handOff('key', new FakeConnection(at), worker.seat(), source);
+  for (let at = 0; at < 3; at++) worker.peer.handOff('key', new FakeConnection(at), worker.candidate(), source);
   worker.process.unwritten.forEach((written, at) => written(at === 1 ? new Error('write ETOOMANYREFS') : null));
   const outcomes = (): string[] => source.outcomes.map(([{ fd }, outcome]) => `${fd} ${outcome}`);
   expect([outcomes(), worker.peer.inFlight]).toEqual([['1 unsent'], 2]);
@@ -230,7 +230,7 @@ test('what was lost is not unsent as well, when its write fails later', () => {
   const worker = new FakeWorker(1);
   const source = new FakeSource();
   worker.process.unwritten = [];
-  for (let at = 0; at < 2; at++) worker.peer.handOff('key', new FakeConnection(at), worker.seat(), source);
+  for (let at = 0; at < 2; at++) worker.peer.handOff('key', new FakeConnection(at), worker.candidate(), source);
   worker.lose();
   for (const written of worker.process.unwritten) written(new Error('write EPIPE'));
   expect(source.outcomes.map(([{ fd }, outcome]) => `${fd} ${outcome}`)).toEqual(['1 lost', '0 lost']);
@@ -241,12 +241,12 @@ test('a source that hands off again in the moment in which a write fails keeps c
   const outcomes: string[] = [];
   worker.process.unwritten = [];
   const source: Source = {
-    settled: (_seat, connection, outcome) => {
+    ended: (_candidate, connection, outcome) => {
       outcomes.push(`${connection.fd} ${outcome}`);
-      if (outcome === 'unsent') worker.peer.handOff('key', connection, worker.seat(), source);
+      if (outcome === 'unsent') worker.peer.handOff('key', connection, worker.candidate(), source);
     },
   };
-  worker.peer.handOff('key', new FakeConnection(7), worker.seat(), source);
+  worker.peer.handOff('key', new FakeConnection(7), worker.candidate(), source);
   worker.process.unwritten.shift()!(new Error('write ETOOMANYREFS'));
   worker.peer.acknowledge(1, []); // not written yet
   expect(outcomes).toEqual(['7 unsent']);

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { performance } from '../../internal/builtins';
 import { shortPath } from '../../internal/master/listen_options';
 import { RoundRobinHandle, type AddressOptions } from '../../internal/master/round_robin_handle';
-import { START, WINDOW } from '../../internal/master/scheduling';
+import { IDLE_WINDOW, WINDOW } from '../../internal/master/scheduling';
 import type { SocketName } from '../../internal/messages';
 import type { StateTrace } from '../../internal/trace';
 import { event, within } from '../support/children';
@@ -18,7 +18,10 @@ let keys = 0;
 const left: (() => void)[] = [];
 
 // These workers answer when a test says so. On a busy machine that is later than the window waits for.
-beforeEach(() => { vi.spyOn(performance, 'now').mockReturnValue(1000); });
+beforeEach(() => {
+  vi.spyOn(performance, 'now').mockReturnValue(1000);
+  vi.spyOn(performance, 'turn').mockReturnValue(1);
+});
 afterEach(() => {
   vi.restoreAllMocks();
   for (const release of left.splice(0)) release();
@@ -244,18 +247,18 @@ describe('R-5: handing off', () => {
     subject.add(ours);
     subject.add(stock);
     await subject.bound();
-    const sockets = await clients(subject.port(ours), START + WINDOW + 3);
+    const sockets = await clients(subject.port(ours), IDLE_WINDOW + WINDOW + 3);
     await handed(stock, 1);
-    await handed(ours, START);
+    await handed(ours, IDLE_WINDOW);
     ours.acknowledgeAll();
-    await handed(ours, START + WINDOW);
-    expect([ours.connections.length, stock.connections.length]).toEqual([START + WINDOW, 1]);
+    await handed(ours, IDLE_WINDOW + WINDOW);
+    expect([ours.connections.length, stock.connections.length]).toEqual([IDLE_WINDOW + WINDOW, 1]);
     stock.acknowledgeAll();
     await handed(stock, 2);
     stock.acknowledgeAll();
     await handed(stock, 3);
-    expect(order(stock.handles.slice(1), sockets)).toEqual([-1, START + WINDOW + 2]); // the one before is closed already
-    expect(ours.connections.length).toBe(START + WINDOW);
+    expect(order(stock.handles.slice(1), sockets)).toEqual([-1, IDLE_WINDOW + WINDOW + 2]); // the one before is closed already
+    expect(ours.connections.length).toBe(IDLE_WINDOW + WINDOW);
   });
 
   test('R-6: a worker that comes later gets what is queued at once', async () => {
@@ -300,13 +303,13 @@ describe('a worker is lost', () => {
     subject.add(other);
     await subject.bound();
     const sockets = await clients(subject.port(dying), WINDOW + 4);
-    await handed(dying, START);
+    await handed(dying, IDLE_WINDOW);
     // The other took the second; the rest is queued.
     expect([order(other.handles, sockets), order(dying.handles, sockets)]).toEqual([[1], [0, 2]]);
     // The first two were accepted: never sent again.
     dying.peer.acknowledge(dying.connections[1]!.message.seq, []);
     await Promise.all([ended(sockets[0]!), ended(sockets[2]!)]);
-    await handed(dying, START + WINDOW);
+    await handed(dying, IDLE_WINDOW + WINDOW);
 
     const expected = order(dying.handles.slice(2), sockets);
     dying.lose();
