@@ -1,16 +1,16 @@
 /**
- * The numbered messages of one process to ONE peer, and the calls among them that wait for a reply.
- * A call ends exactly once: by the reply that names its number, or by the peer's loss.
+ * Numbers the messages of this process to ONE other process (its peer), and keeps the calls: those
+ * messages that wait for a reply. A call ends exactly once: with the reply that names its number, or with
+ * the loss of the peer.
  *
  * Owns     the counter `seq` and the table of pending calls of this one peer
  * Used by  master/peer.ts (which only numbers and replies), child/index.ts
- * Never    shares a number with another peer: an acknowledgement of worker B can never settle what
- *          worker A was asked (D7)
- * Keeps    1. a reply whose number is not pending settles nothing
- *          2. after `lose()` nothing is pending, and whatever comes later is not sent
+ * Never    shares a table between peers: a reply of worker B can never resolve a call to worker A (D7)
+ * Keeps    1. a reply with a number that is not pending is ignored
+ *          2. after `lose()` nothing is pending, and nothing more is sent
  * Wire     A → B {…, seq: 5}      B → A {ack: 5, …, seq: …}
- * Node     lib/internal/cluster/utils.js, where counter and table are one per process and the loss
- *          of a peer leaves its entries behind
+ * Node     lib/internal/cluster/utils.js: one counter and one table for the whole process; the entries of
+ *          a lost peer stay in it
  */
 import { Map, NativeObject } from './builtins';
 import { channelOf } from './channel/attach_channel';
@@ -19,24 +19,24 @@ import type { NativeHandle } from './native/bindings';
 import { CLUSTER } from './messages';
 import { messagesAreTraced, traceMessage } from './trace';
 
-/** Anything that speaks like a ChildProcess or like `process` in a child. */
+/** A ChildProcess, or `process` in a child. */
 export interface ProcessLike {
   readonly connected?: boolean;
   send?(message: unknown, handle?: unknown, options?: unknown, callback?: (error: Error | null) => void): boolean;
 }
 
-/** The reply that ended a call, and the handle that came with it; null if the peer was lost. */
-export type Settle<Answer> = (reply: Answer | null, handle: NativeHandle | undefined) => void;
+/** Gets the reply of a call, and the handle that came with it; null if the peer was lost. */
+export type Resolve<Answer> = (reply: Answer | null, handle: NativeHandle | undefined) => void;
 
-/** The numbered messages to one peer. `Answer` is what its replies look like. */
+/** The messages to one peer. `Answer` is the type of its replies. */
 export class Calls<Answer> {
   readonly #target: ProcessLike;
   readonly #self: string;
   readonly #peer: string;
-  readonly #pending = new Map<number, Settle<Answer>>();
+  readonly #pending = new Map<number, Resolve<Answer>>();
   #seq: number;
 
-  /** `self` and `peer` are the names in the trace. `firstSeq`: the next number, where another counted before us. */
+  /** `self` and `peer` are the names in the trace. `firstSeq`: the first number; not 0 if Node's own code has sent messages before. */
   constructor(target: ProcessLike, self: string, peer: string, firstSeq = 0) {
     this.#target = target;
     this.#self = self;
@@ -45,9 +45,9 @@ export class Calls<Answer> {
   }
 
   /**
-   * Sends a message that expects no reply. `handle` is borrowed until the channel has written it;
-   * `written` is told when it has, or that it could not. Returns the number that the message got, or
-   * -1 if there is no channel to send it on; `written` is not called then.
+   * Sends a message that expects no reply. `handle` is borrowed until the message is written; then `written`
+   * is called, with the error if the write failed. Returns the number of the message, or -1 if the channel
+   * has ended: then `written` is not called.
    */
   notify(body: object, handle?: NativeHandle | null, written?: (error: Error | null) => void): number {
     const { send } = this.#target;
@@ -60,38 +60,38 @@ export class Calls<Answer> {
   }
 
   /**
-   * A message that is sent often, each time with another number and a handle: over a channel of ours
-   * what it has in common is encoded once. The function that is returned is a `notify` of it.
+   * For a message that is sent often, each time with another number and another handle: over a channel of
+   * ours its common part is encoded once. The returned function does what `notify` does.
    */
-  prepare(body: object): (handle: NativeHandle, told: { callback: (error: Error | null) => void }) => number {
+  prepare(body: object): (handle: NativeHandle, completion: { callback: (error: Error | null) => void }) => number {
     const channel = channelOf(this.#target);
     if (channel?.dialect !== 'pipelined') return (handle, { callback }) => this.notify(body, handle, callback);
     const send = channel.prepare({ cmd: CLUSTER, ...body });
-    return (handle, told) => {
+    return (handle, completion) => {
       if (!this.#target.connected) return -1;
       const seq = this.#seq++;
       if (messagesAreTraced()) traceMessage('sent', this.#self, this.#peer, { cmd: CLUSTER, ...body, seq }, handle);
-      send(seq, handle, told);
+      send(seq, handle, completion);
       return seq;
     };
   }
 
   /**
-   * Sends a message now, over a channel of ours. True: the kernel has it. Otherwise `written` is called, later, when it
-   * has, or why it never will.
+   * Sends a message over a channel of ours, ahead of all joining. True: the kernel has it now. False: `written` is
+   * called later, when the kernel has it, or with the error.
    */
-  notifyFirmly(body: object, written: (error: Error | null) => void): boolean {
+  notifyAtOnce(body: object, written: (error: Error | null) => void): boolean {
     const channel = channelOf(this.#target);
     if (channel === undefined || !this.#target.connected) return unwritable(written);
     const message = { cmd: CLUSTER, ...body, seq: this.#seq++ };
     traceMessage('sent', this.#self, this.#peer, message);
-    return channel.sendFirmly(message, written);
+    return channel.sendAtOnce(message, written);
   }
 
-  /** The same for a message that is sent often, each time with another number as its last field. It has no seq: nothing answers it. */
-  prepareFirm(body: object, field: string): (value: number, written: (error: Error | null) => void) => boolean {
+  /** The same for a message that is sent often, each time with another number as its last field. It has no `seq`, since it gets no reply. */
+  prepareAtOnce(body: object, field: string): (value: number, written: (error: Error | null) => void) => boolean {
     const common = { cmd: CLUSTER, ...body };
-    const send = channelOf(this.#target)?.prepareFirm(common, field);
+    const send = channelOf(this.#target)?.prepareAtOnce(common, field);
     return (value, written) => {
       if (send === undefined || !this.#target.connected) return unwritable(written);
       if (messagesAreTraced()) traceMessage('sent', this.#self, this.#peer, { ...common, [field]: value });
@@ -99,35 +99,35 @@ export class Calls<Answer> {
     };
   }
 
-  /** Sends a message whose reply goes to `settle`. False, and no call, if there is no channel. */
-  call(body: object, settle: Settle<Answer>): boolean {
-    // The number is known beforehand, so that a reply can never overtake its entry.
+  /** Sends a message whose reply goes to `resolve`. False if the channel has ended: then `resolve` is never called. */
+  call(body: object, resolve: Resolve<Answer>): boolean {
+    // The entry is made before the message is sent, so that no reply can come before it.
     const expected = this.#seq;
-    this.#pending.set(expected, settle);
+    this.#pending.set(expected, resolve);
     let seq = -1;
     try {
       seq = this.notify(body);
     } finally {
-      // Also where it threw: what the app put into the body may not be sendable.
+      // Also if `notify` has thrown: the body may hold an object of the app that cannot be serialized.
       if (seq === -1) this.#pending.delete(expected);
     }
     return seq !== -1;
   }
 
-  /** Ends the call that `ack` answers. False if none is pending under that number. */
-  settle(ack: number, reply: Answer, handle: NativeHandle | undefined): boolean {
-    const settle = this.#pending.get(ack);
-    if (settle === undefined) return false;
+  /** Ends the call that `ack` answers. False if no call of that number is pending. */
+  resolve(ack: number, reply: Answer, handle: NativeHandle | undefined): boolean {
+    const resolve = this.#pending.get(ack);
+    if (resolve === undefined) return false;
     this.#pending.delete(ack);
-    settle(reply, handle);
+    resolve(reply, handle);
     return true;
   }
 
-  /** The peer is gone: every pending call ends, in the order in which they were made. */
+  /** The peer is lost: every pending call ends, in the order of the calls. */
   lose(): void {
     const lost = [...this.#pending.values()];
     this.#pending.clear();
-    for (const settle of lost) separately(() => settle(null, undefined));
+    for (const resolve of lost) separately(() => resolve(null, undefined));
   }
 }
 
@@ -136,8 +136,8 @@ function unwritable(written: (error: Error) => void): false {
   return false;
 }
 
-/** Over Node's channel a write toward a process that has gone would be an 'error' of ours that nobody listens for (D18). */
+/** Over Node's channel a failed write would be emitted as an 'error', for which nobody listens; with a callback it is not (D18). */
 const unlessOurs = (target: object): (() => void) | undefined => (channelOf(target) === undefined ? () => undefined : undefined);
 
-/** One object for all sends: the options are only read. */
+/** One object for all sends, since nobody changes it. */
 const handOffOptions = NativeObject.freeze({ swallowErrors: false });

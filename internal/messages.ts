@@ -1,21 +1,21 @@
 /**
- * Every message that a primary and a worker exchange, and the guards through which it comes in.
- * What arrives is `unknown` until `readWorkerMessage` or `readPrimaryMessage` has looked at it; what
+ * Every message that a primary and a worker exchange, and the guards that check each one on arrival. A
+ * received value is `unknown` until `readWorkerMessage` or `readPrimaryMessage` has checked it; a value that
  * neither knows is ignored, as in Node.
  *
- * Imports nothing. `master/` and `child/` never import each other: they meet here.
+ * Imports nothing. `master/` and `child/` never import each other: this file is what they share.
  *
- * On the wire each message is `{ cmd: 'NODE_CLUSTER', ...body, seq }`. `seq` counts the messages of
- * one sender to one peer; a reply names the `seq` that it answers in `ack`.
+ * On the wire each message is `{ cmd: 'NODE_CLUSTER', ...body, seq }`. Each sender numbers its messages to
+ * one receiver with `seq`; a reply names the number of the message that it answers in `ack`.
  *
- * Node     the names, fields and their order are Node's. `accepted` is ours: one message that
- *          acknowledges all hand-offs up to a number (dialect pipelined only).
+ * Node     the names, fields and their order are Node's. `accepted` is ours: it acknowledges all
+ *          connections up to a number. Only two ends of ours send it (the dialect "pipelined").
  */
 
 /** The `cmd` of every cluster message. Its NODE_ keeps it from the app's 'message' listeners. */
 export const CLUSTER = 'NODE_CLUSTER';
 
-/** What a worker asks for when it listens, and the identity of the primary's handle. */
+/** Where a worker wants to listen. Equal queries of several workers share one handle of the primary. */
 export interface Query {
   readonly index: number;
   readonly data: unknown;
@@ -30,10 +30,10 @@ export interface Query {
   readonly writableAll?: boolean | undefined;
 }
 
-/** Does the worker name an fd of the primary? Others say -1, or nothing. */
+/** Does the query name an fd of the primary? Otherwise `fd` is -1 or missing. */
 export const namesFd = ({ fd }: Query): boolean => typeof fd === 'number' && fd >= 0;
 
-/** What `getsockname` says of a listening socket. */
+/** The local address of a listening socket, as `getsockname` gives it. */
 export interface SocketName {
   readonly address: string;
   readonly family: string;
@@ -46,59 +46,59 @@ export interface SocketName {
 export interface Online { readonly act: 'online' }
 
 /**
- * The worker's app called `listen` or `bind`. Reply: `ServerReply`. Its loss with the primary ends
- * the worker; its loss with the worker needs nothing, the primary forgets the asker.
+ * The worker's app called `listen` or `bind`. Reply: `ServerReply`. If the primary dies before it replies,
+ * the worker ends as well; if the worker dies, the primary forgets the query.
  */
 export interface QueryServer extends Query { readonly act: 'queryServer'; readonly seq: number }
 
-/** The server that was asked for emitted 'listening'; `port` is the real one. No reply. */
+/** The server of an earlier query has emitted 'listening'; `port` is the real port. No reply. */
 export interface Listening extends Query { readonly act: 'listening' }
 
 /**
- * The worker closed its server of that key. No reply. The acknowledgement of everything that the
- * worker took over before precedes it on the pipe; what comes to that key later is rejected. Only what
- * waited in the worker for room in the pipe is acknowledged behind it.
+ * The worker closed its server of that key. No reply. Connections that the worker took before are
+ * acknowledged before this message, and connections for this key that arrive later are rejected. One
+ * exception: if the pipe was full, connections that waited for it are acknowledged after this message.
  */
 export interface Close { readonly act: 'close'; readonly key: string }
 
-/** The worker is about to leave of its own will. Reply: `Reply`, on which the worker disconnects. */
+/** The worker is about to leave by its own decision. Reply: `Reply`; then the worker closes the channel. */
 export interface ExitedAfterDisconnect { readonly act: 'exitedAfterDisconnect'; readonly seq: number }
 
 /**
- * Dialect pipelined. The worker took over every connection handed to it with a `seq` up to `upTo`,
- * except those in `rejected`. Sent for each connection right before the app sees it, so that one without
- * acknowledgement has never been touched; it needs no `seq` of its own. One that cannot be true (of
- * numbers that are not in flight, of counts that were not asked for) ends the worker's channel.
+ * Dialect pipelined. The worker took every connection whose `seq` is `upTo` or lower, except those in
+ * `rejected`. It is sent for each connection, right before the app gets it: a connection without it has never
+ * been touched. It has no `seq` of its own. If it cannot be true (it names numbers that are not in flight, or
+ * counts that nobody asked for), the primary closes the worker's channel.
  */
 export interface Accepted {
   readonly act: 'accepted';
   readonly upTo: number;
   readonly rejected?: readonly number[] | undefined;
-  /** How many connections are open, by key, where the primary asked to be told (`counts`). */
+  /** How many connections are open, by key. Only for addresses where the primary asked for it (`counts`). */
   readonly open?: Readonly<Record<string, number>> | undefined;
 }
 
-/** Dialect node. The same for one connection: `ack` is the seq of its `newconn`. */
+/** Dialect node. The same for one connection: `ack` is the `seq` of its `newconn`. */
 export interface NewConnectionReply { readonly ack: number; readonly accepted: boolean }
 
-/** Everything that a worker says. */
+/** Every message of a worker. */
 export type WorkerMessage =
   | Online | QueryServer | Listening | Close | ExitedAfterDisconnect | Accepted | NewConnectionReply;
 
 // ── primary → worker ─────────────────────────────────────────────────────────────────────────────
 
 /**
- * A connection for the server of that key; its fd comes with the message. Answered by
- * `NewConnectionReply` or `Accepted`. Lost with the worker: the primary hands it to another.
+ * A connection for the worker's server of that key; its fd comes with the message. The worker answers with
+ * `NewConnectionReply` or `Accepted`. If it dies before, the primary hands the connection to another worker.
  */
 export interface NewConnection { readonly act: 'newconn'; readonly key: string; readonly seq: number }
 
-/** Leave: close every server, then the channel. No reply. */
+/** Asks the worker to leave: to close every server, then the channel. No reply. */
 export interface Disconnect { readonly act: 'disconnect' }
 
 /**
- * Answers `queryServer`. `errno` null or 0: success; with a handle it is the shared listening
- * socket, without one the primary accepts. Negative: the bind failed, no handle.
+ * Answers `queryServer`. If `errno` is null or 0, the worker listens: with a handle, which is the shared
+ * listening socket, or without one, where the primary accepts. A negative `errno`: the bind failed.
  */
 export interface ServerReply {
   readonly ack: number;
@@ -106,42 +106,40 @@ export interface ServerReply {
   readonly key: string;
   readonly data: unknown;
   readonly sockname?: SocketName | undefined;
-  /** Dialect pipelined: the worker is to say how many connections it has open there. */
+  /** Dialect pipelined: the worker has to report how many connections it has open there. */
   readonly counts?: true | undefined;
 }
 
 /** Answers `exitedAfterDisconnect`. */
 export interface Reply { readonly ack: number }
 
-/** Everything that a primary says. */
+/** Every message of a primary. */
 export type PrimaryMessage = NewConnection | Disconnect | ServerReply | Reply;
 
 // ── guards ───────────────────────────────────────────────────────────────────────────────────────
 
-/** Reads what came from a worker; null for anything that is no cluster message of a worker. */
+/** Checks a value that came from a worker; null if it is not a cluster message of a worker. */
 export function readWorkerMessage(value: unknown): WorkerMessage | null {
   if (!isClusterMessage(value)) return null;
-  if (value['ack'] !== undefined) {
-    return isCount(value['ack']) && typeof value['accepted'] === 'boolean' ? value as unknown as NewConnectionReply : null;
-  }
+  if (value['ack'] !== undefined) return isNewConnectionReply(value) ? value : null;
   switch (value['act']) {
-    case 'online': return value as unknown as Online;
-    case 'queryServer': return isCount(value['seq']) && isQuery(value) ? value as unknown as QueryServer : null;
-    case 'listening': return isQuery(value) ? value as unknown as Listening : null;
-    case 'close': return typeof value['key'] === 'string' ? value as unknown as Close : null;
-    case 'exitedAfterDisconnect': return isCount(value['seq']) ? value as unknown as ExitedAfterDisconnect : null;
-    case 'accepted': return isAccepted(value) ? value as unknown as Accepted : null;
+    case 'online': return isOnline(value) ? value : null;
+    case 'queryServer': return isQueryServer(value) ? value : null;
+    case 'listening': return isListening(value) ? value : null;
+    case 'close': return isClose(value) ? value : null;
+    case 'exitedAfterDisconnect': return isExitedAfterDisconnect(value) ? value : null;
+    case 'accepted': return isAccepted(value) ? value : null;
     default: return null;
   }
 }
 
-/** Reads what came from the primary; null for anything that is no cluster message of a primary. */
+/** Checks a value that came from the primary; null if it is not a cluster message of a primary. */
 export function readPrimaryMessage(value: unknown): PrimaryMessage | null {
   if (!isClusterMessage(value)) return null;
-  if (value['ack'] !== undefined) return isCount(value['ack']) ? value as unknown as Reply : null;
+  if (value['ack'] !== undefined) return isReply(value) ? value : null;
   switch (value['act']) {
-    case 'newconn': return isCount(value['seq']) && typeof value['key'] === 'string' ? value as unknown as NewConnection : null;
-    case 'disconnect': return value as unknown as Disconnect;
+    case 'newconn': return isNewConnection(value) ? value : null;
+    case 'disconnect': return isDisconnect(value) ? value : null;
     default: return null;
   }
 }
@@ -152,13 +150,24 @@ export function isServerReply(reply: PrimaryMessage): reply is ServerReply {
     (reply.errno === null || typeof reply.errno === 'number');
 }
 
-type Fields = Record<string, unknown>;
+/** The fields of a message that nobody has checked yet. */
+interface Fields { readonly [field: string]: unknown }
 
-// Kept from before an app could replace them; this file imports nothing.
+const isOnline = (value: Fields): value is Fields & Online => value['act'] === 'online';
+const isQueryServer = (value: Fields): value is Fields & QueryServer => value['act'] === 'queryServer' && isCount(value['seq']) && isQuery(value);
+const isListening = (value: Fields): value is Fields & Listening => value['act'] === 'listening' && isQuery(value);
+const isClose = (value: Fields): value is Fields & Close => value['act'] === 'close' && typeof value['key'] === 'string';
+const isExitedAfterDisconnect = (value: Fields): value is Fields & ExitedAfterDisconnect => value['act'] === 'exitedAfterDisconnect' && isCount(value['seq']);
+const isNewConnectionReply = (value: Fields): value is Fields & NewConnectionReply => isCount(value['ack']) && typeof value['accepted'] === 'boolean';
+const isNewConnection = (value: Fields): value is Fields & NewConnection => value['act'] === 'newconn' && isCount(value['seq']) && typeof value['key'] === 'string';
+const isDisconnect = (value: Fields): value is Fields & Disconnect => value['act'] === 'disconnect';
+const isReply = (value: Fields): value is Fields & Reply => isCount(value['ack']);
+
+// Taken before an app can replace them. Other files have builtins.ts for that; this file imports nothing.
 const { isArray } = Array;
 const { values: valuesOf } = Object;
 
-/** Is this meant for the cluster, whatever is in it? Other NODE_ messages are other parts' business. */
+/** Is this a message between a primary and a worker, whatever its fields? Other NODE_ messages belong to other parts of Node or of this project. */
 export function isClusterMessage(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && (value as Fields)['cmd'] === CLUSTER;
 }
@@ -168,13 +177,13 @@ function isCount(value: unknown): value is number {
   return typeof value === 'number' && value >= 0 && value % 1 === 0;
 }
 
-/** Walks by index: an app may have replaced the methods of arrays. */
+/** A loop by index, since an app may have replaced the methods of arrays. */
 function areCounts(values: readonly unknown[]): boolean {
   for (let at = 0; at < values.length; at++) if (!isCount(values[at])) return false;
   return true;
 }
 
-function isAccepted(value: Fields): boolean {
+function isAccepted(value: Fields): value is Fields & Accepted {
   const { upTo, rejected, open } = value;
   return isCount(upTo) && (rejected === undefined || (isArray(rejected) && areCounts(rejected))) &&
     (open === undefined || (typeof open === 'object' && open !== null && areCounts(valuesOf(open))));
@@ -183,8 +192,8 @@ function isAccepted(value: Fields): boolean {
 const addressTypes: readonly unknown[] = [4, 6, -1, 'udp4', 'udp6', null, undefined];
 const optional = (value: unknown, type: string): boolean => value === undefined || value === null || typeof value === type;
 
-/** The types of the fields. Whether they name an address that can be bound is for the bind to say. */
-function isQuery(value: Fields): boolean {
+/** Checks the types of the fields. Whether the address exists and is free, the bind finds out. */
+function isQuery(value: Fields): value is Fields & Query {
   return isCount(value['index']) && addressTypes.includes(value['addressType']) && optional(value['address'], 'string') &&
     optional(value['port'], 'number') && optional(value['fd'], 'number') && optional(value['flags'], 'number') &&
     (value['backlog'] === false || optional(value['backlog'], 'number'));

@@ -189,12 +189,12 @@ export class Channel {
   }
 
   /** Sends a message of the runtime's now. True: the kernel has it. Otherwise `callback` is called, when it has or never will. */
-  sendFirmly(message: object, callback: SendCallback): boolean {
+  sendAtOnce(message: object, callback: SendCallback): boolean {
     return this.#outbox.writeFirmly(this.#codec.encode(message, 'plain'), { callback });
   }
 
   /** The same for a message that is sent many times, each with another number as its last field. */
-  prepareFirm(body: object, field: string): (value: number, callback: SendCallback) => boolean {
+  prepareAtOnce(body: object, field: string): (value: number, callback: SendCallback) => boolean {
     const frame = this.#codec.numbered(body, field, 'plain');
     return (value, callback) => this.#outbox.writeFirmly(frame(value), { callback });
   }

@@ -1,11 +1,11 @@
 /**
- * What a net.Server holds in a worker under round robin, where Node would hold a listening socket.
- * It listens to nothing: the primary accepts, and `child/index.ts` calls `onconnection` with each
- * connection that is handed to this worker.
+ * The handle of a net.Server in a worker under round robin, in the place of a listening socket. It listens
+ * to nothing: the primary accepts, and this handle calls the server's `onconnection` for each connection
+ * that is handed to this worker.
  *
- * Owns     a timer that holds the event loop while the server is ref'ed, since no fd does
- * Used by  child/index.ts; `net` calls its methods
- * Never    has an fd, so it can not be sent to another process (D8)
+ * Owns     a timer that keeps the event loop alive while the server is ref'ed, since there is no fd to do it
+ * Used by  index.ts, deliveries.ts; `net` calls its methods
+ * Never    has an fd, so it cannot be sent to another process (D8)
  * States   open ── close() ──► closed; close() again does nothing
  * Node     rr() in lib/internal/cluster/child.js
  */
@@ -13,22 +13,22 @@ import { NativeObject, timers } from '../builtins';
 import type { ListeningHandle, NativeHandle } from '../native/bindings';
 import type { SocketName } from '../messages';
 
-/** The longest delay that a timer takes: about 25 days. */
+/** The longest delay of a timer, in milliseconds: about 25 days. */
 const LONGEST = 2 ** 31 - 1;
 
 /** The handle of a server under round robin. */
 export class FauxHandle implements ListeningHandle {
   /** Set by `net` when the server listens. */
   onconnection: ListeningHandle['onconnection'] = null;
-  /** Only where the primary told a name: `net` looks whether the method is there. */
+  /** Only if the primary has sent an address: `net` tests whether the method exists. */
   getsockname?: (out: object) => number;
-  readonly #closed: () => void;
+  readonly #onClose: () => void;
   #open = true;
   #hold: NodeJS.Timeout | undefined;
 
-  /** `sockname`: what the primary bound. `closed` is called once, when the server lets go. */
-  constructor(sockname: SocketName | undefined, closed: () => void) {
-    this.#closed = closed;
+  /** `sockname`: the address that the primary bound. `onClose` is called once, when the server closes the handle. */
+  constructor(sockname: SocketName | undefined, onClose: () => void) {
+    this.#onClose = onClose;
     if (sockname !== undefined) {
       this.getsockname = (out) => {
         if (this.#open) NativeObject.assign(out, sockname);
@@ -38,7 +38,7 @@ export class FauxHandle implements ListeningHandle {
     this.ref();
   }
 
-  /** `net` asks to listen; the primary does already. */
+  /** Called by `net`; the primary already listens. */
   listen(_backlog?: number): number {
     return 0;
   }
@@ -52,17 +52,17 @@ export class FauxHandle implements ListeningHandle {
     this.#hold = undefined;
   }
 
-  /** `closed` is called once this has happened, which is at once. */
+  /** Closes at once, and then calls `closed`. */
   close(closed?: () => void): void {
     if (this.#open) {
       this.unref();
       this.#open = false;
-      this.#closed();
+      this.#onClose();
     }
     closed?.();
   }
 
-  /** Gives the server a connection, as a listening socket would. The handle is transferred to it. */
+  /** Gives the server a connection, as a listening socket would. `handle` is transferred to the server. */
   connection(handle: NativeHandle): void {
     if (this.onconnection === null) handle.close();
     else this.onconnection(0, handle);

@@ -1,32 +1,34 @@
 /**
- * The worker's role: asks the primary whenever a server wants to listen, and gives the connections
- * that the primary hands over to the server that they are for.
+ * The worker's role: asks the primary whenever a server wants to listen, and gives each connection that
+ * the primary hands off to its server.
  *
- * Owns     the servers that the primary knows of (`#held`) and their places; deliveries.ts owns the
- *          connections that arrived and are not delivered
- * Used by  startup/preload.ts and startup/role.ts, which put it into the seat; `net` and `dgram` through `_getServer`
- * Never    lets the app touch a connection before the kernel has its acknowledgement: an un-acked one can
- *          be handed to another worker when this one dies. Never acknowledges one that it does not touch
- *          right then, so that whatever ends this process (an exception, process.exit, a signal) takes the
- *          connection that it was at, and no other
- * Keeps    1. `close` for a key is sent once, after the acknowledgement of what was delivered under it; what
- *             waits for room in the pipe by then is acknowledged and delivered later
- *          2. an index is in use exactly while its server is, also where the app's part of it throws
- * Costs    a connection: one `accepted`, a write of its own (deliveries.ts). All of a turn in one message
- *          was as fast in the worker and less to read for the primary, but they shared their fate
+ * Owns     the servers that the primary knows of (`#held`) and their indexes; deliveries.ts owns the
+ *          connections that have arrived and are not delivered
+ * Used by  startup/preload.ts and startup/role.ts, which take over `node:cluster` with it; `net` and `dgram`
+ *          call `_getServer`
+ * Never    lets the app touch a connection before the kernel has its acknowledgement: if this worker dies,
+ *          the primary hands a connection without acknowledgement to another worker. Never acknowledges a
+ *          connection earlier than right before the app gets it: whatever ends this process (an exception,
+ *          process.exit, a signal) costs the connection that was being delivered, and no other
+ * Keeps    1. `close` for a key is sent once, after the acknowledgements of the connections delivered under
+ *             it; a connection that waits for room in the pipe is acknowledged and delivered later
+ *          2. an index is in use exactly as long as its server, also if a method of the app throws
+ * Costs    a write of one `accepted` for each connection (deliveries.ts). One message for all connections
+ *          of a turn was as fast for the worker, and less to read for the primary, but an exception at one
+ *          connection cost its neighbours
  * Wire     W → P online
  *          W → P queryServer   P → W reply(errno, key, sockname [+ listening handle])   W → P listening
  *          P → W newconn + fd  W → P accepted (pipelined) or reply(accepted) (node)
  *          P → W disconnect    W → P close per key, then the end of the channel
  *          W → P exitedAfterDisconnect   P → W reply, then the end of the channel
- * Node     lib/internal/cluster/child.js. D2: several may be on their way here.
- *          D12: a failed bind of a server that was closed meanwhile is no TypeError. D20: a failed
- *          bind gives its index back, and two UDP sockets may share a key.
+ * Node     lib/internal/cluster/child.js. D2: several connections may be in flight to this worker.
+ *          D12: if the bind fails after the server was closed, there is no TypeError. D20: a failed
+ *          bind frees its index, and two UDP sockets may share a key.
  */
 import type { EventEmitter } from 'node:events';
 import path from 'node:path';
 import { join, NativeObject, Set } from '../builtins';
-import { Calls, type Settle } from '../calls';
+import { Calls, type Resolve } from '../calls';
 import { channelOf } from '../channel/attach_channel';
 import { separately } from '../errors';
 import {
@@ -40,15 +42,15 @@ import { workerClass, type Worker } from '../worker';
 import { Deliveries, Taker, type Limited } from './deliveries';
 import { FauxHandle } from './faux_handle';
 import { OpenCounts } from './open_counts';
-import { Places, type Place } from './server_indexes';
+import { ServerIndexes, type ServerIndex } from './server_indexes';
 
-/** What `net` and `dgram` pass: a server or a socket. */
+/** The object for which `net` or `dgram` calls `_getServer`: a server or a datagram socket. */
 interface Asker extends EventEmitter, Limited {
-  /** Servers have it, sockets have not. */
+  /** Only servers have it. */
   listen?: unknown;
   close?(closed?: () => void): void;
   address?(): { port?: number } | string | null;
-  /** tls: what the servers of all workers must share. */
+  /** TLS servers: the ticket keys, which the servers of all workers must share. */
   _getServerData?(): unknown;
   _setServerData?(data: unknown): void;
 }
@@ -62,18 +64,18 @@ interface Held {
   readonly handle: ListeningHandle;
 }
 
-/** What a closed server gets in place of a handle, where the primary had none to give. */
+/** The handle of a server whose bind has failed. */
 const noHandle: ListeningHandle = { onconnection: null, close() {}, ref() {}, unref() {} };
 
 /** Which worker this process is. */
-export interface WorkerOptions {
+export interface WorkerIdentity {
   id: number;
-  /** Has Node's own start-up sent `online` already? (A worker of a stock primary.) */
+  /** True in a worker of a stock primary, where Node's own start-up has sent `online`. */
   announced: boolean;
 }
 
 /** Makes this process a worker, and `cluster` its cluster object. */
-export function installWorker(cluster: EventEmitter, { id, announced }: WorkerOptions): void {
+export function installWorker(cluster: EventEmitter, { id, announced }: WorkerIdentity): void {
   const child = new Child(id, announced);
   NativeObject.assign(cluster, {
     isWorker: true,
@@ -88,20 +90,20 @@ export function installWorker(cluster: EventEmitter, { id, announced }: WorkerOp
 }
 
 /**
- * Takes away what Node's own start-up attached to `process`, in a process with NODE_UNIQUE_ID: the
- * first listener of each of these events, since nothing runs before it.
+ * Removes the listeners that Node's own start-up attached to `process` because of NODE_UNIQUE_ID: the first
+ * one of each of these events, since nothing else runs before it.
  */
 export function releaseFromNode(): void {
   for (const event of ['error', 'message', 'disconnect', 'internalMessage']) {
     const first = process.rawListeners(event as 'message')[0];
-    // The channel of Node's own, where there is one, listens to internal messages before the cluster does.
+    // Node's own channel, if there is one, has attached a listener for internal messages before the cluster's.
     const nodes = event === 'internalMessage' && process.send !== undefined && channelOf(process) === undefined
       ? process.rawListeners(event as 'message')[1] : first;
     if (nodes) process.removeListener(event, nodes as () => void);
   }
 }
 
-/** Ends the channel, if nothing else has. */
+/** Closes the channel, if it is still open. */
 function closeChannel(): void {
   if (process.connected) process.disconnect?.();
 }
@@ -118,12 +120,12 @@ class Child {
   readonly #pipelined: boolean;
   readonly #announced: boolean;
   readonly #held = new Set<Held>();
-  readonly #places = new Places();
+  readonly #indexes = new ServerIndexes();
   readonly #counts = new OpenCounts((open) => void this.#calls.notify({ act: 'accepted', upTo: this.#upTo, open } satisfies Accepted));
-  /** The seq of the last connection that was answered. */
+  /** The `seq` of the last connection that was acknowledged or rejected. */
   #upTo = 0;
   readonly #deliveries = new Deliveries((...answer) => this.#answer(...answer));
-  /** Acknowledges one connection: encoded once. */
+  /** Sends `accepted` for one connection; the message is encoded once. */
   readonly #accept: (upTo: number, written: (error: Error | null) => void) => boolean;
 
   constructor(id: number, announced: boolean) {
@@ -131,7 +133,7 @@ class Child {
     this.#announced = announced;
     this.#pipelined = channelOf(process)?.dialect === 'pipelined';
     this.#calls = new Calls(process, this.#name, 'P', announced ? 1 : 0);
-    this.#accept = this.#calls.prepareFirm({ act: 'accepted' } satisfies Partial<Accepted>, 'upTo');
+    this.#accept = this.#calls.prepareAtOnce({ act: 'accepted' } satisfies Partial<Accepted>, 'upTo');
     this.worker = new this.Worker({ id, process: process as never, state: 'online' });
   }
 
@@ -143,25 +145,25 @@ class Child {
 
   // ── listening ──────────────────────────────────────────────────────────────────────────────────
 
-  /** `net` and `dgram` come here for every address that workers share. `answer` gets a handle or an errno. */
+  /** `net` and `dgram` call this at each `listen` and `bind`. `answer` gets a handle or an errno. */
   getServer(asker: Asker, asked: Asked, answer: Answer): void {
     let { address } = asked;
     if (typeof asked.port === 'number' && asked.port < 0 && typeof address === 'string') address = path.resolve(address);
-    // Before anything is taken: it is the app's own where a server overrides it, and may throw.
+    // First of all: an app may override this method, and its method may throw.
     const data = typeof asker._getServerData === 'function' ? asker._getServerData() : null;
-    const place = this.#places.take(join([address, asked.port, asked.addressType, asked.fd], ':'));
-    const query: Query = { index: place.index, data, ...asked, address };
+    const index = this.#indexes.take(join([address, asked.port, asked.addressType, asked.fd], ':'));
+    const query: Query = { index: index.index, data, ...asked, address };
 
-    this.#ask(query, place, (reply, handle) => {
-      if (reply === null || !isServerReply(reply)) return place.release();
-      if (typeof asker._setServerData === 'function') this.#share(asker, reply, handle, place);
-      if (handle !== undefined) this.#adoptShared(reply, handle, asker, place, answer);
-      else if (reply.errno) this.#bindFailed(reply.errno, place, answer);
-      else this.#listenFaux(reply, asker, place, answer);
+    this.#ask(query, index, (reply, handle) => {
+      if (reply === null || !isServerReply(reply)) return index.release();
+      if (typeof asker._setServerData === 'function') this.#share(asker, reply, handle, index);
+      if (handle !== undefined) this.#adoptShared(reply, handle, asker, index, answer);
+      else if (reply.errno) this.#bindFailed(reply.errno, index, answer);
+      else this.#listenFaux(reply, asker, index, answer);
     });
 
     asker.once('listening', () => {
-      if (!place.addressInUse()) return; // Closed since.
+      if (!index.addressInUse()) return; // The server was closed in the meantime.
       this.#setState('listening');
       const bound = asker.address?.();
       const port = (typeof bound === 'object' ? bound?.port : undefined) || asked.port;
@@ -169,18 +171,18 @@ class Child {
     });
   }
 
-  #ask(query: Query, place: Place, answered: Settle<PrimaryMessage>): void {
+  #ask(query: Query, index: ServerIndex, answered: Resolve<PrimaryMessage>): void {
     let sent = false;
     try {
       this.#calls.call({ act: 'queryServer', ...query } satisfies Omit<QueryServer, 'seq'>, answered);
       sent = true;
     } finally {
-      if (!sent) place.release(); // `data` cannot be sent.
+      if (!sent) index.release(); // `data` cannot be serialized.
     }
   }
 
-  /** Gives the server what the first of its kind said. If it throws, nobody here will listen: the primary is told. */
-  #share(asker: Asker, reply: ServerReply, handle: NativeHandle | undefined, place: Place): void {
+  /** Gives the server the `data` that all servers of this address share. If the server's method throws, it does not listen: the primary is informed. */
+  #share(asker: Asker, reply: ServerReply, handle: NativeHandle | undefined, index: ServerIndex): void {
     let taken = false;
     try {
       asker._setServerData?.(reply.data);
@@ -188,23 +190,23 @@ class Child {
     } finally {
       if (!taken) {
         handle?.close();
-        place.release();
+        index.release();
         if (!reply.errno) this.#calls.notify({ act: 'close', key: reply.key });
       }
     }
   }
 
-  #bindFailed(errno: number, place: Place, answer: Answer): void {
-    place.release();
+  #bindFailed(errno: number, index: ServerIndex, answer: Answer): void {
+    index.release();
     answer(errno, noHandle);
   }
 
-  /** Round robin: the primary accepts, the server gets a handle that listens to nothing. */
-  #listenFaux(reply: ServerReply, owner: Asker, place: Place, answer: Answer): void {
+  /** Round robin: the primary accepts, and the server gets a handle that listens to nothing. */
+  #listenFaux(reply: ServerReply, owner: Asker, index: ServerIndex, answer: Answer): void {
     const { key } = reply;
     const faux = new FauxHandle(reply.sockname, () => {
       if (this.#deliveries.close(key, taker)) this.#counts.unwatch(key);
-      this.#release(held, place);
+      this.#release(held, index);
     });
     const taker = new Taker(owner, faux);
     const held: Held = { key, handle: faux };
@@ -214,14 +216,14 @@ class Child {
     answer(0, faux);
   }
 
-  /** Shared: the primary sent the listening socket itself. The handle is the server's from now on. */
-  #adoptShared(reply: ServerReply, native: NativeHandle, asker: Asker, place: Place, answer: Answer): void {
+  /** Shared: the primary has sent the listening socket itself. The handle is transferred to the server. */
+  #adoptShared(reply: ServerReply, native: NativeHandle, asker: Asker, index: ServerIndex, answer: Answer): void {
     const handle = native as ListeningHandle;
     const held: Held = { key: reply.key, handle };
     const close = handle.close;
     handle.close = (...args) => {
       handle.close = close;
-      this.#release(held, place);
+      this.#release(held, index);
       close.apply(handle, args);
     };
     this.#held.add(held);
@@ -229,15 +231,15 @@ class Child {
     try {
       answer(reply.errno ?? 0, handle);
     } finally {
-      // `net` lets go of a handle whose port proves to be taken, without closing it: nobody else would.
+      // If the port is in use, `net` drops the handle without closing it, and nobody else would close it.
       if (typeof asker.listen === 'function' && ownerOf(handle) === null) handle.close();
     }
   }
 
-  /** The server let go of its handle: the primary is told, and the index is free. */
-  #release(held: Held, place: Place): void {
+  /** The server has closed its handle: the primary is informed, and the index is free. */
+  #release(held: Held, index: ServerIndex): void {
     this.#held.delete(held);
-    place.release();
+    index.release();
     this.#calls.notify({ act: 'close', key: held.key });
   }
 
@@ -248,7 +250,7 @@ class Child {
     if (message === null) return;
     traceMessage('received', 'P', this.#name, message, handle);
     if ('ack' in message) {
-      this.#calls.settle(message.ack, message, handle);
+      this.#calls.resolve(message.ack, message, handle);
       return;
     }
     switch (message.act) {
@@ -258,22 +260,22 @@ class Child {
     }
   }
 
-  /** Tells the primary what became of a hand-off; see `Answer` in deliveries.ts. */
+  /** Accepts or rejects a connection; see `Answer` in deliveries.ts. */
   #answer(key: string, seq: number, accepted: boolean, written: (error: Error | null) => void): boolean {
     if (!this.#pipelined) {
       this.#calls.notify({ ack: seq, accepted });
       return true;
     }
     this.#upTo = seq;
-    const open = this.#counts.say(accepted ? key : null);
+    const open = this.#counts.forAnswer(accepted ? key : null);
     if (accepted && open === undefined) return this.#accept(seq, written);
     const answer: Accepted = { act: 'accepted', ...(accepted ? {} : { rejected: [seq] }), ...(open === undefined ? {} : { open }), upTo: seq };
-    return this.#calls.notifyFirmly(answer, written);
+    return this.#calls.notifyAtOnce(answer, written);
   }
 
   // ── leaving ────────────────────────────────────────────────────────────────────────────────────
 
-  /** `initiated`: this worker wants to leave, so the primary has to be told that it is no crash. */
+  /** `initiated`: this worker has decided to leave, so the primary must learn that it is not a crash. */
   #leave(worker: Worker, initiated: boolean): void {
     if (initiated) {
       if (worker.state === 'disconnecting' || worker.state === 'destroying') return;
@@ -292,19 +294,19 @@ class Child {
     };
     for (const { handle } of [...this.#held]) {
       open++;
-      // Its owner waits for its connections. A handle without one never became a server's.
+      // A server waits for its connections before it is closed. A handle without an owner never got a server.
       const owner = ownerOf(handle);
-      let told = false;
+      let isClosed = false;
       const once = (): void => {
-        if (!told) closed();
-        told = true;
+        if (!isClosed) closed();
+        isClosed = true;
       };
       separately(() => {
         try {
           if (typeof owner?.close === 'function') owner.close(once);
           else handle.close(once);
         } catch (error) {
-          once(); // A `close` of the app's own: the others are closed all the same, and the worker leaves.
+          once(); // An app may override `close`, and its method has thrown: the other servers are closed, and the worker leaves.
           throw error;
         }
       });
@@ -321,7 +323,7 @@ class Child {
     process.once('disconnect', () => process.exit(0));
   }
 
-  /** Tells the primary that this is no crash; the channel ends when it knows. */
+  /** Informs the primary that this is not a crash; its reply closes the channel. */
   #announceLeaving(): void {
     this.#calls.call({ act: 'exitedAfterDisconnect' }, closeChannel);
   }
@@ -329,15 +331,15 @@ class Child {
   #disconnected(): void {
     this.#deliveries.lose();
     this.#calls.lose();
-    let told = false;
+    let emitted = false;
     try {
       this.worker.emit('disconnect');
-      told = true;
+      emitted = true;
     } finally {
-      // Without its primary a worker has nothing to do, unless it is on its way out anyway. Where a listener
-      // threw, that is first of all uncaught.
+      // Without a primary a worker ends, unless it is leaving anyway. If a listener has thrown, the exception
+      // becomes an uncaught one first.
       if (!this.worker.exitedAfterDisconnect) {
-        if (told) process.exit(0);
+        if (emitted) process.exit(0);
         else process.nextTick(() => process.exit(0));
       }
     }

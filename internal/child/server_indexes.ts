@@ -1,32 +1,32 @@
 /**
- * The indexes of a worker's servers. Several servers of one worker on one address, port 0 above all,
- * are told apart by a number; the n-th such server of each worker shares one handle of the primary.
+ * Numbers a worker's servers on the same address. A worker may have several, mostly on port 0. The n-th
+ * such server of each worker has the index n, and all of these share one handle of the primary.
  *
- * Owns     which indexes of which address are in use
- * Used by  child/index.ts
- * Keeps    indexes count up while an address is in use, and start again at 0 when nothing uses it
+ * Owns     the table of the indexes in use, by address
+ * Used by  index.ts
+ * Keeps    indexes count up as long as an address is in use, and start again at 0 when no server uses it
  */
 import { Map, Set } from '../builtins';
 
-/** The number of a server among those that this worker has on the same address. */
-export interface Place {
+/** The index of one server among those that this worker has on the same address. */
+export interface ServerIndex {
   readonly index: number;
-  /** The server let go: the index is in use no more. A second call does nothing. */
+  /** The server is closed: its index is free. A second call does nothing. */
   release(): void;
-  /** Does this worker have any server on that address? */
+  /** Has this worker any server on that address? */
   addressInUse(): boolean;
 }
 
-/** All places of one worker. */
-export class Places {
+/** All server indexes of one worker. */
+export class ServerIndexes {
   readonly #addresses = new Map<string, { next: number; readonly used: Set<number> }>();
 
-  /** The next place at an address, which is any text that names it. */
-  take(address: string): Place {
-    let places = this.#addresses.get(address);
-    if (places === undefined) this.#addresses.set(address, (places = { next: 0, used: new Set() }));
-    const { used } = places;
-    const index = places.next++;
+  /** The next index at an address. `address`: any text that identifies it. */
+  take(address: string): ServerIndex {
+    let indexes = this.#addresses.get(address);
+    if (indexes === undefined) this.#addresses.set(address, (indexes = { next: 0, used: new Set() }));
+    const { used } = indexes;
+    const index = indexes.next++;
     used.add(index);
     return {
       index,

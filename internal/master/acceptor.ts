@@ -1,16 +1,16 @@
 /**
- * The listening socket of one address: accepts connections, unless there are too many. What it does
- * not accept waits in the kernel's backlog, and its client does not notice.
+ * The listening socket of one address: accepts connections, unless there are too many. A connection that
+ * is not accepted yet waits in the kernel's backlog, and its client does not notice.
  *
  *             queue at its limit ──► full ── queue at half of it ──► accepting
  *   accepting ─┤
- *             fds run out, error ──► resting ── an fd is free, or REST_MS later; none waits ──► accepting
+ *             fds run out, error ──► paused ── an fd is free, or PAUSE_MS later; queue empty ──► accepting
  *
- * Owns     the listening handle and the timer of a rest; both end with `close`
- * Used by  round_robin_handle.ts, which owns each connection that it is given
- * Never    accepts in a loop what it has no fd for: without a rest an error would come in every turn
- *          of the event loop, as long as a client waits
- * Costs    a connection: two comparisons, and one question for the number of its fd
+ * Owns     the listening handle and the timer of a pause; both end with `close`
+ * Used by  round_robin_handle.ts, which owns each accepted connection
+ * Never    accepts in a loop without a free fd: without the pause, accept would fail in every turn of the
+ *          event loop as long as a client waits
+ * Costs    two comparisons for each connection, and one look at the number of its fd
  * Node     accepts whatever comes; libuv closes the clients it has no fd for at once (D33, D34)
  */
 import { readFileSync } from 'node:fs';
@@ -19,16 +19,16 @@ import type { ListeningHandle, NativeHandle } from '../native/bindings';
 import { setAccepting } from '../native/listening';
 import { traceState } from '../trace';
 
-/** Milliseconds for which nothing is accepted when there was no fd for it. */
-export const REST_MS = 100;
+/** Milliseconds for which nothing is accepted after the fds have run out: some other part may close one in that time. */
+export const PAUSE_MS = 100;
 
-type AcceptState = 'accepting' | 'full' | 'resting' | 'closed';
+type AcceptState = 'accepting' | 'full' | 'paused' | 'closed';
 
-/** How much may be accepted. */
+/** Bounds of what is accepted. */
 export interface AcceptLimits {
-  /** Connections that wait in the primary. */
+  /** The most connections that wait in the primary. */
   readonly queuedConnections: number;
-  /** fds of the process that are kept for other things than connections. */
+  /** So many fds of the process are never used for connections. */
   readonly reservedFds: number;
 }
 
@@ -41,7 +41,7 @@ export class Acceptor {
   #mostQueued: number;
   #queued = 0;
   #state: AcceptState = 'accepting';
-  #rest: NodeJS.Timeout | undefined;
+  #pauseTimer: NodeJS.Timeout | undefined;
 
   /** `handle` is transferred; each connection is transferred to `accepted`. */
   constructor(key: string, handle: ListeningHandle, limits: AcceptLimits, accepted: (connection: NativeHandle) => void) {
@@ -54,13 +54,13 @@ export class Acceptor {
   }
 
   readonly #onConnection = (errno: number, connection: NativeHandle): void => {
-    if (errno) return this.#takeRest(); // Nothing was accepted; the next one may be.
-    // The kernel gives the lowest number that is free: when it is high, all below are taken.
-    if ((connection.fd ?? 0) >= this.#highestFd) this.#takeRest();
+    if (errno) return this.#pause(); // Nothing was accepted: no free fd, in most cases.
+    // The kernel gives the lowest free number, so a high one means that all below are in use.
+    if ((connection.fd ?? 0) >= this.#highestFd) this.#pause();
     this.#accepted(connection);
   };
 
-  /** So many connections wait now. */
+  /** The queue of this address has `count` connections now. */
   queued(count: number): void {
     this.#queued = count;
     if (this.#state === 'accepting') {
@@ -70,41 +70,41 @@ export class Acceptor {
     }
   }
 
-  /** A connection is the worker's alone: its fd is free here. */
+  /** The primary has closed its copy of a connection, so an fd is free. */
   freed(): void {
-    if (this.#state === 'resting') this.#endRest();
+    if (this.#state === 'paused') this.#endPause();
   }
 
-  /** Other connections may wait from now on. */
+  /** From now on at most this many connections may wait. */
   limit(mostQueued: number): void {
     this.#mostQueued = mostQueued;
     this.queued(this.#queued);
   }
 
-  /** Does it hold the process? */
+  /** Does the listening handle keep the process alive? */
   hold(process: boolean): void {
     if (process) this.#handle.ref();
     else this.#handle.unref();
   }
 
   close(): void {
-    timers.clearTimeout(this.#rest);
+    timers.clearTimeout(this.#pauseTimer);
     this.#transition('closed');
     this.#handle.close();
   }
 
-  #takeRest(): void {
-    if (this.#state === 'closed' || this.#state === 'resting') return;
-    this.#transition('resting');
-    this.#rest = timers.setTimeout(this.#endRest, REST_MS);
+  #pause(): void {
+    if (this.#state === 'closed' || this.#state === 'paused') return;
+    this.#transition('paused');
+    this.#pauseTimer = timers.setTimeout(this.#endPause, PAUSE_MS);
   }
 
-  readonly #endRest = (): void => {
-    // Each connection that waits has an fd: more of them would be worse.
+  readonly #endPause = (): void => {
+    // Each queued connection holds an fd: with more of them the fds run out again.
     if (this.#queued > 0) {
-      this.#rest?.refresh();
+      this.#pauseTimer?.refresh();
     } else {
-      timers.clearTimeout(this.#rest);
+      timers.clearTimeout(this.#pauseTimer);
       this.#transition('accepting');
     }
   };
@@ -118,19 +118,19 @@ export class Acceptor {
   }
 }
 
-/** From this number on an fd is one of the last: so many are reserved, a quarter of all at most. */
+/** An fd with this number or a higher one is one of the `reserved` last ones (a quarter of all at most). */
 function lastFd(reserved: number): number {
   const most = mostFds();
   return most - Math.min(reserved, most / 4);
 }
 
 /**
- * Is this listening socket one of the last fds? Connections leave twice as many of them free, so that it
- * is no crowd of clients that keeps a worker from listening.
+ * Is this listening socket one of the last fds? The limit is half of that for connections, so that a crowd
+ * of clients alone cannot keep a worker from listening.
  */
 export const isOneOfTheLast = (fd: number, { reservedFds }: Pick<AcceptLimits, 'reservedFds'>): boolean => fd >= lastFd(reservedFds / 2);
 
-/** How many fds this process may have. */
+/** The most fds that this process may have open; Infinity if that is not known. */
 export function mostFds(): number {
   try {
     const [, soft] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];

@@ -1,16 +1,16 @@
 /**
- * The primary's role: starts workers, keeps the table of them, takes their messages, and tells the
- * program what becomes of them.
+ * The primary's role: starts workers, keeps the table of them, handles their messages, and emits the
+ * events of the cluster.
  *
- * Owns     the workers (their channel; the processes are their own)
- * Used by  startup/role.ts, which puts it on a cluster object
+ * Owns     the workers' channels; the processes belong to themselves
+ * Used by  startup/role.ts, which installs it on a cluster object
  * Uses     channel/spawn.ts, peer.ts, listen_table.ts, settings.ts
- * Never    dies of what a worker does: an error that a worker caused and nobody listens for is only
- *          traced (D18); a message that makes no sense is ignored (D6)
+ * Never    dies of what a worker does: an error that a worker has caused is only traced if nobody listens
+ *          for it (D18); a message that makes no sense is ignored (D6)
  * Keeps    1. a worker is in `cluster.workers` until both its channel and its process have ended, or
- *             until the primary has told it to disconnect
- *          2. when a channel ends, what was acknowledged stays acknowledged, what was in flight goes
- *             back to its queue, and only then the worker leaves its handles
+ *             until the primary has asked it to disconnect
+ *          2. when a channel ends, three steps follow in this order: acknowledged connections stay the
+ *             worker's, connections in flight go back to their queues, the worker is removed from its addresses
  * Wire     see messages.ts
  * Node     lib/internal/cluster/primary.js
  */
@@ -26,8 +26,8 @@ import type { NativeHandle } from '../native/bindings';
 import { debugProcess } from '../native/debugging';
 import { traceMessage, traceState } from '../trace';
 import { workerClass, type Worker } from '../worker';
-import { Addresses } from './listen_table';
 import { allow } from './inherited_fds';
+import { ListenTable } from './listen_table';
 import { Peer } from './peer';
 import { InspectPorts, SCHED_NONE, SCHED_RR, checkPolicy, initialPolicy, mergeSettings, ownSettings, type ClusterSettings } from './settings';
 
@@ -42,17 +42,17 @@ export interface PrimaryCluster extends EventEmitter {
   SCHED_NONE: number;
   SCHED_RR: number;
   schedulingPolicy: number;
-  /** How many connections the primary has accepted and not handed to a worker (D33). */
+  /** How many connections the primary has accepted and not yet handed off (D33). */
   readonly queuedConnections: number;
   setupPrimary(options?: ClusterSettings): void;
   setupMaster(options?: ClusterSettings): void;
   fork(env?: NodeJS.ProcessEnv): Worker;
-  /** Forks one worker with settings of its own over those of the program, which stay as they are; no 'setup' (D55). */
+  /** Forks one worker. `settings` override the program's for this worker only; 'setup' is not emitted (D55). */
   forkWith(settings: ClusterSettings, env?: NodeJS.ProcessEnv): Worker;
   disconnect(callback?: () => void): void;
 }
 
-/** Makes this process a primary, and `cluster` its cluster object. The returned function makes another object that, once all properties were moved to it. */
+/** Makes this process a primary, with `cluster` as its cluster object. The returned function makes another object the cluster object; its caller has moved the properties there. */
 export function installPrimary(cluster: EventEmitter): (moved: EventEmitter) => void {
   const primary = new Primary(cluster as PrimaryCluster);
   const setupPrimary = (options?: ClusterSettings): void => primary.setup(options);
@@ -71,7 +71,7 @@ export function installPrimary(cluster: EventEmitter): (moved: EventEmitter) => 
     fork: (env: NodeJS.ProcessEnv | undefined) => primary.fork(env),
     disconnect: (callback: (() => void) | undefined) => primary.disconnect(callback),
   } satisfies Omit<PrimaryCluster, keyof EventEmitter | 'queuedConnections' | 'forkWith'>);
-  // Not among the keys, where they would be more than Node's.
+  // Not enumerable: the keys of the object stay the same as Node's.
   NativeObject.defineProperty(cluster, 'queuedConnections', { get: () => primary.queued, configurable: true });
   const forkWith: PrimaryCluster['forkWith'] = (settings, env) => primary.forkWith(settings, env);
   NativeObject.defineProperty(cluster, 'forkWith', { value: forkWith, configurable: true, writable: true });
@@ -86,7 +86,7 @@ class Primary {
   });
   #cluster: PrimaryCluster;
   readonly #peers = new Map<Worker, Peer>();
-  readonly #addresses = new Addresses(() => ({ settings: ownSettings(this.#cluster.settings), policy: this.#policy }));
+  readonly #listenTable = new ListenTable(() => ({ settings: ownSettings(this.#cluster.settings), policy: this.#policy }));
   readonly #inspectPorts = new InspectPorts();
   /** Emits 'empty' whenever a removal leaves `cluster.workers` empty. */
   readonly #table = new EventEmitter();
@@ -105,7 +105,7 @@ class Primary {
 
   setup(options: ClusterSettings | undefined): void {
     const settings = mergeSettings(this.#cluster.settings, options);
-    // Those of this call alone. `settings` have been looked through, and have what a getter gave at the only reading.
+    // Only the fds of this call, and from `settings`: a getter in `options` is read once.
     const given = options !== undefined && options !== null && NativeObject.hasOwn(options, 'allowedFds') ? ownSettings(settings).allowedFds : undefined;
     for (const fd of given ?? []) {
       if (!allow(fd)) throw invalidArgValue('options.allowedFds', fd);
@@ -126,7 +126,7 @@ class Primary {
     return this.#start(settings, env);
   }
 
-  /** Once, by whatever asks first, even if that call throws because the policy is none. */
+  /** The first call fixes the scheduling policy for good, also if the policy is invalid and this throws. */
   #fixPolicy(): void {
     if (this.#policy !== null) return;
     this.#policy = this.#cluster.schedulingPolicy;
@@ -140,7 +140,7 @@ class Primary {
     const { exec, args, cwd, serialization, silent, stdio, uid, gid, windowsHide, dialect } = settings;
     const id = ++this.#lastId;
     const { messageBytes, unreadBytes } = limitsFrom(settings.limits, DEFAULT_LIMITS);
-    // Other settings are the program's own; none of them reaches the child.
+    // Only these settings reach the child; others are the program's own.
     const child = fork(exec as string, args, {
       cwd, serialization, silent, stdio, uid, gid, windowsHide, dialect,
       env: { ...process.env, ...env, NODE_UNIQUE_ID: String(id) },
@@ -149,14 +149,14 @@ class Primary {
       limits: { messageBytes, unreadBytes },
     });
     const worker = new this.Worker({ id, process: child });
-    // A worker that cannot load our preload speaks as Node's do (D44).
+    // A worker that cannot load our preload speaks Node's dialect (D44).
     const peer = new Peer(worker, channelOf(child)?.dialect ?? 'node', settings.weight);
     this.#peers.set(worker, peer);
 
     worker.on('message', (message: unknown, handle: Closable | undefined) => {
-      const heard = this.#cluster.emit('message', worker, message, handle);
-      // Nobody but us listens, at any of the three places.
-      if (handle !== undefined && !heard && worker.listenerCount('message') === 1 && child.listenerCount('message') === 1) leaveAlone(handle);
+      const hasListener = this.#cluster.emit('message', worker, message, handle);
+      // Nobody else listens: neither on the cluster nor on the worker nor on its ChildProcess.
+      if (handle !== undefined && !hasListener && worker.listenerCount('message') === 1 && child.listenerCount('message') === 1) leaveAlone(handle);
     });
     child.once('exit', (code, signal) => this.#exited(peer, code, signal));
     child.once('disconnect', () => this.#disconnected(peer));
@@ -167,7 +167,7 @@ class Primary {
   }
 
   disconnect(callback: (() => void) | undefined): void {
-    this.#addresses.closeKept();
+    this.#listenTable.closeKept();
     const workers = NativeObject.values(this.#cluster.workers);
     if (workers.length === 0) process.nextTick(() => this.#table.emit('empty'));
     for (const worker of workers) {
@@ -177,14 +177,14 @@ class Primary {
   }
 
   get queued(): number {
-    return this.#addresses.queued;
+    return this.#listenTable.queued;
   }
 
   // ── messages of workers ────────────────────────────────────────────────────────────────────────
 
   #receive(peer: Peer, value: unknown, handle: NativeHandle | undefined): void {
     const message = readWorkerMessage(value);
-    if (isClusterMessage(value)) release(handle); // No cluster message of a worker has one.
+    if (isClusterMessage(value)) release(handle); // No cluster message of a worker carries a handle.
     if (message === null) return;
     traceMessage('received', peer.name, 'P', message);
     this.#act(peer, message);
@@ -192,7 +192,7 @@ class Primary {
 
   #act(peer: Peer, message: WorkerMessage): void {
     if ('ack' in message || message.act === 'accepted') {
-      peer.answer(message, (open) => this.#addresses.report(peer, open));
+      peer.answer(message, (open) => this.#listenTable.report(peer, open));
       return;
     }
     const { worker } = peer;
@@ -203,7 +203,7 @@ class Primary {
         this.#cluster.emit('online', worker);
         return;
       case 'queryServer':
-        return this.#addresses.query(peer, message);
+        return this.#listenTable.query(peer, message);
       case 'listening': {
         const { addressType, address, port, fd } = message;
         const info = { addressType, address, port, fd };
@@ -214,7 +214,7 @@ class Primary {
       }
       case 'close':
         peer.closed(message.key);
-        return this.#addresses.leave(peer, message.key);
+        return this.#listenTable.leave(peer, message.key);
       case 'exitedAfterDisconnect':
         worker.exitedAfterDisconnect = true;
         peer.send({ ack: message.seq });
@@ -226,13 +226,13 @@ class Primary {
 
   // ── the end of workers ─────────────────────────────────────────────────────────────────────────
 
-  /** The primary wants the worker to leave: from now on it gets nothing new. */
+  /** The primary asks the worker to leave: from now on the worker gets no new connection. */
   #disconnectWorker(worker: Worker): void {
     worker.exitedAfterDisconnect = true;
     const peer = this.#peers.get(worker);
     if (peer !== undefined) {
-      // In this order: whoever learns from the worker that it leaves finds the address closed.
-      this.#addresses.leaveAll(peer, false);
+      // In this order: a client that learns from the worker that it leaves finds the address closed.
+      this.#listenTable.leaveAll(peer, false);
       peer.send({ act: 'disconnect' });
     }
     this.#removeWorker(worker);
@@ -241,7 +241,7 @@ class Primary {
   #exited(peer: Peer, code: number | null, signal: NodeJS.Signals | null): void {
     const { worker } = peer;
     if (!worker.isConnected()) {
-      this.#addresses.leaveAll(peer, !worker.exitedAfterDisconnect);
+      this.#listenTable.leaveAll(peer, !worker.exitedAfterDisconnect);
       this.#removeWorker(worker);
     }
     worker.exitedAfterDisconnect = Boolean(worker.exitedAfterDisconnect);
@@ -254,7 +254,7 @@ class Primary {
     const { worker } = peer;
     const endedHere = channelOf(worker.process)?.endedHere ?? hasClosed(worker.process);
     peer.lose(endedHere ? 'untold' : 'lost');
-    this.#addresses.leaveAll(peer, !worker.exitedAfterDisconnect);
+    this.#listenTable.leaveAll(peer, !worker.exitedAfterDisconnect);
     this.#peers.delete(worker);
     if (worker.isDead()) this.#removeWorker(worker);
     worker.exitedAfterDisconnect = Boolean(worker.exitedAfterDisconnect);
@@ -274,7 +274,7 @@ class Primary {
     worker.state = state;
   }
 
-  /** SIGUSR1 in a debugged primary: Node asks, and every worker starts its inspector. */
+  /** On SIGUSR1 Node sends the primary this message; then every worker starts its inspector. */
   #debugWorkers(message: unknown): void {
     if ((message as { cmd?: unknown } | null)?.cmd !== 'NODE_DEBUG_ENABLED') return;
     const debug = (worker: Worker): void => debugProcess(worker.process.pid);
@@ -293,9 +293,9 @@ interface Closable {
 }
 
 /**
- * A handle that came with an app's message for which nobody listens: a server or a native handle is
- * closed (D37). A socket stays open, as under Node, until its client ends it. What the client sends is
- * thrown away; Node stops to read at 16 KiB, never sees the end then, and dies of the socket's error (D38).
+ * Nobody listens for the app's message that this handle came with. A server or a native handle is closed
+ * (D37). A socket stays open until its client ends it, as under Node, and its data is discarded. Node stops
+ * reading at 16 KiB, so it never sees the end, and an error of the socket ends the process (D38).
  */
 function leaveAlone(handle: Closable): void {
   if (handle.resume === undefined) return release(handle);
@@ -303,7 +303,7 @@ function leaveAlone(handle: Closable): void {
   handle.resume();
 }
 
-/** Closes what nobody asked for: a native handle, a server or a socket. */
+/** Closes a native handle, a server or a socket that nobody uses. */
 function release(handle: Closable | undefined): void {
   if (typeof handle?.destroy === 'function') handle.destroy();
   else handle?.close?.();

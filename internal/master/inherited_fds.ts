@@ -1,17 +1,17 @@
 /**
- * The fds of the primary that a worker may name in `listen({ fd })`: the sockets with which the primary
- * was started, and those that its program has named in `setupPrimary({ allowedFds })`. Without this a
- * worker could have any fd of the primary opened: under SCHED_NONE it would be sent the primary's
- * connection with its database, under round robin a failed `listen` would close other workers' clients.
+ * The fds of the primary that a worker may name in `listen({ fd })`: the sockets that the primary was
+ * started with, and those that its program has named in `setupPrimary({ allowedFds })`. Without this check a
+ * worker could get any fd of the primary: under SCHED_NONE the primary's connection with its database, say.
+ * Under round robin a `listen` on such an fd fails, and would close the connection of another worker's client.
  *
- * Owns     nothing: no fd is opened or closed here, only looked at
- * Used by  listen_policy.ts
- * Never    allows an fd whose number was closed and used again: each entry names the socket (its inode),
- *          and not the number alone. Never allows a connection, also where the number is allowed.
- * Keeps    1. what was open when this file was loaded is what the primary was started with: it is loaded
- *             with the primary's role. What Node itself has opened by then is no socket; sockets that the
- *             program has opened before it loaded us are left out where Node knows them (`ownFds`: a
- *             handle that was unref'ed it does not know)
+ * Owns     nothing: this file opens and closes no fd, it only looks at them
+ * Used by  listen_policy.ts, index.ts
+ * Never    allows an fd number that was closed and used again: an entry holds the socket's inode as well.
+ *          Never allows a connection, also if its number is allowed.
+ * Keeps    the sockets that are open when this file is loaded count as those that the primary was started
+ *          with: the file is loaded with the primary's role, and no fd that Node itself has opened by then is
+ *          a socket. A socket that the program has opened earlier is left out if Node lists it (`ownFds`);
+ *          Node does not list a handle after `unref`
  * Node     opens any fd that a worker names (D47)
  */
 import { fstatSync, readFileSync, readdirSync } from 'node:fs';
@@ -20,30 +20,30 @@ import { ownFds } from '../native/handles';
 
 /** The inodes of sockets, by fd. */
 const allowed = new Map<number, number>();
-/** By inode: can it be listened on? A connection never becomes a listening socket. */
-const judged = new Map<number, boolean>();
+/** By inode: can a worker listen on it? A connection never becomes a listening socket. */
+const mayListen = new Map<number, boolean>();
 
 const own = ownFds();
 for (const fd of openFds()) {
-  // 0 to 2 have an owner as soon as the program has touched process.stdin; they were there before.
+  // 0 to 2 were open before the program ran, though a Node stream may own them by now (process.stdin).
   if (fd <= 2 || !own.has(fd)) allow(fd);
 }
 
-/** The program lets its workers listen on this fd from now on. False if it is no socket. */
+/** From now on workers may listen on this fd. False if it is not a socket. */
 export function allow(fd: number): boolean {
   const socket = socketAt(fd);
   if (socket === null) return false;
-  judged.delete(allowed.get(fd) ?? socket);
+  mayListen.delete(allowed.get(fd) ?? socket);
   allowed.set(fd, socket);
   return true;
 }
 
-/** May a worker listen on this fd? It is still the socket that was allowed, and no connection. */
+/** May a worker listen on this fd? True if it is still the same socket, and not a connection. */
 export function mayListenOn(fd: number): boolean {
   const socket = allowed.get(fd);
   if (socket === undefined || socketAt(fd) !== socket) return false;
-  let answer = judged.get(socket);
-  if (answer === undefined) judged.set(socket, answer = !isConnection(socket));
+  let answer = mayListen.get(socket);
+  if (answer === undefined) mayListen.set(socket, answer = !isConnection(socket));
   return answer;
 }
 
@@ -51,11 +51,11 @@ function openFds(): number[] {
   try {
     return readdirSync('/proc/self/fd').map(Number);
   } catch {
-    return Array.from({ length: 256 }, (_, fd) => fd); // No /proc, or no right to read it: the first ones are tried.
+    return Array.from({ length: 256 }, (_, fd) => fd); // No /proc, or no right to read it: try the first 256.
   }
 }
 
-/** The inode of a socket; null for what is none. */
+/** The inode of a socket; null if the fd is closed or not a socket. */
 function socketAt(fd: number): number | null {
   try {
     const about = fstatSync(fd);
@@ -66,9 +66,9 @@ function socketAt(fd: number): number | null {
 }
 
 /**
- * Is it a connection? The kernel lists connections and listening sockets; a TCP socket that is bound
- * only, on which stock workers can listen too, is in no list. Neither is a socket of another network
- * namespace, as a service manager can pass one: those the primary has to be trusted with.
+ * Is this socket a connection? The kernel lists connections and listening sockets. It lists neither a TCP
+ * socket that is only bound, on which stock workers can listen too, nor a socket of another network
+ * namespace, which a service manager may pass: such a socket is taken for one to listen on.
  */
 function isConnection(inode: number): boolean {
   for (const table of ['tcp', 'tcp6']) {

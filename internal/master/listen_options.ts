@@ -1,5 +1,5 @@
 /**
- * What a worker's query means to `net`: the options with which the primary listens in its place.
+ * Translates a worker's query into the options with which the primary listens for it.
  *
  * Used by  round_robin_handle.ts, shared_handle.ts, listen_policy.ts
  */
@@ -9,7 +9,7 @@ import { Boolean } from '../builtins';
 import { namesFd, type QueryServer } from '../messages';
 import { UV_TCP_IPV6ONLY } from '../native/bindings';
 
-/** How a net.Server is told to listen where the worker wanted to. */
+/** The options for `server.listen` of a `net.Server` in the primary. */
 export function listenOptions(query: QueryServer): net.ListenOptions & { fd?: number } {
   const { address, fd, flags, port, readableAll, writableAll } = query;
   const backlog = query.backlog || undefined;
@@ -23,7 +23,7 @@ export function listenOptions(query: QueryServer): net.ListenOptions & { fd?: nu
   return { path: shortPath(address ?? ''), readableAll: readableAll === true, writableAll: writableAll === true, ...common };
 }
 
-/** A socket's path has room for about 100 bytes: the relative form may fit where the absolute one does not. */
+/** The shorter of the absolute and the relative form: a Unix socket's path has room for 107 bytes only. */
 export function shortPath(address: string): string {
   const relative = path.relative(process.cwd(), address);
   return relative.length < address.length ? relative : address;

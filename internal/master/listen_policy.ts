@@ -1,14 +1,14 @@
 /**
- * What a worker may have the primary bind for it. The primary binds with its own rights, also where its
- * workers run under another uid, so each `queryServer` is looked at before anything is opened:
+ * Decides where a worker may listen. The primary binds with its own rights, also if its workers run under
+ * another uid, so it checks each `queryServer` before it opens anything:
  *
- *   makes sense? ─► its `data` can be given to others? ─► the fd is allowed? ─► allowListen(query, worker)
- *    EINVAL           EINVAL                                EINVAL               EACCES
+ *   well-formed? ─► may its `data` be given to other workers? ─► is the fd allowed? ─► allowListen(query, worker)
+ *    EINVAL           EINVAL                                      EINVAL                EACCES
  *
- * Used by  listen_table.ts, which then asks whether the worker has too many (EMFILE)
- * Never    lets the program's `allowListen` end the primary or decide by accident: one that throws, or
- *          answers anything but `true`, refuses
- * Node     opens whatever a worker asks for, and gives the first asker's `data` to all (D47 to D50)
+ * Used by  listen_table.ts, which then checks how many addresses the worker has (EMFILE)
+ * Never    lets the program's `allowListen` end the primary or allow by accident: if it throws, or returns
+ *          anything but `true`, the worker may not listen
+ * Node     opens whatever a worker asks for, and gives the first worker's `data` to all others (D47 to D50)
  */
 import { isIP } from 'node:net';
 import path from 'node:path';
@@ -20,7 +20,7 @@ import type { Worker } from '../worker';
 import { mayListenOn } from './inherited_fds';
 import { shortPath } from './listen_options';
 
-/** What `allowListen` is asked: where a worker wants to listen. Frozen, and without TLS keys. */
+/** The argument of `allowListen`: where a worker wants to listen. Frozen, and without TLS keys. */
 export interface ListenQuery {
   /** An IP address, the absolute path of a unix socket (abstract ones begin with \0), or null: any address, or an fd. */
   readonly address: string | null;
@@ -37,10 +37,10 @@ export interface ListenQuery {
 /** `setupPrimary({ allowListen })`: true, and only true, lets the worker listen there. */
 export type AllowListen = (query: ListenQuery, worker: Worker) => boolean;
 
-/** Why this worker does not get what it asks for: a negative errno; 0 if it may. Calls the program's `allowListen`. */
+/** 0 if this worker may listen there, or the negative errno that it gets. Calls the program's `allowListen`. */
 export function refusalOf(query: Query, worker: Worker, allowListen: AllowListen | undefined): number {
-  if (!makesSense(query) || !isGoodData(query.data)) return UV_EINVAL;
-  // Under Node a worker's listen ends the primary then.
+  if (!isWellFormed(query) || !isGoodData(query.data)) return UV_EINVAL;
+  // In Node a worker's listen ends the primary in this case.
   if (isNetDenied()) return UV_EACCES;
   const fd = fdOf(query);
   if (fd !== null && !mayListenOn(fd)) return UV_EINVAL;
@@ -55,8 +55,8 @@ export function refusalOf(query: Query, worker: Worker, allowListen: AllowListen
 }
 
 /**
- * The path that a bind will create; undefined where another would come of it than is written there:
- * Node 20 ends a path at a null byte, 20 and 22 cut a long one, later versions refuse both.
+ * The path that a bind will create. Undefined if the kernel would get another path than this text: Node 20
+ * ends a path at a null byte, Node 20 and 22 cut a long path, later versions refuse both.
  */
 function boundPath(address: string): string | undefined {
   const bound = shortPath(address);
@@ -68,8 +68,8 @@ function boundPath(address: string): string | undefined {
 const LONGEST_PATH = 107;
 
 /**
- * What the servers of all workers are to share: nothing, or the ticket keys of a TLS server as `net`
- * tells them, 48 bytes in hex. What else a worker says would end the others in an exception.
+ * May the servers of all workers get this `data`? It is nothing, or the ticket keys of a TLS server: 48 bytes
+ * in hex. Anything else would throw in the workers that get it.
  */
 export function isGoodData(data: unknown): boolean {
   if (data === null || data === undefined) return true;
@@ -78,7 +78,7 @@ export function isGoodData(data: unknown): boolean {
   return typeof ticketKeys === 'string' && /^[0-9a-f]{96}$/i.test(ticketKeys);
 }
 
-/** The fd that is named, as the bind reads it: UDP takes 0 for none. */
+/** The fd of the query, as the bind reads it: for UDP 0 means none. */
 function fdOf(query: Query): number | null {
   if (!namesFd(query) || (query.fd === 0 && isDatagram(query.addressType))) return null;
   return query.fd as number;
@@ -87,11 +87,11 @@ function fdOf(query: Query): number | null {
 const isDatagram = (addressType: unknown): boolean => addressType === 'udp4' || addressType === 'udp6';
 
 /**
- * One of the forms in which `net` and `dgram` ask. Others would mean one thing to `allowListen` and
- * another to the bind, like an address type of TCP with a path; or they are a name, which the primary
- * would have to look up.
+ * Has the query one of the forms that `net` and `dgram` send? Another form could mean one thing to
+ * `allowListen` and another to the bind (a TCP address type with a path, say), or hold a host name, which
+ * the primary would have to look up.
  */
-function makesSense(query: Query): boolean {
+function isWellFormed(query: Query): boolean {
   const { address, addressType, port } = query;
   const none = (value: unknown): boolean => value === null || value === undefined;
   if (namesFd(query)) {
@@ -107,7 +107,7 @@ function makesSense(query: Query): boolean {
 
 const HIGHEST_PORT = 65535;
 
-/** Functions whose warning has been given. */
+/** Functions about which the program was warned. */
 const warned = new WeakSet<AllowListen>();
 
 function isAllowed(allowListen: AllowListen, asked: ListenQuery, worker: Worker): boolean {
@@ -120,7 +120,7 @@ function isAllowed(allowListen: AllowListen, asked: ListenQuery, worker: Worker)
   }
   if (types.isPromise(answer)) {
     warnOnce(allowListen, 'has returned a promise, where true or false is needed at once');
-    // What becomes of it decides nothing, and must not end the primary.
+    // The promise decides nothing, and its rejection must not end the primary.
     answer.then(undefined, () => undefined);
   }
   return answer === true;

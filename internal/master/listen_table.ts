@@ -1,17 +1,17 @@
 /**
- * The addresses at which workers listen: who listens where, who may, and what is kept for the next
- * worker when the last one has died.
+ * The table of the addresses at which workers listen. It answers `queryServer`, and decides how long an
+ * address stays open after its last worker.
  *
  * Owns     the server handles by key, each with the workers that listen there; the timers of those
- *          that are kept
- * Used by  master/index.ts, one per primary
- * Uses     listen_policy.ts (may this worker?), round_robin_handle.ts, shared_handle.ts
- * Never    opens anything before the query has passed the policy; touches its own tables before
- *          the program's `allowListen` has returned, which may end workers or the whole cluster
- * Keeps    1. a key is in the table while some worker listens there, and not longer, unless its last
- *             worker died and `keepListening` is set: then until its deadline (D36)
- *          2. `#keysOf` names for each peer the keys to which it was added and from which it was not removed:
- *             no more than `limits.listeningHandles`
+ *          that are kept open without a worker
+ * Used by  index.ts, one for each primary
+ * Uses     listen_policy.ts (may this worker listen there?), round_robin_handle.ts, shared_handle.ts
+ * Never    opens anything before the query has passed the policy; changes its tables before the program's
+ *          `allowListen` has returned, which may end workers or the whole cluster
+ * Keeps    1. a key is in the table as long as a worker listens there. If the last worker dies and
+ *             `keepListening` is set, the key stays until its deadline (D36)
+ *          2. `#keysOf` holds, for each worker, the keys at which it listens: at most
+ *             `limits.listeningHandles`
  * Node     lib/internal/cluster/primary.js, queryServer. It has no policy (D47 to D50)
  */
 import { Map, NativeObject, Set, timers } from '../builtins';
@@ -25,7 +25,7 @@ import { RoundRobinHandle, type ServerHandle } from './round_robin_handle';
 import { SCHED_RR, type ClusterSettings } from './settings';
 import { SharedHandle } from './shared_handle';
 
-/** What of the primary counts here, read at each query. */
+/** What the table needs of the primary; read anew at each query. */
 export interface Terms {
   readonly settings: ClusterSettings;
   /** SCHED_NONE or SCHED_RR. */
@@ -33,10 +33,10 @@ export interface Terms {
 }
 
 /** All addresses of one primary. */
-export class Addresses {
+export class ListenTable {
   readonly #terms: () => Terms;
   readonly #handles = new Map<string, ServerHandle>();
-  /** Addresses without a worker that are kept, until their time is over. */
+  /** Addresses that are kept open without a worker, each with the timer of its deadline. */
   readonly #kept = new Map<string, NodeJS.Timeout>();
   readonly #keysOf = new Map<Peer, Set<string>>();
 
@@ -44,25 +44,26 @@ export class Addresses {
     this.#terms = terms;
   }
 
+  /** How many connections wait in the primary for a worker. */
   get queued(): number {
     let count = 0;
     for (const handle of this.#handles.values()) count += handle.queued;
     return count;
   }
 
-  /** A worker wants to listen: it joins those who listen at the same key, or is the first there. */
+  /** A worker wants to listen: it joins the workers that listen at the same key, or is the first there. */
   query(peer: Peer, query: QueryServer): void {
     const { worker } = peer;
-    if (worker.exitedAfterDisconnect) return; // On its way out; Node leaves it without a reply too (Q-7).
+    if (worker.exitedAfterDisconnect) return; // The worker is leaving. Node does not reply either (Q-7).
     const key = keyOf(query);
     const { settings, policy } = this.#terms();
     const refusal = refusalOf(query, worker, settings.allowListen);
-    // `allowListen` may have told the worker to leave, or have closed its channel.
+    // `allowListen` may have made the worker leave, or closed its channel.
     if (worker.exitedAfterDisconnect || !worker.process.connected) return;
     if (refusal !== 0) return this.#refuse(peer, query, key, refusal);
     let handle = this.#handles.get(key);
     if (handle?.has(peer)) {
-      // A second server of this worker on an address that is no port 0: what the kernel would say (D6).
+      // A second server of this worker on the same address: the kernel would refuse it as well (D6).
       peer.send({ errno: UV_EADDRINUSE, key, ack: query.seq, data: handle.data });
       return;
     }
@@ -77,44 +78,44 @@ export class Addresses {
     asked.add(peer, (errno, fields, native) => {
       if (errno) {
         this.#forget(peer, key);
-        // A failed bind is forgotten, so that the next query tries again.
+        // The next query tries to bind again.
         if (this.#handles.get(key) === asked) this.#handles.delete(key);
       }
       peer.send({ errno, key, ack: query.seq, data: asked.data, ...fields }, native);
     });
   }
 
-  /** It gets its own `data` back: its server takes that over before it looks at the errno. */
+  /** The reply carries the worker's own `data`: its server takes that over before it looks at the errno. */
   #refuse(peer: Peer, { seq, data }: QueryServer, key: string, errno: number): void {
     traceState(`${peer.name} at ${key}`, 'asked', 'refused');
     peer.send({ errno, key, ack: seq, data: isGoodData(data) ? data : null });
   }
 
-  /** The worker has said how many connections it has open at some of them. */
+  /** The worker has reported how many connections it has open, by key. */
   report(peer: Peer, open: Readonly<Record<string, number>>): void {
     for (const [key, count] of NativeObject.entries(open)) this.#handles.get(key)?.report?.(peer, count);
   }
 
-  /** The worker listens there no more. `keep`: it has died, and the address may wait for another. */
+  /** The worker listens there no more. `keep`: it has died, and the address stays open for another worker. */
   leave(peer: Peer, key: string, keep: KeepListening | null = null): void {
     this.#forget(peer, key);
     const handle = this.#handles.get(key);
     if (!handle?.remove(peer, keep)) return;
     if (keep === null || !handle.listening) this.#handles.delete(key);
-    else this.#kept.set(key, timers.setTimeout(() => this.#keptInVain(key), keep.deadlineMs).unref());
+    else this.#kept.set(key, timers.setTimeout(() => this.#closeKept(key), keep.deadlineMs).unref());
   }
 
-  /** The worker listens nowhere any more. `died`: it was not told to leave, and `keepListening` counts. */
+  /** The worker listens nowhere any more. `died`: nobody asked it to leave, so `keepListening` applies. */
   leaveAll(peer: Peer, died: boolean): void {
     const keep = died ? keepListeningFrom(this.#terms().settings.keepListening) : null;
-    // Every handle, since each may have got back what was in flight to this worker.
+    // Every handle, also those the worker has left: connections that were in flight to it may have been requeued there.
     for (const key of [...this.#handles.keys()]) this.leave(peer, key, keep);
     this.#keysOf.delete(peer);
   }
 
-  /** Nobody will come: closes what is kept. */
+  /** No more workers are expected: closes the addresses that are kept open. */
   closeKept(): void {
-    for (const key of [...this.#kept.keys()]) this.#keptInVain(key);
+    for (const key of [...this.#kept.keys()]) this.#closeKept(key);
   }
 
   #forget(peer: Peer, key: string): void {
@@ -122,8 +123,8 @@ export class Addresses {
     if (keys?.delete(key) && keys.size === 0) this.#keysOf.delete(peer);
   }
 
-  /** No worker has asked for this address in time. */
-  #keptInVain(key: string): void {
+  /** No worker has asked for this address before its deadline. */
+  #closeKept(key: string): void {
     this.#stopKeeping(key);
     this.#handles.get(key)?.close();
     this.#handles.delete(key);
@@ -141,8 +142,8 @@ function openHandle(key: string, query: QueryServer, policy: number | null, { sc
 }
 
 /**
- * The identity of an address. Node 20 counts the servers of one worker in it; later only for port 0,
- * where each server gets a port of its own, and here also for UDP, whose sockets can share a port (D20).
+ * The key of an address. The index of the worker's server is part of it: on Node 20 always; later only for
+ * port 0, where each server gets a port of its own, and here also for UDP, whose sockets can share a port (D20).
  */
 function keyOf({ address, port, addressType, fd, index }: QueryServer): string {
   const key = `${address}:${port}:${addressType}:${fd}`;

@@ -1,8 +1,8 @@
 /**
- * What a primary starts its workers with: the settings that `setupPrimary` gathers, the scheduling
- * policy and the inspector's ports.
+ * The settings with which a primary starts its workers: those of `setupPrimary`, the scheduling policy,
+ * and the inspector's ports.
  *
- * Used by  master/index.ts
+ * Used by  index.ts, listen_table.ts
  * Node     https://nodejs.org/api/cluster.html#clustersettings
  */
 import { Array, Number, String } from '../builtins';
@@ -12,7 +12,7 @@ import { DEFAULT_LIMITS, keepListeningFrom, limitsFrom, type KeepListening, type
 import type { AllowListen } from './listen_policy';
 import { isScheduling, type Scheduling } from './scheduling';
 
-/** Each worker accepts by itself: the kernel decides. */
+/** Each worker accepts by itself: the kernel decides who gets a connection. */
 export const SCHED_NONE = 1;
 /** The primary accepts, and hands connections to the workers in turn. */
 export const SCHED_RR = 2;
@@ -22,21 +22,21 @@ export interface ClusterSettings extends Omit<ChannelForkOptions, 'name' | 'env'
   exec?: string | undefined;
   args?: string[] | undefined;
   inspectPort?: number | (() => number) | undefined;
-  /** Which worker gets the next connection under SCHED_RR, for addresses that are first asked for afterwards (D30). */
+  /** Which worker gets the next connection under SCHED_RR. For addresses that open after this call (D30). */
   scheduling?: Scheduling | undefined;
-  /** How much the workers forked from now on should get beside others: a number above 0, 1 by default (D30). */
+  /** The weight of workers that are forked after this call: a number above 0, 1 by default (D30). */
   weight?: number | undefined;
-  /** What the primary bears of workers and clients that come from now on (limits.ts). */
+  /** Bounds for workers and clients that come after this call (limits.ts). */
   limits?: Partial<Limits> | undefined;
-  /** May this worker listen there? Asked at each `listen` of a worker from now on (D50). */
+  /** May this worker listen there? Called at each `listen` of a worker (D50). */
   allowListen?: AllowListen | undefined;
-  /** Sockets of the primary, by fd, on which workers may listen beside those that it was started with (D47). */
+  /** fds of sockets of the primary on which workers may listen, besides those that it was started with (D47). */
   allowedFds?: readonly number[] | undefined;
-  /** An address whose last worker has died goes on listening, for the next worker that asks for it (D36). */
+  /** An address stays open for the next worker when its last worker has died (D36). */
   keepListening?: boolean | Partial<KeepListening> | undefined;
 }
 
-/** The settings after one more call of setupPrimary: a new object each time. Throws a TypeError without execArgv, ERR_INVALID_ARG_VALUE for a setting of ours that is none. */
+/** The settings after one more call of setupPrimary: a new object each time. Throws a TypeError if execArgv is missing, ERR_INVALID_ARG_VALUE for an invalid value of a setting of ours. */
 export function mergeSettings(current: ClusterSettings, given: ClusterSettings | undefined): ClusterSettings {
   const settings: ClusterSettings = {
     args: process.argv.slice(2),
@@ -56,7 +56,7 @@ export function mergeSettings(current: ClusterSettings, given: ClusterSettings |
   limitsFrom(limits, DEFAULT_LIMITS);
   keepListeningFrom(keepListening);
   const flags = settings.execArgv as string[];
-  // Without a name of its own each worker's profile would overwrite the other's.
+  // Without a file name of its own each worker's profile would overwrite the others'.
   if (flags.some((flag) => flag.startsWith('--prof')) && !flags.some((flag) => flag.startsWith('--logfile='))) {
     settings.execArgv = [...flags, '--logfile=v8-%p.log'];
   }
@@ -64,14 +64,14 @@ export function mergeSettings(current: ClusterSettings, given: ClusterSettings |
 }
 
 /**
- * The settings that somebody has set: what stands on Object.prototype is none of them (D45). A program may
- * put an object of its own kind into `cluster.settings`, which then is read as it is.
+ * Only the own properties of the settings: a property of Object.prototype is not a setting (D45). An object
+ * with another prototype, which a program may assign to `cluster.settings`, is read as it is.
  */
 export function ownSettings(settings: ClusterSettings): ClusterSettings {
   return Object.getPrototypeOf(settings) === Object.prototype ? { __proto__: null, ...settings } as ClusterSettings : settings;
 }
 
-/** The policy that the environment asks for, before the program says anything. */
+/** The policy of the environment, which holds until the program sets one. */
 export function initialPolicy(): number {
   switch (process.env['NODE_CLUSTER_SCHED_POLICY']) {
     case 'rr': return SCHED_RR;
@@ -80,18 +80,18 @@ export function initialPolicy(): number {
   }
 }
 
-/** Throws ERR_INTERNAL_ASSERTION for a scheduling policy that is none. */
+/** Throws ERR_INTERNAL_ASSERTION for an unknown scheduling policy. */
 export function checkPolicy(policy: unknown): void {
   if (policy === SCHED_NONE || policy === SCHED_RR) return;
   throw nodeError(Error, 'ERR_INTERNAL_ASSERTION', `Bad cluster.schedulingPolicy: ${String(policy)}`);
 }
 
-/** Any flag of the inspector's, also one that only names a port. */
+/** Any flag of the inspector, also one that only sets its port. */
 const INSPECT = /--inspect|--debug-port/;
 const LOWEST_PORT = 1024;
 const HIGHEST_PORT = 65535;
 
-/** The inspector ports that this primary has given out. */
+/** The inspector ports that this primary has given to its workers. */
 export class InspectPorts {
   #given = 0;
 
@@ -111,7 +111,7 @@ export class InspectPorts {
   }
 }
 
-/** A whole number from 0 to 65535, or a text that says one. */
+/** A whole number from 0 to 65535, or its text. */
 function isPort(port: unknown): boolean {
   if (typeof port === 'string' ? port.trim() === '' : typeof port !== 'number') return false;
   return Number.isInteger(Number(port)) && Number(port) >= 0 && Number(port) <= HIGHEST_PORT;

@@ -1,14 +1,15 @@
 /**
- * One address that the workers share: the primary binds, each worker gets a copy of the socket and
- * accepts or receives by itself. The kernel decides who gets what. UDP is always shared, since a
- * datagram is nothing that could be handed over.
+ * One address whose socket the workers share: the primary binds it, and each worker gets a copy of the
+ * socket and accepts or receives by itself. The kernel decides who gets what. UDP is always shared, since
+ * a datagram cannot be handed to another process.
  *
  * Owns     the bound handle, until the last worker leaves
- * Used by  master/index.ts, one per key
+ * Used by  listen_table.ts, which makes one for each address
  * Never    listens on the handle, accepts or reads from it
- * States   open ── last remove(), or close() of what was kept ──► closed; failed from the start, if the bind failed
- * Node     lib/internal/cluster/shared_handle.js. That a TCP port is taken Node finds out in the
- *          worker, which then can never listen there again from 22 on; here the bind says it (D51)
+ * States   open ── last remove(), or close() of what was kept ──► closed
+ *          failed: from the start, if the bind failed
+ * Node     lib/internal/cluster/shared_handle.js. There the worker finds out that a TCP port is in use, and
+ *          from Node 22 on it can never listen there again; here the bind fails in the primary (D51)
  */
 import { Set } from '../builtins';
 import { DEFAULT_LIMITS, type KeepListening } from '../limits';
@@ -21,14 +22,17 @@ import type { Peer } from './peer';
 import { shortPath } from './listen_options';
 import type { HandleReply, ServerHandle } from './round_robin_handle';
 
+type SharedState =
+  | { readonly is: 'open'; readonly handle: NativeHandle }
+  | { readonly is: 'failed'; readonly errno: number }
+  | { readonly is: 'closed' };
+
 /** A bound address whose socket every worker gets. */
 export class SharedHandle implements ServerHandle {
   data: unknown = null;
   readonly #key: string;
   readonly #peers = new Set<Peer>();
-  /** A negative errno if the bind failed. */
-  readonly #bound: NativeHandle | number;
-  #closed = false;
+  #state: SharedState;
 
   constructor(key: string, query: QueryServer, limits: Pick<AcceptLimits, 'reservedFds'> = DEFAULT_LIMITS) {
     this.#key = key;
@@ -37,19 +41,27 @@ export class SharedHandle implements ServerHandle {
       bound.close();
       bound = UV_EMFILE;
     }
-    this.#bound = bound;
-    traceState(key, 'binding', typeof this.#bound === 'number' ? 'failed' : 'open');
+    this.#state = typeof bound === 'number' ? { is: 'failed', errno: bound } : { is: 'open', handle: bound };
+    traceState(key, 'binding', this.#state.is);
   }
 
   has(peer: Peer): boolean {
     return this.#peers.has(peer);
   }
 
-  /** The worker gets a copy of the handle; ours stays open for those who come later. */
+  /** The worker gets a copy of the handle; the primary's stays open for the workers that come later. */
   add(peer: Peer, reply: HandleReply): void {
-    if (typeof this.#bound === 'number') return reply(this.#bound, {}, null);
-    this.#peers.add(peer);
-    reply(0, {}, this.#bound);
+    const state = this.#state;
+    switch (state.is) {
+      case 'open':
+        this.#peers.add(peer);
+        return reply(0, {}, state.handle);
+      case 'failed':
+        return reply(state.errno, {}, null);
+      case 'closed':
+        // The key of this handle is free by now, so a worker that asks gets a new handle.
+        throw new Error(`a worker was added to the closed handle ${this.#key}`);
+    }
   }
 
   remove(peer: Peer, keep: KeepListening | null = null): boolean {
@@ -59,16 +71,17 @@ export class SharedHandle implements ServerHandle {
   }
 
   close(): void {
-    if (typeof this.#bound !== 'number') this.#bound.close();
-    this.#closed = true;
+    if (this.#state.is !== 'open') return;
+    this.#state.handle.close();
+    this.#state = { is: 'closed' };
     traceState(this.#key, 'open', 'closed');
   }
 
   get listening(): boolean {
-    return typeof this.#bound !== 'number' && !this.#closed;
+    return this.#state.is === 'open';
   }
 
-  /** None: what nobody has accepted waits in the kernel, also while the handle is kept. */
+  /** Always 0: connections wait in the kernel until a worker accepts them. */
   get queued(): number {
     return 0;
   }

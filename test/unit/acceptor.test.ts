@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { timers } from '../../internal/builtins';
-import { Acceptor, REST_MS, mostFds } from '../../internal/master/acceptor';
+import { Acceptor, PAUSE_MS, mostFds } from '../../internal/master/acceptor';
 import type { ListeningHandle, NativeHandle } from '../../internal/native/bindings';
 import { FakeConnection } from '../support/cluster_fakes';
 
@@ -69,7 +69,7 @@ test.each([['EMFILE', -24], ['ENFILE', -23]])('D34: an error of accept, %s: one 
     fail(errno);
     fail(errno);
     expect(listener.accepting).toBe(false);
-    vi.advanceTimersByTime(REST_MS);
+    vi.advanceTimersByTime(PAUSE_MS);
     expect(listener.accepting).toBe(true);
   }
   expect([listener.stops, accepted.length]).toEqual([5, 0]);
@@ -85,12 +85,12 @@ test('D34: one of the last fds is used, and then a rest is taken until one is fr
   expect([listener.accepting, accepted.length]).toEqual([false, 2]);
   subject.queued(2);
   subject.freed(); // another connection waits with the fd of its own
-  vi.advanceTimersByTime(3 * REST_MS);
+  vi.advanceTimersByTime(3 * PAUSE_MS);
   expect(listener.accepting).toBe(false);
   subject.queued(0);
   subject.freed();
   expect(listener.accepting).toBe(true);
-  vi.advanceTimersByTime(3 * REST_MS);
+  vi.advanceTimersByTime(3 * PAUSE_MS);
   expect(listener.stops).toBe(1);
   subject.close();
 });
@@ -99,7 +99,7 @@ test('closed in a rest: nothing is started again', () => {
   const { listener, subject, fail } = acceptor();
   fail(-24);
   subject.close();
-  vi.advanceTimersByTime(3 * REST_MS);
+  vi.advanceTimersByTime(3 * PAUSE_MS);
   subject.freed();
   expect([listener.accepting, listener.closes]).toEqual([false, 1]);
 });

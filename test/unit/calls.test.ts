@@ -30,7 +30,7 @@ test('P-32, D7: two peers number apart, and the reply of one never settles what 
   const other = calls();
   const settled: string[] = [];
   one.subject.call({}, () => settled.push('one'));
-  expect(other.subject.settle(0, 'reply', undefined)).toBe(false);
+  expect(other.subject.resolve(0, 'reply', undefined)).toBe(false);
   expect(settled).toEqual([]);
   other.subject.call({}, () => settled.push('other'));
   expect([one.numbers(), other.numbers()]).toEqual([[0], [0]]);
@@ -43,9 +43,9 @@ test('a call ends once, by the reply that names its number, with what came with 
   subject.call({ ask: 1 }, (...reply) => settled.push(['first', ...reply]));
   subject.call({ ask: 2 }, (...reply) => settled.push(['second', ...reply]));
   const handle = new FakeConnection(3);
-  expect(subject.settle(2, 'b', handle)).toBe(true);
-  expect(subject.settle(2, 'b again', undefined)).toBe(false);
-  expect(subject.settle(1, 'a', undefined)).toBe(true);
+  expect(subject.resolve(2, 'b', handle)).toBe(true);
+  expect(subject.resolve(2, 'b again', undefined)).toBe(false);
+  expect(subject.resolve(1, 'a', undefined)).toBe(true);
   expect(settled).toEqual([['second', 'b', handle], ['first', 'a', undefined]]);
 });
 
@@ -54,7 +54,7 @@ test.each([0, 7, -1, 1.5, NaN])('M-3: a reply to number %s, which nobody called 
   let settled = 0;
   subject.notify({});
   subject.call({}, () => settled++);
-  expect(subject.settle(ack, 'reply', undefined)).toBe(false);
+  expect(subject.resolve(ack, 'reply', undefined)).toBe(false);
   expect(settled).toBe(0);
 });
 
@@ -67,7 +67,7 @@ test('every order of {reply 0, reply 1, loss} settles each call exactly once', (
     subject.call({}, (reply) => ends['1']?.push(reply));
     for (const step of order) {
       if (step === 'loss') subject.lose();
-      else subject.settle(Number(step), `reply ${step}`, undefined);
+      else subject.resolve(Number(step), `reply ${step}`, undefined);
     }
     for (const number of ['0', '1']) {
       const before = order.indexOf(number) < order.indexOf('loss');
@@ -102,7 +102,7 @@ test('section 3: without a channel nothing is sent, no number is used, no call i
 test('a reply that comes inside the send finds its call', () => {
   const { target, subject } = calls();
   const settled: unknown[] = [];
-  target.send = (message) => subject.settle((message as { seq: number }).seq, 'at once', undefined);
+  target.send = (message) => subject.resolve((message as { seq: number }).seq, 'at once', undefined);
   expect(subject.call({}, (reply) => settled.push(reply))).toBe(true);
   expect(settled).toEqual(['at once']);
 });
@@ -111,7 +111,7 @@ test('a call made while another ends has a number of its own', () => {
   const { subject, numbers } = calls();
   const settled: (string | null)[] = [];
   subject.call({}, () => void subject.call({}, (reply) => settled.push(reply)));
-  subject.settle(0, 'first', undefined);
-  subject.settle(1, 'second', undefined);
+  subject.resolve(0, 'first', undefined);
+  subject.resolve(1, 'second', undefined);
   expect([numbers(), settled]).toEqual([[0, 1], ['second']]);
 });
