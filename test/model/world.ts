@@ -654,12 +654,8 @@ export function inMemory<Result>({ young, lenient = false }: Setting, explore: (
     Object.assign(face, { channelOf: before.channelOf });
     Object.assign(process, { nextTick: before.nextTick, on: before.on, env: before.env });
     net.createServer = before.createServer;
-<<<<<<< HEAD
     fs.readFileSync = before.readFileSync;
-    performance.now = realNow;
-=======
     Object.assign(performance, { now: realNow, turn: realTurn });
->>>>>>> 5b82693 (The scheduler in plain words, and its batches by the exact turn of the event loop)
     Object.assign(timers, { setTimeout: start, clearTimeout: stop });
     current = nextChild = null;
     ticks = [];
