@@ -90,9 +90,12 @@ export const startsWith = uncurryThis(string.startsWith) as (text: string, start
 
 // ── Node ─────────────────────────────────────────────────────────────────────────────────────────
 
-const { setImmediate, setInterval, clearInterval, setTimeout, clearTimeout } = nodeTimers;
+const { setImmediate, setInterval, clearInterval, setTimeout, clearTimeout, clearImmediate } = nodeTimers;
 /** The real timers, also where an app has fake ones. A test of ours that wants others puts them here. */
-export const timers = { setImmediate, setInterval, clearInterval, setTimeout, clearTimeout };
+export const timers = { setImmediate, setInterval, clearInterval, setTimeout, clearTimeout, clearImmediate };
+
+/** The real one, likewise. */
+export const queueMicrotask = globalThis.queueMicrotask;
 
 const { nodeTiming } = globalThis.performance as unknown as { nodeTiming: object };
 const { get: uvMetrics } = NativeObject.getOwnPropertyDescriptor(nodeTiming, 'uvMetricsInfo') as { get(): { readonly loopCount: number } };

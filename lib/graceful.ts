@@ -27,6 +27,7 @@ import { attach } from '../internal/supervisor/app_calls';
 import { Drain } from '../internal/supervisor/worker/drain';
 import { Ending, type End } from '../internal/supervisor/worker/ending';
 import { invalidArgType, nodeError } from '../internal/errors';
+import { performance } from '../internal/builtins';
 import { ownOptions } from '../internal/own_options';
 
 /** What `onDrained` gets. */

@@ -6,6 +6,7 @@
  * Keeps    `now` is CLOCK_MONOTONIC: the same in every process, and it never goes back. A time that
  *          the primary sends, when a lease ends or as of when a replica is true, means the same here
  */
+import { timers } from '../builtins';
 
 /** Time in milliseconds. Every function that starts something returns the one that cancels it. */
 export interface Clock {
@@ -30,11 +31,11 @@ export const clock: Clock = {
     const wait = (): void => {
       // A timer may come a fraction of a millisecond early.
       const left = Math.ceil(time - clock.now());
-      timer = setTimeout(() => (clock.now() >= time ? callback() : wait()), Math.min(Math.max(left, 0), LONGEST));
+      timer = timers.setTimeout(() => (clock.now() >= time ? callback() : wait()), Math.min(Math.max(left, 0), LONGEST));
       if (!hold) timer.unref();
     };
     wait();
-    return () => clearTimeout(timer);
+    return () => timers.clearTimeout(timer);
   },
-  soon: (callback) => void setImmediate(callback),
+  soon: (callback) => void timers.setImmediate(callback),
 };

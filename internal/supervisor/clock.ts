@@ -6,12 +6,14 @@
  *
  * Used by  supervisor.ts, worker_process.ts; tests have a clock of their own
  */
+import { performance as clock, timers } from '../builtins';
 import type { Clock } from './states';
 
 /** The longest delay that a timer takes. */
 const LONGEST = 2 ** 31 - 1;
 
-const now = (): number => performance.timeOrigin + performance.now();
+const { timeOrigin } = performance;
+const now = (): number => timeOrigin + clock.now();
 
 /** Real time. A call never comes before its time, which timers alone do not promise. */
 export const realClock: Clock = {
@@ -22,13 +24,13 @@ export const realClock: Clock = {
     let read: NodeJS.Immediate;
     const wait = (): void => {
       const left = due - now();
-      if (left > 0) timer = setTimeout(wait, Math.min(LONGEST, Math.ceil(left)));
-      else read = setImmediate(call); // After the poll phase.
+      if (left > 0) timer = timers.setTimeout(wait, Math.min(LONGEST, Math.ceil(left)));
+      else read = timers.setImmediate(call); // After the poll phase.
     };
-    timer = setTimeout(wait, Math.min(LONGEST, Math.max(0, Math.ceil(ms))));
+    timer = timers.setTimeout(wait, Math.min(LONGEST, Math.max(0, Math.ceil(ms))));
     return () => {
-      clearTimeout(timer);
-      clearImmediate(read);
+      timers.clearTimeout(timer);
+      timers.clearImmediate(read);
     };
   },
 };

@@ -16,6 +16,7 @@
  *          supervisors of the process, which keeps nothing alive
  * Used by  supervisor.ts
  */
+import { timers } from '../builtins';
 
 /** The service is not there: no worker could be kept alive. EX_UNAVAILABLE of sysexits.h; Node has no code of that number. */
 export const EXIT_GIVEN_UP = 69;
@@ -45,10 +46,10 @@ const all = {
 };
 
 function endIfAllAreDone(): void {
-  clearTimeout(all.timer);
+  timers.clearTimeout(all.timer);
   if (all.wish === null || all.supervising.size > 0) return;
   const { afterMs, exit } = all.wish;
-  all.timer = setTimeout(exit, afterMs).unref();
+  all.timer = timers.setTimeout(exit, afterMs).unref();
 }
 
 /** The end of the primary, as one supervisor sees it. */
@@ -88,7 +89,7 @@ export class PrimaryEnd {
   callOff(): void {
     all.supervising.add(this);
     all.wish = null;
-    clearTimeout(all.timer);
+    timers.clearTimeout(all.timer);
     if (PrimaryEnd.#code !== undefined && this.#ending.get() === PrimaryEnd.#code) this.#ending.set(undefined);
     PrimaryEnd.#code = undefined;
   }

@@ -12,6 +12,7 @@
  *          2. an error of the destination (EPIPE, ENOSPC, EIO) loses what was being written and nothing
  *             else: the primary goes on, and the workers' pipes are still read
  */
+import { timers } from '../builtins';
 import type { Readable, Writable } from 'node:stream';
 import { attach, detach } from './app_calls';
 
@@ -37,7 +38,7 @@ export class Output {
     let takesMore = true;
     try {
       // An 'error' follows the callback within the same turn.
-      takesMore = this.#to.write(bytes, () => setImmediate(() => this.#written()));
+      takesMore = this.#to.write(bytes, () => timers.setImmediate(() => this.#written()));
     } catch {
       this.#written(); // Somebody has replaced `write`, and theirs throws.
     }

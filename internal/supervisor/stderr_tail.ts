@@ -6,6 +6,7 @@
  * Owns     the last bytes; the stream belongs to the ChildProcess and ends with the process
  * Used by  worker_process.ts
  */
+import { timers } from '../builtins';
 import type { Readable } from 'node:stream';
 
 /** How much is kept, in bytes. */
@@ -32,9 +33,9 @@ export class Tail {
     const stream = this.#stream;
     if (stream !== null && !stream.readableEnded && !stream.destroyed) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, LATE_MS);
+        const timer = timers.setTimeout(resolve, LATE_MS);
         stream.once('close', () => {
-          clearTimeout(timer);
+          timers.clearTimeout(timer);
           resolve();
         });
       });

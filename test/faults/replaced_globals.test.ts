@@ -5,7 +5,7 @@
  */
 import { describe, expect, test } from 'vitest';
 import path from 'node:path';
-import { Program, dist, root } from '../support/program';
+import { Program, dist, root, run } from '../support/program';
 
 const fixture = path.join(root, 'test/fixtures/replaced_globals.js');
 
@@ -22,4 +22,11 @@ describe.concurrent('each function that an app can replace', () => {
       expect(code).toBe(0);
     });
   }
+});
+
+test('the shared state, supervise and graceful go on with the real timers and clocks', async () => {
+  const { code, stdout, stderr } = await run(path.join(root, 'test/fixtures/replaced_timers.js'));
+  expect(stderr).toBe('');
+  expect(stdout.trimEnd().split('\n')).toEqual(['worker starting', 'set', 'not twice: ERR_SHARED_STATE_TIMEOUT', 'released: true', 'worker ready', 'drained', 'worker gone', 'stopped']);
+  expect(code).toBe(0);
 });

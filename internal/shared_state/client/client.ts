@@ -11,6 +11,7 @@
  *          3. the application hears of a change (`onLost`) when every table knows of it already: it
  *             may call, close or open whatever it likes in there
  */
+import { queueMicrotask } from '../../builtins';
 import type { Clock } from '../clock';
 import { readServerMessage } from '../guards';
 import type { Batch, ClientMessage, Limits, OperationName, OperationOf, ResultOf } from '../protocol';

@@ -15,6 +15,7 @@
  *          5. a call that was given up counts as unanswered until its answer comes, as it does in the primary
  *          6. `take` is called as the answer comes, before anything else that the same turn may bring
  */
+import { queueMicrotask } from '../../builtins';
 import type { Clock } from '../clock';
 import { ownOptions } from '../../own_options';
 import { isResultOf } from '../guards';

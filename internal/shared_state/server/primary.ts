@@ -14,6 +14,7 @@
  * Node     uses the public cluster object alone: 'fork', 'disconnect', 'exit', `workers`, and of a
  *          worker `send` and its process's 'internalMessage'
  */
+import { queueMicrotask } from '../../builtins';
 import type { Cluster, Worker } from 'node:cluster';
 import { SharedState } from '../client/api';
 import { StateClient } from '../client/client';

@@ -15,6 +15,7 @@
  * Node     `net` calls `cluster._getServer` on the exports of node:cluster whenever a server listens
  *          (design.md §4): standing before it is how we learn of each server, on Node's cluster too
  */
+import { performance, timers } from '../../builtins';
 import { isMainThread } from 'node:worker_threads';
 import { ignoreCommands } from './group_signals';
 import { SAME_MS } from '../stop_requests';
@@ -90,7 +91,7 @@ function install(seat: Seat, { trial: onTrial, graceMs, leaveMs, patienceMs, che
         return;
       case 'leave':
         drain.leave(order);
-        setTimeout(() => process.exit(1), order.delayMs + order.timeoutMs + LONGER).unref();
+        timers.setTimeout(() => process.exit(1), order.delayMs + order.timeoutMs + LONGER).unref();
         return;
       case undefined:
         return;
@@ -109,14 +110,14 @@ function install(seat: Seat, { trial: onTrial, graceMs, leaveMs, patienceMs, che
     const alone = (): void => {
       aloneSince = performance.now();
       drain.on((phase) => phase === 'drained' && dieOfIt());
-      setTimeout(dieOfIt, leaveMs);
+      timers.setTimeout(dieOfIt, leaveMs);
       drain.leave({ delayMs: 0, graceMs: Math.min(graceMs, leaveMs / 2), endMs: leaveMs });
     };
     const on = (): void => {
       if (process.listenerCount(signal) > 1) return; // The app's own business.
       if (!process.connected || performance.now() - aloneSince > SAME_MS) return dieOfIt();
       // If the primary got it too, it says what follows.
-      setTimeout(() => {
+      timers.setTimeout(() => {
         if (drain.phase === 'serving' && aloneSince === Infinity && !asking.ask(signal, alone)) dieOfIt();
       }, PRIMARY_FIRST);
     };

@@ -26,6 +26,7 @@
  * Node     `http.server.request.start` and `http.server.response.finish` are documented channels of
  *          node:diagnostics_channel. A connection that never sent a byte is no idle one for Node.
  */
+import { performance, timers } from '../../builtins';
 import { subscribe } from 'node:diagnostics_channel';
 import type { Server as HttpServer, ServerResponse } from 'node:http';
 import type { Http2Session } from 'node:http2';
@@ -160,10 +161,10 @@ export class Drain {
     if (!begins && ends >= this.#delayEnds) return;
     this.#leave = leave;
     this.#delayEnds = ends;
-    clearTimeout(this.#delay);
+    timers.clearTimeout(this.#delay);
     if (begins) this.#announce();
     if (leave.delayMs === 0) return this.#stopAccepting();
-    this.#delay = setTimeout(() => this.#stopAccepting(), leave.delayMs);
+    this.#delay = timers.setTimeout(() => this.#stopAccepting(), leave.delayMs);
     if (begins) this.#transition('announcing');
   }
 
@@ -258,12 +259,12 @@ export class Drain {
 
   /** Closes what is idle when the last that became idle has been so for the grace, again and again. */
   #closeIdleAfter(ms: number): void {
-    setTimeout(() => {
+    timers.setTimeout(() => {
       if (this.#isOver()) return;
       const since = performance.now() - this.#idleSince;
       if (since < this.#leave.graceMs) return this.#closeIdleAfter(this.#leave.graceMs - since);
       // After the poll phase: what the kernel has by now is read first.
-      setImmediate(() => this.#closeIdle());
+      timers.setImmediate(() => this.#closeIdle());
     }, Math.max(1, Math.ceil(ms)));
   }
 

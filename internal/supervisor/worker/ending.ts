@@ -15,6 +15,7 @@
  *             its hooks have run
  *          3. a hook that throws or rejects changes the exit code to 1, and nothing else
  */
+import { performance, timers } from '../../builtins';
 import { apart } from '../app_calls';
 import type { Drain } from './drain';
 import type { Supervised } from './supervised';
@@ -81,7 +82,7 @@ export class Ending {
     // A primary that does not answer is waited for no longer than one that has nobody to start.
     if (!this.#part.retire(reason) || !accepts) return stopAccepting();
     this.#endAfter(timeoutMs);
-    this.#patience = setTimeout(stopAccepting, timeoutMs / 2);
+    this.#patience = timers.setTimeout(stopAccepting, timeoutMs / 2);
   }
 
   /** Does not wait for connections any more. */
@@ -102,8 +103,8 @@ export class Ending {
 
   /** Its supervisor wants a delay before all else: what was begun without begins after it. */
   #wait(): void {
-    clearTimeout(this.#patience);
-    clearTimeout(this.#deadline);
+    timers.clearTimeout(this.#patience);
+    timers.clearTimeout(this.#deadline);
     this.#endsAt = Infinity;
   }
 
@@ -119,16 +120,16 @@ export class Ending {
     const at = performance.now() + ms;
     if (at >= this.#endsAt || this.#state === 'cleaning up') return;
     this.#endsAt = at;
-    clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.now(), ms);
+    timers.clearTimeout(this.#deadline);
+    this.#deadline = timers.setTimeout(() => this.now(), ms);
   }
 
   async #end(cut: number): Promise<void> {
     if (this.#state === 'cleaning up') return;
     this.#state = 'cleaning up';
-    clearTimeout(this.#deadline);
+    timers.clearTimeout(this.#deadline);
     if (cut > 0) this.#code = Math.max(this.#code, 1);
-    setTimeout(() => process.exit(this.#code || 1), this.#most('cleanUpMs'));
+    timers.setTimeout(() => process.exit(this.#code || 1), this.#most('cleanUpMs'));
     const hooks = this.#terms.map(async ({ onDrained }) => onDrained?.({ cut, code: this.#code }));
     for (const hook of await Promise.allSettled(hooks)) {
       if (hook.status === 'fulfilled') continue;

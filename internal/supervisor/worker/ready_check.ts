@@ -9,6 +9,7 @@
  * Never    fails the worker: what goes wrong is told, and asked again
  * Node     `maxConnections` is looked at before 'connection' is emitted, so a canary on trial is asked too
  */
+import { timers } from '../../builtins';
 import type { IncomingMessage, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Duplex } from 'node:stream';
@@ -35,7 +36,7 @@ export class ReadyCheck {
     if (this.#state === 'asking') return;
     this.#state = 'asking';
     // It listens in a tick or two.
-    setImmediate(() => void this.#ask());
+    timers.setImmediate(() => void this.#ask());
   }
 
   async #ask(): Promise<void> {
@@ -52,7 +53,7 @@ export class ReadyCheck {
     }
     if (complaint !== this.#complaint) this.#told(complaint);
     this.#complaint = complaint;
-    setTimeout(() => void this.#ask(), this.#check.intervalMs).unref();
+    timers.setTimeout(() => void this.#ask(), this.#check.intervalMs).unref();
   }
 
   #isMeant(server: Server): boolean {
@@ -72,9 +73,9 @@ function ask(server: Server, { path, timeoutMs }: HttpCheck): Promise<number> {
     const sent = request({
       path, createConnection: () => client as never, headers: { host: 'localhost', connection: 'close', 'user-agent': 'cluster-internals' },
     });
-    const timer = setTimeout(() => sent.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    const timer = timers.setTimeout(() => sent.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
     const end = (): void => {
-      clearTimeout(timer);
+      timers.clearTimeout(timer);
       client.destroy();
       connection.destroy();
     };
