@@ -1,6 +1,6 @@
 // Guards that the tools tell the truth: nothing that did not run is reported as alike, and who interrupts one gets
 // no result, and finds no process and no file of it afterwards.
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -104,6 +104,9 @@ describe('a run without a trace is no success', () => {
   });
 });
 
+/** Where tsx keeps what it has compiled. */
+const compiled = path.join(tmpdir(), `tsx-${process.getuid?.()}`);
+
 /** Every process that has this directory for its temporary files. */
 const processesIn = (temporary: string): string[] => readdirSync('/proc').filter((pid) => /^\d+$/.test(pid)).filter((pid) => {
   try {
@@ -117,6 +120,8 @@ describe.concurrent('an interrupted tool', () => {
   test.each(Object.entries(tools).flatMap(([name, one], at) => [[name, at % 2 === 0 ? 'SIGINT' : 'SIGTERM', one] as const]))('%s says so, reports nothing, and leaves nothing (%s)', async (name, signal, { file, long }) => {
     const temporary = path.join(directory, name);
     mkdirSync(temporary);
+    // What tsx has compiled before; without it the tool begins with the compiler.
+    if (existsSync(compiled)) symlinkSync(compiled, path.join(temporary, path.basename(compiled)));
     const program = new Program(path.join(root, file), { execArgv: ['--require', 'tsx/cjs'], args: long, env: { TMPDIR: temporary }, deadline: 50_000 });
     const deadline = performance.now() + 40_000;
     // It has begun when a process that it has started has a child, or there are two of them.
