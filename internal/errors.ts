@@ -1,21 +1,21 @@
 /**
- * The errors of this project: Node's codes and Node's words, so that a program that tests
- * `error.code` or prints `error.message` sees no difference.
+ * The errors that this project throws. Where Node throws one too, it has Node's code and Node's words, so a
+ * program that tests `error.code` or prints `error.message` sees no difference. Codes that Node does not have
+ * (ERR_IPC_…) are errors of the channel that Node does not detect.
  *
- * Used by  channel (send, disconnect), master (settings), child
- * Node     lib/internal/errors.js; only the codes that our own code raises are here. Where a call
- *          into Node's standard library raises the error by itself, we let it.
+ * Imports only builtins.ts: every other file may import this one.
+ * Node     lib/internal/errors.js. Errors that Node's own modules throw for us are not here.
  */
 import { getSystemErrorName, inspect } from 'node:util';
 import { NativeObject, Reflect, String } from './builtins';
 
 type ErrorBase = new (message: string) => Error;
 
-/** An error as Node builds it: the code shows in its stack and text and is its one enumerable property. */
+/** Makes an error as Node does: the code stands in its stack and its text, and is its one enumerable property. */
 export function nodeError(Base: ErrorBase, code: string, message: string): Error & { code: string } {
   const error = new Base(message);
   const text = `${error.name} [${code}]`;
-  // V8 renders the header of a stack once, when it is first read: read it while the code is in the name.
+  // V8 makes the text of a stack when it is first read, and then keeps it. So it is read while the name has the code.
   NativeObject.defineProperty(error, 'name', { value: text, configurable: true });
   void error.stack;
   Reflect.deleteProperty(error, 'name');
@@ -25,45 +25,53 @@ export function nodeError(Base: ErrorBase, code: string, message: string): Error
   return NativeObject.assign(error, { code });
 }
 
-/** `ERR_INVALID_ARG_TYPE` in Node's words. `expected` is Node's phrase, e.g. `of type string`. */
+/** ERR_INVALID_ARG_TYPE in Node's words. `expected` ends "must be …", for example `of type string`. */
 export function invalidArgType(name: string, expected: string, actual: unknown): Error {
   const kind = name.includes('.') ? 'property' : 'argument';
   return nodeError(TypeError, 'ERR_INVALID_ARG_TYPE',
     `The "${name}" ${kind} must be ${expected}. Received ${describe(actual)}`);
 }
 
-/** `ERR_INVALID_ARG_VALUE` in Node's words. */
-export function invalidArgValue(name: string, actual: unknown): Error {
+/** ERR_INVALID_ARG_VALUE in Node's words. `reason` says what is wrong, for example `must be one of: 'a', 'b'`. */
+export function invalidArgValue(name: string, actual: unknown, reason = 'is invalid'): Error {
   const kind = name.includes('.') ? 'property' : 'argument';
-  return nodeError(TypeError, 'ERR_INVALID_ARG_VALUE', `The ${kind} '${name}' is invalid. Received ${inspect(actual)}`);
+  return nodeError(TypeError, 'ERR_INVALID_ARG_VALUE', `The ${kind} '${name}' ${reason}. Received ${inspect(actual)}`);
 }
 
-/** The error of a failed system call: `write EPIPE` with `errno`, `code` and `syscall`. */
+/** ERR_OUT_OF_RANGE in Node's words. `range` ends "must be …", for example `>= 0 && <= 65535`. */
+export function outOfRange(name: string, range: string, actual: number): Error {
+  return nodeError(RangeError, 'ERR_OUT_OF_RANGE', `The value of "${name}" is out of range. It must be ${range}. Received ${actual}`);
+}
+
+/** The error of a failed system call, for example `write EPIPE`, with `errno`, `code` and `syscall`. */
 export function systemError(errno: number, syscall: string): NodeJS.ErrnoException {
   const code = getSystemErrorName(errno);
   return NativeObject.assign(new Error(`${syscall} ${code}`), { errno, code, syscall });
 }
 
-/** `send` on a channel that has ended. */
+/** For `send` on a channel that has ended. */
 export const channelClosed = (): Error => nodeError(Error, 'ERR_IPC_CHANNEL_CLOSED', 'Channel closed');
-/** `disconnect` on a channel that has ended. */
+/** For `disconnect` on a channel that has ended. */
 export const alreadyDisconnected = (): Error =>
   nodeError(Error, 'ERR_IPC_DISCONNECTED', 'IPC channel is already disconnected');
-/** The other end sends, or has begun to send, a message longer than `limits.messageBytes`. */
+/** The other end has sent, or has begun to send, a message that is longer than `limits.messageBytes`. */
 export const messageTooLong = (longest: number): Error =>
   nodeError(RangeError, 'ERR_IPC_MESSAGE_TOO_LONG', `A message of more than ${longest} bytes was received`);
-/** An fd came with bytes that do not say what it is for. */
-export const strayHandle = (): Error => nodeError(Error, 'ERR_IPC_STRAY_HANDLE', 'A handle was received that no message speaks of');
-/** A worker answers what it was not asked. */
-export const senselessAnswer = (): Error => nodeError(Error, 'ERR_IPC_SENSELESS_ANSWER', 'A worker answered for connections that it had not been handed');
-/** More than `limits.unreadBytes` are on their way to the other end, which does not read them. */
+/** An fd arrived, and the message that arrived with it does not say what the fd is for. */
+export const strayHandle = (): Error => nodeError(Error, 'ERR_IPC_STRAY_HANDLE', 'A handle was received that no message announces');
+/** A worker has acknowledged connections that the primary did not hand to it. */
+export const senselessAnswer = (): Error => nodeError(Error, 'ERR_IPC_SENSELESS_ANSWER', 'A worker acknowledged connections that were not handed to it');
+/** More than `limits.unreadBytes` wait to be read by the other end. */
 export const notRead = (limit: number): Error =>
-  nodeError(Error, 'ERR_IPC_NOT_READ', `More than ${limit} bytes have not been read by the other end`);
-/** A handle that has no fd to send, or that is none. */
+  nodeError(Error, 'ERR_IPC_NOT_READ', `More than ${limit} bytes wait to be read by the other end`);
+/** For `send` with a handle that cannot be sent: it has no fd, or is no handle at all. */
 export const invalidHandleType = (): Error =>
   nodeError(TypeError, 'ERR_INVALID_HANDLE_TYPE', 'This handle type cannot be sent');
 
-/** Runs what may call into the app, in a loop that has to go on: what it throws is thrown in a tick of its own, where it is uncaught. */
+/**
+ * Calls a function that may run code of the program, from a place that has to go on whatever the program does.
+ * What the call throws is thrown again in the next tick, as an uncaught exception.
+ */
 export function separately(call: () => void): void {
   try {
     call();
@@ -75,21 +83,21 @@ export function separately(call: () => void): void {
 }
 
 /**
- * Errors that the other end of a channel caused: it went away or sent bytes that are no message. A
- * primary reports them on the Worker, and nobody has to listen for them (D18).
+ * Errors that the other end of a channel has caused: it ended, or sent bytes that are no message. A primary
+ * emits them as 'error' on the Worker, but they do not end the primary if nobody listens there (D18).
  */
 const caused = new WeakSet<Error>();
 
-/** Marks an error as the other end's doing. */
+/** Marks an error as caused by the other end of a channel; returns it. */
 export function causedByPeer<E extends Error>(error: E): E {
   caused.add(error);
   return error;
 }
 
-/** Did the other end of a channel cause this error? */
+/** Has the other end of a channel caused this error? */
 export const isCausedByPeer = (error: unknown): boolean => error instanceof Error && caused.has(error);
 
-/** What was received instead, in the words of Node's errors. */
+/** Describes a value that was received, in the words of Node's errors: `type number (5)`. */
 export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === 'function') return `function ${value.name}`;

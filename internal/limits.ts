@@ -1,74 +1,75 @@
 /**
- * What a primary bears of its workers and of its clients, and how long it waits for workers: every
- * bound by its name, its default and what happens beyond it. `setupPrimary({ limits: { messageBytes: 1 << 20 } })` sets some for the
- * workers forked and the addresses listened at from then on; the others keep their defaults.
+ * How much a primary takes from its workers and clients, and what happens beyond each limit. Programs set them
+ * with `setupPrimary({ limits: { messageBytes: 1 << 20 } })`; a limit that is not given keeps its default.
+ * New limits count for workers that are forked, and addresses that are opened, after the call.
  *
- * Imports  errors.ts only; Infinity is a limit too: none
- * Used by  master/ (all of them), channel/ (the two of a channel)
- * Node     has none of them (D32 to D36, D49)
+ * Infinity is allowed everywhere and stands for "no limit".
+ * Used by  master/ (all of them), channel/ (those of a channel)
+ * Node     has none of these limits (D32 to D36, D49)
  */
 import { Number, NativeObject } from './builtins';
 import { invalidArgValue } from './errors';
+import { checkName } from './validate';
 
-/** What one channel bears. Without a limit: a worker trusts its primary. */
+/** The limits of one channel. A worker sets none for its primary, which it trusts. */
 export interface ChannelLimits {
-  /** The longest message, its framing included; who sends a longer one is cut off. At least 64 KiB, the length of a read. */
+  /** Bytes of the longest message, with its framing. A sender of a longer one is cut off. At least 64 KiB, the most that one read returns. */
   readonly messageBytes: number;
-  /** Unread bytes on the way to the other end; beyond them a message is refused: `send` gives an error. */
+  /** Bytes that were sent and that the other end has not read. Beyond them `send` refuses a message with an error. */
   readonly unreadBytes: number;
 }
 
-/** What a primary bears. */
+/** The limits of a primary. */
 export interface Limits extends ChannelLimits {
-  /** Connections of one address accepted and not handed to a worker; beyond them it accepts no more, and the kernel's backlog holds them. */
+  /** Connections of one address that the primary has accepted and no worker has got. Beyond them it stops accepting, and new ones wait in the kernel's backlog. */
   readonly queuedConnections: number;
-  /** So many of the last fds that the process may have, a quarter at most, are not used for accepted connections; half of these not for listening either. */
+  /** Fds, of those that the process may open, that are kept free when connections are accepted (at most a quarter of all); half of them are kept free when addresses are opened too. */
   readonly reservedFds: number;
-  /** Addresses at which one worker listens at a time; beyond them its `listen` ends in EMFILE. */
+  /** Addresses at which one worker listens at a time. Beyond them its `listen` fails with EMFILE. */
   readonly listeningHandles: number;
 }
 
-/** How an address outlives its last worker, when that one has died: `setupPrimary({ keepListening })`. */
+/** `setupPrimary({ keepListening })`: how an address stays open after its last worker has died. */
 export interface KeepListening {
-  /** Connections that may wait meanwhile; beyond them the kernel's backlog holds what comes. */
+  /** Connections that the primary accepts meanwhile. Later ones wait in the kernel's backlog. */
   readonly limit: number;
-  /** Milliseconds after which the address is closed if no worker has come, and what waits with it. */
+  /** Milliseconds after which the address and the waiting connections are closed, if no worker listens there again. */
   readonly deadlineMs: number;
 }
 
-/** `keepListening: true`. */
+/** For `keepListening: true`. By default a supervisor waits at most 10 s before it starts a worker again. */
 const KEEP_LISTENING: KeepListening = { limit: 1024, deadlineMs: 10_000 };
 
-/** What a program asks for; null if an address goes with its last worker. Throws ERR_INVALID_ARG_VALUE. */
+/** The setting of a program with its defaults; null: an address is closed when its last worker dies. Throws ERR_INVALID_ARG_VALUE. */
 export function keepListeningFrom(given: boolean | Partial<KeepListening> | undefined): KeepListening | null {
   if (given === undefined || given === false) return null;
   if (given === true) return KEEP_LISTENING;
-  if (typeof given !== 'object' || given === null) throw invalidArgValue('options.keepListening', given);
+  if (typeof given !== 'object' || given === null) throw invalidArgValue('options.keepListening', given, 'must be true, false or an object');
   return numbersFrom(given, KEEP_LISTENING, 'options.keepListening', {});
 }
 
 const MIB = 1 << 20;
 
-/** The limits of a cluster that names none. */
+/** The limits of a cluster that sets none. */
 export const DEFAULT_LIMITS: Limits = {
   messageBytes: 128 * MIB,
   unreadBytes: 256 * MIB,
   queuedConnections: 4096,
   reservedFds: 32,
-  // Far more than a server has, far fewer than the fds of a primary in most systems.
+  // More than any server opens, and fewer than the fds that most systems give one process.
   listeningHandles: 1024,
 };
 
-/** The limits of a channel that has none. */
+/** For a channel without limits. */
 export const NO_LIMITS: ChannelLimits = { messageBytes: Number.POSITIVE_INFINITY, unreadBytes: Number.POSITIVE_INFINITY };
 
-/** A message may fill one read before it is measured. */
+/** Bytes. A channel measures a message after it has read, and one read returns up to 64 KiB. */
 const LOWEST = { messageBytes: 65536 };
 
-/** These limits, and the defaults for the others. Throws ERR_INVALID_ARG_VALUE for a limit that is none. */
+/** The given limits, and the defaults for the others. Throws ERR_INVALID_ARG_VALUE. */
 export function limitsFrom<Known extends ChannelLimits>(given: Partial<Known> | undefined, defaults: Known): Known {
   if (given === undefined) return defaults;
-  if (typeof given !== 'object' || given === null) throw invalidArgValue('options.limits', given);
+  if (typeof given !== 'object' || given === null) throw invalidArgValue('options.limits', given, 'must be an object');
   return numbersFrom(given, defaults, 'options.limits', LOWEST);
 }
 
@@ -76,8 +77,9 @@ function numbersFrom<Known extends object>(given: Partial<Known>, defaults: Know
   const numbers = { ...defaults };
   for (const [name, value] of NativeObject.entries(given) as [keyof Known & string, unknown][]) {
     if (value === undefined) continue;
+    checkName(where, name, NativeObject.keys(defaults));
     const least = lowest[name] ?? 0;
-    if (!NativeObject.hasOwn(defaults, name) || typeof value !== 'number' || !(value >= least)) throw invalidArgValue(`${where}.${name}`, value);
+    if (typeof value !== 'number' || !(value >= least)) throw invalidArgValue(`${where}.${name}`, value, `must be a number >= ${least}`);
     numbers[name] = value as Known[typeof name];
   }
   return numbers;

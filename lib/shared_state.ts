@@ -17,7 +17,8 @@ import { ownOptions } from '../internal/own_options';
 import type { SharedState } from '../internal/shared_state/client/api';
 import type { Limits } from '../internal/shared_state/protocol';
 import { checkOrigin, mark, openedHere, sameCluster, unmark } from '../internal/shared_state/client/origin';
-import { checkNumber, mergeLimits, stateError } from '../internal/shared_state/values';
+import { mergeLimits, stateError } from '../internal/shared_state/values';
+import { checkBoolean, checkNumber, checkObject } from '../internal/validate';
 
 /** What `sharedState` gives, how its operations are asked and what they answer. */
 export type { Comparison, Holder, LockOptions, Read, SharedState, WriteOptions } from '../internal/shared_state/client/api';
@@ -64,12 +65,12 @@ const TIMEOUT = 5000;
  *         was started by a primary or worker with a shared state
  */
 export function sharedState(options: SharedStateOptions = {}): SharedState {
-  if (options === null || typeof options !== 'object') throw invalidArgType('options', 'of type object', options);
+  checkObject('options', options);
   const { cluster: given, limits, timeoutMs = TIMEOUT, separate = false } = ownOptions(options, ['cluster', 'limits', 'timeoutMs', 'separate']);
   if (given !== undefined && !isCluster(given)) throw invalidArgType('options.cluster', 'a cluster object', given);
   const merged = mergeLimits(limits);
   checkNumber('options.timeoutMs', timeoutMs, 0, Infinity);
-  if (typeof separate !== 'boolean') throw invalidArgType('options.separate', 'of type boolean', separate);
+  checkBoolean('options.separate', separate);
 
   const opened = openedHere();
   const [first] = opened.values();

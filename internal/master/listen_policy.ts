@@ -19,6 +19,7 @@ import { UV_EACCES, UV_EINVAL, isNetDenied } from '../native/bindings';
 import type { Worker } from '../worker';
 import { mayListenOn } from './inherited_fds';
 import { shortPath } from './listen_options';
+import { isPort } from '../validate';
 
 /** The argument of `allowListen`: where a worker wants to listen. Frozen, and without TLS keys. */
 export interface ListenQuery {
@@ -101,11 +102,8 @@ function isWellFormed(query: Query): boolean {
     return port === -1 && typeof address === 'string' && address !== '';
   }
   if (none(addressType)) return false;
-  const isPort = none(port) ? isDatagram(addressType) : Number.isInteger(port) && (port as number) >= 0 && (port as number) <= HIGHEST_PORT;
-  return isPort && (none(address) || address === '' || isIP(address as string) !== 0);
+  return (none(port) ? isDatagram(addressType) : isPort(port)) && (none(address) || address === '' || isIP(address as string) !== 0);
 }
-
-const HIGHEST_PORT = 65535;
 
 /** Functions about which the program was warned. */
 const warned = new WeakSet<AllowListen>();

@@ -141,6 +141,9 @@ const rules = {
   'sticky': { choose: sticky, counts: false },
 } satisfies Record<string, Scheme>;
 
+/** The rules that `setupPrimary({ scheduling })` takes by name. */
+export const SCHEDULING_NAMES: readonly string[] = NativeObject.keys(rules);
+
 /** The candidates of one address, and the rule that chooses among them. */
 export class Scheduler<Worker> {
   readonly #candidates: Candidate<Worker>[] = [];

@@ -10,7 +10,8 @@ import { describe, invalidArgValue, nodeError } from '../errors';
 import type { ChannelForkOptions } from '../channel/spawn';
 import { DEFAULT_LIMITS, keepListeningFrom, limitsFrom, type KeepListening, type Limits } from '../limits';
 import type { AllowListen } from './listen_policy';
-import { isScheduling, type Scheduling } from './scheduling';
+import { HIGHEST_PORT, checkOneOf, isPort } from '../validate';
+import { SCHEDULING_NAMES, isScheduling, type Scheduling } from './scheduling';
 
 /** Each worker accepts by itself: the kernel decides who gets a connection. */
 export const SCHED_NONE = 1;
@@ -47,11 +48,13 @@ export function mergeSettings(current: ClusterSettings, given: ClusterSettings |
     ...given,
   };
   const { scheduling, weight, allowListen, allowedFds, limits, keepListening } = ownSettings(settings);
-  if (scheduling !== undefined && !isScheduling(scheduling)) throw invalidArgValue('options.scheduling', scheduling);
-  if (weight !== undefined && !(typeof weight === 'number' && weight > 0 && weight < Infinity)) throw invalidArgValue('options.weight', weight);
-  if (allowListen !== undefined && typeof allowListen !== 'function') throw invalidArgValue('options.allowListen', allowListen);
+  if (scheduling !== undefined && !isScheduling(scheduling)) checkOneOf('options.scheduling', scheduling, SCHEDULING_NAMES, 'a function or ');
+  if (weight !== undefined && !(typeof weight === 'number' && weight > 0 && weight < Infinity)) {
+    throw invalidArgValue('options.weight', weight, 'must be a number > 0 && < Infinity');
+  }
+  if (allowListen !== undefined && typeof allowListen !== 'function') throw invalidArgValue('options.allowListen', allowListen, 'must be a function');
   if (allowedFds !== undefined && !(Array.isArray(allowedFds) && allowedFds.every((fd) => Number.isInteger(fd) && fd >= 0))) {
-    throw invalidArgValue('options.allowedFds', allowedFds);
+    throw invalidArgValue('options.allowedFds', allowedFds, 'must be an array of fds, whole numbers >= 0');
   }
   limitsFrom(limits, DEFAULT_LIMITS);
   keepListeningFrom(keepListening);
@@ -89,7 +92,6 @@ export function checkPolicy(policy: unknown): void {
 /** Any flag of the inspector, also one that only sets its port. */
 const INSPECT = /--inspect|--debug-port/;
 const LOWEST_PORT = 1024;
-const HIGHEST_PORT = 65535;
 
 /** The inspector ports that this primary has given to its workers. */
 export class InspectPorts {
@@ -101,7 +103,7 @@ export class InspectPorts {
     const inspected = execArgv.some((flag) => INSPECT.test(flag)) || INSPECT.test(process.env['NODE_OPTIONS'] ?? '');
     if (!inspected) return execArgv;
     const port = typeof inspectPort === 'function' ? inspectPort() : inspectPort ?? this.#next();
-    if (!isPort(port)) throw badPort(port);
+    if (!namesPort(port)) throw badPort(port);
     return [...execArgv, `--inspect-port=${port}`];
   }
 
@@ -112,9 +114,8 @@ export class InspectPorts {
 }
 
 /** A whole number from 0 to 65535, or its text. */
-function isPort(port: unknown): boolean {
-  if (typeof port === 'string' ? port.trim() === '' : typeof port !== 'number') return false;
-  return Number.isInteger(Number(port)) && Number(port) >= 0 && Number(port) <= HIGHEST_PORT;
+function namesPort(port: unknown): boolean {
+  return typeof port === 'string' ? port.trim() !== '' && isPort(Number(port)) : isPort(port);
 }
 
 function badPort(port: unknown): Error {

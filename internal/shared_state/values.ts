@@ -7,7 +7,8 @@
  *             undefined or not enumerable are left out, and getters leave what they gave
  *          2. every error has a `code`; where a call may have been done all the same, `maybeDone` is true
  */
-import { invalidArgType, nodeError } from '../errors';
+import { invalidArgType, nodeError, outOfRange } from '../errors';
+import { checkInteger, checkNames, checkObject } from '../validate';
 import { MAX_TTL, isTtl } from './guards';
 import type { Limits, Refusal } from './protocol';
 
@@ -75,17 +76,13 @@ const shareOf = (most: number): number => (most < LEAST_SHARED ? most : Math.cei
 /** The limits with what the user wants changed; each property is read once. */
 export function mergeLimits(given: Partial<Limits> | undefined): Limits {
   if (given === undefined) return defaultLimits;
-  if (given === null || typeof given !== 'object') throw invalidArgType('options.limits', 'of type object', given);
+  const read = { ...checkObject('options.limits', given) };
+  checkNames('options.limits', read, Object.keys(defaultLimits));
   const merged: { -readonly [Name in keyof Limits]: number } = { ...defaultLimits };
-  const isLimit = (name: string): name is keyof Limits => Object.hasOwn(defaultLimits, name);
   const named = new Set<keyof Limits>();
-  for (const [name, value] of Object.entries(given)) {
-    if (!isLimit(name)) {
-      throw nodeError(TypeError, 'ERR_INVALID_ARG_VALUE', `There is no limit '${name}'; there are ${Object.keys(defaultLimits).join(', ')}`);
-    }
-    if (value === undefined) continue;
-    checkNumber(`options.limits.${name}`, value, 1, Number.MAX_SAFE_INTEGER, true);
-    merged[name] = value;
+  for (const name of Object.keys(read) as (keyof Limits)[]) {
+    if (read[name] === undefined) continue;
+    merged[name] = checkInteger(`options.limits.${name}`, read[name], 1, Number.MAX_SAFE_INTEGER);
     named.add(name);
   }
   const { keys, locks, totalBytes, keyBytes, valueBytes } = merged;
@@ -96,26 +93,10 @@ export function mergeLimits(given: Partial<Limits> | undefined): Limits {
   return Object.freeze(merged);
 }
 
-/** Throws unless it is a string; `name` is the argument's. */
-export function checkString(name: string, value: unknown): asserts value is string {
-  if (typeof value !== 'string') throw invalidArgType(name, 'of type string', value);
-}
-
-/** Throws unless it is a number between these; NaN is between none. */
-export function checkNumber(name: string, value: unknown, lowest: number, highest: number, whole = false): asserts value is number {
+/** Throws ERR_INVALID_ARG_TYPE or ERR_OUT_OF_RANGE unless the value is a time to live in milliseconds. */
+export function checkTtl(name: string, value: unknown): void {
   if (typeof value !== 'number') throw invalidArgType(name, 'of type number', value);
-  if (!(value >= lowest && value <= highest) || (whole && !Number.isInteger(value))) {
-    throw nodeError(RangeError, 'ERR_OUT_OF_RANGE',
-      `The value of "${name}" is out of range. It must be ${whole ? 'a whole number ' : ''}>= ${lowest} && <= ${highest}. Received ${value}`);
-  }
-}
-
-/** Throws unless it is a time to live. */
-export function checkTtl(name: string, value: unknown): asserts value is number {
-  if (typeof value !== 'number') throw invalidArgType(name, 'of type number', value);
-  if (!isTtl(value)) {
-    throw nodeError(RangeError, 'ERR_OUT_OF_RANGE', `The value of "${name}" is out of range. It must be > 0 && <= ${MAX_TTL}. Received ${value}`);
-  }
+  if (!isTtl(value)) throw outOfRange(name, `> 0 && <= ${MAX_TTL}`, value);
 }
 
 /** Throws if `text` is longer than the limit of that name. */

@@ -37,7 +37,7 @@ describe('messages', () => {
 
 test('a call is itself; one that makes no sense is its id; without an id it is nothing', () => {
   const call = { id: 1, op: 'watch', watch: 2, prefix: '', since: 'now', beat: true };
-  expect(readCall(call)).toBe(call);
+  expect(readCall(call)).toEqual(call);
   for (const bad of [{ since: -1 }, { beat: 1 }, { op: 'toString' }, { op: undefined }]) expect(readCall({ ...call, ...bad })).toEqual({ op: 'none', id: 1 });
   expect([readCall({ op: 'get', key: 'k' }), readCall(null), readCall({ id: 0.5 })]).toEqual([null, null, null]);
 });

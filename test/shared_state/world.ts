@@ -1,7 +1,7 @@
 /** A server and its clients in one process: no pipe, and a clock that stands until a test moves it. */
 import { SharedState } from '../../internal/shared_state/client/api';
 import { StateClient } from '../../internal/shared_state/client/client';
-import type { Clock } from '../../internal/shared_state/clock';
+import type { MachineClock } from '../../internal/clock';
 import { readClientMessage } from '../../internal/shared_state/guards';
 import { STATE, type Limits } from '../../internal/shared_state/protocol';
 import { StateServer } from '../../internal/shared_state/server/server';
@@ -9,7 +9,7 @@ import type { Session } from '../../internal/shared_state/server/session';
 import { mergeLimits } from '../../internal/shared_state/values';
 
 /** Time that a test moves. `soon` is the next turn of the real event loop. */
-export class VirtualClock implements Clock {
+export class VirtualClock implements MachineClock {
   #now = 1000;
   readonly #timers = new Set<{ readonly at: number; readonly callback: () => void }>();
 
@@ -86,7 +86,7 @@ export class World {
     let dead = false;
     let bytes = 0;
     let blocked: { timers: (() => void)[]; messages: (() => void)[] } | null = null;
-    const own: Clock = {
+    const own: MachineClock = {
       now: () => this.clock.now(),
       soon: (callback) => this.clock.soon(callback),
       at: (time, callback) => {

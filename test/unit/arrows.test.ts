@@ -14,15 +14,15 @@ const allowed: Record<string, readonly string[]> = {
   'lib/': ['lib/', 'internal/startup/load_role', 'internal/startup/role', 'internal/node_cluster', 'internal/supervisor/', 'internal/errors', 'internal/own_options'],
   'lib/cluster': ['internal/startup/role', 'internal/startup/load_role', 'internal/node_cluster'],
   // These two stand on the public cluster object, which they are given: they know nothing of how ours works.
-  'lib/shared_state': ['lib/cluster', 'internal/shared_state/', 'internal/errors', 'internal/own_options'],
-  'internal/shared_state/': ['internal/errors', 'internal/own_options'],
+  'lib/shared_state': ['lib/cluster', 'internal/shared_state/', 'internal/errors', 'internal/own_options', 'internal/validate'],
+  'internal/shared_state/': ['internal/errors', 'internal/own_options', 'internal/validate', 'internal/clock'],
   'internal/shared_state/protocol': [],
   'internal/shared_state/guards': ['internal/shared_state/protocol'],
-  'internal/shared_state/server/': ['internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/shared_state/clock'],
+  'internal/shared_state/server/': ['internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock'],
   // The primary is a client of its own server.
-  'internal/shared_state/server/primary': ['internal/shared_state/'],
-  'internal/shared_state/client/': ['internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/shared_state/clock', 'internal/errors', 'internal/own_options'],
-  'internal/supervisor/': ['leaves'],
+  'internal/shared_state/server/primary': ['internal/shared_state/', 'internal/clock'],
+  'internal/shared_state/client/': ['internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock', 'internal/errors', 'internal/own_options'],
+  'internal/supervisor/': ['leaves', 'internal/validate'],
   // Runs in each worker: of the primary's side it knows the messages, and the small files that both sides use.
   'internal/supervisor/worker/': ['internal/supervisor/wire', 'internal/supervisor/states', 'internal/supervisor/clock', 'internal/supervisor/readiness',
     'internal/supervisor/app_calls', 'internal/supervisor/stop_requests', 'internal/supervisor/debugger', 'internal/native/http', 'leaves'],
@@ -36,13 +36,15 @@ const allowed: Record<string, readonly string[]> = {
   'internal/startup/late_takeover': ['internal/native/emitters'],
   'internal/startup/preload': ['internal/child/', 'internal/channel/', 'internal/native/', 'internal/node_cluster'],
   // The cluster: two roles, which meet in messages.ts and never import each other.
-  'internal/master/': ['internal/limits', 'internal/worker', 'internal/calls', 'internal/channel/', 'internal/native/', 'leaves'],
+  'internal/master/': ['internal/limits', 'internal/validate', 'internal/worker', 'internal/calls', 'internal/channel/', 'internal/native/', 'leaves'],
   'internal/child/': ['internal/worker', 'internal/calls', 'internal/channel/', 'internal/native/', 'leaves'],
   'internal/calls': ['internal/channel/attach_channel', 'internal/native/', 'leaves'],
   // The channel knows nothing of clusters.
   'internal/channel/': ['internal/limits', 'internal/native/', 'leaves'],
   'internal/native/': [],
-  'internal/limits': ['internal/errors'],
+  'internal/limits': ['internal/errors', 'internal/validate'],
+  'internal/validate': ['internal/errors'],
+  'internal/clock': [],
   'internal/worker': [],
   'internal/node_cluster': [],
   'internal/messages': [],
@@ -53,7 +55,7 @@ const allowed: Record<string, readonly string[]> = {
   'internal/builtins': [],
   'internal/fifo': [],
 };
-const leaves = ['internal/messages', 'internal/trace', 'internal/errors', 'internal/own_options', 'internal/fifo', 'internal/dist_files'];
+const leaves = ['internal/messages', 'internal/trace', 'internal/errors', 'internal/own_options', 'internal/clock', 'internal/fifo', 'internal/dist_files'];
 
 const sources = ['lib', 'internal'].flatMap((directory) => (readdirSync(path.join(root, directory), { recursive: true }) as string[])
   .filter((file) => file.endsWith('.ts')).map((file) => `${directory}/${file}`)).sort();

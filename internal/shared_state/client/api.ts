@@ -17,7 +17,8 @@ import type { CallOptions } from './pending_calls';
 import type { Fence, ResultOf } from '../protocol';
 import { Replica } from './replica';
 import { isSignal } from './abort_signals';
-import { checkBytes, checkNumber, checkString, checkTtl, encode, stateError } from '../values';
+import { checkInteger, checkNumber, checkObject, checkString } from '../../validate';
+import { checkBytes, checkTtl, encode, stateError } from '../values';
 import { Watch } from './watch';
 
 /** What was read: the value, the version of the write that made it, and how long it stays. */
@@ -89,7 +90,7 @@ export class SharedState {
     this.#checkKey(key);
     const call = calling(options);
     const { version, lease } = ownOptions(options, ['version', 'lease']);
-    if (version !== undefined) checkNumber('options.version', version, 0, Number.MAX_SAFE_INTEGER, true);
+    if (version !== undefined) checkInteger('options.version', version, 0, Number.MAX_SAFE_INTEGER);
     const how = { ...(version !== undefined && { version }), ...fenced(lease) };
     return this.#client.call({ op: 'delete', key, ...how }, call, ({ done }) => done);
   }
@@ -105,7 +106,7 @@ export class SharedState {
   /** Writes a key if its version is `expected`; 0: if there is none. */
   async compareAndSet<Value = unknown>(key: string, expected: number, value: unknown, options: WriteOptions = {}): Promise<Comparison<Value>> {
     this.#checkKey(key);
-    checkNumber('expected', expected, 0, Number.MAX_SAFE_INTEGER, true);
+    checkInteger('expected', expected, 0, Number.MAX_SAFE_INTEGER);
     const text = encode(value, this.#client.limits);
     const { call, how } = writing(options);
     return this.#client.call({ op: 'compareAndSet', key, version: expected, text, ...how }, call, (result): Comparison<Value> => {
@@ -117,9 +118,9 @@ export class SharedState {
   /** Everything that happens under a prefix, as an async iterable; see `Watch`. */
   watch(prefix: string, options: { since?: number | 'now' | undefined; signal?: AbortSignal | undefined } = {}): Watch {
     checkString('prefix', prefix);
-    checkOptions(options);
+    checkObject('options', options);
     const { since, signal } = ownOptions(options, ['since', 'signal']);
-    if (since !== undefined && since !== 'now') checkNumber('options.since', since, 0, Number.MAX_SAFE_INTEGER, true);
+    if (since !== undefined && since !== 'now') checkInteger('options.since', since, 0, Number.MAX_SAFE_INTEGER);
     checkSignal(signal);
     return new Watch(this.#client, prefix, since, signal);
   }
@@ -159,7 +160,7 @@ export class SharedState {
   /** Takes part in the election of the leader `name`; see `Election`. Its lease is a lock of that name. */
   elect(name: string, options: { ttlMs?: number | undefined } = {}): Election {
     checkString('name', name);
-    checkOptions(options);
+    checkObject('options', options);
     const { ttlMs = LEASE_MS } = ownOptions(options, ['ttlMs']);
     checkTtl('options.ttlMs', ttlMs);
     return new Election({
@@ -176,8 +177,7 @@ export class SharedState {
   }
 
   #checkKey(key: unknown): void {
-    checkString('key', key);
-    checkBytes('The key', key, this.#client.limits, 'keyBytes');
+    checkBytes('The key', checkString('key', key), this.#client.limits, 'keyBytes');
   }
 
   async #lock(name: string, options: LockOptions, renewed: boolean): Promise<Lease> {
@@ -218,15 +218,11 @@ function fenced(lease: Lease | undefined): { fence?: Fence } {
 
 /** A copy of a call's options, each read once: the caller's may have getters. */
 function calling(options: CallOptions): CallOptions {
-  checkOptions(options);
+  checkObject('options', options);
   const read = ownOptions(options, ['signal', 'timeoutMs']);
   if (read.timeoutMs !== undefined) checkNumber('options.timeoutMs', read.timeoutMs, 0, Infinity);
   checkSignal(read.signal);
   return read;
-}
-
-function checkOptions(options: unknown): void {
-  if (options === null || typeof options !== 'object') throw invalidArgType('options', 'of type object', options);
 }
 
 function checkSignal(signal: unknown): void {

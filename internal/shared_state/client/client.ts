@@ -12,7 +12,7 @@
  *             may call, close or open whatever it likes in there
  */
 import { queueMicrotask } from '../../builtins';
-import type { Clock } from '../clock';
+import type { MachineClock } from '../../clock';
 import { readServerMessage } from '../guards';
 import type { Batch, ClientMessage, Limits, OperationName, OperationOf, ResultOf } from '../protocol';
 import { isAborted, onAbort } from './abort_signals';
@@ -41,7 +41,7 @@ interface Registration {
 
 /** One process's connection with the shared state. */
 export class StateClient {
-  readonly clock: Clock;
+  readonly clock: MachineClock;
   /** What waits in here keeps the process alive. */
   readonly hold: boolean;
   readonly #send: (message: ClientMessage) => void;
@@ -52,7 +52,7 @@ export class StateClient {
   #connection = 0;
 
   /** `send` must not throw. */
-  constructor(clock: Clock, send: (message: ClientMessage) => void, options: { hold: boolean; timeoutMs: number }) {
+  constructor(clock: MachineClock, send: (message: ClientMessage) => void, options: { hold: boolean; timeoutMs: number }) {
     this.clock = clock;
     this.hold = options.hold;
     this.#send = send;

@@ -16,7 +16,7 @@
  *          6. `take` is called as the answer comes, before anything else that the same turn may bring
  */
 import { queueMicrotask } from '../../builtins';
-import type { Clock } from '../clock';
+import type { MachineClock } from '../../clock';
 import { ownOptions } from '../../own_options';
 import { isResultOf } from '../guards';
 import { isHousekeeping, mostPending, type Answer, type Call, type ClientMessage, type Limits, type OperationName, type OperationOf, type ResultOf } from '../protocol';
@@ -47,7 +47,7 @@ const MESSAGE_BYTES = 1024 * 1024;
 /** The table of unanswered calls. */
 export class PendingCalls {
   limits: Limits = defaultLimits;
-  readonly #clock: Clock;
+  readonly #clock: MachineClock;
   readonly #send: (message: ClientMessage) => void;
   readonly #hold: boolean;
   readonly #timeoutMs: number;
@@ -60,7 +60,7 @@ export class PendingCalls {
   #flushing = false;
 
   /** `send` must not throw. `hold`: pending calls keep the process alive. */
-  constructor(clock: Clock, send: (message: ClientMessage) => void, options: { hold: boolean; timeoutMs: number }) {
+  constructor(clock: MachineClock, send: (message: ClientMessage) => void, options: { hold: boolean; timeoutMs: number }) {
     this.#clock = clock;
     this.#send = send;
     this.#hold = options.hold;

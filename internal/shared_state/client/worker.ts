@@ -9,7 +9,7 @@
 import type { Cluster, Worker } from 'node:cluster';
 import { SharedState } from './api';
 import { StateClient } from './client';
-import { clock } from '../clock';
+import { machineClock } from '../../clock';
 import { STATE } from '../protocol';
 
 const nothing = (): void => undefined;
@@ -22,7 +22,7 @@ export function throwLater(error: unknown): void {
 /** Opens the shared state in this worker. `closed` is called when it is closed. */
 export function openInWorker(cluster: Cluster, timeoutMs: number, closed: () => void): SharedState {
   const worker = cluster.worker as Worker;
-  const client = new StateClient(clock, (message) => {
+  const client = new StateClient(machineClock, (message) => {
     if (!worker.isConnected()) return;
     try {
       worker.send({ cmd: STATE, ...message }, undefined, undefined, nothing);

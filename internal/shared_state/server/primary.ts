@@ -18,7 +18,7 @@ import { queueMicrotask } from '../../builtins';
 import type { Cluster, Worker } from 'node:cluster';
 import { SharedState } from '../client/api';
 import { StateClient } from '../client/client';
-import { clock } from '../clock';
+import { machineClock } from '../../clock';
 import { readClientMessage } from '../guards';
 import { STATE, mostPending, type ClientMessage, type Limits } from '../protocol';
 import { StateServer } from './server';
@@ -85,7 +85,7 @@ class Members {
   #exits(worker: Worker): void {
     if (!this.#members.has(worker)) return;
     if (!worker.isConnected()) return this.#leaves(worker);
-    this.#lastWords.set(worker, clock.at(clock.now() + LAST_WORDS, () => this.#leaves(worker)));
+    this.#lastWords.set(worker, machineClock.at(machineClock.now() + LAST_WORDS, () => this.#leaves(worker)));
   }
 }
 
@@ -104,7 +104,7 @@ const sendTo = (worker: Worker): Send => (message, written) => {
 export function openInPrimary(cluster: Cluster, limits: Limits, timeoutMs: number, closed: () => void): SharedState {
   // Versions and tokens go on growing when this primary is another life of an earlier one, so that
   // a database can compare them. A million a second is more than any primary gives out.
-  const server = new StateServer(clock, limits, Date.now() * 1000, ({ id }) => {
+  const server = new StateServer(machineClock, limits, Date.now() * 1000, ({ id }) => {
     process.emitWarning(`Worker ${id} had more than ${mostPending(limits)} calls of the shared state unanswered, `
       + `far more than limits.pendingCalls allows (${limits.pendingCalls}): it was cut off from the shared state`, { code: 'SHARED_STATE_CUT_OFF' });
   });
@@ -112,13 +112,13 @@ export function openInPrimary(cluster: Cluster, limits: Limits, timeoutMs: numbe
   // The primary's own. An answer takes a turn of the event loop, as it would over a pipe: a loop of
   // calls in the primary would keep it from hearing its workers otherwise.
   const own = server.connect(0, (message, written) => {
-    clock.soon(() => {
+    machineClock.soon(() => {
       written();
       client.receive({ cmd: STATE, ...message });
     });
     return false;
   });
-  const client = new StateClient(clock, (message: ClientMessage) => queueMicrotask(() => server.receive(own, message)), { hold: true, timeoutMs });
+  const client = new StateClient(machineClock, (message: ClientMessage) => queueMicrotask(() => server.receive(own, message)), { hold: true, timeoutMs });
   client.hello();
   const members = new Members(cluster, server);
 

@@ -18,7 +18,7 @@
  * Wire     see protocol.ts. Answers of one message leave as one message; events leave in a turn of
  *          their own, so that what many wrote in one turn is one batch
  */
-import type { Clock } from '../clock';
+import type { MachineClock } from '../../clock';
 import { readCall } from '../guards';
 import { Feed } from './feed';
 import { sizeOf } from './history';
@@ -40,7 +40,7 @@ const BATCH_BYTES = 150;
 
 /** The shared state itself. */
 export class StateServer {
-  readonly #clock: Clock;
+  readonly #clock: MachineClock;
   readonly #limits: Limits;
   readonly #store: Store;
   readonly #locks: Locks<Session>;
@@ -56,7 +56,7 @@ export class StateServer {
   readonly #cutOff: (session: Session) => void;
 
   /** `revision`: the number before the first version. `cutOff` is called when a session is ended for what it sent. */
-  constructor(clock: Clock, limits: Limits, revision: number, cutOff: (session: Session) => void = () => undefined) {
+  constructor(clock: MachineClock, limits: Limits, revision: number, cutOff: (session: Session) => void = () => undefined) {
     this.#clock = clock;
     this.#cutOff = cutOff;
     this.#limits = limits;
