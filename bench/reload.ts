@@ -1,19 +1,19 @@
 /**
- * Reloads under load, and what fails: a figure of README.md and of bench/README.md.
+ * Reloads under load, and the requests that fail meanwhile: a figure of README.md and of bench/README.md.
  *
- *   npx tsx bench/reload.ts [--reloads 100] [--workers 2] [--stock] [--each 1]
- *   npx tsx bench/reload.ts --suicides 50  no reloads: workers with `graceful` that meet an uncaught exception
- *   npx tsx bench/reload.ts --bad 10     to releases that throw, never listen, die after 1 s; 10 times each
+ *   npx tsx bench/reload.ts                 replaces the workers 100 times
+ *   npx tsx bench/reload.ts --suicides 50   no reload: workers with `graceful` that meet an uncaught exception
+ *   npx tsx bench/reload.ts --bad 10        reloads to releases that throw, never listen, or die after 1 s
  *
- * Clients ask all the time, in each way in which a connection can be used (test/support/steady_load.ts),
- * while the workers are replaced again and again. Prints the requests and failures of each way, how
- * long a reload took, and the fewest ready workers at any transition. Ends with 1 if a request failed, with 2
- * on a wrong argument.
+ * Clients send requests all the time, in each way in which a connection can be used
+ * (test/support/steady_load.ts). Prints the requests and failures of each way, the time of a reload, and the
+ * fewest workers that were ready at any moment.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import nodeCluster, { type Cluster } from 'node:cluster';
+import { announce, Progress } from '../test/support/terminal';
 import { runTool } from '../test/support/tool';
 import { SteadyLoad, styles } from '../test/support/steady_load';
 import type { supervise as Supervise, Transition } from '../lib/supervisor';
@@ -32,14 +32,16 @@ interface Given {
 runTool({
   name: 'reload',
   usage: 'npx tsx bench/reload.ts',
-  about: 'Replaces the workers of a cluster again and again under load, and counts the requests that fail.\nEnds with 1 if one did, with 2 on a wrong argument.',
+  about: 'Replaces the workers of a cluster again and again under load, and counts the requests that\nfail. Exit code 1: a request failed.',
+  takes: 'a second or less for each reload of 2 workers',
+  example: 'npx tsx bench/reload.ts --reloads 20',
   options: {
     reloads: { takes: 'whole number', default: 100, about: 'how many reloads' },
     workers: { takes: 'whole number', default: 2, about: 'how many workers' },
-    bad: { takes: 'whole number', default: 0, least: 0, about: 'instead: to releases that throw, never listen, die after 1 s, so many times each' },
-    suicides: { takes: 'whole number', default: 0, least: 0, about: 'instead: so many workers that meet an uncaught exception' },
+    bad: { takes: 'whole number', default: 0, least: 0, about: 'instead: N reloads to each of three releases: throws, never listens, dies after 1 s' },
+    suicides: { takes: 'whole number', default: 0, least: 0, about: 'instead of reloads: N workers that meet an uncaught exception' },
     each: { takes: 'whole number', default: 1, about: 'clients of each kind' },
-    stock: { takes: 'nothing', about: 'on Node’s own cluster' },
+    stock: { takes: 'nothing', about: 'supervises Node’s own cluster instead of ours' },
   },
 }, ({ values }) => run(values));
 
@@ -50,6 +52,9 @@ async function run({ reloads, workers, bad, suicides, each, stock }: Given): Pro
   const exec = path.join(directory, 'app.js');
   const write = (version: number, mode = 'serve'): void =>
     writeFileSync(exec, `require(${JSON.stringify(path.join(root, 'test/fixtures/supervised_app.js'))})(${version}, '${mode}');`);
+  const count = bad * 3 || suicides || reloads;
+  announce('reload', `${count} ${suicides > 0 ? 'deaths' : 'reloads'} of ${workers} workers`);
+  const progress = new Progress(count);
   write(0, suicides > 0 ? 'graceful' : 'serve');
 
   let port = 0;
@@ -66,6 +71,7 @@ async function run({ reloads, workers, bad, suicides, each, stock }: Given): Pro
       write(trial, mode);
       const reason = await supervisor.reload().then(() => 'done', (error: Error) => error.message.replace(/.*: /, ''));
       ways[reason] = (ways[reason] ?? 0) + 1;
+      progress.step(`${load.failures.length} requests failed`);
     }
   }
   for (let death = 1; death <= suicides; death++) {
@@ -80,21 +86,23 @@ async function run({ reloads, workers, bad, suicides, each, stock }: Given): Pro
     });
     await fetch(`http://127.0.0.1:${port}/throw`, { headers: { connection: 'close' } }).then((reply) => reply.text());
     await gone;
+    progress.step(`${load.failures.length} requests failed`);
   }
   for (let version = 1; version <= reloads && bad + suicides === 0; version++) {
     write(version);
     const report = await supervisor.reload();
+    progress.step(`${load.failures.length} requests failed`);
     for (const { became, code, signal } of report.workers) if (became !== 'ready') ways[String(signal ?? code)] = (ways[String(signal ?? code)] ?? 0) + 1;
   }
   const ms = performance.now() - began;
   await load.stop();
+  progress.clear();
   for (const style of styles) {
     const { requests, failures } = load.tallies[style];
     console.log(`${style.padEnd(16)} ${String(requests).padStart(8)} requests ${String(failures.length).padStart(4)} failed ${[...new Set(failures)].join(' ')}`);
   }
   console.log(`all              ${String(load.requests).padStart(8)} requests ${String(load.failures.length).padStart(4)} failed`);
-  const count = bad * 3 || suicides || reloads;
-  console.log(`${count} ${suicides > 0 ? 'deaths' : 'reloads'} of ${workers} workers, ${(ms / count).toFixed(0)} ms each; ${JSON.stringify(ways)}; never fewer than ${least} ready`);
+  console.log(`${count} ${suicides > 0 ? 'deaths' : 'reloads'} of ${workers} workers, ${(ms / count).toFixed(0)} ms each; ends: ${Object.entries(ways).map(([way, times]) => `${way} × ${times}`).join(', ') || 'none'}; never fewer than ${least} ready`);
   await supervisor.stop({ now: true });
   rmSync(directory, { recursive: true });
   if (load.requests === 0) throw new Error('not one request was made');

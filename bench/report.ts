@@ -1,14 +1,15 @@
 /**
- * What a run has found, as a table for the terminal and as a chapter for bench/README.md, whose legend explains
- * the columns.
+ * The results of a run: a table for the terminal, and a chapter in Markdown for bench/README.md, whose legend
+ * explains the columns.
  *
- * Used by  run.ts
+ * Used by  bench/run.ts
  */
-import { standing, type Chart, type Figure, type Measured } from './figures';
+import { columns } from '../test/support/terminal';
+import { reached, type Chart, type Figure, type Measured } from './figures';
 import type { Machine } from './machine';
 import type { Spread } from './statistics';
 
-/** All that a run keeps: what is written as JSON, and what the report is made from. */
+/** All that a run keeps. It is written as JSON, and the report is made from it. */
 export interface Outcome {
   readonly machine: Machine;
   readonly pairs: number;
@@ -18,28 +19,39 @@ export interface Outcome {
   readonly notes: readonly string[];
 }
 
-/** A number with three digits that count, or all of a whole one. */
+/** A number with three significant digits; from 100 on a whole number. */
 export function number(value: number): string {
   if (!Number.isFinite(value)) return '–';
   if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en');
   return String(Number(value.toPrecision(3)));
 }
 
-const REACHED = { aim: 'stretch', pass: 'yes', short: 'NO', none: '' } as const;
+/** Explains the columns of both tables. */
+export const LEGEND = `base, ours  the median of the samples; in brackets what was measured, if it is not stock or ours
+ratio       the median of ours / base, pair by pair; with a sign it is the difference, ours - base
+goal        what the ratio must reach: at least (≥) or at most (≤) this
+stretch     a better value that the ratio should reach if it can be done
+reached     "stretch", "yes" (the goal), or "NO" where the ratio falls short of the goal`;
 
 const HEAD = ['figure', 'base', 'ours', 'ratio', 'lowest … highest', 'goal', 'stretch', 'reached'];
 
 function cells(figure: Figure): string[] {
-  const { title, unit, better, goal, verdict } = figure;
-  const limit = (value: number | undefined): string => (value === undefined ? '' : `${better === 'higher' ? '≥' : '≤'} ${number(value)}`);
+  const { title, unit, goal, verdict } = figure;
   return [
     title, measured(figure.base, unit, 'stock'), measured(figure.subject, unit, 'ours'),
-    `${figure.compare === 'difference' && verdict.median >= 0 ? '+' : ''}${number(verdict.median)}`, span(verdict),
-    limit(goal?.must), limit(goal?.aim), REACHED[standing(figure)],
+    ratio(figure), span(verdict), limit(figure, goal?.reach), limit(figure, goal?.stretch), reached(figure),
   ];
 }
 
-/** With the name of the side where the column's head does not say it. */
+function ratio({ compare, verdict }: Figure): string {
+  return `${compare === 'difference' && verdict.median >= 0 ? '+' : ''}${number(verdict.median)}`;
+}
+
+function limit({ better }: Figure, value: number | undefined): string {
+  return value === undefined ? '' : `${better === 'higher' ? '≥' : '≤'} ${number(value)}`;
+}
+
+/** A value, with the name of what was measured if the head of the column does not say it. */
 function measured({ name, spread }: Measured, unit: string, column: string): string {
   const value = `${number(spread.median)}${unit === '' ? '' : ` ${unit}`}`;
   return name === column || name === `${column} RR` ? value : `${value} (${name})`;
@@ -49,11 +61,16 @@ function span({ low, high }: Spread): string {
   return `${number(low)} … ${number(high)}`;
 }
 
-/** The table, in columns. */
-export function terminalTable(figures: readonly Figure[]): string {
-  const lines = [HEAD, ...figures.map(cells)];
-  const widths = HEAD.map((_, column) => Math.max(...lines.map((line) => (line[column] as string).length)));
-  return lines.map((line) => line.map((cell, column) => cell.padEnd(widths[column] as number)).join('  ').trimEnd()).join('\n');
+/** The table for a terminal: within 100 columns, or with all columns if `verbose`. */
+export function terminalTable(figures: readonly Figure[], verbose = false): string {
+  if (verbose) return columns([HEAD, ...figures.map(cells)], Infinity);
+  const rows = figures.map((figure) => {
+    const { title, unit, goal, base, subject } = figure;
+    const value = ({ spread }: Measured): string => `${number(spread.median)}${unit === '' ? '' : ` ${unit}`}`;
+    const stretch = limit(figure, goal?.stretch);
+    return [title, value(base), value(subject), ratio(figure), `${limit(figure, goal?.reach)}${stretch === '' ? '' : ` (${stretch})`}`, reached(figure)];
+  });
+  return columns([['figure', 'base', 'ours', 'ratio', 'goal (stretch)', 'reached'], ...rows]);
 }
 
 function markdownTable(figures: readonly Figure[]): string {
@@ -72,7 +89,7 @@ xychart-beta
 \`\`\``;
 }
 
-/** A chapter of bench/README.md. */
+/** The chapter for bench/README.md. */
 export function markdownReport({ machine, pairs, seconds, figures, charts, notes }: Outcome): string {
   const withGoal = figures.filter(({ goal }) => goal !== undefined);
   const others = figures.filter(({ goal }) => goal === undefined);

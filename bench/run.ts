@@ -1,57 +1,67 @@
 /**
- * Measures ours against stock Node and the other ways to share a port, everything on loopback:
+ * npm run bench: measures our cluster against stock Node and the other ways to share a port, all on loopback.
  *
- *   npm run bench                        every row, under 15 minutes on two CPUs
- *   npm run bench -- tcp latency         some
- *   npm run bench -- --quick fork        few and short windows: to see that a row works, not to be believed
- *   npm run bench -- --list              the names of the rows
+ * The Node that runs this file is the Node that is measured, on both sides. Progress goes to stderr, the table to
+ * stdout. Everything is written to bench/results/, which git ignores: as JSON, and as Markdown for bench/README.md.
+ * A figure that falls short of its goal is marked in the table, and is no failure of the run.
  *
- * The Node that runs this is the Node that is measured, on both sides. Progress goes to standard
- * error, the table to standard output; bench/results/, which git ignores, gets everything as JSON
- * and a chapter for bench/README.md as Markdown.
- *
- * Ends     with 1 if a server, a worker or a connection failed. A figure short of its goal is marked
- *          in the table, and is no failure. With 2 on a wrong argument
+ * Uses     rows/, bench.ts, report.ts
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { announce, duration, paint, Progress } from '../test/support/terminal';
 import { WrongArgument, runTool } from '../test/support/tool';
 import { Bench, FULL, QUICK } from './bench';
 import type { Chart, Figure } from './figures';
 import { thisMachine } from './machine';
-import { markdownReport, terminalTable, type Outcome } from './report';
+import { LEGEND, markdownReport, terminalTable, type Outcome } from './report';
 import { rows } from './rows';
+import type { Row } from './rows/row';
 
 const RESULTS = path.join(__dirname, 'results');
+/** Milliseconds of one row, on average: all of them took 14 minutes on 2 CPUs. A quick one has 2 of 7 pairs, in shorter windows. */
+const FULL_ROW = 60_000;
+const QUICK_ROW = FULL_ROW / 7;
 
 runTool({
   name: 'bench',
   usage: 'npm run bench --',
-  about: 'Measures ours against stock Node and the other ways to share a port.\nEnds with 1 if something failed, with 2 on a wrong argument.',
+  about: 'Measures our cluster against stock Node and the other ways to share a port.\nExit code 1: a server, a worker or a connection failed.',
+  takes: 'all rows: 10 to 15 minutes on 2 CPUs, so about a minute for each row; much less with --quick',
+  example: 'npm run bench -- tcp latency',
   options: {
-    quick: { takes: 'nothing', about: 'few and short windows: to see that a row works, not to be believed' },
-    list: { takes: 'nothing', about: 'prints the names of the rows' },
+    quick: { takes: 'nothing', about: 'few and short windows, to see that a row works. Do not believe its figures' },
+    list: { takes: 'nothing', about: 'prints the names of the rows, and ends' },
+    verbose: { takes: 'nothing', about: 'prints each sample, and a wider table with the spread of the pairs' },
   },
-  positionals: { name: '[rows]', about: 'which ones; all by default' },
+  positionals: { name: '[rows]', about: 'which rows; all by default' },
 }, async ({ values, positionals }) => {
   if (values.list) return rows.forEach(({ name, about }) => console.log(`${name.padEnd(12)}${about}`));
   const unknown = positionals.filter((name) => !rows.some((row) => row.name === name));
   if (unknown.length > 0) throw new WrongArgument(`no such row: ${unknown.join(', ')}; there are ${rows.map(({ name }) => name).join(', ')}`);
-  const bench = new Bench(values.quick ? QUICK : FULL, progress);
+  const chosen = rows.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  announce('bench', `${chosen.length} of ${rows.length} rows, about ${duration(chosen.length * (values.quick ? QUICK_ROW : FULL_ROW))}`);
+  const progress = new Progress(0);
+  const bench = new Bench(values.quick ? QUICK : FULL, (line) => {
+    if (!values.verbose && !line.startsWith('──')) return progress.show(line);
+    progress.clear();
+    process.stderr.write(`${line}\n`);
+  });
   try {
-    await measure(bench, positionals, values.quick);
+    await measure(bench, chosen, values);
   } finally {
+    progress.clear();
     await bench.close();
   }
 });
 
-async function measure(bench: Bench, names: readonly string[], quick: boolean): Promise<void> {
+async function measure(bench: Bench, chosen: readonly Row[], { quick, verbose }: { readonly quick: boolean; readonly verbose: boolean }): Promise<void> {
   const machine = thisMachine();
   const started = performance.now();
   const figures: Figure[] = [];
   const charts: Chart[] = [];
   const notes: string[] = [];
-  for (const row of rows.filter(({ name }) => names.length === 0 || names.includes(name))) {
+  for (const row of chosen) {
     const begun = performance.now();
     bench.say(`── ${row.name}: ${row.about}`);
     const result = await row.run(bench);
@@ -62,9 +72,11 @@ async function measure(bench: Bench, names: readonly string[], quick: boolean): 
   }
   const outcome: Outcome = { machine, pairs: bench.pairs, seconds: (performance.now() - started) / 1000, figures, charts, notes };
   console.log(`\nNode ${machine.node}, ${machine.cores} × ${machine.cpu}, Linux ${machine.kernel}, commit ${machine.commit}\n`);
-  console.log(terminalTable(figures));
+  const [head = '', ...lines] = terminalTable(figures, verbose).split('\n');
+  console.log([paint('bold', head), ...lines.map((line) => (/ NO$/.test(line) ? paint('red', line) : line))].join('\n'));
+  console.log(`\n${LEGEND}`);
   for (const note of notes) console.log(`not measured: ${note}`);
-  save(outcome, quick || names.length > 0 ? 'partial' : 'full');
+  save(outcome, quick || chosen.length < rows.length ? 'partial' : 'full');
 }
 
 function save(outcome: Outcome, kind: string): void {
@@ -73,8 +85,4 @@ function save(outcome: Outcome, kind: string): void {
   writeFileSync(`${file}.json`, `${JSON.stringify(outcome, null, 1)}\n`);
   writeFileSync(`${file}.md`, markdownReport(outcome));
   console.log(`\n${path.relative(process.cwd(), file)}.md and .json`);
-}
-
-function progress(line: string): void {
-  process.stderr.write(`${line}\n`);
 }

@@ -1,14 +1,12 @@
 /**
- * What the shared state costs: `increment` from 4 workers, and one event told to 16 workers.
- *
- *   npx tsx bench/shared_state.ts [--seconds 3] [--stock]
- *
- * Each figure is of one run on a machine that does nothing else, and is printed as one line. The
- * workers run this file too; which part they play is in ROLE.
+ * npx tsx bench/shared_state.ts: what the shared state costs. Measures `increment` from 4 workers, and one
+ * change that 16 workers watch. Each figure is of one run, printed as one line; nothing else should run on the
+ * machine meanwhile. The workers run this file too: the environment variable ROLE says which part they play.
  */
 import { once } from 'node:events';
 import path from 'node:path';
 import type { Cluster } from 'node:cluster';
+import { announce, duration } from '../test/support/terminal';
 import { runTool } from '../test/support/tool';
 
 const dist = (file: string): string => path.resolve(__dirname, '../dist/lib', file);
@@ -16,7 +14,7 @@ const dist = (file: string): string => path.resolve(__dirname, '../dist/lib', fi
 const cluster = require(process.argv.includes('--stock') ? 'node:cluster' : dist('cluster.js')) as Cluster;
 const { sharedState } = require(dist('shared_state.js')) as typeof import('../lib/shared_state');
 
-/** How long each figure is measured. The primary tells its workers. */
+/** How long each figure is measured. The workers get it from the primary, in their environment. */
 let milliseconds = Number(process.env['MILLISECONDS']);
 const state = sharedState({ cluster });
 
@@ -26,13 +24,16 @@ if (!cluster.isPrimary) {
   runTool({
     name: 'shared_state',
     usage: 'npx tsx bench/shared_state.ts',
-    about: 'What the shared state costs. Ends with 2 on a wrong argument.',
+    about: 'Measures the shared state: increments per second, and how fast a change reaches the workers\nthat watch it.',
+    takes: '3 × seconds, and a little more: some 15 s by default',
+    example: 'npx tsx bench/shared_state.ts --seconds 1',
     options: {
       seconds: { takes: 'number', default: 3, about: 'how long each figure is measured' },
-      stock: { takes: 'nothing', about: 'on Node’s own cluster' },
+      stock: { takes: 'nothing', about: 'uses Node’s own cluster instead of ours' },
     },
   }, ({ values: { seconds } }) => {
     milliseconds = seconds * 1000;
+    announce('shared_state', `about ${duration(3 * milliseconds + 6000)}`);
     process.env['MILLISECONDS'] = String(milliseconds);
     return runPrimary();
   });
@@ -46,7 +47,7 @@ async function runPrimary(): Promise<void> {
   await fanOut(16);
 }
 
-/** Runs workers, lets them go at once, and adds up what they say. */
+/** Starts `count` workers, lets them all begin at once, and adds up the numbers that they send. */
 async function together(count: number, env: Record<string, string>): Promise<number> {
   const workers = Array.from({ length: count }, () => cluster.fork(env));
   await Promise.all(workers.map((worker) => once(worker, 'message')));
@@ -59,7 +60,7 @@ async function together(count: number, env: Record<string, string>): Promise<num
   return sum;
 }
 
-/** Values of 64 bytes, the next when all have the last (latency), then as fast as they go (throughput). */
+/** Sets values of 64 bytes that `count` workers watch: first each when all workers have the one before (latency), then as fast as they go (throughput). */
 async function fanOut(count: number): Promise<void> {
   const workers = Array.from({ length: count }, () => cluster.fork({ ROLE: 'watch' }));
   await Promise.all(workers.map((worker) => once(worker, 'message')));
@@ -78,7 +79,7 @@ async function fanOut(count: number): Promise<void> {
   const at = (part: number): string => (delays[Math.floor(delays.length * part)] as number).toFixed(2);
   console.log(`watch, 64 bytes to ${count} workers, until all have answered: p50 ${at(0.5)} ms, p99 ${at(0.99)} ms`);
 
-  // Fewer than history remembers: each worker gets each event, and no reset instead.
+  // Fewer events than the history keeps, so that each worker gets each of them and not a reset instead.
   const EVENTS = 9_000;
   const begin = performance.now();
   const all = once(cluster, 'all');
@@ -101,7 +102,7 @@ async function runWorker(): Promise<void> {
     process.send?.('ready');
     void (async () => { for await (const event of one) if (event.type === 'set') process.send?.('got it'); })();
     for await (const event of many) {
-      // A reset holds what it stands for.
+      // A reset carries all entries: the last key may be among them.
       const last = event.type === 'reset' ? event.entries.some(({ key }) => key === 'many/end') : event.key === 'many/end';
       if (last) process.send?.('got all');
     }

@@ -1,23 +1,22 @@
 /**
- * Requests per second with the supervisor against without it, on the same cluster object.
+ * npx tsx bench/supervised.ts: requests per second with the supervisor and without it, on the same cluster object.
  *
- *   npx tsx bench/supervised.ts [--rounds 12] [--seconds 2] [--workers 1] [--stock]
- *
- * Two clusters of the same small http app at once, one of them supervised; the same clients ask one and
- * the other in turn, so that whatever else the machine does meets both. Prints the median of the ratios, and
- * the processor time of primary and workers per request, which a busy machine does not disturb.
+ * Runs two clusters of the same small http app at once, one of them supervised. The same clients load one and
+ * the other in turn, so that whatever else the machine does meets both. Prints the median of the ratios, and the
+ * processor time of primary and workers per request, which a busy machine does not disturb.
  */
 import { fork, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import path from 'node:path';
+import { announce, duration, Progress } from '../test/support/terminal';
 import { runTool } from '../test/support/tool';
 
 const root = path.resolve(__dirname, '..');
 const CONNECTIONS = 16;
 
-/** The program of one cluster. */
+/** The text of the program that runs one cluster. */
 const primary = (workers: number): string => `
   const cluster = process.env.STOCK ? require('node:cluster') : require(${JSON.stringify(path.join(root, 'dist/lib/cluster.js'))});
   const exec = ${JSON.stringify(path.join(root, 'test/fixtures/bench_app.js'))};
@@ -30,12 +29,14 @@ const primary = (workers: number): string => `
 runTool({
   name: 'supervised',
   usage: 'npx tsx bench/supervised.ts',
-  about: 'Requests per second with the supervisor against without it. Ends with 2 on a wrong argument.',
+  about: 'Measures requests per second and processor time per request, with the supervisor and without it.',
+  takes: 'rounds × seconds × 2, and a little more: some 52 s by default',
+  example: 'npx tsx bench/supervised.ts --rounds 4 --seconds 1',
   options: {
-    rounds: { takes: 'whole number', default: 12, about: 'how often each is measured' },
-    seconds: { takes: 'number', default: 2, about: 'how long a time' },
-    workers: { takes: 'whole number', default: 1, about: 'workers of each cluster' },
-    stock: { takes: 'nothing', about: 'on Node’s own cluster' },
+    rounds: { takes: 'whole number', default: 12, about: 'how often each side is measured' },
+    seconds: { takes: 'number', default: 2, about: 'how long one measurement is' },
+    workers: { takes: 'whole number', default: 1, about: 'how many workers each cluster has' },
+    stock: { takes: 'nothing', about: 'measures Node’s own cluster instead of ours' },
   },
 }, ({ values }) => run(values));
 
@@ -53,7 +54,7 @@ async function start(supervised: boolean, workers: number, stock: boolean): Prom
   return { child, port, pids };
 }
 
-/** Answers in `seconds`, over connections that are kept. */
+/** Sends requests for `seconds`, over connections that stay open; resolves with the answers per second. */
 function load(port: number, seconds: number): Promise<number> {
   const asked = 'GET / HTTP/1.1\r\nHost: bench\r\n\r\n';
   return new Promise((resolve, reject) => {
@@ -73,13 +74,15 @@ function load(port: number, seconds: number): Promise<number> {
   });
 }
 
-/** Milliseconds of processor time that these have used. */
+/** Milliseconds of processor time that these processes have used. */
 function cpu(pids: readonly number[]): number {
   const ticks = pids.flatMap((pid) => readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ').slice(11, 13).map(Number));
   return ticks.reduce((sum, one) => sum + one, 0) * 10;
 }
 
 async function run({ rounds, seconds, workers, stock }: { rounds: number; seconds: number; workers: number; stock: boolean }): Promise<void> {
+  announce('supervised', `${rounds} rounds of ${seconds} s for each side, about ${duration((2 * rounds + 2) * seconds * 1000)}`);
+  const progress = new Progress(rounds);
   const [plain, supervised] = [await start(false, workers, stock), await start(true, workers, stock)];
   await load(plain.port, seconds);
   await load(supervised.port, seconds);
@@ -87,14 +90,16 @@ async function run({ rounds, seconds, workers, stock }: { rounds: number; second
   const rates: [number[], number[]] = [[], []];
   const used: [number, number] = [-cpu(plain.pids), -cpu(supervised.pids)];
   for (let round = 0; round < rounds; round++) {
-    // Each goes first as often as the other.
+    // Each side goes first as often as the other.
     const order = round % 2 === 0 ? [0, 1] : [1, 0];
     const rate: number[] = [];
     for (const which of order) rate[which] = await load([plain, supervised][which]?.port as number, seconds);
     rates[0].push(rate[0] as number);
     rates[1].push(rate[1] as number);
     ratios.push((rate[1] as number) / (rate[0] as number));
+    progress.step(`ratio ${ratios.at(-1)?.toFixed(2)}`);
   }
+  progress.clear();
   used[0] += cpu(plain.pids);
   used[1] += cpu(supervised.pids);
   const perRequest = used.map((ms, which) => (ms * 1000) / ((rates[which] as number[]).reduce((sum, rate) => sum + rate * seconds, 0)));

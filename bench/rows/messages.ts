@@ -1,11 +1,14 @@
 /**
- * Messages between a parent and its children: one way and there and back, in both serializations,
- * and to sixteen at once. Rows `oneway`, `roundtrip`, `broadcast`.
+ * Messages between a parent and its children: one way and there and back, in both serializations, and
+ * to sixteen children at once. Rows `oneway`, `roundtrip`, `broadcast`.
  *
- * There and back only one process works at a time, and what a trip takes depends on whether the
- * kernel wakes the other on the same CPU or on one that sleeps: a factor of four, now this, now that.
- * So `roundtrip` keeps each parent and its child on one CPU, and shows in a figure without a goal
- * what they do when the kernel places them.
+ * Programs send objects, so the figures with a goal measure objects. Short strings are the fastest messages
+ * there are; their figures have no goal.
+ *
+ * In `roundtrip` only one of the two processes works at a time. How long a trip takes depends on the kernel:
+ * it wakes the other process on the same CPU or on one that sleeps, which differs by a factor of four and
+ * changes from one run to the next. So the row keeps each parent and its child on one CPU. A figure without
+ * a goal shows what they do where the kernel places them.
  */
 import type { Bench } from '../bench';
 import { figure, type Chart, type Figure } from '../figures';
@@ -20,18 +23,23 @@ const IMPLEMENTATIONS = ['stock', 'ours'] as const;
 type Implementation = (typeof IMPLEMENTATIONS)[number];
 
 interface Size {
+  readonly content: 'object' | 'string' | 'buffer';
+  /** Of the message, without what the encoding adds. An object is counted as its JSON text. */
   readonly bytes: number;
   readonly text: string;
-  readonly content?: 'buffer' | 'object';
 }
+const KIB = 1024;
+const MIB = 1024 * 1024;
+const SMALL: Size = { content: 'object', bytes: 64, text: '64 B object' };
+const STRING: Size = { content: 'string', bytes: 64, text: '64 B string' };
 const SIZES: readonly Size[] = [
-  { bytes: 64, text: '64 B' },
-  { bytes: 1024, text: '1 KiB' },
-  { bytes: 1024 * 1024, text: '1 MiB' },
+  SMALL,
+  { content: 'object', bytes: KIB, text: '1 KiB object' },
+  { content: 'object', bytes: MIB, text: '1 MiB object' },
+  STRING,
 ];
-/** Short texts are the quickest messages there are: beside them one of the kind that programs send. */
-const OBJECT: Size = { bytes: 64, text: '64 B object', content: 'object' };
-const BUFFER: Size = { bytes: 1024 * 1024, text: '1 MiB Buffer', content: 'buffer' };
+/** JSON would write a Buffer as a list of numbers, so it is measured with `advanced` only. */
+const BUFFER: Size = { content: 'buffer', bytes: MIB, text: '1 MiB Buffer' };
 
 interface Count {
   readonly count: number;
@@ -41,14 +49,14 @@ interface Count {
 export const messageRows: readonly Row[] = [
   { name: 'oneway', about: 'messages per second, parent to child', run: oneWay },
   { name: 'roundtrip', about: 'messages there and back, one at a time', run: roundTrip },
-  { name: 'broadcast', about: '64 B to 16 workers', run: broadcast },
+  { name: 'broadcast', about: 'an object of 64 B to 16 children', run: broadcast },
 ];
 
 async function oneWay(bench: Bench): Promise<Result> {
   const figures: Figure[] = [];
   for (const serialization of SERIALIZATIONS) {
     const parents = await startParents(bench, { serialization });
-    for (const size of [...SIZES, OBJECT, ...(serialization === 'json' ? [] : [BUFFER])]) {
+    for (const size of [...SIZES, ...(serialization === 'json' ? [] : [BUFFER])]) {
       const rates = await ratesOf(bench, parents, 'oneWay', size, `oneway ${serialization} ${size.text}`);
       figures.push(oneWayFigure(serialization, size, rates));
     }
@@ -61,7 +69,7 @@ function oneWayFigure(serialization: Serialization, size: Size, rates: Rates): F
   const large = size.bytes > 64 * 1024;
   const scale = large ? size.bytes / 1e6 : 1;
   const side = (name: Implementation) => ({ name, samples: rates[name].map((rate) => rate * scale) });
-  const id = `oneway-${serialization}-${size.content ?? size.bytes}`;
+  const id = `oneway-${serialization}-${size.content}-${size.bytes}`;
   return figure({ id, title: `${large ? 'MB/s' : 'messages/s'} one way, ${size.text}, ${serialization}`, unit: large ? 'MB/s' : '/s', better: 'higher' }, side('ours'), side('stock'));
 }
 
@@ -73,11 +81,11 @@ async function roundTrip(bench: Bench): Promise<Result> {
     const measure = async (size: Size, placed = ''): Promise<void> => {
       const rates = await ratesOf(bench, parents, 'roundTrips', size, `roundtrip ${serialization} ${size.text}${placed}`);
       figures.push(figure(
-        { id: `roundtrip-${serialization}-${size.bytes}${placed}`, title: `round trips/s, ${size.text}, ${serialization}${placed}`, unit: '/s', better: 'higher' },
+        { id: `roundtrip-${serialization}-${size.content}-${size.bytes}${placed}`, title: `round trips/s, ${size.text}, ${serialization}${placed}`, unit: '/s', better: 'higher' },
         { name: 'ours', samples: rates.ours }, { name: 'stock', samples: rates.stock },
       ));
     };
-    if (serialization === 'json') await measure(SIZES[0] as Size, ', placed by the kernel');
+    if (serialization === 'json') await measure(SMALL, ', placed by the kernel');
     pinned = pin(Object.values(parents).flatMap(({ facts }) => facts.pids), 0);
     for (const size of SIZES) await measure(size);
     await bench.stop(...Object.values(parents));
@@ -87,11 +95,11 @@ async function roundTrip(bench: Bench): Promise<Result> {
 
 async function broadcast(bench: Bench): Promise<Result> {
   const parents = await startParents(bench, { children: 16 });
-  const rates = await ratesOf(bench, parents, 'oneWay', SIZES[0] as Size, 'broadcast');
+  const rates = await ratesOf(bench, parents, 'oneWay', SMALL, 'broadcast');
   await bench.stop(...Object.values(parents));
   return {
     figures: [figure(
-      { id: 'broadcast-64', title: 'broadcast of 64 B to 16 workers, messages/s', unit: '/s', better: 'higher' },
+      { id: 'broadcast-object-64', title: 'broadcast of a 64 B object to 16 children, messages/s', unit: '/s', better: 'higher' },
       { name: 'ours', samples: rates.ours }, { name: 'stock', samples: rates.stock },
     )],
   };

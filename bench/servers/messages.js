@@ -1,9 +1,8 @@
 // node messages.js '{"implementation":"ours|stock","serialization":"json|advanced","children":1}'
 //
-// A parent that sends messages to its children, by child_process.fork or our own, and measures. It
-// does what Node documents: a send() that returns false means wait, so the next message is sent with
-// a callback and nothing more until that has come. BURST sends at most are made in one turn of the
-// event loop, as by a program that has other things to do as well.
+// A parent that sends messages to its children, which child_process.fork or our own has started, and measures. It
+// follows Node's documentation: after a send() that returned false it sends one more message, with a callback, and
+// waits for that. It sends BURST messages at most in one turn of the event loop, like a program that has other work.
 'use strict';
 const path = require('node:path');
 const { answerWith, ask, fail, ready } = require('./control');
@@ -24,13 +23,16 @@ async function start() {
   ready({ pids: [process.pid, ...children.map((child) => child.pid)] });
 }
 
-/** A message of `size` bytes, envelope of the encoding not counted. */
+/** The bytes of '{"type":"count","id":12345,"data":""}'. */
+const ENVELOPE = 37;
+
+/** A message of `size` bytes; an object's JSON text has that many. */
 function messageOf({ size, content }) {
-  if (content === 'object') return { type: 'count', id: 12345, data: 'x'.repeat(size - 37) };
+  if (content === 'object') return { type: 'count', id: 12345, data: 'x'.repeat(size - ENVELOPE) };
   return content === 'buffer' ? Buffer.alloc(size, 'x') : 'x'.repeat(size);
 }
 
-/** Sends to every child for so many seconds; messages received in all, and the seconds until the last was. */
+/** Sends to every child for `seconds`. Returns how many messages were received in all, and the seconds until the last one was. */
 async function oneWay({ seconds, ...what }) {
   const message = messageOf(what);
   await Promise.all(children.map((child) => ask(child, { question: 'counted' })));
@@ -56,7 +58,7 @@ async function oneWay({ seconds, ...what }) {
   return { count: received, seconds: elapsed };
 }
 
-/** One message there and back, then the next, for so many seconds. */
+/** Sends one message, waits until it comes back, sends the next, for `seconds`. */
 function roundTrips({ seconds, ...what }) {
   const message = messageOf(what);
   const [child] = children;

@@ -42,10 +42,12 @@ interface Outcome extends Run {
 runTool({
   name: 'conformance',
   usage: 'npm run conformance --',
-  about: 'Runs every scenario under node:cluster and under ours, and prints clause by clause whether they are alike.\nEnds with 1 where they are not, with 2 on a wrong argument.',
+  about: 'Runs every scenario under node:cluster and under ours, and prints clause by clause whether they\nare alike. Exit code 1: they are not.',
+  takes: 'about 1.2 s for each scenario and Node on 2 CPUs: all scenarios some 5 minutes for each Node',
+  example: 'npm run conformance -- --node 20,22 --only Q-8',
   options: {
-    node: { takes: 'text', default: process.versions.node.split('.')[0] as string, about: 'major versions of Node, as in 20,22; one that is not here is installed into .nodes' },
-    only: { takes: 'text', about: 'a regular expression: scenarios by name, or clauses as in I-2\\d; all by default' },
+    node: { takes: 'text', default: process.versions.node.split('.')[0] as string, about: 'major versions, as in 20,22; a missing one is downloaded into .nodes' },
+    only: { takes: 'text', about: 'a regular expression: scenarios by name, or clauses as I-2\\d; all by default' },
     jobs: { takes: 'whole number', default: 4, about: 'scenarios at a time' },
   },
 }, ({ values }) => main(values));

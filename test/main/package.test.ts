@@ -1,11 +1,12 @@
-// Guards what is published: the tarball holds what a program needs and nothing of the build, and an installed
-// copy's stack traces and breakpoints name files that its user has.
+// Guards what is published: the tarball holds what a program needs and nothing of the build; an installed copy's
+// stack traces, breakpoints, "go to definition" and READMEs lead to files that its user has; and each entry is found,
+// with its types, by every way in which TypeScript looks for a module.
 import { execFile } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { documents, linksOf, textOf } from '../support/documents';
 import { root, run } from '../support/program';
 
@@ -44,14 +45,15 @@ beforeAll(async () => {
   rmSync(packing, { recursive: true });
   await npm(app, 'install', '--offline', '--no-audit', '--no-fund', '--silent', './package.tgz');
   cpSync(path.join(root, 'test/fixtures/installed_app.js'), path.join(app, 'app.js'));
-});
+  symlinkSync(path.join(root, 'node_modules/@types'), path.join(app, 'node_modules/@types'));
+}, 180_000); // It builds the whole project.
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 test('the tarball holds the sources, what the compiler made of them, the bundles with their maps, and the documents', () => {
   const files = (readdirSync(installed, { recursive: true, encoding: 'utf8' })).filter((name) => /\.\w+$/.test(name));
   expect(files).toEqual(expect.arrayContaining([...documents]));
-  expect(files.filter((name) => !documents.includes(name) && !/^(package\.json|(lib|internal)\/.*\.ts|dist\/(lib|internal)\/.*\.(js|d\.ts|js\.map))$/.test(name))).toEqual([]);
+  expect(files.filter((name) => !documents.includes(name) && !/^(package\.json|(lib|internal)\/.*\.ts|dist\/(lib|internal)\/.*\.(js|d\.ts|js\.map|d\.ts\.map))$/.test(name))).toEqual([]);
   expect(files.filter((name) => /(^|\/)bundle\./.test(name))).toEqual([]);
   expect(files).toEqual(expect.arrayContaining(['dist/internal/startup/role.bundle.js', 'dist/internal/startup/role.bundle.js.map', 'dist/internal/startup/entry.bundle.js', 'dist/internal/startup/preload.bundle.js.map']));
 });
@@ -74,6 +76,44 @@ function deadEnds(document: string): string[] {
 test('no file of it names the directory in which it was packed', () => {
   const files = readdirSync(installed, { recursive: true, withFileTypes: true, encoding: 'utf8' }).filter((entry) => entry.isFile());
   expect(files.filter((entry) => readFileSync(path.join(entry.parentPath, entry.name)).includes('where-it-was-packed'))).toEqual([]);
+});
+
+test('each declaration has a map, and the source that it names is there', () => {
+  const dist = path.join(installed, 'dist');
+  const declarations = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.d.ts'));
+  expect(declarations).toContain('lib/cluster.d.ts');
+  const missing = declarations.flatMap((name) => {
+    const { sources } = JSON.parse(readFileSync(path.join(dist, `${name}.map`), 'utf8')) as { sources: string[] };
+    return sources.map((source) => path.resolve(dist, path.dirname(name), source)).filter((source) => !existsSync(source));
+  });
+  expect(missing).toEqual([]);
+});
+
+/** The ways in which TypeScript looks for a module, with the name of the program's file: .mts is an ES module. */
+const resolutions = {
+  'node16, CommonJS': [{ module: 'node16' }, 'app.cts'],
+  'node16, ES module': [{ module: 'node16' }, 'app.mts'],
+  'nodenext, ES module': [{ module: 'nodenext' }, 'app.mts'],
+  'bundler': [{ module: 'esnext', moduleResolution: 'bundler' }, 'app.ts'],
+  'commonjs': [{ module: 'commonjs' }, 'app.ts'],
+} as const;
+
+describe.concurrent('types', () => {
+  test.each(Object.entries(resolutions))('every entry is found with its types under %s', async (name, [options, file]) => {
+    const project = path.join(app, name.replace(/\W+/g, '_'));
+    mkdirSync(project);
+    writeFileSync(path.join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: { ...options, target: 'es2022', lib: ['es2023'], types: ['node'], strict: true, esModuleInterop: true, noEmit: true }, files: [file] }));
+    cpSync(path.join(root, 'test/fixtures/package_types.txt'), path.join(project, file));
+    const { stdout } = await promisify(execFile)(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), '-p', project]).catch((error: { stdout: string }) => error);
+    expect(stdout).toBe('');
+  });
+
+  test('the program that is compiled names every entry of package.json', () => {
+    const { exports } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { exports: Record<string, unknown> };
+    const text = readFileSync(path.join(root, 'test/fixtures/package_types.txt'), 'utf8');
+    const entries = Object.keys(exports).filter((name) => name !== './package.json');
+    expect(entries.filter((name) => !text.includes(`'cluster-internals${name.slice(1)}'`))).toEqual([]);
+  });
 });
 
 test('stack traces of an installed copy name its own files', async () => {

@@ -41,10 +41,12 @@ describe.concurrent('arguments', () => {
     expect(stderr).toMatch(new RegExp(`^${name}: .+\\(--help says more\\)\\n$`));
   });
 
-  test('--help describes the tool, and runs nothing', async () => {
-    const { code, stdout, stderr } = await tool('test/random/run.ts', '--help');
+  test.each(Object.entries({ ...tools, dev: { file: 'test/support/dev.ts' } }))('%s --help says what it does, how long it takes, and an example, within 100 columns; nothing runs', async (name, { file }) => {
+    const { code, stdout, stderr } = await tool(file, '--help');
     expect([code, stderr]).toEqual([0, '']);
-    expect(stdout).toContain('npm run random --');
+    expect(stdout).toMatch(new RegExp(`^(npm run ${name} --|npx tsx ${file}) .*\\n\\n[A-Z]`));
+    expect(stdout).toMatch(/^Time {5}\S[^]*\nExample {2}np[mx] /m);
+    expect(stdout.split('\n').filter((line) => line.length > 100)).toEqual([]);
   });
 
   test('what is no Node is refused', () => {

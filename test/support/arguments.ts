@@ -1,12 +1,14 @@
 /**
- * The arguments of a tool: read, checked, and described by --help. A wrong one is a line on stderr and
- * exit code 2, before anything runs: a tool that runs with NaN, or with nothing to do, finds no fault.
+ * The arguments of a tool: read, checked, and described by --help. A wrong argument is one line on stderr
+ * and exit code 2, before anything runs. Without this check a tool could run with NaN, do nothing, and
+ * report that it found no fault.
  *
- * Used by  tool.ts
+ * Used by  test/support/tool.ts, test/unit/arguments.test.ts
  */
 import { parseArgs } from 'node:util';
+import { WIDTH, columns } from './terminal';
 
-/** What an option is. Its default makes it optional; a text without one is undefined where it is not given. */
+/** One option. With a default it may be left out; a text that has no default is then undefined. */
 export type Option =
   | { readonly takes: 'whole number'; readonly default: number; readonly least?: number; readonly about: string }
   | { readonly takes: 'number'; readonly default: number; readonly about: string }
@@ -24,18 +26,22 @@ export type Values<Of extends Options> = {
 
 /** A tool as its --help shows it. */
 export interface Description<Of extends Options> {
-  /** Its name in front of each of its own lines: "random". */
+  /** Its name, in front of each line that it prints about itself: "random". */
   readonly name: string;
   /** How it is started, without the options: "npm run random --". */
   readonly usage: string;
-  /** What it does and what its exit code says. */
+  /** What it does, and when its exit code is 1. */
   readonly about: string;
+  /** How long it runs: "about 2.5 s of processor time for each sequence". */
+  readonly takes: string;
+  /** A whole command that a reader can copy. */
+  readonly example: string;
   readonly options: Of;
-  /** What it takes without a name; nothing by default. */
+  /** The arguments without a name; a tool takes none by default. */
   readonly positionals?: { readonly name: string; readonly about: string };
 }
 
-/** A wrong argument: one line that says what to write instead. */
+/** A wrong argument: one line that says what is wrong and what to write instead. */
 export class WrongArgument extends Error {}
 
 export interface Arguments<Of extends Options> {
@@ -43,7 +49,7 @@ export interface Arguments<Of extends Options> {
   readonly positionals: readonly string[];
 }
 
-/** The arguments, or 'help' where they ask for that. @throws WrongArgument */
+/** The arguments, or 'help' if they contain --help. @throws WrongArgument */
 export function readArguments<Of extends Options>({ options, positionals }: Description<Of>, args: readonly string[]): Arguments<Of> | 'help' {
   const types = Object.fromEntries(Object.entries(options).map(([name, { takes }]) => [name, { type: takes === 'nothing' ? 'boolean' as const : 'string' as const }]));
   let parsed: { readonly values: Readonly<Record<string, string | boolean | undefined>>; readonly positionals: readonly string[] };
@@ -68,7 +74,7 @@ function valueOf(name: string, option: Option, given: string | boolean | undefin
       return text;
     case 'whole number': {
       const least = option.least ?? 1;
-      if (!/^\d+$/.test(text) || Number(text) < least || !Number.isSafeInteger(Number(text))) throw new WrongArgument(`--${name} takes a whole number from ${least} on, not '${text}'`);
+      if (!/^\d+$/.test(text) || Number(text) < least || !Number.isSafeInteger(Number(text))) throw new WrongArgument(`--${name} takes a whole number of at least ${least}, not '${text}'`);
       return Number(text);
     }
     case 'number': return positive(`--${name}`, text);
@@ -82,13 +88,21 @@ export function positive(name: string, text: string): number {
 }
 
 /** What --help prints. */
-export function help({ usage, about, options, positionals }: Description<Options>): string {
+export function help({ usage, about, takes, example, options, positionals }: Description<Options>): string {
   const rows = Object.entries(options).map(([name, option]): [string, string] => [
     `--${name}${option.takes === 'nothing' ? '' : option.takes === 'text' ? ' TEXT' : ' N'}`,
     `${option.about}${'default' in option && option.default !== undefined ? `; ${option.default} by default` : ''}`,
   ]);
   if (positionals !== undefined) rows.unshift([positionals.name, positionals.about]);
-  rows.push(['--help', 'prints this']);
-  const width = Math.max(...rows.map(([name]) => name.length));
-  return `${usage}${positionals === undefined ? '' : ` ${positionals.name}`} [options]\n\n${about}\n\n${rows.map(([name, text]) => `  ${name.padEnd(width)}  ${text}`).join('\n')}\n`;
+  rows.push(['--help', 'prints this text']);
+  const indented = columns(rows, WIDTH - 2).split('\n').map((line) => `  ${line}`).join('\n');
+  return `${usage}${positionals === undefined ? '' : ` ${positionals.name}`} [options]
+
+${about.split('\n').map((line) => columns([[line]])).join('\n')}
+Exit code 2: a wrong argument. 130 or 143: ended by Ctrl-C or SIGTERM, without a result.
+
+${columns([['Time', takes], ['Example', example]])}
+
+${indented}
+`;
 }

@@ -1,23 +1,32 @@
-/** Commands, kills and reloads in random order on a real supervisor; then what was wanted last is so. */
+/**
+ * A storm: commands (reload, scale, stop) and signals to workers, in random order, on a real supervisor. The last
+ * command is a scale; when it has done its work, the supervisor must run exactly the workers that it asked for.
+ *
+ * Used by  bench/storm.ts, test/supervisor/guard.test.ts
+ */
 import type { Report, Supervisor } from '../../lib/supervisor';
 import { seeded } from './seeded';
 import { liveChildren } from './live';
 
 export interface Storm {
+  /** How often each command was given. */
   readonly commands: Record<string, number>;
+  /** How often a command ended in each way. */
   readonly outcomes: Record<string, number>;
+  /** What the last command asked for. */
   readonly wanted: number;
 }
 
-/** What an end should look like; compare `alive` with `placed`. */
+/** How it ended. All is well if `alive` equals `placed`, and both have `wanted` members. */
 export interface Aftermath extends Storm {
-  /** The children of this process, without those of before. */
+  /** The pids of the children of this process, without those that were there before the storm. */
   readonly alive: string[];
+  /** The pids of the workers that the supervisor has. */
   readonly placed: string[];
 }
 
-/** `count` commands for up to `most` workers. */
-export async function storm(supervisor: Supervisor, count: number, seed: number, most: number): Promise<Aftermath> {
+/** `count` commands for up to `most` workers. `stepped` is called after each. */
+export async function storm(supervisor: Supervisor, count: number, seed: number, most: number, stepped: () => void = () => {}): Promise<Aftermath> {
   const below = seeded(seed);
   const before = liveChildren().filter((pid) => !supervisor.status().workers.some((worker) => String(worker.pid) === pid));
   const commands: Record<string, number> = {};
@@ -35,6 +44,7 @@ export async function storm(supervisor: Supervisor, count: number, seed: number,
     if (kind === 'stop') promise(below(4) === 0 ? supervisor.stop({ now: true }) : supervisor.stop());
     if ((kind === 'kill' || kind === 'term') && victim != null) signal(victim, kind === 'kill' ? 'SIGKILL' : 'SIGTERM');
     await new Promise((resolve) => setTimeout(resolve, below(60)));
+    stepped();
   }
   const wanted = 1 + below(most);
   const last = supervisor.scale(wanted);
@@ -50,7 +60,7 @@ export async function storm(supervisor: Supervisor, count: number, seed: number,
   };
 }
 
-/** When nobody starts or leaves any more. A transition is told before the fleet has seen it, so each look comes after it. */
+/** Resolves when no worker starts or leaves any more. A transition is emitted before the supervisor has acted on it: look in the next turn. */
 function settled(supervisor: Supervisor): Promise<void> {
   return new Promise((resolve) => {
     const told = (): void => void setImmediate(look);
@@ -70,6 +80,6 @@ function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // It ended by itself.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // ESRCH: the worker has ended by itself.
   }
 }

@@ -1,32 +1,32 @@
 /**
- * What each tool of the project (bench, conformance, random, soak, storm and their like) has in common:
- * checked arguments, and an end that leaves nothing behind.
+ * What all tools of the project (bench, conformance, random, soak, storm and their like) share: checked
+ * arguments, and an end that leaves no process and no file behind.
  *
- * SIGINT and SIGTERM end it at any moment: it says that it was interrupted, reports no result, ends
- * every process that it started, removes its temporary files, and exits with 128 + the signal's number.
- * The same is cleared away at any other end. A tool gives its event loop a turn now and then, so that
- * a signal reaches it.
+ * SIGINT and SIGTERM end a tool at any moment. It prints that it was interrupted and reports no result.
+ * Then, as at every other end, it kills the processes that it started and removes its temporary files.
+ * Its exit code is 128 + the number of the signal. A tool whose work is one long computation has to give
+ * its event loop a turn now and then, so that a signal reaches it.
  *
- * Owns     a directory, which is TMPDIR for it and for all that it starts; by that variable it finds
- *          those of its processes whose parents have ended
- * Never    ends a process that it did not start
+ * Owns     a directory, which is TMPDIR for the tool and for all that it starts. By that variable the tool
+ *          finds those of its processes whose parents have already ended
+ * Never    ends a process that the tool did not start
  */
 import { chmodSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, writeSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
-import '../../internal/dist_files'; // Says it where dist, which the tools look at, is older than the sources.
+import '../../internal/dist_files'; // Prints a warning if dist/, which the tools run, is older than the sources.
 import { WrongArgument, help, readArguments, type Arguments, type Description, type Options } from './arguments';
 
 export { WrongArgument, positive } from './arguments';
 
-/** Milliseconds in which killed processes are gone. */
+/** Milliseconds that killed processes may take to disappear. */
 const PATIENCE = 5000;
 
-/** Runs a tool with the arguments of this process. A WrongArgument that `main` throws is told like any other. */
+/** Runs a tool with the arguments of this process. A WrongArgument that `main` throws ends it like one that is found here. */
 export function runTool<const Of extends Options>(tool: Description<Of>, main: (given: Arguments<Of>) => Promise<void> | void): void {
   const directory = mkdtempSync(path.join(realpathSync(tmpdir()), `${tool.name}-`));
-  chmodSync(directory, 0o711); // A scenario's worker may run as another user, who must come this way.
+  chmodSync(directory, 0o711); // A scenario's worker may run as another user, who has to reach the files inside.
   process.env['TMPDIR'] = directory;
   process.once('exit', () => {
     endProcessesOf(directory);
@@ -43,7 +43,7 @@ export function runTool<const Of extends Options>(tool: Description<Of>, main: (
       writeSync(2, `${tool.name}: ${error.message} (--help says more)\n`);
       process.exit(2);
     }
-    // A signal to the whole process group ends our children too. It is the signal that is told, not what comes of it.
+    // Ctrl-C ends our children too, and `main` may see that first. Wait a moment, so that the signal is what is reported.
     for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
     writeSync(2, `${tool.name} failed: ${error instanceof Error ? error.stack ?? error.message : String(error)}\n`);
     process.exit(1);
@@ -51,7 +51,7 @@ export function runTool<const Of extends Options>(tool: Description<Of>, main: (
   try {
     const given = readArguments(tool, process.argv.slice(2));
     if (given === 'help') return void process.stdout.write(help(tool));
-    // In a later tick, when the whole of the tool's file has run.
+    // Not at once: first the rest of the tool's file has to run, which defines what `main` uses.
     Promise.resolve(given).then(main).catch(failed);
   } catch (error) {
     void failed(error);
@@ -60,26 +60,26 @@ export function runTool<const Of extends Options>(tool: Description<Of>, main: (
 
 const owned = new Set<string>();
 
-/** A directory that goes when the tool ends, however it ends. The release keeps it. */
+/** Removes `directory` when the tool ends, however it ends. Call what is returned to keep the directory. */
 export function owning(directory: string): () => void {
   owned.add(directory);
   return () => void owned.delete(directory);
 }
 
-/** The version of a Node, "20.20.2". @throws WrongArgument if the file is none that runs */
+/** The version of a Node, "20.20.2". @throws WrongArgument if the file is not a Node that runs */
 export function versionOfNode(node: string): string {
   let said: string;
   try {
     said = execFileSync(node, ['-p', 'process.versions.node'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 10_000 }).trim();
   } catch (error) {
     const { code, status } = error as NodeJS.ErrnoException & { status?: number | null };
-    throw new WrongArgument(`${node} is no Node that runs: ${code ?? `it ended with ${String(status)}`}`);
+    throw new WrongArgument(`${node} cannot be run as Node: ${code ?? `it ended with ${String(status)}`}`);
   }
-  if (!/^\d+\.\d+\.\d+/.test(said)) throw new WrongArgument(`${node} is no Node: asked for its version it said '${said.split('\n')[0]}'`);
+  if (!/^\d+\.\d+\.\d+/.test(said)) throw new WrongArgument(`${node} is not Node: asked for its version it printed '${said.split('\n')[0]}'`);
   return said;
 }
 
-/** Kills, by pid, our descendants and whoever has inherited our TMPDIR, until none is there. */
+/** Kills, by pid, our descendants and every process that has inherited our TMPDIR, until none is left. */
 function endProcessesOf(directory: string): void {
   const deadline = performance.now() + PATIENCE;
   for (let left = processesOf(directory); left.length > 0 && performance.now() < deadline; left = processesOf(directory)) {
@@ -99,7 +99,7 @@ function processesOf(directory: string): number[] {
       parents.set(pid, Number(parent));
       if (readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(`TMPDIR=${directory}`)) marked.add(pid);
     } catch {
-      continue; // It has ended, or is somebody else's.
+      continue; // It has ended, or belongs to another user.
     }
   }
   const isOurs = (pid: number | undefined): boolean => pid !== undefined && pid !== 0 && (pid === process.pid || marked.has(pid) || isOurs(parents.get(pid)));

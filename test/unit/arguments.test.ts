@@ -1,4 +1,4 @@
-// Guards that no tool runs on an argument that it did not understand: with NaN it has nothing to do, and finds no fault.
+// Guards that no tool runs with an argument that it did not understand: with NaN it would do nothing, and report no fault.
 import { expect, test } from 'vitest';
 import { WrongArgument, help, readArguments, type Description, type Options } from '../support/arguments';
 
@@ -10,7 +10,7 @@ const options = {
   only: { takes: 'text', about: 'which ones' },
   stock: { takes: 'nothing', about: 'on stock' },
 } as const satisfies Options;
-const tool: Description<typeof options> = { name: 'tool', usage: 'npm run tool --', about: 'Does it.', options };
+const tool: Description<typeof options> = { name: 'tool', usage: 'npm run tool --', about: 'Does it.', takes: 'a minute', example: 'npm run tool -- --count 5', options };
 
 test('what is given, and the defaults of the rest', () => {
   expect(readArguments(tool, [])).toEqual({ values: { count: 2000, seed: 1, seconds: 2, node: 'node', only: undefined, stock: false }, positionals: [] });
@@ -36,6 +36,6 @@ test.each([
 
 test('--help names each option, its default, and what is taken without a name', () => {
   const text = help({ ...tool, positionals: { name: '[rows]', about: 'which rows' } });
-  for (const part of ['npm run tool -- [rows] [options]', 'Does it.', '--count N', 'how many; 2000 by default', '--node TEXT', '--stock ', '--help', 'which rows']) expect(text).toContain(part);
+  for (const part of ['npm run tool -- [rows] [options]', 'Does it.', 'a minute', 'npm run tool -- --count 5', '--count N', 'how many; 2000 by default', '--node TEXT', '--stock ', '--help', 'which rows']) expect(text).toContain(part);
   expect(readArguments(tool, ['--help'])).toBe('help');
 });

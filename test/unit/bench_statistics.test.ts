@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { figure, standing } from '../../bench/figures';
+import { figure, goals, reached } from '../../bench/figures';
 import { installed } from '../../bench/installed';
 import { pin } from '../../bench/pinning';
-import { markdownReport, terminalTable } from '../../bench/report';
+import { LEGEND, markdownReport, terminalTable } from '../../bench/report';
 import { differences, jain, median, quantile, ratios, spread } from '../../bench/statistics';
 import { root, run } from '../support/program';
 
@@ -45,21 +45,22 @@ describe('figures', () => {
   );
 
   test('the median of the pairs is held against the goal', () => {
-    expect(standing(rate([180, 180, 180]))).toBe('aim');
-    expect(standing(rate([100, 150, 200]))).toBe('pass');
-    expect(standing(rate([139, 139, 500]))).toBe('short');
+    expect(reached(rate([180, 180, 180]))).toBe('stretch');
+    expect(reached(rate([100, 150, 200]))).toBe('yes');
+    expect(reached(rate([139, 139, 500]))).toBe('NO');
   });
 
   test('where less is better the goal is the most, and a difference may be 0', () => {
     const waiting = (ours: number) => figure(
       { id: 'blocked-half', title: 'waiting', unit: '', better: 'lower', compare: 'difference' }, { name: 'ours RR', samples: [ours] }, { name: 'stock RR', samples: [1] },
     );
-    expect([1, 3, 4].map((ours) => standing(waiting(ours)))).toEqual(['aim', 'pass', 'short']);
+    expect([1, 3, 4].map((ours) => reached(waiting(ours)))).toEqual(['stretch', 'yes', 'NO']);
   });
 
   test('table and report show what was measured', () => {
     const machine = { node: '20.20.2', cpu: 'a CPU', cores: 2, memoryGiB: 8, kernel: '6.1', commit: 'abc', date: '2026-01-02T03:04:05Z' };
-    expect(terminalTable([rate([150, 160, 170])])).toMatch(/connections\/s +100 \/s +160 \/s +1\.6 +1\.5 … 1\.7 +≥ 1\.4 +≥ 1\.8 +yes/);
+    expect(terminalTable([rate([150, 160, 170])], true)).toMatch(/connections\/s +100 \/s +160 \/s +1\.6 +1\.5 … 1\.7 +≥ 1\.4 +≥ 1\.8 +yes/);
+    expect(terminalTable([rate([150, 160, 170])])).toMatch(/connections\/s +100 \/s +160 \/s +1\.6 +≥ 1\.4 \(≥ 1\.8\) +yes/);
     const charts = [{ title: 'Rate', unit: '/s', labels: ['stock', 'ours'], values: [100, 160] }];
     const report = markdownReport({ machine, pairs: 3, seconds: 60, figures: [rate([150, 160, 170])], charts, notes: ['wrk: not installed'] });
     expect(report).toContain('Node 20.20.2, 2 CPUs (a CPU)');
@@ -67,6 +68,20 @@ describe('figures', () => {
     expect(report).toContain('    x-axis ["stock", "ours"]\n    y-axis "/s" 0 --> 176\n    bar [100, 160]');
     expect(report).toContain('Not measured: wrk: not installed.');
   });
+});
+
+test('the table for a terminal and its legend fit 100 columns, whatever the titles are', () => {
+  const title = '1 of 4 workers is blocked for 2 s, 2442/s: connections that wait > 100 ms, and some more words';
+  const long = figure({ id: 'tcp-rate', title, unit: 'MB/s', better: 'higher' }, { name: 'ours NONE', samples: [1234567] }, { name: 'stock NONE', samples: [7654321] });
+  const lines = `${terminalTable([long, long])}\n${LEGEND}`.split('\n');
+  expect(lines.filter((line) => line.length > 100)).toEqual([]);
+  expect(lines.join(' ').replace(/\s+/g, ' ')).toContain('and some more words');
+});
+
+test('the goals about messages are about objects, which is what programs send', () => {
+  const ofMessages = Object.keys(goals).filter((id) => /^(oneway|roundtrip|broadcast)-/.test(id));
+  expect(ofMessages.length).toBeGreaterThan(0);
+  expect(ofMessages.filter((id) => !/-object-\d+$/.test(id))).toEqual([]);
 });
 
 test('a process is kept on one CPU and set free again; without taskset nothing happens', async () => {
