@@ -15,9 +15,9 @@ async function churn(mode: string, rounds: number, preload: readonly string[] = 
 }
 
 test('6: a primary whose workers come and go has as many of everything as before', async () => {
-  expect(await churn('primary', 300)).toEqual([]);
+  expect(await churn('primary', 500)).toEqual([]);
 });
 
 test('6: a worker whose servers come and go, and its primary, have as many of everything as before', async () => {
-  expect(await churn('servers', 200, ['--require', dist('lib/register.js')])).toEqual({ theirs: [], ours: [] });
+  expect(await churn('servers', 300, ['--require', dist('lib/register.js')])).toEqual({ theirs: [], ours: [] });
 });
