@@ -1,38 +1,38 @@
 /**
- * Takes over `node:cluster`: its exports object, which `net`, `dgram` and every app read. Our cluster's
- * properties are put there in place of Node's, so that a server listens and an app forks through us
- * without knowing it.
+ * Takes over `node:cluster`: puts the properties of our cluster on its exports object, in place of Node's. `net`,
+ * `dgram` and every app read that object, so a server listens through our cluster and an app forks through it without
+ * any change.
  *
  * Used by  startup/role.ts, startup/preload.ts, startup/bundle.ts, lib/cluster.ts, lib/register.ts
- * Never    keeps a property of Node's beside ours: a worker's object has no `fork`, as in Node
- * Node     `net` reads `isPrimary` and `_getServer`, `dgram` reads `isWorker` and `_getServer`, at
- *          each listen (N-1, N-2). The object stays the same one, so whoever holds it holds ours.
+ * Never    leaves one of Node's properties beside ours: the object of a worker has no `fork`, as in Node
+ * Node     at each `listen`, `net` reads `isPrimary` and `_getServer`, and `dgram` reads `isWorker` and `_getServer`
+ *          (N-1, N-2). The object stays the same one: an app that loaded it earlier holds ours, too.
  */
 import type { EventEmitter } from 'node:events';
 import { syncBuiltinESMExports } from 'node:module';
 import { NativeObject, Reflect } from './builtins';
 
-/** Marks an object that was taken over, for two copies of this code (sources under tsx, `dist` in the preload). */
-const takenOver = Symbol.for('cluster-internals.seat');
+/** A property that marks the object as taken over. `Symbol.for`: this code can be loaded twice, as a source under tsx and from dist. */
+const takenOver = Symbol.for('cluster-internals.taken-over');
 
-/** Everything that either role of Node's cluster puts on the object. */
+/** All properties that Node puts on the object, in a primary or in a worker. */
 const roleProperties = [
   'isWorker', 'isMaster', 'isPrimary', 'worker', 'Worker', 'workers', 'settings', 'SCHED_NONE', 'SCHED_RR',
   'schedulingPolicy', 'setupPrimary', 'setupMaster', 'fork', 'disconnect', '_setupWorker', '_getServer',
 ];
 
-/** Node's cluster object. Loading it decides Node's own role, which the environment has fixed at start. */
+/** The exports of `node:cluster`. Node gives them the role that NODE_UNIQUE_ID in the environment names. */
 export function nodeCluster(): EventEmitter & { isWorker: boolean; worker?: { id: number } | null } {
   return require('node:cluster');
 }
 
-/** Node's cluster object if we have taken it over; null if it is still Node's. */
+/** The exports of `node:cluster` if our cluster has taken them over; else null. */
 export function takenOverCluster(): EventEmitter | null {
   const cluster = nodeCluster();
   return takenOver in cluster ? cluster : null;
 }
 
-/** Empties Node's cluster object and lets `install` put a role of ours into it. Returns the object. */
+/** Removes Node's properties from the exports of `node:cluster`, lets `install` put ours there, and returns the object. */
 export function takeOver(install: (cluster: EventEmitter) => void): EventEmitter {
   const cluster = nodeCluster();
   for (const name of roleProperties) Reflect.deleteProperty(cluster, name);

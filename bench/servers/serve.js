@@ -24,7 +24,7 @@ function createServer(kind) {
 function answerQuestions() {
   process.on('message', ({ id, question, milliseconds }) => {
     if (question === 'served') process.send({ id, answer: served });
-    if (question === 'ours') process.send({ id, answer: Symbol.for('cluster-internals.seat') in require('node:cluster') });
+    if (question === 'ours') process.send({ id, answer: Symbol.for('cluster-internals.taken-over') in require('node:cluster') });
     if (question === 'spin') spin(milliseconds);
     if (question === 'sleep') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
   });

@@ -1,24 +1,27 @@
 /**
- * Node's private surface, which only this directory touches: the native stream classes behind
- * `process.binding`, the `_handle` of sockets and servers, the native spawn, and every property that
- * Node does not document. Whatever a new Node version may move is here; the rest of the project sees
- * the exported functions.
+ * The native stream classes of Node, libuv's error numbers, and the version of Node.
  *
- *   bindings.ts       the native classes, error numbers, and which Node this is
+ * Only the files of this directory use what Node does not document: classes behind `process.binding`, the `_handle` of
+ * sockets and servers, the native spawn, properties with an underscore or behind a private symbol. A new version of
+ * Node may move any of these; then only this directory has to change. The rest of the project calls its functions.
+ *
+ *   bindings.ts       the native classes, error numbers, the version of Node
  *   pipes.ts          open, read and write a pipe that carries fds
- *   spawning.ts       give a child one pipe more
- *   handles.ts        which kind a handle is; handle ⇄ socket
+ *   spawning.ts       start a child process that has one more pipe
+ *   handles.ts        the kind of a handle; take the handle out of a socket
  *   bound_sockets.ts  `net.BoundSocket`
- *   servers.ts        what a server counts, and when it may emit 'close'
+ *   servers.ts        the connections that a server counts; hold back its 'close'
  *   listening.ts      bind, listen, pause accepting
  *   process_end.ts    the members of `process` that end it
- *   emitters.ts, http.ts, debugging.ts  one fact each
+ *   emitters.ts       the listeners of an EventEmitter
+ *   http.ts           the response that an HTTP connection is writing
+ *   debugging.ts      start the inspector of another process
  *
- * Owns     nothing. A handle that is passed in stays the caller's; one that is returned is the
- *          caller's too. Each function says whether it *borrows* or *transfers* one.
- * Never    imports anything of this project but builtins.ts; never copies Node's code: these are facts
- *          about its interface, each held by a test in test/unit/native.test.ts
- * Node     works alike on 20, 22, 24 and 26; where they differ, the function says how.
+ * Owns     nothing. A handle that is passed in stays the caller's, and a returned one becomes the caller's, unless the
+ *          function says *transferred*.
+ * Never    imports any other file of this project than builtins.ts. Never copies Node's code: the directory uses facts
+ *          about Node's interface, and test/unit/native.test.ts checks each of them
+ * Node     20, 22, 24 and 26. Where they differ, the comment of the function says how.
  */
 import { NativeObject, Number } from '../builtins';
 
@@ -38,14 +41,14 @@ export interface ListeningHandle extends NativeHandle {
   getsockname?(out: object): number;
 }
 
-/** A native pipe. Opaque: the functions below read from it and write to it. */
+/** A native pipe. The functions of pipes.ts read from it and write to it. */
 export interface NativePipe extends NativeHandle {
   readonly writeQueueSize: number;
 }
 
-// process.binding is deprecated in documentation only; with --pending-deprecation it would print a
-// warning about our call, which tells the app's author nothing. Under --no-deprecation the property
-// is there already, and cannot be written.
+// With --pending-deprecation `process.binding` prints a warning, about our call, which the app's author cannot change.
+// So deprecation warnings are off during the call. Under --no-deprecation they are off already, and the property
+// `noDeprecation` cannot be written.
 function binding(name: string): any {
   const quiet = process as { noDeprecation?: boolean };
   if (quiet.noDeprecation === true) return (process as any).binding(name);
@@ -60,13 +63,13 @@ function binding(name: string): any {
 }
 
 /**
- * The native streams: of Node's private surface, which the permission model denies to all but Node itself.
- * Without them there is no channel of ours; everything else in this file works.
+ * The native stream classes; null where Node's permission model denies `process.binding`. Without them no channel of
+ * ours can be opened. Everything else in this directory works without them, too.
  */
 const natives: any = nativeStreams();
 /** May this process open a channel of ours? */
 export const canOpenChannels: boolean = natives !== null;
-/** The native classes, and the numbers of a stream; undefined where they are denied. */
+/** The native classes, and the constants of a native stream; each is undefined where the permission model denies them. */
 export const { Pipe, TCP, UDP, pipeConstants, WriteWrap, streamBaseState, kReadBytesOrError, kLastWriteWasAsync } = natives ?? {};
 
 function nativeStreams(): any {
@@ -79,22 +82,24 @@ function nativeStreams(): any {
   }
 }
 
-/** Is this process denied to listen? From 25 on the permission model asks; before, net is no right of its own. */
+/** Does the permission model deny this process to listen? Since Node 25 it can (`--allow-net`); before, it always allows it. */
 export const isNetDenied = (): boolean =>
   !canOpenChannels && process.allowedNodeEnvironmentFlags.has('--allow-net') && (process as any).permission?.has('net') === false;
 
-/** libuv's numbers for what goes wrong, on Linux. */
+// libuv's error numbers on Linux.
+
+/** The other end has closed the stream. */
 export const UV_EOF = -4095;
-/** An address that cannot be one. */
+/** An argument is not valid, for example an address. */
 export const UV_EINVAL = -22;
-/** An address that is taken. */
+/** The address is in use. */
 export const UV_EADDRINUSE = -98;
-/** No right to do that. */
+/** The process has no right to do that. */
 export const UV_EACCES = -13;
-/** No more fds, of the process or of a worker's share. */
+/** The process, or a worker's share of it, has no fd left. */
 export const UV_EMFILE = -24;
 
-/** The flag bit of a query that says IPv6 only. */
+/** A bit of the `flags` of a query: bind to IPv6 only. */
 export const UV_TCP_IPV6ONLY = 1;
 
 /** The major version of the Node that this runs on. */

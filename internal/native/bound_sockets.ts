@@ -1,13 +1,14 @@
 /**
- * `net.BoundSocket`: Node has them from 24 on, and sends them from 26 on.
+ * `net.BoundSocket`, a socket that is bound and neither listens nor is connected. Node has the class since version 24
+ * and can send an object of it to another process since version 26.
  *
  * Used by  channel/handles.ts
- * Never    imports anything of this project but builtins.ts and this directory; bindings.ts says more
+ * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts)
  */
 import { NativeObject } from '../builtins';
 import { type NativeHandle } from './bindings';
 
-/** A `net.BoundSocket`: Node has them from 24 on, and sends them from 26 on. */
+/** The part of a `net.BoundSocket` that this project reads. */
 export interface BoundSocket {
   readonly isPipe?: boolean;
 }
@@ -15,22 +16,22 @@ export interface BoundSocket {
 const symbolOf = (object: object, description: string): symbol | undefined =>
   NativeObject.getOwnPropertySymbols(NativeObject.getPrototypeOf(object)).find((own) => own.description === description);
 
-/** Does this Node send such an object? Of those that are bound to a path it sends none. */
+/** Is this a BoundSocket that this version of Node can send? One that is bound to a path cannot be sent. */
 export function isSendableBoundSocket(value: unknown): value is BoundSocket {
   const { BoundSocket } = require('node:net') as any;
   return BoundSocket !== undefined && value instanceof BoundSocket
     && symbolOf(value as object, 'messaging_transfer_symbol') !== undefined && !(value as BoundSocket).isPipe;
 }
 
-/** Takes the handle out of a bound socket, which is used up then. Throws Node's error where it is already. */
+/** Takes the handle (transferred) out of a bound socket. Throws Node's error if it has been taken out before. */
 export function detachBoundSocket(bound: BoundSocket): NativeHandle {
   return (bound as any)[symbolOf(bound, 'messaging_transfer_symbol') as symbol]().data.handle;
 }
 
-/** Can `boundSocketOn` build one here? */
+/** Does this version of Node have the class that `boundSocketOn` needs? */
 export const hasBoundSockets = (): boolean => '_TransferredBoundSocket' in require('node:net');
 
-/** A bound socket around a native TCP handle (transferred). */
+/** Makes a bound socket of a native TCP handle (transferred). */
 export function boundSocketOn(handle: NativeHandle): BoundSocket {
   const bound = new (require('node:net') as any)._TransferredBoundSocket();
   bound[symbolOf(bound, 'messaging_deserialize_symbol') as symbol]({ handle });

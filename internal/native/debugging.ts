@@ -4,7 +4,7 @@
  * Used by  master/index.ts
  */
 
-/** The process with that pid starts its inspector, as if it had got SIGUSR1. Throws if there is no such process. */
+/** Makes the process with that pid start its inspector, as SIGUSR1 does. Throws if there is no such process. */
 export function debugProcess(pid: number | undefined): void {
   (process as any)._debugProcess(pid);
 }

@@ -1,5 +1,6 @@
 /**
- * What an EventEmitter keeps in three properties: its listeners, their number, and their highest number.
+ * Moves listeners between EventEmitters. An EventEmitter keeps them in three properties that Node does not document: the
+ * listeners by event, the number of these events, and the limit above which it warns.
  *
  * Used by  startup/late_takeover.ts
  * Never    calls a listener, or emits 'newListener'
@@ -9,7 +10,7 @@ import { Array, Reflect } from '../builtins';
 
 type Listeners = Record<string | symbol, unknown>;
 
-/** What an EventEmitter keeps; Node has had these three for as long as it has been. */
+/** The three properties. They are the same in all supported versions of Node. */
 interface Kept {
   _events: Listeners;
   _eventsCount: number;
@@ -23,7 +24,8 @@ export const emitterProperties: readonly string[] = ['_events', '_eventsCount', 
 export function moveListeners(before: EventEmitter, after: EventEmitter): void {
   const from = before as unknown as Kept;
   const to = after as unknown as Kept;
-  // Node makes the lists: from 26 on a list knows whether it is being walked. Nobody listens to 'newListener' there.
+  // A new emitter makes the lists, since their form depends on Node: from 26 on a list knows whether `emit` is walking it.
+  // The new emitter has no 'newListener' listener, so none is called.
   const joined = new EventEmitter().setMaxListeners(0);
   const lists = (joined as unknown as Kept)._events;
   for (const name of Reflect.ownKeys(from._events)) {
@@ -34,7 +36,7 @@ export function moveListeners(before: EventEmitter, after: EventEmitter): void {
   to._maxListeners = from._maxListeners ?? to._maxListeners;
 }
 
-/** None, one that stands there by itself, or a list. */
+/** The listeners of one event as a list. Node stores nothing, one function, or a list. */
 function listOf(listeners: unknown): readonly unknown[] {
   if (listeners === undefined) return [];
   return Array.isArray(listeners) ? listeners as unknown[] : [listeners];

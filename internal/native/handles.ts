@@ -1,8 +1,8 @@
 /**
- * Which kind a native handle is, whose it is, and how a socket gives its handle away.
+ * The kind of a native handle, the object that owns it, and how to take the handle out of a socket.
  *
- * Used by  channel/, master/, child/
- * Never    imports anything of this project but builtins.ts and this directory; bindings.ts says more
+ * Used by  listening.ts, channel/handles.ts, channel/incoming.ts, child/index.ts, master/inherited_fds.ts
+ * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts)
  */
 import type { Socket as DatagramSocket } from 'node:dgram';
 import type { Server, Socket } from 'node:net';
@@ -19,18 +19,18 @@ export const isUdp = (handle: unknown): handle is NativeHandle => isOf(handle, U
 const isOf = (handle: unknown, of: any, name: string): boolean =>
   (of === undefined ? (handle as any)?.constructor?.name === name : handle instanceof of);
 
-/** The native handle of a socket or server (borrowed), or null where it has none. */
+/** The native handle of a socket or server (borrowed); null if it has none. */
 export function handleOf(object: Socket | Server): NativeHandle | null {
   return (object as any)._handle ?? null;
 }
 
-/** The server or socket that has taken this handle as its own; null for one that nobody took. */
+/** The server or socket that uses this handle; null if none does. */
 export function ownerOf(handle: NativeHandle): { close?(closed: () => void): void } | null {
   const symbol = NativeObject.getOwnPropertySymbols(handle).find((own) => own.description === 'owner_symbol');
   return symbol ? (handle as any)[symbol] ?? null : null;
 }
 
-/** The native handle of a dgram socket (borrowed); Node keeps it behind a symbol, on 26 only there. */
+/** The native handle of a dgram socket (borrowed). Node keeps it in an object behind a private symbol. */
 export function datagramHandleOf(socket: DatagramSocket): NativeHandle | null {
   const symbol = NativeObject.getOwnPropertySymbols(socket).find((own) => own.description === 'state symbol');
   return symbol ? (socket as any)[symbol]?.handle ?? null : null;
@@ -42,8 +42,8 @@ export function datagramType(socket: DatagramSocket): 'udp4' | 'udp6' {
 }
 
 /**
- * Takes a socket out of the hands of whoever reads it here, so that another process can: no timer,
- * no HTTP parser, no handle, no longer counted by its server. The handle is transferred to the caller.
+ * Takes the native handle (transferred) out of a socket, so that another process can read the connection. Afterwards the
+ * socket has no handle, no timer and no HTTP parser, and its server does not count it.
  */
 export function detachSocket(socket: Socket): NativeHandle | null {
   const owner = socket as any;
@@ -57,7 +57,7 @@ export function detachSocket(socket: Socket): NativeHandle | null {
   return handle;
 }
 
-/** An HTTP parser reads straight from the native handle; without it the socket is a plain one again. */
+/** Takes the HTTP parser off a socket. The parser reads from the native handle directly, past the socket. */
 function releaseParser(socket: any): void {
   const { parser } = socket;
   if (typeof parser.unconsume === 'function') parser.unconsume();
@@ -65,7 +65,7 @@ function releaseParser(socket: any): void {
   socket.parser = null;
 }
 
-/** The fds of the handles that this program holds, by Node's list: of those that keep it running. */
+/** The fds of the handles that keep this process running, from Node's own list. */
 export function ownFds(): Set<number> {
   const objects: any[] = (process as any)._getActiveHandles?.() ?? [];
   return new Set(objects.flatMap((object) => {

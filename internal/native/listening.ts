@@ -1,8 +1,8 @@
 /**
  * Binds addresses, listens, stops and starts accepting.
  *
- * Used by  master/, child/
- * Never    imports anything of this project but builtins.ts and this directory; bindings.ts says more
+ * Used by  master/acceptor.ts, master/round_robin_handle.ts, master/scheduling.ts, master/shared_handle.ts
+ * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts)
  */
 import { fstatSync, readFileSync } from 'node:fs';
 import type { Server } from 'node:net';
@@ -11,9 +11,9 @@ import { type ListeningHandle, type NativeHandle, UDP, UV_EINVAL } from './bindi
 import { datagramHandleOf } from './handles';
 
 /**
- * Makes the handle that `server` is going to listen on one that can be told to stop accepting. Call it
- * before `listen`. libuv lets only a readable stream start and stop reading, and takes one that was
- * opened on an fd for readable; a bound handle opened on its own fd is that, and the same as before.
+ * Prepares `server` so that `setAccepting` can stop and start its handle. Call it before `listen`. libuv stops and starts
+ * only a stream that it knows as readable, and it takes each stream that was opened from an fd for readable. So the
+ * bound handle is opened once more, from its own fd; nothing else about it changes.
  */
 export function makePausable(server: Server): void {
   let handle: any = null;
@@ -28,15 +28,15 @@ export function makePausable(server: Server): void {
   });
 }
 
-/** Accepts from now on, or leaves what comes in the kernel's backlog. For a handle that `makePausable` has seen. */
+/** Starts or stops accepting. While it is stopped, connections wait in the kernel's backlog. Needs `makePausable` before. */
 export function setAccepting(handle: ListeningHandle, accepting: boolean): void {
   const native = handle as any;
-  // The first stop needs a start: libuv does not know yet that it reads.
+  // Start first, even to stop: libuv ignores a stop before the first start.
   native.readStart();
   if (!accepting) native.readStop();
 }
 
-/** Takes the listening handle out of a server: the server is an empty shell afterwards, the handle the caller's. */
+/** Takes the listening handle (transferred) out of a server. The server has no handle afterwards. */
 export function takeListeningHandle(server: Server): ListeningHandle {
   const shell = server as any;
   const handle = shell._handle as ListeningHandle;
@@ -45,7 +45,7 @@ export function takeListeningHandle(server: Server): ListeningHandle {
   return handle;
 }
 
-/** A TCP or pipe handle, bound and not listening, or a negative errno. */
+/** Binds a TCP or pipe handle, without listening. Returns it (transferred), or a negative errno. */
 export function bindStream(
   address: string | null, port: number, addressType: number | null, fd: number | undefined, flags: number | undefined,
 ): ListeningHandle | number {
@@ -55,19 +55,20 @@ export function bindStream(
   try {
     handle = net._createServerHandle(address, port, addressType, fd, flags);
   } catch {
-    return UV_EINVAL; // A combination that no `listen` asks for, like an fd with an address.
+    return UV_EINVAL; // Node throws for combinations that no `listen` makes, for example an fd with an address.
   }
   if (typeof handle === 'number') return handle;
-  // That a port is taken libuv says only when the handle is asked for its name, or listened on.
+  // libuv reports a port in use not at the bind, but when the handle is asked for its name, or listens.
   const name = socketName(handle);
   if (typeof name !== 'number') return handle;
   handle.close();
   return name;
 }
 
+/** The highest port number of TCP and UDP. */
 const HIGHEST_PORT = 65535;
 
-/** A bound UDP handle, or a negative errno. With `fd` an inherited socket, which it owns from then on. */
+/** Binds a UDP handle. Returns it (transferred), or a negative errno. With `fd` it opens an inherited socket and owns it. */
 export function bindDatagram(
   address: string | null, port: number | null, type: 'udp4' | 'udp6', fd: number | undefined, flags: number | null | undefined,
 ): NativeHandle | number {
@@ -84,7 +85,7 @@ export function bindDatagram(
   return handle;
 }
 
-/** The class of native UDP handles, where the binding that has it is denied. */
+/** The class of native UDP handles where the permission model denies the binding: taken from a dgram socket. */
 function datagramClass(): any {
   const socket = (require('node:dgram') as typeof import('node:dgram')).createSocket('udp4');
   const { constructor } = datagramHandleOf(socket) as object;
@@ -93,8 +94,8 @@ function datagramClass(): any {
 }
 
 /**
- * Is this fd a UDP socket? libuv opens whatever it is given, and closes it afterwards, so the kernel is
- * asked first. It lists bound sockets only; one that is not bound receives nothing anyway.
+ * Is this fd a bound UDP socket? libuv would open any fd and close it later, so this function asks the kernel first,
+ * which lists bound UDP sockets in /proc.
  */
 function isUdpFd(fd: number): boolean {
   try {
@@ -102,11 +103,11 @@ function isUdpFd(fd: number): boolean {
     const listed = new RegExp(` ${socket.ino} \\d+ [0-9a-f]+ \\d+\\s*$`, 'm');
     return socket.isSocket() && ['udp', 'udp6'].some((table) => listed.test(readFileSync(`/proc/self/net/${table}`, 'utf8')));
   } catch {
-    return false; // No such fd, or no right to ask.
+    return false; // There is no such fd, or this process may not read /proc.
   }
 }
 
-/** The local name of a handle, or a negative errno; null for a handle that has none (a pipe). */
+/** The local address of a handle, or a negative errno; null for a pipe, which has no such address. */
 export function socketName(handle: ListeningHandle): { address: string; family: string; port: number } | number | null {
   if (typeof handle.getsockname !== 'function') return null;
   const name = {} as { address: string; family: string; port: number };
@@ -114,7 +115,7 @@ export function socketName(handle: ListeningHandle): { address: string; family: 
   return errno ? errno : name;
 }
 
-/** The remote address of a connection; nothing where it has none (a unix socket, a client that has gone). */
+/** The remote address of a connection; an empty object if there is none (a unix socket, a client that has gone). */
 export function peerName(connection: NativeHandle): { remoteAddress?: string; remotePort?: number } {
   const native = connection as any;
   const name = {} as { address?: string; port?: number };

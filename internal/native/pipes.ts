@@ -1,43 +1,43 @@
 /**
  * Opens, reads and writes the pipe of a channel: a Unix socket over which bytes and fds pass.
  *
- * Used by  channel/
- * Never    imports anything of this project but builtins.ts and this directory; bindings.ts says more
+ * Used by  channel/channel.ts, channel/outbox.ts, channel/spawn.ts, startup/preload.ts
+ * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts)
  */
 import { Buffer, subarray } from '../builtins';
 import { type NativeHandle, type NativePipe, Pipe, UV_EOF, WriteWrap, kLastWriteWasAsync, kReadBytesOrError, pipeConstants, streamBaseState } from './bindings';
 
-/** A pipe over which fds can pass, not yet connected to anything. */
+/** A new pipe that can carry fds. It is not connected yet. */
 export function newPipe(): NativePipe {
   return new Pipe(pipeConstants.IPC);
 }
 
-/** A pipe over an fd that this process inherited; the pipe owns the fd from now on. Throws on an fd that is no pipe. */
+/** Opens a pipe on an inherited fd (transferred). Throws if the fd is not a pipe. */
 export function openPipe(fd: number): NativePipe {
   const pipe = new Pipe(pipeConstants.IPC);
   const errno = pipe.open(fd);
   if (errno) {
     pipe.close();
-    throw new Error(`fd ${fd} is not a pipe that the channel could open (${errno})`);
+    throw new Error(`The channel cannot open the inherited fd ${fd} as a pipe (errno ${errno})`);
   }
   return pipe;
 }
 
-/** Where the bytes of all pipes arrive, always: what is read is used up or copied in the callback. In bytes: 64 KiB. */
+/** The read buffer of all pipes, 64 KiB, as long as libuv's own: a reader uses or copies the bytes inside its callback. */
 const room = Buffer.allocUnsafeSlow(65536);
 
 /**
  * Starts reading. `onBytes` gets each chunk (borrowed until it returns) and the handle whose fd came
- * with it (transferred). `onEnd` is called once, with UV_EOF or the error. Returns a negative errno if
+ * with it (transferred). `onEnd` is called once, with UV_EOF or a negative errno. Returns a negative errno if
  * reading cannot start.
  *
- * The bytes always lie at the start of `room`. What our callback returns is only how many bytes of it
- * libuv may fill: Node drops that value when a tick inside the callback throws, and then the next read
- * is shorter or longer than we wanted, and nothing else.
+ * The bytes are always at the start of `room`. The value that `onread` returns decides only how many bytes of `room`
+ * the next read may fill. Node loses that value when a tick inside the callback throws; then the next read has another
+ * length than intended, and nothing else changes.
  *
- * libuv goes on to read in the same turn of the event loop as long as a read fills its buffer (up to
- * 32 times), and the kernel ends a read at a message that carries an fd. So behind one of those the
- * next read may be as long as that message: when many of one length wait, all are read in one turn.
+ * Why the next read is limited to the length of a chunk that came with an fd: the kernel ends a read at each message
+ * that carries an fd, and libuv reads again in the same turn of the event loop only when a read has filled its buffer
+ * (up to 32 times). When many messages of one length wait, all of them are read in one turn.
  */
 export function readPipe(
   pipe: NativePipe, onBytes: (chunk: Uint8Array, handle: NativeHandle | null) => void, onEnd: (errno: number) => void,
@@ -76,15 +76,16 @@ export function stopReading(pipe: NativePipe): void {
   (pipe as any).readStop();
 }
 
-/** What became of a write: done, on its way (then `onDone` comes), or a negative errno. */
+/** The status of a write: the kernel has taken it. */
 export const WRITTEN = 0;
-/** On its way: `onDone` will say how it ended. */
+/** The status of a write: it is under way, and `onDone` will be called. */
 export const PENDING = 1;
 
 /**
  * Writes text or bytes, and with them the fd of `handle` (borrowed until the write is done).
  * Returns WRITTEN if the kernel took everything, PENDING if `onDone(status, about)` will be called, or
- * a negative errno. A write that carries a handle is always PENDING. `onDone` can be one for all writes.
+ * a negative errno. A write that carries a handle is always PENDING. All writes can share one function `onDone`, which
+ * costs less than a closure for each: `about` says which write has ended.
  */
 export function writePipe<About>(
   pipe: NativePipe, data: string | Uint8Array, handle: NativeHandle | null, onDone: (status: number, about: About) => void, about: About,
@@ -93,7 +94,7 @@ export function writePipe<About>(
   request.onDone = onDone;
   request.about = about;
   request.oncomplete = writeDone;
-  if (typeof data !== 'string') request.buffer = data; // The write reads from it until it is done: nobody else may hold it.
+  if (typeof data !== 'string') request.buffer = data; // Keeps the bytes from garbage collection until the write is done.
   const native = pipe as any;
   const errno = typeof data === 'string'
     ? native.writeUtf8String(request, data, handle ?? undefined)

@@ -1,24 +1,24 @@
 /**
- * Where this process ends, or ends another one: members of `process` that Node calls then, most of them
- * not documented. An 'exit' listener would not do: the app can remove it, and some ends never reach it.
+ * Calls a function right before this process ends, or ends another one. It hooks the members of `process` that Node or
+ * the app calls for that. An 'exit' listener is not enough: the app can remove it, and some ends never emit 'exit'.
  *
- *   `process._exiting`    set by process.exit() and by an uncaught exception, before 'exit' is emitted
- *   `process.reallyExit`  the last step of process.exit(); also called directly
- *   `process._kill`       below process.kill(): a signal for this process, or for one that was sent something
- *   `process.abort`, `process.execve`
+ *   `process._exiting`    Node sets it in process.exit() and after an uncaught exception, before it emits 'exit'
+ *   `process.reallyExit`  the last step of process.exit(); some programs call it directly
+ *   `process._kill`       process.kill() calls it: for this process, or for a child that must first get its messages
+ *   `process.abort`, `process.execve`   end or replace the process at once, without 'exit'
  *
  * Owns     the hooks, which stay for the life of the process
  * Used by  channel/flush_at_exit.ts, channel/outbox.ts
- * Never    changes what a hooked member does, returns or throws; hooks a member that cannot be configured
+ * Never    changes what a hooked member does, returns or throws. Never hooks a member that is not configurable
  */
 import { NativeObject, Reflect } from '../builtins';
 
-/** Is this process inside 'exit' listeners or past them? What is written now must be written at once. */
+/** Are the 'exit' listeners of this process running, or over? From then on a message must be written at once. */
 export function isExiting(): boolean {
   return (process as any)._exiting === true;
 }
 
-/** Calls `before` each time one of these members is used, right before it does its work. */
+/** Calls `before` each time one of these members is called or set, before that takes effect. */
 export function hookProcessEnd(before: () => void): void {
   for (const name of ['reallyExit', '_kill', 'abort', 'execve']) hookMethod(name, before);
   const exiting = NativeObject.getOwnPropertyDescriptor(process, '_exiting');
@@ -44,7 +44,7 @@ function hookMethod(name: string, before: () => void): void {
     try {
       before();
     } finally {
-      // An exception of `before` must not keep this call from being made.
+      // An exception of `before` must not prevent this call.
       // eslint-disable-next-line no-unsafe-finally
       return Reflect.apply(method, this, args);
     }

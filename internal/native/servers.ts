@@ -1,29 +1,30 @@
 /**
- * What a `net.Server` counts, and when it may emit 'close'.
+ * The connections that a `net.Server` counts, here and in other processes, and how to hold back its event 'close'.
  *
  * Used by  channel/socket_lists.ts, child/deliveries.ts, child/open_counts.ts
- * Never    imports anything of this project but builtins.ts and this directory; bindings.ts says more
+ * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts)
  */
 import type { Server, Socket } from 'node:net';
 import { NativeObject } from '../builtins';
 
-/** The server that accepted this socket, and the name under which it counts sent sockets. */
+/** The server that accepted this socket, and the key under which that server counts sockets in other processes. */
 export function serverOf(socket: Socket): { server: Server; key: string } | null {
   const { server } = socket as any;
   return server ? { server, key: server._connectionKey } : null;
 }
 
-/** The part of a count that another process holds: what `net.Server` asks in getConnections and close. */
+/** The sockets of one server that another process has. `net.Server` calls these methods in getConnections and close. */
 export interface RemoteCount {
   getConnections(counted: (error: Error | null, count: number) => void): void;
   close(closed: (error: Error | null) => void): void;
-  /** 'exit', with the count itself, when that process is gone. */
+  /** 'exit' is emitted, with this object, when that process has ended. */
   once(event: 'exit', gone: (count: RemoteCount) => void): this;
 }
 
 /**
- * Lets a server count and await sockets that another process holds. Node leaves a server in this
- * mode for good, in which neither method answers once all such processes are gone (I-53, D21).
+ * Makes a server include, in getConnections and close, the sockets that another process has. Node leaves such a server
+ * in this mode for good; when all of these processes have ended, neither method calls back any more (I-53). Ours
+ * leaves the mode then (D21).
  */
 export function countElsewhere(server: Server, count: RemoteCount): void {
   const owner = server as any;
@@ -34,8 +35,9 @@ export function countElsewhere(server: Server, count: RemoteCount): void {
 }
 
 /**
- * Keeps a server from emitting 'close', though it may be closed and have no connections. The function that is
- * returned lets it, and makes up for what it has held back. Node asks by this method whenever one of both changes.
+ * Holds back the 'close' event of a server. Node calls `_emitCloseIfDrained` whenever the server was closed or one of
+ * its connections has ended; until the returned function is called, such a call is only noted. The returned function
+ * makes the noted call.
  */
 export function holdClose(server: object): () => void {
   const held = server as any;
@@ -50,7 +52,7 @@ export function holdClose(server: object): () => void {
   };
 }
 
-/** How many connections this process has of a server. Node's `getConnections` asks other processes as well, and answers later. */
+/** The number of connections of a server in this process. Node's `getConnections` is asynchronous and asks other processes, too. */
 export function openConnections(server: object): number {
   return (server as any)._connections ?? 0;
 }

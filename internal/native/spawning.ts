@@ -1,39 +1,39 @@
 /**
- * Starts a child with one pipe more, by Node's own child_process.
+ * Starts a child process that has one more pipe, through Node's own child_process.
  *
- * Used by  channel/spawn.ts, channel/node_channel.ts, master/index.ts
- * Never    imports anything of this project but builtins.ts and this directory; bindings.ts says more
+ * Used by  channel/bootstrap_env.ts, channel/node_channel.ts, channel/spawn.ts
+ * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts)
  */
 import type { ChildProcess } from 'node:child_process';
 import { NativeObject } from '../builtins';
 import { type NativePipe } from './bindings';
 
-/** A child that Node's child_process is about to start: its own code has checked and completed what the caller gave. */
+/** The options of a child that Node is about to start. Node has checked the caller's options and filled in defaults. */
 export interface PreparedSpawn {
   /** The program. */
   readonly file: unknown;
-  /** The directory it starts in; this process's, if there is none. */
+  /** The child's working directory; without it, the one of this process. */
   readonly cwd?: unknown;
-  /** The user and the group of the child; this process's, if there are none. */
+  /** The child's user and group; without them, those of this process. */
   readonly uid?: unknown;
   readonly gid?: unknown;
-  /** As the caller wrote it: each entry may be anything. */
+  /** As the caller wrote it: Node has not checked the entries. */
   stdio?: unknown;
   readonly serialization?: 'json' | 'advanced';
-  /** `NAME=value`, each. */
+  /** Each is `NAME=value`. */
   readonly envPairs?: readonly string[];
-  /** With the name of the program in front. */
+  /** The first is the name of the program. */
   readonly args?: readonly string[];
 }
 
 /**
- * Shows `begin` each child that this process starts, before it is started, until the returned function
- * is called. `spawn`, `fork` and all others of Node's child_process meet in this method. `begin` calls
- * `start`, once, and returns what that returned. It has to expect children that are not its own: what Node calls in
- * an app (a getter, a proxy) may start others.
+ * Calls `begin` for each child that this process is about to start, until the returned function is called. `spawn`,
+ * `fork` and all other functions of Node's child_process call the method that is replaced here. `begin` must call
+ * `start` once and return its result. `begin` must also expect unrelated children: while Node prepares a child, it can
+ * run code of the app (a getter, a proxy), and that code may start another one.
  */
 export function interceptSpawn(begin: (child: ChildProcess, options: PreparedSpawn, start: () => number) => number): () => void {
-  // Required here, since a worker that never forks need not load it.
+  // Loaded here, so that a worker that never forks does not load it.
   const { prototype } = (require('node:child_process') as any).ChildProcess;
   const before = prototype.spawn;
   const { spawn } = {
@@ -43,22 +43,22 @@ export function interceptSpawn(begin: (child: ChildProcess, options: PreparedSpa
   };
   prototype.spawn = spawn;
   return () => {
-    // Somebody who has put another in its place since keeps that.
+    // If other code has replaced the method since, its replacement stays.
     if (prototype.spawn === spawn) prototype.spawn = before;
   };
 }
 
-/** What a child is started with beside its stdio. */
+/** The command line and the environment of a child. */
 export interface Spawned {
   readonly args: readonly string[];
   readonly envPairs: readonly string[];
 }
 
 /**
- * Gives a child `pipe` (borrowed) as fd number `slot` in place of what its stdio array says there, and
- * `changed` arguments and environment. `start` is that of `interceptSpawn`. Only this child's native
- * spawn is intercepted: the stdio array is `options.stdio` on 20 and 22; from 24 on file, arguments,
- * cwd, environment and stdio are arguments of their own.
+ * Starts a child whose fd number `slot` is `pipe` (borrowed), whatever its stdio array has there. `changed` can replace
+ * its arguments and environment. `start` is the function that `interceptSpawn` passes. For this it replaces the native
+ * `spawn` of this one child. On Node 20 and 22 that gets one object with all options; from 24 on file, arguments, cwd,
+ * environment and stdio are separate parameters.
  */
 export function startWithPipe(
   child: ChildProcess, pipe: NativePipe, slot: number, changed: (given: Spawned) => Spawned, start: () => number,
@@ -71,7 +71,7 @@ export function startWithPipe(
     const { args, envPairs } = changed(apart
       ? { args: given[1] ?? [given[0]], envPairs: given[3] ?? [] }
       : { args: options.args ?? [options.file], envPairs: options.envPairs ?? [] });
-    // A copy: Node wraps a net.Socket around every handle that it finds in its own array afterwards.
+    // A copy, because Node later makes a net.Socket of each handle in its own array.
     const stdio = (apart ? given[4] : options.stdio).with(slot, { __proto__: null, type: 'pipe', handle: pipe });
     if (apart) return native.spawn(given[0], args, given[2], envPairs, stdio, ...given.slice(5));
     return native.spawn({ __proto__: null, ...options, args, envPairs, stdio });
@@ -84,8 +84,8 @@ export function startWithPipe(
 }
 
 /**
- * A ChildProcess emits 'close' when it has exited and all its streams have ended. This makes it
- * wait for one thing more; the function that is returned says that it has ended.
+ * A ChildProcess emits 'close' when it has exited and all its streams have ended. This function makes it wait for one
+ * more event, which the caller reports by calling the returned function.
  */
 export function delayClose(child: ChildProcess): () => void {
   const counts = child as any;
@@ -96,14 +96,14 @@ export function delayClose(child: ChildProcess): () => void {
   };
 }
 
-/** Is this called by Node's own channel with that child, as it reads? Listeners to its messages are called later. */
+/** Is Node's own channel to that child reading right now, so that it is the caller? It calls 'message' listeners later, outside a read. */
 export function isReadingChannel(child: ChildProcess): boolean {
   const symbol = NativeObject.getOwnPropertySymbols(child).find((own) => own.description === 'kChannelHandle');
   const handle = symbol === undefined ? undefined : (child as any)[symbol];
   return handle !== undefined && handle !== null && handle.getAsyncId() === (require('node:async_hooks') as typeof import('node:async_hooks')).executionAsyncId();
 }
 
-/** Is this process a program that carries its Node in its own file? Such a file reads no flag that it is given. */
+/** Is this process a single executable application (node:sea)? Such a program ignores Node's command line flags. */
 export function isSingleExecutable(): boolean {
   return require('node:sea').isSea();
 }

@@ -1,20 +1,38 @@
 /**
- * Build step: puts a worker's preload, and a primary's role, with all that each of them loads, into one
- * file each, and keeps what V8 makes of it; bundle_loader.ts says what for. Beside each bundle lies an index
- * source map: one section per module, which is the map that the compiler made. A module that stands in
- * both, or is loaded from its own file as well, runs once in a process: module_instances.ts.
+ * Makes the bundles. A worker must not start later than a stock one, and finding, reading and compiling some thirty
+ * files takes time: without bundles a worker starts 6 ms later, and a primary needs 4 MiB more memory. So the build
+ * puts all modules that a process loads into one file, and stores the machine code that V8 made of it beside it.
  *
- * Used by  `npm run build`, after the compiler
- * Never    changes the code: each module stays a function of its own, run when it is first required;
- *          puts a file of child/ into a primary; gets into the package (the package.json's `files`)
- * Keeps    each line of a module a line of the bundle, so that the module's map holds for it
+ *   file in dist/internal/startup/   made of                                         loaded by
+ *   entry.bundle.js                  entry.ts, bundle_loader.ts                      `--require` in a worker
+ *   preload.bundle.js                preload.ts and what it loads: channel, child    entry.bundle.js
+ *   role.bundle.js                   role.ts and what it loads: channel, master      load_role.ts in a primary
+ *   *.bundle.js.map                  the source maps of its modules                  a debugger
+ *   *.bundle.js.v22.1.0-x64          the code cache of one version of Node           bundle_loader.ts
+ *
+ * A bundle is a list of functions, one for each module. A module runs when it is first required, and once in a process,
+ * even if it is in two bundles or is also loaded from its own file (module_instances.ts).
+ *
+ * The code cache holds each function that had run when the cache was made. So this step runs a primary and a worker
+ * until the worker listens, and lets each of them store its cache. The npm package has no code cache: an installed copy
+ * compiles at each start.
+ *
+ * To debug with bundles: a debugger reads the source map, which is in the index format: one section for each module. A
+ * breakpoint in TypeScript is hit. Stack traces name lines of the bundle.
+ * To run without bundles: with CLUSTER_INTERNALS_BUNDLE=off in its environment a process loads each module from its own
+ * file dist/internal/…/name.js, and so do its workers, which inherit the variable. Node's `--enable-source-maps` has the
+ * same effect, because Node maps only files that its own loader has read; stack traces then name the TypeScript.
+ *
+ * Used by  `npm run build`, after the compiler. The package does not contain this file
+ * Never    changes code. Never puts a file of child/ into a primary's bundle
+ * Keeps    each line of a module as one line of the bundle, so that the module's source map holds
  */
 import type { Cluster } from 'node:cluster';
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import type { Script } from 'node:vm';
-import { compiledFile, compiledHead } from './bundle_loader';
+import { codeCacheFile, codeCacheHead } from './bundle_loader';
 import { bundle as roleBundle, compiledRole, loadRole } from './load_role';
 import { takenOverCluster } from '../node_cluster';
 
@@ -27,28 +45,31 @@ const child = path.join(internal, 'child/');
 const ONCE = '"use strict"; require(';
 const TAIL = '\n});\n';
 
+// The code cache is made by running the bundles, whatever the environment of the build says.
+delete process.env['CLUSTER_INTERNALS_BUNDLE'];
+
 const worker = takenOverCluster() as Cluster | null;
 if (worker === null) {
   write(roleBundle, 'startup/role.js');
   write(preloadBundle, 'startup/preload.js');
-  // What Node itself requires runs at once, and is one file: each file that is looked for is 0.4 ms of every start.
+  // Node itself loads this file with `require`, so it exports and runs at once. It is one file, since to find a file takes 0.4 ms of each start.
   write(entryBundle, 'startup/entry.js', 'module.exports = ', `(require, __dirname.slice(0, -'startup'.length), new Map());`);
   for (const name of readdirSync(internal, { recursive: true, encoding: 'utf8' })) if (/^(?!.*bundle|.*module_instances).*\.js$/.test(name)) runOnce(name);
   const primary = loadRole().clusterObject(false) as Cluster;
-  // A primary and a worker that have gone through a life have compiled what every one of them runs.
+  // When the worker has exited, this primary has run, and so compiled, the functions that each primary runs.
   primary.fork().on('exit', () => {
-    keep(roleBundle, compiledRole());
-    if (!existsSync(compiledFile(preloadBundle))) throw new Error('the worker of the build has not listened');
+    storeCodeCache(roleBundle, compiledRole());
+    if (!existsSync(codeCacheFile(preloadBundle))) throw new Error('The worker that the build started ended before it listened, so preload.bundle.js has no code cache');
   });
 } else {
   createServer().listen(0, '127.0.0.1', () => {
     const { script } = require(entryBundle) as typeof import('./entry');
-    keep(preloadBundle, (script as Script).createCachedData());
+    storeCodeCache(preloadBundle, (script as Script).createCachedData());
     worker.worker?.kill();
   });
 }
 
-/** What V8 made of another text goes, on every Node: it might take a text of the same length for the same. */
+/** Writes a bundle and its source map. Deletes all older code caches first: V8 compares only the length of the text. */
 function write(file: string, entry: string, before = '', after = ''): void {
   for (const name of readdirSync(path.dirname(file))) {
     if (name.startsWith(`${path.basename(file)}.`)) rmSync(path.join(path.dirname(file), name));
@@ -60,11 +81,11 @@ function write(file: string, entry: string, before = '', after = ''): void {
   writeFileSync(path.join(path.dirname(file), map), JSON.stringify({ version: 3, file: path.basename(file), sections: ofEach }));
 }
 
-function keep(file: string, compiled: Buffer): void {
-  writeFileSync(compiledFile(file), Buffer.concat([compiledHead(file), compiled]));
+function storeCodeCache(file: string, cache: Buffer): void {
+  writeFileSync(codeCacheFile(file), Buffer.concat([codeCacheHead(file), cache]));
 }
 
-/** The map that the compiler made of a module, whose sources are named as seen from `directory`. */
+/** The source map that the compiler made of a module, with paths relative to `directory`. */
 function mapOf(module: string, directory: string): object {
   const map = JSON.parse(readFileSync(`${module}.map`, 'utf8')) as { sources: string[] };
   return { ...map, sources: map.sources.map((source) => path.relative(directory, path.resolve(path.dirname(module), source))) };
@@ -72,11 +93,11 @@ function mapOf(module: string, directory: string): object {
 
 interface Section {
   readonly module: string;
-  /** Where its first line is in the bundle, counted from 0. */
+  /** The number of the module's first line in the bundle, counted from 0. */
   readonly line: number;
 }
 
-/** A function that runs a module of this directory and gives what it exports. */
+/** The text of a function that runs the module `name` of internal/ and returns its exports. */
 function bundle(name: string): { code: string; sections: Section[] } {
   const entry = path.join(internal, name);
   const modules = new Map<string, string>();
@@ -112,40 +133,40 @@ return $load(${nameOf(entry)});
   };
 }
 
-/** Lets a file that is loaded by itself be the instance that its process has. Only its first line grows, so source maps stay true. */
+/** Wraps a single file in `once` (module_instances.ts). Only the first line grows, so its source map holds. */
 function runOnce(name: string): void {
   const file = path.join(internal, name);
   const head = `${ONCE}${JSON.stringify(relativeTo(path.dirname(file), path.join(__dirname, 'module_instances.js')))}).once(module, () => { `;
   writeFileSync(file, head + compilerOutput(file) + TAIL);
 }
 
-/** A file as the compiler wrote it, also when this step has run before. */
+/** A file as the compiler wrote it, without the wrapper that an earlier run of this step has put around it. */
 function compilerOutput(file: string): string {
   const code = readFileSync(file, 'utf8');
   return code.startsWith(ONCE) ? code.slice(code.indexOf('{') + 2, -TAIL.length) : code;
 }
 
-/** Adds a compiled module, and those that it requires by a relative path. */
+/** Adds a compiled module to `modules`, and each module that it requires by a relative path. */
 function collect(file: string, modules: Map<string, string>, ofRole: boolean): void {
   if (modules.has(file)) return;
   modules.set(file, '');
   const code = withoutComments(compilerOutput(file));
   modules.set(file, code.replace(/\brequire\((["'])(\.[^"']+)\1\)/g, (_call, _quote, relative: string) => {
     const required = require.resolve(path.resolve(path.dirname(file), relative));
-    // A primary's bundle: it holds no code of a worker. The role of a worker under a stock primary is loaded from its own files.
+    // A primary's bundle has no code of a worker. A worker under a stock primary loads its role from single files.
     if (ofRole && (required === preload || required.startsWith(child))) return `require(${JSON.stringify(relativeTo(__dirname, required))})`;
     collect(required, modules, ofRole);
     return `$load(${nameOf(required)})`;
   }));
 }
 
-/** Comments are most of our text, and what makes it more than ASCII: V8 reads it twice as fast without. Their lines stay, empty. */
+/** Empties comments and escapes what is not ASCII: V8 reads such a text twice as fast. The number of lines stays the same. */
 function withoutComments(code: string): string {
   return code.replace(/^ *\/\*[^]*?\*\/$/gm, (comment) => comment.replace(/[^\n]+/g, '')).replace(/^ *\/\/.*$/gm, '')
     .replace(/[^\0-\x7f]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
-/** As `require` wants a relative path: with a dot in front. */
+/** The path from `directory` to `file` as `require` accepts it: it begins with a dot. */
 function relativeTo(directory: string, file: string): string {
   const relative = path.relative(directory, file);
   return relative.startsWith('.') ? relative : `./${relative}`;

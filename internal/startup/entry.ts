@@ -1,17 +1,17 @@
 /**
- * What `--require` names in a worker: runs the preload from its bundle. The build puts this file and
- * bundle_loader.ts into one, child/entry.bundle.js.
+ * The first file that a worker runs. The parent starts it with `--require dist/internal/startup/entry.bundle.js`; the
+ * build makes that file of this one and bundle_loader.ts. It runs preload.ts, from its bundle.
  *
- * Used by  channel/spawn.ts and bundle.ts, both by that path
+ * Used by  bundle.ts, and channel/spawn.ts, which puts the path of the bundle on the worker's command line
  */
 import type { Script } from 'node:vm';
-import { bundleScript, runBundle } from './bundle_loader';
+import { bundleScript, bundlesAreOff, runBundle } from './bundle_loader';
 
-/** Kept for bundle.ts, which asks it for its compiled code. */
+/** The compiled preload bundle. At build time bundle.ts takes the code cache from it. */
 export let script: Script | undefined;
 
-if (process.sourceMapsEnabled) {
-  require(`${__dirname}/preload.js`); // Not by a plain name: the build would put it into this file's bundle.
+if (bundlesAreOff()) {
+  require(`${__dirname}/preload.js`); // Not written as './preload': the build would then put it into this file's bundle.
 } else {
   script = bundleScript(`${__dirname}/preload.bundle.js`);
   runBundle(script, require);

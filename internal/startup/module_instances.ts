@@ -1,12 +1,12 @@
 /**
- * One instance of each module in a process, whichever way it is reached: out of a worker's bundle, out
- * of a primary's, or from its own file, and again after somebody has emptied `require.cache`. Two
- * instances would be two tables of channels, two listeners to 'exit', and each line of the trace twice.
+ * Runs each module of internal/ once in a process. A module can be reached in several ways: from the bundle of a
+ * worker, from the bundle of a primary, from its own file, and again after somebody has emptied `require.cache`. Two
+ * instances would mean two tables of channels, two 'exit' listeners, and each trace line twice.
  *
- * Owns     the table of modules by their file, for as long as the process lives
- * Used by  bundle_loader.ts, which gives it to the bundles; bundle.ts, which puts `once` around each file of
- *          `dist/internal`
- * Never    keeps a module whose code has thrown: the next one who asks runs it anew
+ * Owns     the table of all module instances by file name, for the life of the process
+ * Used by  bundle_loader.ts, which passes the table to the bundles. The build (bundle.ts) puts a call of `once` around
+ *          each file of dist/internal/
+ * Never    keeps a module whose code has thrown: the next `require` runs it again
  */
 
 interface Instance {
@@ -16,13 +16,13 @@ interface Instance {
 const key = Symbol.for('cluster-internals.instances');
 const owner = globalThis as { [key]?: Map<string, Instance> };
 
-/** By file name. Of the whole process, so that a second instance of this file has the same. */
+/** The table. It is a property of `globalThis`, so that a second instance of this very file finds the same table. */
 export function instances(): Map<string, Instance> {
   if (owner[key] === undefined) Object.defineProperty(owner, key, { value: new Map() });
   return owner[key] as Map<string, Instance>;
 }
 
-/** Runs the code of a file, unless that has been done: then `module` is the one that there is. */
+/** Runs the code of a file, or, if that code has run before, gives `module` the exports of the existing instance. */
 export function once(module: NodeModule, code: () => void): void {
   const table = instances();
   const there = table.get(module.filename);

@@ -1,12 +1,13 @@
 /**
- * The first code in a process that `channel/spawn.ts` started: opens the inherited channel, equips
- * `process` with it, and takes the seat if the process is a cluster worker. It runs as
- * `node --require preload.js app.js`, so it is synchronous and in CommonJS.
+ * The first code of ours in each process that `channel/spawn.ts` started. It opens the inherited channel, gives
+ * `process` its `send` and `disconnect`, and, if the process is a cluster worker, takes over `node:cluster`. It runs
+ * before the app, as `node --require …/entry.bundle.js app.js`, so it is synchronous and in CommonJS.
  *
- * Owns     nothing afterwards; the channel belongs to `process`
+ * Used by  entry.ts, by its path (a bundle, or preload.js); role.ts, in a program that needs the channel even earlier
+ * Owns     nothing once it has run; the channel belongs to `process`
  * Never    leaves a trace in `process.execArgv` or `process.env`
- * Node     prepares the channel and the cluster in its bootstrap. NODE_UNIQUE_ID makes it prepare
- *          its own worker role too, without a channel to speak on: `releaseFromNode` takes that away.
+ * Node     prepares the channel and the cluster in its bootstrap. Because of NODE_UNIQUE_ID it also prepares its own
+ *          worker role, without a channel to use: `releaseFromNode` takes that role away.
  */
 import { equip } from '../channel/attach_channel';
 import { removePreload, takeInheritedChannel } from '../channel/bootstrap_env';
@@ -19,7 +20,7 @@ const inherited = takeInheritedChannel(process.env);
 if (inherited !== null) {
   const { fd, serialization } = inherited;
   const node = process.argv[1] ? findWorker() : null;
-  // Node's own role is let go before `process` can speak, so that it never speaks on our channel.
+  // Node's own role ends before `process` can send, so it never sends on our channel.
   if (node !== null) require('../child/index').releaseFromNode();
   equip(process, openPipe(fd), { serialization, dialect: 'pipelined', name: node === null ? 'child' : `W${node.id}` }, 'child');
   if (node !== null) {
@@ -28,7 +29,7 @@ if (inherited !== null) {
   }
 }
 
-/** The worker that Node's bootstrap set up because of NODE_UNIQUE_ID; null in a plain forked child. */
+/** The worker that Node's bootstrap prepared because of NODE_UNIQUE_ID; null in a plain forked child. */
 function findWorker(): { id: number } | null {
   const cluster = nodeCluster();
   return cluster.isWorker ? cluster.worker ?? null : null;

@@ -1,10 +1,12 @@
 /**
- * Primary or worker: decided once per process, and only that role's code is loaded. Whoever wants our
- * `fork` gets it here too: what stands in a primary's bundle is loaded from there.
+ * Decides whether this process is a primary or a worker, once, and loads the code of that role only. It also exports
+ * our `fork`, so that a primary loads everything from one bundle.
  *
- * In a worker that our primary started, preload.ts has taken over `node:cluster` before this runs. A
- * worker that a stock primary started is known by Node's own cluster object; there the child layer
- * uses Node's `process.send`. Everything else is a primary.
+ * Three cases: in a worker that our primary started, preload.ts has taken over `node:cluster` before this file runs.
+ * In a worker that a stock primary started, Node's own cluster object says so; our worker's role then uses Node's
+ * `process.send`. Every other process is a primary.
+ *
+ * Used by  load_role.ts, lib/cluster.ts (for its types)
  */
 import { EventEmitter } from 'node:events';
 import { hasInheritedChannel } from '../channel/bootstrap_env';
@@ -12,23 +14,24 @@ import { moveCluster } from './late_takeover';
 import { takeOver, nodeCluster, takenOverCluster } from '../node_cluster';
 
 /**
- * Opens the channel that this process was started with, if that has not happened: a `--require` in
- * NODE_OPTIONS comes before the one that our parent gave. Node's own channel is open by then, too.
+ * Opens the channel that this process inherited, unless preload.ts has done that. It has not when the app itself has
+ * a `--require` in NODE_OPTIONS: Node runs that before the `--require` that our parent put on the command line. Such
+ * code may already use `process.send`, as under stock Node.
  */
 export function openInheritedChannel(): void {
   if (hasInheritedChannel(process.env)) require('./preload');
 }
 
-/** What the doors of `child_process` need. */
+/** For lib/child_process.ts and lib/register_fork.ts. */
 export { exchangeAll, fork } from '../channel/spawn';
 
-/** What `setupPrimary` takes, for the doors of lib. */
+/** The settings that `setupPrimary` takes, for lib/cluster.ts. */
 export type { ClusterSettings } from '../master/settings';
 
-/** A primary's cluster while `node:cluster` is still Node's: one, also when a program loads the door again. */
+/** The cluster object of a primary that has not taken over `node:cluster`. There is one, however often lib/cluster.ts is loaded. */
 let own: { readonly cluster: EventEmitter; readonly moveTo: (cluster: EventEmitter) => void } | undefined;
 
-/** The cluster object of this process. `takesOver`: a primary's becomes `node:cluster` itself. */
+/** The cluster object of this process. With `takesOver` a primary takes over `node:cluster`; without it gets an object of its own. */
 export function clusterObject(takesOver: boolean): EventEmitter {
   openInheritedChannel();
   const cluster = takenOverCluster();
@@ -36,7 +39,7 @@ export function clusterObject(takesOver: boolean): EventEmitter {
   const node = nodeCluster();
   if (node.isWorker) {
     const { worker } = node;
-    if (!worker) return node; // NODE_UNIQUE_ID without a script: Node sets up no worker either (C-2).
+    if (!worker) return node; // NODE_UNIQUE_ID is set, but there is no script: Node prepares no worker either (C-2).
     const { installWorker, releaseFromNode } = require('../child/index') as typeof import('../child/index');
     releaseFromNode();
     return takeOver((node) => installWorker(node, { id: worker.id, announced: true }));
@@ -49,7 +52,7 @@ export function clusterObject(takesOver: boolean): EventEmitter {
     }
     return own.cluster;
   }
-  // A process has one primary, whichever door came first.
+  // A process has one primary. If lib/cluster.ts was loaded before lib/register.ts, that primary moves to Node's object.
   const before = own;
   return takeOver((node) => {
     if (before === undefined) return void installPrimary(node);

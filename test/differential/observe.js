@@ -21,7 +21,7 @@ const { inspect } = require('node:util');
 const { next, message, ask, turns, ownPort } = require('./waits');
 
 const directory = process.env.DIFF_TRACE;
-const implementation = Symbol.for('cluster-internals.seat') in cluster ? 'ours' : 'stock';
+const implementation = Symbol.for('cluster-internals.taken-over') in cluster ? 'ours' : 'stock';
 const name = cluster.isWorker && cluster.worker ? `W${cluster.worker.id}` : process.env.DIFF_NAME ?? 'P';
 let apart = false;
 let ends = false;

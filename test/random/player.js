@@ -99,7 +99,7 @@ function runPrimary(operations) {
     note('cluster', 'left', Object.keys(cluster.workers));
     await steps.all();
     note('cluster', 'ended', Object.keys(cluster.workers));
-    const ranOn = Symbol.for('cluster-internals.seat') in cluster ? 'ours' : 'node';
+    const ranOn = Symbol.for('cluster-internals.taken-over') in cluster ? 'ours' : 'node';
     process.on('exit', (code) => console.log(JSON.stringify({ trace, code, ranOn })));
   })();
 }

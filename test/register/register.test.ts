@@ -66,7 +66,7 @@ describe.concurrent.each(nodes)('%s', (node) => {
       const cluster = require('cluster');
       cluster.setupPrimary({ exec: ${JSON.stringify(fixture('register_echo.js'))}, execArgv: [] });
       const worker = cluster.fork();
-      worker.on('message', (message) => console.log(JSON.stringify({ message, ours: Symbol.for('cluster-internals.seat') in cluster })));
+      worker.on('message', (message) => console.log(JSON.stringify({ message, ours: Symbol.for('cluster-internals.taken-over') in cluster })));
       worker.send('to and fro');`;
     // `run` puts the file behind the flags: here the program itself.
     const ended = await run(program, { node, execArgv: [...register, '-e'] });
