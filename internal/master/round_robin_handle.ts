@@ -11,7 +11,7 @@
  * Owns     the acceptor with the listening handle; every accepted connection until a worker has
  *          acknowledged it (then the primary closes its copy of the fd) or the address is closed; the timer
  *          of the pause after all workers have rejected a connection
- * Used by  listen_table.ts, which makes one for each address; peer.ts gives back what was in flight
+ * Used by  listen_table.ts, which makes one for each address
  * Uses     scheduling.ts (who gets the next connection), acceptor.ts (the listening socket)
  * Never    reads from an accepted connection; never hands one to two workers at a time
  * States   binding ── 'listening' ──► listening ── last remove(), or close() of what was kept ──► closed
