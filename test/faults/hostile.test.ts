@@ -1,6 +1,6 @@
 /**
  * A worker that is compromised, or simply wrong: what it may have of its primary, and what it may do to
- * the other workers (lib/README.md, "What a worker may do"; issue F, 34 to 36, 38, 39).
+ * the other workers (lib/README.md, "What a worker may do").
  */
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';

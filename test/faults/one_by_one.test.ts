@@ -70,13 +70,13 @@ async function fullPipe(what: string): Promise<{ lines: string[]; answers: strin
   }
 }
 
-test.concurrent('issue 1: a server that is closed while its connections cannot be acknowledged gets them before it emits close', async () => {
+test.concurrent('a server that is closed while its connections cannot be acknowledged gets them before it emits close', async () => {
   const { lines, answers } = await fullPipe('close');
   expect(lines).toEqual(['waits', 'nothing came', 'connection, 1 open', 'connection, 2 open', 'close']);
   expect(answers).toEqual(['served', 'served']);
 });
 
-test.concurrent('issue 1: maxConnections holds there as well, and who is over it is served later', async () => {
+test.concurrent('maxConnections holds there as well, and who is over it is served later', async () => {
   const { lines, answers } = await fullPipe('limit');
   expect(lines).toEqual(['waits', 'nothing came', ...Array.from({ length: 3 }, () => 'connection, 1 open')]);
   expect(answers).toEqual(['served', 'served', 'served']);

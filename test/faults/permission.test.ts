@@ -1,5 +1,5 @@
 /**
- * D27, issue F 12: under Node's permission model, which denies `process.binding`, our cluster works as
+ * D27: under Node's permission model, which denies `process.binding`, our cluster works as
  * Node's does: on Node's own channel. It said ERR_ACCESS_DENIED at load.
  */
 import path from 'node:path';

@@ -10,7 +10,7 @@
  *
  * Owns     while a World lives: process.nextTick, `on` and `env`, performance.now, net.createServer and two exports
  *          of dist/ (see `inMemory`, which gives them back)
- * Keeps    `check()`: the invariants of design.md §6 and of a worker's life, numbered there
+ * Keeps    `check()`: the ownership of an fd (internal/README.md) and a worker's life, numbered there
  */
 import diagnostics from 'node:diagnostics_channel';
 import { EventEmitter } from 'node:events';

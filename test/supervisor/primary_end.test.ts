@@ -1,4 +1,4 @@
-/** How a primary ends (issue 17: 14, 17, 27): its exit code, and that it ends at all. */
+/** How a primary ends: its exit code, and that it ends at all. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
 import { request } from 'node:http';

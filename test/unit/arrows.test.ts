@@ -168,7 +168,7 @@ describe('each source', () => {
     inNative(touches(/\b_(?:httpMessage|debugProcess|connections|connectionKey|events|eventsCount|exiting|kill|getActiveHandles)\b|\breallyExit\b/));
   });
 
-  test('style.md: no enum, namespace, decorator, Proxy, and no package is imported', () => {
+  test('the habits of internal/README.md: no enum, namespace, decorator, Proxy, and no package is imported', () => {
     const uses = (pattern: RegExp): string[] => sources.filter((file) => pattern.test(code(read(file))));
     expect(uses(/^\s*(?:export\s+)?(?:declare\s+)?(?:const\s+)?enum\s+\w/m)).toEqual([]);
     expect(uses(/^\s*(?:export\s+)?(?:declare\s+)?namespace\s+\w/m)).toEqual([]);

@@ -121,7 +121,7 @@ describe('D6, D18: a primary outlives', () => {
   });
 });
 
-describe('issue 37, D41: a worker whose answer cannot be true is cut off', () => {
+describe('D41: a worker whose answer cannot be true is cut off', () => {
   test.each<[name: string, fields: object]>([
     ['a reply to nothing', { ack: 12345, accepted: true }], ['the acknowledgement of nothing', { act: 'accepted', upTo: 12345 }],
   ])('%s', async (_name, fields) => {

@@ -63,14 +63,14 @@ const lies: [what: string, message: Accepted | NewConnectionReply][] = [
   ['dialect node: to what was never handed off', { ack: 999, accepted: true }],
 ];
 
-test.each(lies)('issue 37: an answer %s changes nothing, and its sender is told from the others', (_what, message) => {
+test.each(lies)('an answer %s changes nothing, and its sender is told from the others', (_what, message) => {
   const { worker, outcomes } = handedOff(2);
   worker.peer.count('key');
   expect(worker.peer.answer(message, () => { throw new Error('it counts'); })).toBe(false);
   expect([outcomes(), worker.peer.inFlight]).toEqual([[], 2]);
 });
 
-test('issue 37: an address is counted from the request on until the worker has closed there', () => {
+test('an address is counted from the request on until the worker has closed there', () => {
   const { worker, seqs } = handedOff(2);
   const counted: object[] = [];
   const answer = (open: Record<string, number>): boolean => worker.peer.answer({ act: 'accepted', upTo: seqs[0]!, open }, (counts) => counted.push(counts));
@@ -82,7 +82,7 @@ test('issue 37: an address is counted from the request on until the worker has c
   expect([answer({ key: 5 }), counted]).toEqual([false, [{ key: 3 }, {}, { key: 4 }]]);
 });
 
-test('issue 3: an answer with a million rejected numbers is refused in the time of its length', () => {
+test('an answer with a million rejected numbers is refused in the time of its length', () => {
   const { worker } = handedOff(1000);
   const rejected = Array.from({ length: 1_000_000 }, (_, at) => at + 1000);
   const began = performance.now();
@@ -92,7 +92,7 @@ test('issue 3: an answer with a million rejected numbers is refused in the time 
   expect(worker.peer.acknowledge(999, Array.from({ length: 1000 }, (_, seq) => seq))).toBe(true);
 });
 
-test('issue 5: the ends of writes may be told in any order', () => {
+test('the ends of writes may be told in any order', () => {
   for (const order of permutations([0, 1, 2])) {
     for (const answerAt of [0, 1, 2, 3]) {
       const worker = new FakeWorker(1);
@@ -118,7 +118,7 @@ function permutations(items: readonly number[]): number[][] {
   return items.flatMap((item) => permutations(items.filter((other) => other !== item)).map((rest) => [item, ...rest]));
 }
 
-test('issue 6: what was made ready to hand off at an address is dropped when the worker is no more asked there', () => {
+test('what was made ready to hand off at an address is dropped when the worker is no more asked there', () => {
   const prepare = vi.spyOn(Calls.prototype, 'prepare');
   const worker = new FakeWorker(1);
   const handOff = (): boolean => worker.peer.handOff('key', new FakeConnection(1), worker.candidate(), new FakeSource());

@@ -80,7 +80,7 @@ describe('published', () => {
 describe('NODE_DEBUG', () => {
   const program = fixture('unit-loaded-files.js');
 
-  test('=cluster-internals prints the life of a connection, each process its own lines, in the words of style.md', async () => {
+  test('=cluster-internals prints the life of a connection, each process its own lines, in the words of internal/README.md', async () => {
     const { code, stderr } = await run(program, { env: cleanEnvironment({ NODE_DEBUG: 'net-nothing,cluster-internals' }) });
     expect(code).toBe(0);
     const lines = stderr.trim().split('\n');

@@ -13,7 +13,7 @@
  *          once if it comes again, and at `leaveMs` in any case. Without a primary it dies as always.
  *          SIGHUP, SIGTTIN and SIGTTOU are commands for the primary, and ignored here
  * Node     `net` calls `cluster._getServer` on the exports of node:cluster whenever a server listens
- *          (design.md §4): standing before it is how we learn of each server, on Node's cluster too
+ *         : standing before it is how we learn of each server, on Node's cluster too
  */
 import { performance, timers } from '../../builtins';
 import { isMainThread } from 'node:worker_threads';
