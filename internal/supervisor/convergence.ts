@@ -15,7 +15,8 @@
 import type { RestartPolicy, RestartRule } from './restart_policy';
 import type { Rollout } from './rollout';
 import { Occupant, type Retirement, type Slot, type Slots } from './slots';
-import type { Clock, Generation, GivenUp, Member, WorkerState } from './states';
+import type { EpochClock } from '../clock';
+import type { Generation, GivenUp, Member, WorkerState } from './states';
 
 /** What the options of `supervise` decide about a fleet; times are in milliseconds. */
 export interface FleetOptions {
@@ -38,7 +39,7 @@ export interface FleetParts {
 
 /** What the steps need from outside. */
 export interface ConvergencePorts {
-  readonly clock: Clock;
+  readonly clock: EpochClock;
   /** Starts a worker. `onTrial`: it takes no connections before `serve`. Throws if no process could be started. */
   start(generation: Generation, slot: number, onTrial: boolean): Member;
   /** A slot without a worker is given up. */

@@ -9,14 +9,14 @@
  *          2. each limit is this worker's own: some more, some less, so that not all reach it at once
  */
 import type { Checked } from './options';
-import type { Clock } from './states';
+import type { EpochClock } from '../clock';
 
 /** A timer that is so late, in milliseconds, says that the primary was stopped or busy. */
 const STOOD_STILL_MS = 1_000;
 
 /** What a watch needs, and whom it tells. */
 export interface WatchPorts {
-  readonly clock: Clock;
+  readonly clock: EpochClock;
   readonly random: () => number;
   ping(seq: number): void;
   tooOld(reason: string): void;

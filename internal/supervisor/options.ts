@@ -7,8 +7,10 @@
  */
 import type { Cluster } from 'node:cluster';
 import { availableParallelism } from 'node:os';
-import { invalidArgType, nodeError } from '../errors';
+import { LONGEST_DELAY } from '../clock';
+import { invalidArgType, invalidArgValue, outOfRange } from '../errors';
 import { ownOptions } from '../own_options';
+import { HIGHEST_PORT, checkBoolean, checkInteger, checkNames, checkNumber, checkOneOf, checkString } from '../validate';
 import type { RestartLimits } from './restart_budget';
 import type { HttpCheck, ReadyRule } from './readiness';
 import type { RestartRule } from './restart_policy';
@@ -124,8 +126,8 @@ export interface Checked extends Readonly<Required<Omit<SuperviseOptions, 'clust
   readonly restarts: RestartRule;
 }
 
-/** The longest delay that a timer takes. */
-const LONGEST = 2 ** 31 - 1;
+/** The greatest number that `restarts.max` may be: far more than any program restarts. */
+const MOST_RESTARTS = 2 ** 31 - 1;
 
 const times = ['readyTimeoutMs', 'canaryMs', 'minReadyMs', 'leaveTimeoutMs', 'killMs', 'idleGraceMs', 'drainDelayMs', 'pingMs', 'pingTimeoutMs', 'retryAfterMs'] as const;
 const known: (keyof SuperviseOptions)[] = [...times, 'exec', 'cwd', 'args', 'execArgv', 'env', 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
@@ -133,10 +135,9 @@ const known: (keyof SuperviseOptions)[] = [...times, 'exec', 'cwd', 'args', 'exe
 
 /** Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for what makes no sense. */
 export function checkOptions(options: SuperviseOptions): Checked & { readonly cluster: Cluster | undefined } {
-  if (options === null || typeof options !== 'object') throw invalidArgType('options', 'of type object', options);
-  for (const name of Object.keys(options)) if (!(known as string[]).includes(name)) throw badValue(`options.${name}`, 'is no option of supervise', name);
+  checkNames('options', options, known);
   const given = ownOptions(options, known);
-  const maxWorkers = whole('options.maxWorkers', given.maxWorkers ?? 1024, 1, 65_536);
+  const maxWorkers = checkInteger('options.maxWorkers', given.maxWorkers ?? 1024, 1, 65_536);
   const workers = checkCount('options.workers', given.workers ?? Math.min(maxWorkers, availableParallelism()), maxWorkers);
   const leaveTimeoutMs = time('leaveTimeoutMs', given.leaveTimeoutMs ?? 20_000, 1);
   const retryAfterMs = time('retryAfterMs', given.retryAfterMs ?? 60_000, 1);
@@ -153,7 +154,7 @@ export function checkOptions(options: SuperviseOptions): Checked & { readonly cl
     readyTimeoutMs: time('readyTimeoutMs', given.readyTimeoutMs ?? 30_000, 1),
     canaryMs: time('canaryMs', given.canaryMs ?? 2_000),
     minReadyMs: time('minReadyMs', given.minReadyMs ?? 0),
-    maxSurge: whole('options.maxSurge', given.maxSurge ?? 1, 1, maxWorkers),
+    maxSurge: checkInteger('options.maxSurge', given.maxSurge ?? 1, 1, maxWorkers),
     leaveTimeoutMs,
     killMs: time('killMs', given.killMs ?? Math.min(2_000, leaveTimeoutMs / 5)),
     idleGraceMs: time('idleGraceMs', given.idleGraceMs ?? 1_000),
@@ -163,9 +164,9 @@ export function checkOptions(options: SuperviseOptions): Checked & { readonly cl
     recycle: checkRecycle(given.recycle ?? {}),
     restarts: { ...checkRestarts(given.restarts ?? {}, workers), retryAfterMs },
     retryAfterMs,
-    onGiveUp: oneOf('options.onGiveUp', given.onGiveUp ?? 'go on', ['go on', 'stop'] as const),
-    stderr: oneOf('options.stderr', given.stderr ?? 'inherit', ['inherit', 'pipe'] as const),
-    signals: flag('options.signals', given.signals ?? true),
+    onGiveUp: checkOneOf('options.onGiveUp', given.onGiveUp ?? 'go on', ['go on', 'stop'] as const),
+    stderr: checkOneOf('options.stderr', given.stderr ?? 'inherit', ['inherit', 'pipe'] as const),
+    signals: checkBoolean('options.signals', given.signals ?? true),
     exitAfterMs: given.exitAfterMs === Infinity ? Infinity : time('exitAfterMs', given.exitAfterMs ?? 2_000),
   };
   if (checked.killMs > leaveTimeoutMs) throw outOfRange('options.killMs', `<= leaveTimeoutMs (${leaveTimeoutMs})`, checked.killMs);
@@ -174,23 +175,23 @@ export function checkOptions(options: SuperviseOptions): Checked & { readonly cl
 
 /** How many workers there may be. */
 export function checkCount(name: string, value: unknown, most: number): number {
-  return whole(name, value, 1, most, '; stop() ends all workers');
+  return checkInteger(name, value, 1, most, '; stop() ends all workers');
 }
 
 function checkReady(given: NonNullable<SuperviseOptions['ready']>): ReadyRule {
-  if (typeof given !== 'object') return oneOf('options.ready', given, ['listening', 'online', 'message'] as const);
-  onlyKnown('ready', given, ['http']);
+  if (typeof given !== 'object') return checkOneOf('options.ready', given, ['listening', 'online', 'message'] as const, 'an object { http } or ');
+  checkNames('options.ready', given, ['http']);
   const { http: check } = ownOptions(given, ['http']);
   const asked = typeof check === 'string' ? { path: check } : check;
   const names = ['path', 'port', 'intervalMs', 'timeoutMs'] as const;
-  onlyKnown('ready.http', asked, names);
+  checkNames('options.ready.http', asked, names);
   const http = ownOptions(asked, names);
-  if (typeof http.path !== 'string') throw invalidArgType('options.ready.http.path', 'of type string', http.path);
-  if (!/^\/[\x21-\x7e]*$/.test(http.path)) throw badValue('options.ready.http.path', 'must be a path of a URL', http.path);
+  const path = checkString('options.ready.http.path', http.path);
+  if (!/^\/[\x21-\x7e]*$/.test(path)) throw invalidArgValue('options.ready.http.path', path, 'must be a path of a URL, for example /health');
   return {
     http: {
-      path: http.path,
-      port: http.port == null ? null : whole('options.ready.http.port', http.port, 1, 65_535),
+      path,
+      port: http.port == null ? null : checkInteger('options.ready.http.port', http.port, 1, HIGHEST_PORT),
       intervalMs: time('ready.http.intervalMs', http.intervalMs ?? 250, 1),
       timeoutMs: time('ready.http.timeoutMs', http.timeoutMs ?? 2_000, 1),
     },
@@ -199,59 +200,40 @@ function checkReady(given: NonNullable<SuperviseOptions['ready']>): ReadyRule {
 
 function checkRecycle(options: Partial<Recycle>): Recycle {
   const names = ['rssBytes', 'requests', 'ageMs', 'jitter'] as const;
-  onlyKnown('recycle', options, names);
+  checkNames('options.recycle', options, names);
   const given = ownOptions(options, names);
   return {
-    rssBytes: number('options.recycle.rssBytes', given.rssBytes ?? Infinity, 1, Infinity),
-    requests: number('options.recycle.requests', given.requests ?? Infinity, 1, Infinity),
+    rssBytes: checkNumber('options.recycle.rssBytes', given.rssBytes ?? Infinity, 1, Infinity),
+    requests: checkNumber('options.recycle.requests', given.requests ?? Infinity, 1, Infinity),
     ageMs: given.ageMs === undefined || given.ageMs === Infinity ? Infinity : time('recycle.ageMs', given.ageMs, 1),
-    jitter: number('options.recycle.jitter', given.jitter ?? 0.1, 0, 0.5),
+    jitter: checkNumber('options.recycle.jitter', given.jitter ?? 0.1, 0, 0.5),
   };
 }
 
 function checkRestarts(options: Partial<RestartLimits>, workers: number): RestartLimits {
   const names = ['max', 'maxAll', 'withinMs', 'healthyMs', 'minDelayMs', 'maxDelayMs', 'jitter'] as const;
-  onlyKnown('restarts', options, names);
+  checkNames('options.restarts', options, names);
   const given = ownOptions(options, names);
-  const max = whole('options.restarts.max', given.max ?? 10, 1, LONGEST);
+  const max = checkInteger('options.restarts.max', given.max ?? 10, 1, MOST_RESTARTS);
   return {
     max,
-    maxAll: whole('options.restarts.maxAll', given.maxAll ?? Math.max(20, 2 * workers, max), 1, LONGEST),
+    maxAll: checkInteger('options.restarts.maxAll', given.maxAll ?? Math.max(20, 2 * workers, max), 1, MOST_RESTARTS),
     withinMs: time('restarts.withinMs', given.withinMs ?? 60_000, 1),
     healthyMs: time('restarts.healthyMs', given.healthyMs ?? 10_000),
     minDelayMs: time('restarts.minDelayMs', given.minDelayMs ?? 100),
     maxDelayMs: time('restarts.maxDelayMs', given.maxDelayMs ?? 10_000),
-    jitter: number('options.restarts.jitter', given.jitter ?? 0.2, 0, 1),
+    jitter: checkNumber('options.restarts.jitter', given.jitter ?? 0.2, 0, 1),
   };
 }
 
 // ── kinds of values ────────────────────────────────────────────────────────────────────────────────
 
-const outOfRange = (name: string, range: string, value: unknown): Error =>
-  nodeError(RangeError, 'ERR_OUT_OF_RANGE', `The value of "${name}" is out of range. It must be ${range}. Received ${String(value)}`);
-
-const badValue = (name: string, reason: string, value: unknown): Error =>
-  nodeError(TypeError, 'ERR_INVALID_ARG_VALUE', `The argument '${name}' ${reason}. Received '${String(value)}'`);
-
-function number(name: string, value: unknown, lowest: number, highest: number): number {
-  if (typeof value !== 'number') throw invalidArgType(name, 'of type number', value);
-  if (!(value >= lowest && value <= highest)) throw outOfRange(name, `>= ${lowest} && <= ${highest}`, value);
-  return value;
-}
-
-function whole(name: string, value: unknown, lowest: number, highest: number, hint = ''): number {
-  if (typeof value !== 'number') throw invalidArgType(name, 'of type number', value);
-  if (!Number.isInteger(value)) throw outOfRange(name, 'an integer', value);
-  if (value < lowest || value > highest) throw outOfRange(name, `>= ${lowest} && <= ${highest}${hint}`, value);
-  return value;
-}
-
-const time = (name: string, value: unknown, lowest = 0): number => number(`options.${name}`, value, lowest, LONGEST);
+const time = (name: string, value: unknown, lowest = 0): number => checkNumber(`options.${name}`, value, lowest, LONGEST_DELAY);
 
 function text(name: string, value: unknown, what = 'script'): string {
-  if (typeof value !== 'string') throw invalidArgType(name, 'of type string', value);
-  if (value === '' || value.includes('\0')) throw badValue(name, `must be the path of a ${what}`, value);
-  return value;
+  const path = checkString(name, value);
+  if (path === '' || path.includes('\0')) throw invalidArgValue(name, path, `must be the path of a ${what}`);
+  return path;
 }
 
 function texts(name: string, value: unknown): readonly string[] {
@@ -263,19 +245,4 @@ function texts(name: string, value: unknown): readonly string[] {
 function environment(value: unknown): NodeJS.ProcessEnv {
   if (typeof value !== 'object') throw invalidArgType('options.env', 'of type object', value);
   return { ...value };
-}
-
-function flag(name: string, value: unknown): boolean {
-  if (typeof value !== 'boolean') throw invalidArgType(name, 'of type boolean', value);
-  return value;
-}
-
-function oneOf<Name extends string>(name: string, value: unknown, names: readonly Name[]): Name {
-  if (!names.includes(value as Name)) throw badValue(name, `must be one of: ${names.map((one) => `'${one}'`).join(', ')}`, value);
-  return value as Name;
-}
-
-function onlyKnown(name: string, value: unknown, names: readonly string[]): void {
-  if (value === null || typeof value !== 'object') throw invalidArgType(`options.${name}`, 'of type object', value);
-  for (const key of Object.keys(value)) if (!names.includes(key)) throw badValue(`options.${name}.${key}`, 'is no option of supervise', key);
 }

@@ -16,7 +16,8 @@
  */
 import { RestartBudget, type RestartLimits } from './restart_budget';
 import type { Slot } from './slots';
-import type { Clock, WorkerState } from './states';
+import type { EpochClock } from '../clock';
+import type { WorkerState } from './states';
 
 /**
  * The longest time before a slot that was given up is tried again: an hour, in milliseconds. It is about as long as a
@@ -35,7 +36,7 @@ const MOST_YOUNG = 3;
 
 /** What the policy needs from its fleet. */
 export interface RestartPorts {
-  readonly clock: Clock;
+  readonly clock: EpochClock;
   /** Returns numbers from 0 to 1. */
   readonly random: () => number;
   /** A timer of some slot has fired: `mayStart` may have another answer now. */

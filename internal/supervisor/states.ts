@@ -114,10 +114,3 @@ export interface MemberEvents {
   /** Its process is gone. */
   ended(member: Member): void;
 }
-
-/** Time, so that tests can have their own. */
-export interface Clock {
-  now(): number;
-  /** Calls once; gives the way to call it off. */
-  after(ms: number, call: () => void): () => void;
-}

@@ -13,7 +13,7 @@ import type { Cluster } from 'node:cluster';
 import { fileURLToPath } from 'node:url';
 import { builtFile } from '../dist_files';
 import { ownOptions } from '../own_options';
-import { realClock } from './clock';
+import { epochClock } from '../clock';
 import { Fleet } from './fleet';
 import { Output } from './stderr_lines';
 import { checkCount, type Checked } from './options';
@@ -60,7 +60,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#end = new PrimaryEnd(options.exitAfterMs);
     this.#output = options.stderr === 'pipe' ? new Output(process.stderr) : null;
     this.#fleet = new Fleet(options, {
-      clock: realClock,
+      clock: epochClock,
       random: Math.random,
       resolve: releases(options.exec, () => options.cwd ?? directoryOf(ownOptions(cluster.settings, ['cwd']).cwd), { directory: process.cwd(), pwd: process.env['PWD'], program: process.argv[1] }),
       start: (...what) => this.#fork(...what),
@@ -80,7 +80,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       SIGTTIN: () => void this.scale(Math.min(options.maxWorkers, this.#fleet.desired + 1)).catch(() => undefined),
       SIGTTOU: () => void this.scale(Math.max(1, this.#fleet.desired - 1)).catch(() => undefined),
     });
-    const later = (): void => { if (this.#stopRequests.next(realClock.now()) === 'now') this.#end.now(); };
+    const later = (): void => { if (this.#stopRequests.next(epochClock.now()) === 'now') this.#end.now(); };
     this.#lastSignals = new Signals({ SIGTERM: later, SIGINT: later });
     // An earlier supervisor of this process may have given up.
     this.started = this.#fleet.scale(options.workers, 'start', () => this.#end.callOff());
@@ -162,7 +162,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** A second signal does not wait; see stop_requests.ts for what a second one is. */
   #stopBySignal(): void {
     if (this.#fleet.desired > 0) this.#stopRequests.forget();
-    const request = this.#stopRequests.next(realClock.now());
+    const request = this.#stopRequests.next(epochClock.now());
     if (request !== 'same') void this.#stop('signal', request === 'now');
   }
 
@@ -191,7 +191,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     });
     this.#lastWords.delete(slot);
     const member: Process = new Process(worker, slot, generation, this.#options, {
-      clock: realClock,
+      clock: epochClock,
       random: Math.random,
       delayMs: () => (this.#fleet.desired === 0 ? this.#options.drainDelayMs : 0),
       expected: () => this.#expected(slot, member),

@@ -23,7 +23,8 @@ import { startsInspected } from './debugger';
 import { Readiness } from './readiness';
 import { Lines, type Output } from './stderr_lines';
 import { LATE_MS, Tail } from './stderr_tail';
-import type { Clock, Generation, LeavingPhase, Member, MemberEvents, ProcessState } from './states';
+import type { EpochClock } from '../clock';
+import type { Generation, LeavingPhase, Member, MemberEvents, ProcessState } from './states';
 import { SUPERVISOR, readNews, readWord, type Order, type Word } from './wire';
 import { Watch } from './health';
 
@@ -36,7 +37,7 @@ const EXIT_MS = 1_000;
 
 /** What a process needs from its supervisor. */
 export interface ProcessPorts extends MemberEvents {
-  readonly clock: Clock;
+  readonly clock: EpochClock;
   readonly random: () => number;
   /** How long a worker that is told to leave now goes on accepting. */
   readonly delayMs: () => number;

@@ -1,10 +1,11 @@
 /** A fleet without processes: fake workers, a clock that the test moves, random numbers from a seed. */
 import type { FleetOptions } from '../../internal/supervisor/convergence';
 import { Fleet } from '../../internal/supervisor/fleet';
-import type { Clock, Exit, Generation, Member, MemberEvents, ProcessState, WorkerState } from '../../internal/supervisor/states';
+import type { EpochClock } from '../../internal/clock';
+import type { Exit, Generation, Member, MemberEvents, ProcessState, WorkerState } from '../../internal/supervisor/states';
 
 /** A clock that stands still until the test calls `pass`. */
-export class TestClock implements Clock {
+export class TestClock implements EpochClock {
   #now = 0;
   #order = 0;
   #calls: { readonly at: number; readonly order: number; readonly call: () => void }[] = [];

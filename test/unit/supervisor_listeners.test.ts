@@ -4,7 +4,7 @@ import { EventEmitter, once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { attach, detach } from '../../internal/supervisor/app_calls';
-import { realClock } from '../../internal/supervisor/clock';
+import { epochClock } from '../../internal/clock';
 import { checkOptions, type SuperviseOptions } from '../../internal/supervisor/options';
 import { PrimaryEnd } from '../../internal/supervisor/primary_end';
 import { Process } from '../../internal/supervisor/worker_process';
@@ -124,7 +124,7 @@ describe('time that stood still', () => {
     const [socket] = await once(server, 'connection') as [Socket];
     socket.on('data', () => order.push('answer'));
     const late = new Promise<void>((resolve) => {
-      realClock.after(5, () => {
+      epochClock.after(5, () => {
         order.push('deadline');
         resolve();
       });

@@ -1,8 +1,9 @@
-/** The checks of what a program passes in: the code and the words of each error, and that a misspelled name or text learns the valid ones. */
+/** The checks of what a program passes in: the code and the words of each error, which lists the valid names where one is misspelled. */
 import { expect, test } from 'vitest';
 import { limitsFrom, DEFAULT_LIMITS } from '../../internal/limits';
 import { mergeSettings } from '../../internal/master/settings';
 import { mergeLimits } from '../../internal/shared_state/values';
+import { checkOptions } from '../../internal/supervisor/options';
 import { checkBoolean, checkInteger, checkName, checkNames, checkNumber, checkObject, checkOneOf, checkString, isPort } from '../../internal/validate';
 import { thrownBy } from '../support/children';
 
@@ -34,9 +35,12 @@ test.each([
   expect(thrown(call)).toBe(error);
 });
 
-test('18: a misspelled limit or scheduling rule learns the valid ones', () => {
+test('18: the error of a misspelled option, limit or rule lists the valid ones', () => {
   expect(thrown(() => limitsFrom({ messages: 5 } as never, DEFAULT_LIMITS))).toContain("'options.limits.messages' does not exist. Valid names: 'messageBytes', 'unreadBytes'");
   expect(thrown(() => mergeLimits({ key: 5 } as never))).toContain("'options.limits.key' does not exist. Valid names: 'keys', 'keysPerProcess'");
+  expect(thrown(() => checkOptions({ leaveTimeout: 5 } as never))).toContain("'options.leaveTimeout' does not exist. Valid names: 'readyTimeoutMs'");
+  expect(thrown(() => checkOptions({ restarts: { maximum: 5 } } as never))).toContain("'options.restarts.maximum' does not exist. Valid names: 'max', 'maxAll'");
+  expect(thrown(() => checkOptions({ ready: 'listen' } as never))).toContain("'options.ready' must be an object { http } or one of: 'listening', 'online', 'message'. Received 'listen'");
   expect(thrown(() => mergeSettings({}, { scheduling: 'round robin' as never }))).toContain(
     "The property 'options.scheduling' must be a function or one of: 'round-robin', 'least-connections', 'random-two', 'sticky'. Received 'round robin'");
 });

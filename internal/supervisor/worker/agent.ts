@@ -24,7 +24,7 @@ import { isInspected } from '../debugger';
 import { tellLastError } from './last_error';
 import { supervised, takePart } from './supervised';
 import { Trial } from './trial';
-import { realClock } from '../clock';
+import { epochClock } from '../../clock';
 import { apart } from '../app_calls';
 import { Addresses } from './listen_addresses';
 import { Asking } from './successor_requests';
@@ -53,7 +53,7 @@ function install(seat: Seat, { trial: onTrial, graceMs, leaveMs, patienceMs, che
   };
   const addresses = new Addresses((all) => say({ act: 'listens', at: all.slice(0, MOST_ADDRESSES) }));
   const ready = check === null ? null : new ReadyCheck(check, (complaint) => say({ act: 'checked', complaint: complaint ?? '' }));
-  const asking = new Asking(patienceMs, { clock: realClock, send: (reason) => say({ act: 'suicide', reason }) });
+  const asking = new Asking(patienceMs, { clock: epochClock, send: (reason) => say({ act: 'suicide', reason }) });
   takePart({ drain, retire: (reason) => asking.ask(reason) });
   tellLastError((text) => say({ act: 'last words', text }));
 

@@ -11,7 +11,7 @@
  * Keeps    `alone` is called once, at the latest `patienceMs` after the first question, unless the primary
  *          has given the order to leave before
  */
-import type { Clock } from '../states';
+import type { EpochClock } from '../../clock';
 
 /** How long the primary may take to note a question, in milliseconds. A busy one takes longer than it should. */
 export const ANSWER_MS = 1_500;
@@ -20,7 +20,7 @@ export const ASK_AGAIN_MS = 2_000;
 
 /** What it needs from the worker. */
 export interface AskingPorts {
-  readonly clock: Clock;
+  readonly clock: EpochClock;
   /** Sends the question. False: there is nobody to send it to. */
   send(reason: string): boolean;
 }
