@@ -11,6 +11,7 @@
 import type { EventEmitter } from 'node:events';
 import { syncBuiltinESMExports } from 'node:module';
 import { NativeObject, Reflect } from './builtins';
+import { followCaptureRejections } from './native/emitters';
 
 /** A property that marks the object as taken over. `Symbol.for`: this code can be loaded twice, as a source under tsx and from dist. */
 const takenOver = Symbol.for('cluster-internals.taken-over');
@@ -37,6 +38,8 @@ export function takeOver(install: (cluster: EventEmitter) => void): EventEmitter
   const cluster = nodeCluster();
   for (const name of roleProperties) Reflect.deleteProperty(cluster, name);
   install(cluster);
+  // A preload made the object before the program could set `events.captureRejections`.
+  followCaptureRejections(cluster);
   NativeObject.defineProperty(cluster, takenOver, { value: true });
   syncBuiltinESMExports();
   return cluster;

@@ -2,7 +2,7 @@
  * Moves listeners between EventEmitters. An EventEmitter keeps them in three properties that Node does not document: the
  * listeners by event, the number of these events, and the limit above which it warns.
  *
- * Used by  startup/late_takeover.ts
+ * Used by  startup/late_takeover.ts, node_cluster.ts
  * Never    calls a listener, or emits 'newListener'
  */
 import { EventEmitter } from 'node:events';
@@ -40,4 +40,13 @@ export function moveListeners(before: EventEmitter, after: EventEmitter): void {
 function listOf(listeners: unknown): readonly unknown[] {
   if (listeners === undefined) return [];
   return Array.isArray(listeners) ? listeners as unknown[] : [listeners];
+}
+
+/**
+ * Lets a later `events.captureRejections = true` hold for an emitter that exists already. Node copies the default into
+ * each emitter when it makes it; without its copy the emitter reads the default itself.
+ */
+export function followCaptureRejections(emitter: EventEmitter): void {
+  const copy = Reflect.ownKeys(emitter).find((key) => typeof key === 'symbol' && key.description === 'kCapture');
+  if (copy !== undefined) Reflect.deleteProperty(emitter, copy);
 }

@@ -46,7 +46,7 @@ const allowed: Record<string, readonly string[]> = {
   'internal/validate': ['internal/errors'],
   'internal/clock': [],
   'internal/worker': [],
-  'internal/node_cluster': [],
+  'internal/node_cluster': ['internal/native/emitters'],
   'internal/messages': [],
   'internal/trace': [],
   'internal/errors': [],

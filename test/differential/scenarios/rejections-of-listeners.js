@@ -15,6 +15,8 @@ if (cluster.isPrimary) {
   (async () => {
     const worker = cluster.fork();
     worker.on('error', (error) => see('worker', 'error', error));
+    cluster.on('error', (error) => see('self', 'error', error));
+    cluster.on('online', rejects('a listener of the cluster'));
     const [{ port }] = await next(worker, 'listening');
     worker.on('message', rejects("the worker's listener"));
     const failed = next(worker, 'error');
