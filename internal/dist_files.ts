@@ -1,10 +1,9 @@
 /**
- * Where the files lie that a child process runs first. They are always what the build made: a child
- * needs plain JavaScript, whatever its parent runs on.
+ * Finds the files of dist/ that a child process runs first. A child always runs the JavaScript that the build has
+ * made, also if its parent runs the TypeScript sources with tsx, as the tests do.
  *
- * Under tsx, and in the tests, this file is a source. Then the parent runs the sources and its children
- * run dist, which may be older: an edit has no effect in them until the next build. The first line that
- * such a parent prints says so.
+ * In that case dist may be older than the sources, and an edit has no effect in the children until the next build.
+ * This file then prints a warning when it is loaded.
  *
  * Used by  channel/spawn.ts, supervisor/supervisor.ts, test/support/tool.ts
  */
@@ -14,10 +13,10 @@ import path from 'node:path';
 const isSource = __filename.endsWith('.ts');
 const root = path.join(__dirname, isSource ? '..' : '../..');
 
-/** The path of a file of dist, for example 'internal/startup/entry.bundle.js'. */
+/** The path of a file in dist/. `name`: for example 'internal/startup/entry.bundle.js'. */
 export const builtFile = (name: string): string => path.join(root, 'dist', name);
 
-/** Why what children run is not what the sources say; null if it is. The bundles are what the build makes last. */
+/** Describes how dist differs from the sources; null if it is up to date. It compares times with that of a bundle, which the build makes last. */
 export function whyStale(directory = root): string | null {
   const built = statSync(path.join(directory, 'dist/internal/startup/entry.bundle.js'), { throwIfNoEntry: false });
   if (built === undefined) return 'dist is missing, and workers run it: they cannot start';

@@ -1,16 +1,17 @@
 /**
- * A queue in which every operation takes the same time at any length: singly linked, with both ends
- * known. Items can also be put back at the head.
+ * A queue whose `push`, `unshift` and `shift` take the same time at any length. An array's `shift` does not: it
+ * moves all other items. The items are linked in one direction, and the queue knows the first and the last.
  *
  * Used by  master/round_robin_handle.ts (connections), master/peer.ts (hand-offs)
  */
 import { push } from './builtins';
+
 interface Node<Item> {
   readonly item: Item;
   next: Node<Item> | null;
 }
 
-/** A first-in, first-out queue that also takes items back at its head. */
+/** A first-in, first-out queue. An item can also be put back at the head. */
 export class Fifo<Item> {
   #head: Node<Item> | null = null;
   #tail: Node<Item> | null = null;
@@ -20,16 +21,17 @@ export class Fifo<Item> {
     return this.#length;
   }
 
-  /** The item at the head, which stays there. */
+  /** The item at the head. It stays in the queue. */
   get first(): Item | undefined {
     return this.#head?.item;
   }
 
-  /** The items from the head on, which stay where they are. */
+  /** The items, from the head to the tail. They stay in the queue. */
   *[Symbol.iterator](): Iterator<Item> {
     for (let node = this.#head; node !== null; node = node.next) yield node.item;
   }
 
+  /** Adds an item at the tail. */
   push(item: Item): void {
     const node: Node<Item> = { item, next: null };
     if (this.#tail === null) this.#head = node;
@@ -38,13 +40,14 @@ export class Fifo<Item> {
     this.#length++;
   }
 
-  /** Puts an item at the head: it is the next to be shifted. */
+  /** Puts an item at the head: `shift` returns it next. */
   unshift(item: Item): void {
     this.#head = { item, next: this.#head };
     this.#tail ??= this.#head;
     this.#length++;
   }
 
+  /** Removes the item at the head and returns it; undefined if the queue is empty. */
   shift(): Item | undefined {
     const node = this.#head;
     if (node === null) return undefined;
@@ -54,7 +57,7 @@ export class Fifo<Item> {
     return node.item;
   }
 
-  /** Takes the first item for which `is` is true out of the queue. */
+  /** Removes the first item for which `is` returns true, and returns it; undefined if there is none. Takes time in proportion to its position. */
   remove(is: (item: Item) => boolean): Item | undefined {
     let before: Node<Item> | null = null;
     for (let node = this.#head; node !== null; before = node, node = node.next) {
@@ -68,7 +71,7 @@ export class Fifo<Item> {
     return undefined;
   }
 
-  /** Takes everything out, in order. */
+  /** Removes all items and returns them, from the head to the tail. */
   drain(): Item[] {
     const items: Item[] = [];
     for (let item = this.shift(); item !== undefined; item = this.shift()) push(items, item);

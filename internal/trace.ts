@@ -1,39 +1,42 @@
 /**
- * What can be seen of this project from outside: every cluster message, every handle that changes
- * hands and every change of state, published on `node:diagnostics_channel`. The logic never prints;
- * a printer is one subscriber among others (`NODE_DEBUG=cluster-internals`), the tests another.
+ * Tracing: each cluster message, each handle that changes its owner and each change of state is published on
+ * `node:diagnostics_channel`. Everything else in internal/ calls these functions and never prints. Who wants to
+ * see the events subscribes: with `NODE_DEBUG=cluster-internals` a printer in this file does, and so do tests.
  *
- * Costs    one property read where nobody subscribed.
- * Never    holds a handle or a message beyond the publish call; shows the `data` of a query or its
- *          answer, which are the ticket keys of a TLS server: whoever reads a log could read its sessions.
+ * Costs    one property read per event if nobody has subscribed
+ * Never    keeps a handle or a message after the call. Never shows the `data` of a query or of its reply: these are
+ *          the ticket keys of a TLS server, and a reader of the log could decrypt its sessions
  */
 import diagnostics from 'node:diagnostics_channel';
 import { debuglog, inspect } from 'node:util';
 import { NativeObject, String } from './builtins';
 
-/** `cluster-internals:message`: a cluster message that this process sent or received. */
+/** Published on `cluster-internals:message`: a cluster message that this process has sent or received. */
 export interface MessageTrace {
-  /** Who sent it: `P` for the primary, `W1` for worker 1. */
+  /** The sender: `P` for the primary, `W1` for worker 1. */
   from: string;
+  /** The receiver, likewise. */
   to: string;
-  /** Whether this process is the sender or the receiver. */
+  /** Is this process the sender or the receiver? */
   way: 'sent' | 'received';
-  /** As on the wire, but for `data`: where there is any, it is `'[redacted]'`. */
+  /** As on the wire, except that `data` is replaced by `'[redacted]'`. */
   message: Readonly<Record<string, unknown>>;
-  /** The fd that went with it in this process, -1 where there is none to name. */
+  /** The fd of the handle that was sent with the message; -1 if the handle has no fd. Absent if no handle was sent. */
   fd?: number;
 }
 
-/** `cluster-internals:handle`: an fd got or lost its place in this process. */
+/** Published on `cluster-internals:handle`: what has happened to a handle in this process. */
 export interface HandleTrace {
   event: 'adopted' | 'released' | 'queued' | 'handed off' | 'delivered' | 'rejected' | 'unsent' | 'reclaimed' | 'closed';
   /** The channel's name, or the key of the address. */
   where: string;
+  /** -1 if the handle has no fd. */
   fd: number;
 }
 
-/** `cluster-internals:state`: one of the state machines took a step. */
+/** Published on `cluster-internals:state`: a state machine has changed its state. */
 export interface StateTrace {
+  /** Whose state: a worker (`W1`) or the key of an address. */
   what: string;
   from: string;
   to: string;
@@ -43,10 +46,10 @@ const messages = diagnostics.channel('cluster-internals:message');
 const handles = diagnostics.channel('cluster-internals:handle');
 const states = diagnostics.channel('cluster-internals:state');
 
-/** Does anybody listen for messages? Asked where putting one together for the trace alone would cost. */
+/** Has anybody subscribed to messages? For callers that would make an object only for the trace. */
 export const messagesAreTraced = (): boolean => messages.hasSubscribers;
 
-/** Publishes a message; `handle` is only asked for its fd. */
+/** Publishes a message. Of `handle` only the fd is read. */
 export function traceMessage(
   way: 'sent' | 'received', from: string, to: string, message: object, handle?: { fd?: number } | null,
 ): void {
@@ -56,18 +59,18 @@ export function traceMessage(
   messages.publish(trace);
 }
 
-/** A copy without what is secret in it, or the message itself. */
+/** The message; if it has `data`, a copy in which this is hidden. */
 function redacted(message: MessageTrace['message']): MessageTrace['message'] {
   return message['data'] === undefined || message['data'] === null ? message : { ...message, data: '[redacted]' };
 }
 
-/** Publishes a handle's change of place; `handle` is only asked for its fd. */
+/** Publishes what has happened to a handle. Of `handle` only the fd is read. */
 export function traceHandle(event: HandleTrace['event'], where: string, handle: { fd?: number } | null): void {
   if (!handles.hasSubscribers) return;
   handles.publish({ event, where, fd: handle?.fd ?? -1 } satisfies HandleTrace);
 }
 
-/** Publishes a step of a state machine, named by its machine and its two states. */
+/** Publishes a change of state: of which state machine, from which state, to which. */
 export function traceState(what: string, from: string, to: string): void {
   if (!states.hasSubscribers) return;
   states.publish({ what, from, to } satisfies StateTrace);

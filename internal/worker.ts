@@ -1,17 +1,18 @@
 /**
- * The class Worker: what a primary knows of one of its workers, and what a worker knows of itself.
- * Both roles share everything but how to disconnect and how to destroy, which they pass in.
+ * The class Worker. In a primary an object of it stands for one worker (`cluster.workers[id]`); in a worker there
+ * is one, for the worker itself (`cluster.worker`). The two roles disconnect and destroy in different ways, so
+ * each role makes a class of its own, with `workerClass`.
  *
  * Owns     nothing; the process is owned by Node, the channel by `channel/`
- * Never    decides anything about the cluster; it forwards
- * Node     lib/internal/cluster/worker.js. `Worker` can be called without `new` there, so it is a
- *          function here too. `isDead()` in a worker reads its own `process.exitCode`, which is
- *          true as soon as an app sets it (C-62): matched, because it is public.
+ * Never    decides anything about the cluster; it calls its role
+ * Node     lib/internal/cluster/worker.js. `Worker` can be called without `new` there, so it is a function here
+ *          too. In a worker `isDead()` reads its own `process.exitCode`, so it returns true as soon as the program
+ *          sets an exit code, although the worker lives (C-62). Ours does the same, because programs can see it.
  */
 import { EventEmitter } from 'node:events';
-import { NativeObject } from './builtins';
+import { NativeObject, Reflect } from './builtins';
 
-/** A ChildProcess in a primary, `process` in a worker. */
+/** The process of a worker: a ChildProcess in a primary, `process` in the worker itself. */
 export interface WorkerProcess extends EventEmitter {
   connected?: boolean;
   readonly pid?: number | undefined;
@@ -24,9 +25,9 @@ export interface WorkerProcess extends EventEmitter {
 
 /** One worker: https://nodejs.org/api/cluster.html#class-worker */
 export interface Worker extends EventEmitter {
-  /** undefined while it lives; true if it left of its own or the primary's will, else false. */
+  /** true as soon as the worker or the primary has called `disconnect` or `kill`; false if the worker ends without that; undefined before. */
   exitedAfterDisconnect: boolean | undefined;
-  /** Node's names: none, online, listening, disconnected, dead; in the worker also disconnecting, destroying. */
+  /** One of Node's names: none, online, listening, disconnected, dead; in the worker also disconnecting, destroying. */
   state: string;
   id: number;
   process: WorkerProcess;
@@ -38,7 +39,7 @@ export interface Worker extends EventEmitter {
   destroy(signal?: string | number): void;
 }
 
-/** What `new Worker` takes; all of it may be left out. */
+/** The argument of `new Worker`. */
 export interface WorkerOptions {
   id?: number | string;
   state?: string;
@@ -52,21 +53,21 @@ export interface WorkerClass {
   prototype: Worker;
 }
 
-/** What the two roles do differently. */
+/** What a role does in its own way. */
 export interface Role {
   disconnect(worker: Worker): void;
   destroy(worker: Worker, signal: string | number | undefined): void;
-  /** May this error of the process stay without a listener? Otherwise it is uncaught, as in any EventEmitter. */
+  /** May this error of the process be dropped if nobody listens for 'error'? If not, it is an uncaught exception, as in any EventEmitter. */
   mayIgnore(error: unknown): boolean;
 }
 
-/** Makes the class for one role. */
+/** Makes the class Worker of one role. */
 export function workerClass(role: Role): WorkerClass {
   function Worker(this: Worker | undefined, options?: WorkerOptions): Worker | void {
-    if (!(this instanceof Worker)) return new (Worker as unknown as WorkerClass)(options);
-    EventEmitter.call(this as unknown as EventEmitter);
+    if (!isWorker(this)) return Reflect.construct(Worker, [options]);
+    Reflect.apply(EventEmitter, this, []);
     const given: WorkerOptions = options !== null && typeof options === 'object' ? options : {};
-    const self = this as unknown as Worker;
+    const self = this;
     self.exitedAfterDisconnect = undefined;
     self.state = given.state || 'none';
     self.id = (given.id as number) | 0;
@@ -78,6 +79,7 @@ export function workerClass(role: Role): WorkerClass {
       self.process.on('message', (...args: unknown[]) => self.emit('message', ...args));
     }
   }
+  const isWorker = (value: Worker | undefined): value is Worker => value instanceof Worker;
   NativeObject.setPrototypeOf(Worker, EventEmitter);
   NativeObject.setPrototypeOf(Worker.prototype, EventEmitter.prototype);
 
@@ -103,5 +105,6 @@ export function workerClass(role: Role): WorkerClass {
     },
   };
   NativeObject.assign(Worker.prototype, methods);
+  // No type of TypeScript fits a function that is declared with `function` and works with and without `new`.
   return Worker as unknown as WorkerClass;
 }
