@@ -1,75 +1,114 @@
 /**
- * The main job, `npm start`: an HTTP server on one port, shared by one worker per CPU, and supervised.
+ * `npm start`: an HTTP server on one port, shared by one worker per CPU, with a supervisor that keeps the
+ * workers alive. The port and the number of workers come from --port and --workers, or from the environment
+ * (PORT, WORKERS).
  *
- *   PORT     the port, 8000 by default
- *   WORKERS  how many workers, one per CPU by default
+ * SIGHUP replaces all workers without a lost request. SIGTTIN adds a worker, SIGTTOU takes one away. SIGINT and
+ * SIGTERM stop: no new connections, and requests in progress finish within LEAVE_TIMEOUT; a second signal, a
+ * second later or more, kills what is left.
  *
- * SIGHUP replaces all workers without a lost request, SIGTTIN and SIGTTOU add one and take one away. On
- * SIGINT or SIGTERM it stops accepting, lets requests in progress finish, and exits 0, or 70 if they took
- * more than GRACE; a second signal, a second later or more, does not wait for them. If no worker can be
- * kept alive it exits 69. Every transition of a worker is a line.
+ * Exit codes: 0 all workers have left. 1 it cannot listen, or PORT or WORKERS is wrong. 2 a wrong argument.
+ * 69 no worker can be kept alive. 70 a worker had to be killed at its deadline.
+ *
+ * Each step of a worker is one line, in this order: starting, listening, ready, leaving (in phases), gone.
+ * Failures go to stderr, and each begins with its reason.
  */
 import { createServer } from 'node:http';
 import { availableParallelism } from 'node:os';
-import type { Cluster } from 'node:cluster';
+import { parseArgs, styleText } from 'node:util';
+import type { Address, Cluster } from 'node:cluster';
 import cluster from './cluster';
-import { supervise, type Transition } from './supervisor';
+import { supervise, type GiveUp, type Transition } from './supervisor';
 
-/** How long requests in progress may take, in milliseconds, before their workers are ended. */
-const GRACE = 10_000;
-/** How long a client that keeps its connection may use it once more. */
+/** Milliseconds that requests in progress may take before their workers are killed. */
+const LEAVE_TIMEOUT = 10_000;
+/** Milliseconds in which a client may send one more request on an idle connection of a leaving worker. */
 const IDLE_GRACE = 500;
+
+const HELP = `npm start -- [options]
+
+Runs an HTTP server on one port, shared by several workers. It runs until Ctrl-C.
+Example  npm start -- --port 3000 --workers 2
+
+  --port N     the port; PORT, or 8000, by default. 0: any free one
+  --workers N  how many workers; WORKERS, or one per CPU, by default
+  --help       prints this text
+`;
 
 if (cluster.isPrimary) runPrimary();
 else runWorker();
 
 function runPrimary(): void {
-  const port = wholeNumber('PORT', 8000, 0, 65535);
-  const workers = wholeNumber('WORKERS', availableParallelism(), 1, 1024);
+  const given = commandLine();
+  if (given.help === true) return void process.stdout.write(HELP);
+  const port = wholeNumber(given.port, 'port', 'PORT', 8000, 0, 65535);
+  const workers = wholeNumber(given.workers, 'workers', 'WORKERS', availableParallelism(), 1, 1024);
   let failed = false;
   const supervisor = supervise({
-    cluster: cluster as Cluster, exec: __filename, workers, env: { PORT: String(port) }, leaveTimeoutMs: GRACE, idleGraceMs: IDLE_GRACE,
+    cluster: cluster as Cluster, exec: __filename, args: [], workers, env: { PORT: String(port) },
+    leaveTimeoutMs: LEAVE_TIMEOUT, idleGraceMs: IDLE_GRACE,
   });
-  console.log(`primary ${process.pid} starts ${workers} workers for port ${port}`);
-  cluster.on('online', (worker) => console.log(`worker ${worker.id} (pid ${worker.process.pid}) is online`));
-  cluster.on('listening', (worker, { port: bound }) => {
-    console.log(`worker ${worker.id} (pid ${worker.process.pid}) listens on http://localhost:${bound}`);
+  const self = `primary (pid ${process.pid})`;
+  console.log(`${self}: starting ${workers} ${workers === 1 ? 'worker' : 'workers'} for port ${port}`);
+  cluster.on('listening', (worker, address) => {
+    console.log(`worker ${worker.id} (pid ${worker.process.pid}): listening on ${addressText(address)}`);
   });
-  cluster.on('disconnect', (worker) => console.log(`worker ${worker.id} disconnected`));
   cluster.on('message', (_worker, message: { cannotListen?: string }) => {
-    if (message.cannotListen) fail(`cannot listen on port ${port}: ${message.cannotListen}`);
-  });
-  cluster.on('exit', (worker, code, signal) => {
-    console.log(`worker ${worker.id} (pid ${worker.process.pid}) exited with ${signal ?? code}`);
+    if (message.cannotListen) fail(`cannot listen on *:${port}: ${message.cannotListen}${ADVICE[message.cannotListen] ?? ''}`);
   });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => console.log(`${signal}: no new connections, requests in progress finish`));
+    process.once(signal, () => console.log(`${self}: ${signal}, stopping; no new connections, requests in progress finish`));
   }
 
-  supervisor.on('transition', (transition) => console.log(inWords(transition)));
-  supervisor.on('reload', ({ state, reason }) => console.log(`reload ${state}${reason && `: ${reason}`}`));
-  supervisor.on('giveup', ({ place, what, reason, exits }) => {
-    if (what === 'recycling') console.error(reason);
-    else console.error(`place ${place} is given up after ${exits.map(({ code, signal }) => signal ?? code).join(', ')}`);
+  supervisor.on('transition', (transition) => {
+    const line = lineOf(transition);
+    if (line !== null) console.log(line);
   });
+  supervisor.on('reload', ({ state, reason }) => console.log(`${self}: reload ${state}${reason && `: ${reason}`}`));
+  supervisor.on('giveup', (giveUp) => console.error(paint('red', reasonOf(giveUp), process.stderr)));
 
   function fail(reason: string): void {
     if (failed) return;
     failed = true;
-    console.error(reason);
+    console.error(paint('red', reason, process.stderr));
     process.exitCode = 1;
     void supervisor.stop({ now: true });
   }
 }
 
-function inWords({ place, worker, state }: Transition): string {
-  const who = worker === null ? `place ${place}` : `worker ${worker}`;
+/** What to do about the usual errors of `listen`. */
+const ADVICE: Readonly<Record<string, string>> = {
+  EADDRINUSE: ', another program uses this port; choose a free one with --port',
+  EACCES: ', this port needs more rights; choose one from 1024 on with --port',
+};
+
+/** A transition as one line; null for those that another line reports. */
+function lineOf({ place, worker, pid, state }: Transition): string | null {
+  const who = worker === null ? `slot ${place}` : `worker ${worker} (pid ${pid})`;
   switch (state.is) {
-    case 'leaving': return `${who} is leaving (${state.reason}): ${state.phase}`;
-    case 'backing off': return `${who} backs off after ${state.failures} failures`;
-    case 'gone': return `${who} is gone: ${state.reason}`;
-    default: return `${who} is ${state.is}`;
+    case 'leaving': return `${who}: leaving (${state.reason}), ${state.phase}`;
+    case 'backing off': return `${who}: backing off for ${((state.until - state.since) / 1000).toFixed(1)} s, after ${state.failures} failures in a row`;
+    case 'gone': return `${who}: ${paint('dim', 'gone')}${state.reason === endOf(state) ? '' : ` (${state.reason})`}, ${endOf(state)}`;
+    case 'given up': return null;
+    case 'ready': return `${who}: ${paint('green', 'ready')}`;
+    case 'starting': return `${who}: starting`;
   }
+}
+
+/** Why a slot is given up: the supervisor's reason, then how its workers ended, and the last line that one of them printed. */
+function reasonOf({ what, reason, exits, stderr }: GiveUp): string {
+  if (what === 'recycling') return reason;
+  const last = stderr.trim().split('\n').at(-1);
+  return `${reason}; its workers ${exits.map(endOf).join(', ')}${last ? `; the last one printed: ${last}` : ''}`;
+}
+
+function endOf({ code, signal }: { readonly code: number | null; readonly signal: NodeJS.Signals | null }): string {
+  return signal === null ? `exited with ${code}` : `killed by ${signal}`;
+}
+
+/** "*:8000", "127.0.0.1:8000", "[::1]:8000"; * stands for every address of this machine. */
+function addressText({ address, port }: Address): string {
+  return `${!address ? '*' : address.includes(':') ? `[${address}]` : address}:${port}`;
 }
 
 function runWorker(): void {
@@ -79,12 +118,30 @@ function runWorker(): void {
   server.listen(Number(process.env['PORT']));
 }
 
-/** An environment variable that has to be a whole number; one clear line and exit 1 if it is not. */
-function wholeNumber(name: string, otherwise: number, lowest: number, highest: number): number {
-  const text = process.env[name];
+/** The arguments; one line and exit 2 if one is wrong. */
+function commandLine(): { readonly port?: string; readonly workers?: string; readonly help?: boolean } {
+  try {
+    return parseArgs({ options: { port: { type: 'string' }, workers: { type: 'string' }, help: { type: 'boolean' } } }).values;
+  } catch (error) {
+    return wrong((error as Error).message.split('\n')[0] as string, 2);
+  }
+}
+
+/** An option, or the environment variable of that purpose, that has to be a whole number; one line and exit 2 or 1 if it is not. */
+function wholeNumber(option: string | undefined, name: string, variable: string, otherwise: number, lowest: number, highest: number): number {
+  const text = option ?? process.env[variable];
   if (text === undefined) return otherwise;
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= lowest && value <= highest) return value;
-  console.error(`${name} must be a whole number from ${lowest} to ${highest}, not '${text}'`);
-  process.exit(1);
+  return wrong(`${option === undefined ? variable : `--${name}`} must be a whole number from ${lowest} to ${highest}, not '${text}'`, option === undefined ? 1 : 2);
+}
+
+function wrong(text: string, code: 1 | 2): never {
+  console.error(text);
+  process.exit(code);
+}
+
+/** Text in colour, if it goes to a terminal and NO_COLOR is not set. */
+function paint(style: 'red' | 'green' | 'dim', text: string, stream: NodeJS.WriteStream = process.stdout): string {
+  return stream.isTTY === true && (process.env['NO_COLOR'] ?? '') === '' ? styleText(style, text, { validateStream: false }) : text;
 }

@@ -32,13 +32,13 @@ afterEach(async () => {
 async function listens(program: Program, ...ids: number[]): Promise<number> {
   let port = 0;
   for (const id of ids) {
-    port = Number((await program.prints(new RegExp(`^worker ${id} \\(pid \\d+\\) listens on http://localhost:(\\d+)$`, 'm')))[1]);
+    port = Number((await program.prints(new RegExp(`^worker ${id} \\(pid \\d+\\): listening on \\*:(\\d+)$`, 'm')))[1]);
   }
   return port;
 }
 
 const pids = (program: Program): number[] =>
-  [...program.output.matchAll(/^worker \d+ \(pid (\d+)\) is online$/gm)].map((match) => Number(match[1]));
+  [...program.output.matchAll(/^worker \d+ \(pid (\d+)\): listening/gm)].map((match) => Number(match[1]));
 
 const answererOf = (body: string): string => (/^worker (\d+) \(pid \d+\)\n$/.exec(body) ?? [])[1] ?? `not an answer: ${body}`;
 
@@ -53,7 +53,7 @@ test('answers requests, worker by worker in turn', async () => {
 
 test('forks one worker per CPU by default', async () => {
   const program = start({ PORT: '0', WORKERS: undefined });
-  const [, workers] = await program.prints(/^primary \d+ starts (\d+) workers for port 0$/m);
+  const [, workers] = await program.prints(/^primary \(pid \d+\): starting (\d+) workers? for port 0$/m);
   await listens(program, Number(workers));
   const { availableParallelism } = await import('node:os');
   expect(Number(workers)).toBe(availableParallelism());
@@ -80,13 +80,13 @@ describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
     expect(answer).toMatch(/worker 1 \(pid \d+\)\n/);
     const { code, stdout, stderr } = await program.ended;
     expect(stderr).toBe('');
-    expect(stdout).toMatch(/^worker 1 \(pid \d+\) exited with 0$/m);
+    expect(stdout).toMatch(/^worker 1 \(pid \d+\): gone \(stopped\), exited with 0$/m);
     expect(code).toBe(0);
     expect(groupMembers(group)).toEqual([]);
   });
 
   test.each([
-    ['its first line', /^primary \d+ starts 3 workers/m], ['the first worker', /is online$/m],
+    ['its first line', /^primary \(pid \d+\): starting 3 workers/m], ['the first worker', /: listening on/m],
   ])('while the workers start, right after %s: exit 0, nobody left', async (_name, line) => {
     const program = start({ PORT: '0', WORKERS: '3' }, { deadline: 40_000 });
     await program.prints(line);
@@ -126,8 +126,8 @@ test('a worker killed with SIGKILL is replaced, and the port answers all the tim
   const port = await listens(program, 1, 2);
   const [first] = pids(program);
   process.kill(first as number, 'SIGKILL');
-  await program.prints(/exited with SIGKILL$/m);
-  const [, id] = /^worker (\d+) \(pid \d+\) exited with SIGKILL$/m.exec(program.output) ?? [];
+  await program.prints(/: gone, killed by SIGKILL$/m);
+  const [, id] = /^worker (\d+) \(pid \d+\): gone, killed by SIGKILL$/m.exec(program.output) ?? [];
   const other = id === '1' ? '2' : '1';
   expect(answererOf(await get(port))).toBe(other);
   expect(await listens(program, 3)).toBe(port);
@@ -142,17 +142,19 @@ test('kill -HUP replaces every worker by a new one, each transition is a line, a
   const old = pids(program);
   process.kill(program.child.pid as number, 'SIGHUP');
   const answers = new Set<string>();
-  while (!/^reload done$/m.test(program.output)) answers.add(answererOf(await get(port)));
+  while (!/^primary \(pid \d+\): reload done$/m.test(program.output)) answers.add(answererOf(await get(port)));
   expect([...answers].filter((id) => !['1', '2', '3', '4'].includes(id))).toEqual([]);
   // Two in a row can go to one, when the other has not acknowledged what it was handed just before.
   const now = new Set<string>();
   while (now.size < 2) now.add(answererOf(await get(port)));
   expect([...now].sort()).toEqual(['3', '4']);
   expect(old.filter(isAlive)).toEqual([]);
-  for (const line of [
-    'reload started', 'worker 3 is starting', 'worker 3 is ready', 'reload rolling', 'worker 1 is leaving (reload): told',
-    'worker 1 is leaving (reload): out of rotation', 'worker 1 is leaving (reload): disconnecting', 'worker 1 is gone: reload',
-  ]) expect(program.output).toContain(`\n${line}\n`);
+  const lines = program.output.replaceAll(/ \(pid \d+\)/g, '').split('\n');
+  const phases = [
+    'primary: reload started', 'worker 3: starting', `worker 3: listening on *:${port}`, 'worker 3: ready', 'primary: reload rolling', 'worker 1: leaving (reload), told',
+    'worker 1: leaving (reload), out of rotation', 'worker 1: leaving (reload), disconnecting', 'worker 1: gone (reload), exited with 0', 'primary: reload done',
+  ];
+  expect(lines.filter((line) => phases.includes(line)), 'each phase once, in its order').toEqual(phases);
   const { code, stderr } = await program.stop();
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
 });
@@ -163,7 +165,7 @@ test('SIGTTIN adds a worker, SIGTTOU takes it away', async () => {
   process.kill(program.child.pid as number, 'SIGTTIN');
   expect(await listens(program, 2)).toBe(port);
   process.kill(program.child.pid as number, 'SIGTTOU');
-  await program.prints(/^worker 2 \(pid \d+\) exited with 0$/m);
+  await program.prints(/^worker 2 \(pid \d+\): gone \(scaled down\), exited with 0$/m);
   expect(answererOf(await get(port))).toBe('1');
   expect((await program.stop()).code).toBe(0);
 });
@@ -175,7 +177,7 @@ test('Ctrl-C that arrives twice, as under npm start, is one: the request in prog
   const slow = await client(port, 'GET / HTTP/1.1\r\nHost: slow\r\n\r\nGET / HTTP/1.1\r\nHo');
   process.kill(-group, 'SIGINT');
   process.kill(group, 'SIGINT');
-  await program.prints(/^worker 1 is leaving \(stopped\): told$/m);
+  await program.prints(/^worker 1 \(pid \d+\): leaving \(stopped\), told$/m);
   process.kill(group, 'SIGINT');
   slow.write('st: slow\r\nConnection: close\r\n\r\n');
   expect(await rest(slow)).toMatch(/^HTTP\/1.1 200 OK\r\n/);
@@ -190,12 +192,12 @@ test('SIGHUP, SIGTTIN and SIGTTOU to the whole group are commands for the primar
   process.kill(-group, 'SIGTTIN');
   expect(await listens(program, 2)).toBe(port);
   process.kill(-group, 'SIGTTOU');
-  await program.prints(/^worker 2 \(pid \d+\) exited with 0$/m);
+  await program.prints(/^worker 2 \(pid \d+\): gone \(scaled down\), exited with 0$/m);
   process.kill(-group, 'SIGHUP');
-  await program.prints(/^reload done$/m);
-  expect(program.output).toMatch(/^worker 1 is gone: reload$/m);
+  await program.prints(/^primary \(pid \d+\): reload done$/m);
+  expect(program.output).toMatch(/^worker 1 \(pid \d+\): gone \(reload\), exited with 0$/m);
   expect(answererOf(await get(port))).toBe('3');
-  expect(program.output).not.toMatch(/killed by|exited with SIG/);
+  expect(program.output).not.toMatch(/killed by/);
   expect((await program.stop()).code).toBe(0);
 });
 
@@ -204,10 +206,10 @@ test('a second SIGTERM, a second later, does not wait for a request in progress'
   const port = await listens(program, 1);
   await client(port, 'GET / HTTP/1.1\r\nHost: slow\r\n\r\nGET / HTTP/1.1\r\nHo');
   process.kill(program.child.pid as number, 'SIGTERM');
-  await program.prints(/^worker 1 is leaving \(stopped\): finishing$/m);
+  await program.prints(/^worker 1 \(pid \d+\): leaving \(stopped\), finishing$/m);
   const { code, stdout } = await program.insist('SIGTERM');
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^worker 1 \(pid \d+\) exited with SIGKILL$/m);
+  expect(stdout).toMatch(/^worker 1 \(pid \d+\): gone \(stopped\), killed by SIGKILL$/m);
 });
 
 describe('what it cannot do is one line on stderr and exit 1', () => {
@@ -217,7 +219,7 @@ describe('what it cannot do is one line on stderr and exit 1', () => {
     const { port } = taken.address() as AddressInfo;
     const program = start({ PORT: String(port), WORKERS: '3' });
     const { code, stderr } = await program.ended;
-    expect(stderr).toBe(`cannot listen on port ${port}: EADDRINUSE\n`);
+    expect(stderr).toBe(`cannot listen on *:${port}: EADDRINUSE, another program uses this port; choose a free one with --port\n`);
     expect(code).toBe(1);
     expect(groupMembers(program.child.pid as number)).toEqual([]);
     taken.close();
@@ -230,6 +232,31 @@ describe('what it cannot do is one line on stderr and exit 1', () => {
     const { code, stdout, stderr } = await run(main, { env: { PORT: '0', WORKERS: '1', [name]: value } });
     expect(stderr).toMatch(new RegExp(`^${name} must be [^\n]*'${value}'\n$`));
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  });
+});
+
+describe('arguments', () => {
+  test('--port and --workers win over PORT and WORKERS', async () => {
+    const program = start({ PORT: '1', WORKERS: '7' }, { args: ['--port', '0', '--workers', '2'] });
+    await program.prints(/^primary \(pid \d+\): starting 2 workers for port 0$/m);
+    expect(await listens(program, 1, 2)).toBeGreaterThan(1);
+    expect((await program.stop()).code).toBe(0);
+  });
+
+  test.each([
+    [['--port', 'abc'], /^--port must be a whole number from 0 to 65535, not 'abc'\n$/], [['--workers', '0'], /^--workers must be [^\n]*'0'\n$/],
+    [['--prot', '80'], /^Unknown option '--prot'[^\n]*\n$/], [['8000'], /^Unexpected argument '8000'[^\n]*\n$/],
+  ])('%j is one line, and exit 2', async (args, line) => {
+    const { code, stdout, stderr } = await run(main, { args, env: { PORT: '0', WORKERS: '1' } });
+    expect(stderr).toMatch(line);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+  });
+
+  test('--help names each, starts nothing, and fits 100 columns', async () => {
+    const { code, stdout, stderr } = await run(main, { args: ['--help'] });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    for (const part of ['npm start --', '--port N', '--workers N', 'Example']) expect(stdout).toContain(part);
+    expect(stdout.split('\n').filter((line) => line.length > 100)).toEqual([]);
   });
 });
 
