@@ -30,7 +30,7 @@ const HELP = `npm start -- [options]
 Runs an HTTP server on one port, shared by several workers. It runs until Ctrl-C.
 Example  npm start -- --port 3000 --workers 2
 
-  --port N     the port; PORT, or 8000, by default. 0: any free one
+  --port N     the port; PORT, or 8000, by default. 0 takes a free one
   --workers N  how many workers; WORKERS, or one per CPU, by default
   --help       prints this text
 `;
