@@ -10,7 +10,8 @@
  * Keeps    1. a worker is in `cluster.workers` until both its channel and its process have ended, or
  *             until the primary has asked it to disconnect
  *          2. when a channel ends, three steps follow in this order: acknowledged connections stay the
- *             worker's, connections in flight go back to their queues, the worker is removed from its addresses
+ *             worker's, connections in flight go back to their queues (if the primary itself has closed
+ *             the channel, they are closed: the worker may have them), the worker is removed from its addresses
  * Wire     see messages.ts
  * Node     lib/internal/cluster/primary.js
  */

@@ -8,9 +8,9 @@
  *                        │    └──── rejected ───────┘          │
  *                        └─ lost, unsent: head of the queue ───┘    (untold: closed, see peer.ts)
  *
- * Owns     the acceptor with the listening handle; every accepted connection until a worker has
- *          acknowledged it (then the primary closes its copy of the fd) or the address is closed; the timer
- *          of the pause after all workers have rejected a connection
+ * Owns     the acceptor with the listening handle; the queued connections (peer.ts owns those in flight, and
+ *          gives each back by `ended`: it is closed here, or queued again); the timer of the pause after all
+ *          workers have rejected a connection
  * Used by  listen_table.ts, which makes one for each address
  * Uses     scheduling.ts (who gets the next connection), acceptor.ts (the listening socket)
  * Never    reads from an accepted connection; never hands one to two workers at a time

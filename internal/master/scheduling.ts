@@ -109,7 +109,7 @@ export function isScheduling(value: unknown): value is Scheduling {
 /** A worker that listens at the address, from `add` to `remove`. A worker that listens again is a new candidate. */
 export interface Candidate<Worker> extends CandidateInfo {
   readonly worker: Worker;
-  /** The most connections that may be in flight to it, whatever its acknowledgements. */
+  /** WINDOW, or 1 for a stock worker. A crowd and rules that name a worker have windows of their own. */
   readonly window: number;
   /** Its number under `sticky`: the lowest one that was free. */
   readonly index: number;
@@ -125,11 +125,14 @@ export interface Candidate<Worker> extends CandidateInfo {
   retired: boolean;
 }
 
-/** Chooses who gets the connection; null if nobody may have one now. `lastAnswer`: when any candidate last acknowledged something, in ms. */
+/**
+ * Chooses who gets the connection, among the candidates that pass `hasRoom` (or `canBeNamed`, if the rule names one
+ * worker); null if nobody may have it now. `lastAnswer`: when any candidate last acknowledged something, in ms.
+ */
 type Rule = <Worker>(candidates: readonly Candidate<Worker>[], connection: NativeHandle, lastAnswer: number) => Candidate<Worker> | null;
 
-/** `counts`: workers have to report how many connections they have open. */
-interface Scheme {
+/** A named rule. `counts`: workers have to report how many connections they have open. */
+interface NamedRule {
   readonly choose: Rule;
   readonly counts: boolean;
 }
@@ -139,7 +142,7 @@ const rules = {
   'least-connections': { choose: leastConnections, counts: true },
   'random-two': { choose: randomTwo, counts: true },
   'sticky': { choose: sticky, counts: false },
-} satisfies Record<string, Scheme>;
+} satisfies Record<string, NamedRule>;
 
 /** The rules that `setupPrimary({ scheduling })` takes by name. */
 export const SCHEDULING_NAMES: readonly string[] = NativeObject.keys(rules);
@@ -147,14 +150,14 @@ export const SCHEDULING_NAMES: readonly string[] = NativeObject.keys(rules);
 /** The candidates of one address, and the rule that chooses among them. */
 export class Scheduler<Worker> {
   readonly #candidates: Candidate<Worker>[] = [];
-  readonly #scheme: Scheme;
+  readonly #rule: NamedRule;
   #picks = 0;
   /** When any worker last acknowledged something; milliseconds of `performance.now()`. */
   #lastAnswer = 0;
 
   /** `scheduling`: as checked by `isScheduling`. */
   constructor(scheduling: Scheduling = 'round-robin') {
-    this.#scheme = typeof scheduling === 'function' ? { choose: ruleOf(scheduling), counts: true } : rules[scheduling];
+    this.#rule = typeof scheduling === 'function' ? { choose: ruleOf(scheduling), counts: true } : rules[scheduling];
   }
 
   get size(): number {
@@ -163,7 +166,7 @@ export class Scheduler<Worker> {
 
   /** Does the rule depend on how many connections workers have open? */
   get counts(): boolean {
-    return this.#scheme.counts;
+    return this.#rule.counts;
   }
 
   every(test: (candidate: Candidate<Worker>) => boolean): boolean {
@@ -174,7 +177,7 @@ export class Scheduler<Worker> {
     return this.#candidates.some((one) => one.worker === worker);
   }
 
-  /** A worker listens from now on; all others have their turn before it. `window`: the most connections in flight to it. */
+  /** A worker listens from now on; all others have their turn before it. `window`: WINDOW, or 1 for a stock worker. */
   add(worker: Worker, id: number, window: number, weight = 1): void {
     let index = 0;
     while (this.#candidates.some((one) => one.index === index)) index++;
@@ -197,7 +200,7 @@ export class Scheduler<Worker> {
 
   /** Chooses who gets this connection, and counts it as in flight to that one; null while nobody may have it. */
   next(connection: NativeHandle): Candidate<Worker> | null {
-    const chosen = this.#scheme.choose(this.#candidates, connection, this.#lastAnswer);
+    const chosen = this.#rule.choose(this.#candidates, connection, this.#lastAnswer);
     if (chosen === null) return null;
     if (chosen.inFlight++ === 0) chosen.aliveAt = performance.now();
     chosen.pick = ++this.#picks;
