@@ -1,15 +1,16 @@
 /**
- * Makes a ChildProcess, or `process` in a child, speak over a channel: the members and events that
- * Node's documentation gives to both (`send`, `disconnect`, `connected`, `channel`, 'message',
- * 'disconnect'), and 'internalMessage', which is how Node's own parts talk past the app.
+ * Gives a ChildProcess, or `process` in a child, a channel, with the members and events that Node documents for both:
+ * `send`, `disconnect`, `connected`, `channel`, 'message' and 'disconnect'. It also emits 'internalMessage', which Node's
+ * own parts use for messages that the app does not see.
  *
- * Owns     the messages that came before anybody listened; the count of what keeps the channel ref'ed
- * Used by  spawn.ts (parent side), startup/preload.ts (child side)
- * Never    looks into a message, but for the counts of sent sockets (socket_lists.ts)
- * Keeps    1. a 'message' without a listener waits until there is one, and comes in a tick of its own
- *          2. in a child the channel keeps the process alive while somebody listens to 'message' or
- *             'disconnect' or a write is under way; `channel.ref()` and `unref()` overrule that for good
- *          3. in a parent it keeps the process alive until it is unref'ed (D19)
+ * Owns     the messages that arrived before the app listened; the number of reasons why the channel is ref'ed
+ * Used by  spawn.ts (in a parent), startup/preload.ts (in a child); calls.ts, child/index.ts, master/index.ts and
+ *          master/peer.ts, which ask `channelOf`
+ * Never    reads the content of a message, except the counts of sent sockets (socket_lists.ts)
+ * Keeps    1. a message without a 'message' listener waits until there is one; then it is emitted in a tick of its own
+ *          2. in a child the channel keeps the process alive while the app listens to 'message' or 'disconnect', or a
+ *             write is pending. `channel.ref()` and `channel.unref()` overrule this for good
+ *          3. in a parent the channel keeps the process alive until the app unrefs it (D19)
  * Node     https://nodejs.org/api/process.html#processsendmessage-sendhandle-options-callback
  *          https://nodejs.org/api/child_process.html#subprocesssendmessage-sendhandle-options-callback
  */
@@ -26,8 +27,8 @@ import type { SendOptions } from './outbox';
 import type { SendCallback } from './send_callbacks';
 import { SocketLists } from './socket_lists';
 
-/** What an equipped process has besides its own members. */
-export interface Spoken extends EventEmitter {
+/** The members that a ChildProcess or `process` has while it has a channel. */
+export interface ProcessWithChannel extends EventEmitter {
   channel: Control | null;
   connected: boolean;
   send(message: unknown, handle?: unknown, options?: unknown, callback?: SendCallback): boolean;
@@ -35,14 +36,16 @@ export interface Spoken extends EventEmitter {
 }
 
 /**
- * `process.channel` and `subprocess.channel`: holds the event loop, or lets go of it.
+ * The object `process.channel` or `subprocess.channel`. It decides whether the channel keeps this process alive.
  * https://nodejs.org/api/process.html#processchannel
  */
 export class Control extends EventEmitter {
   readonly #channel: Channel;
+  /** How many reasons there are to keep the process alive: listeners in a child, pending writes. */
   #reasons = 0;
-  /** A parent's channel holds the process without a reason, until somebody has counted one up and down. */
+  /** True in a parent at first: its channel keeps the process alive without a reason, until a counted reason has ended. */
   #held: boolean;
+  /** False once the app has called `ref` or `unref`: then reasons are counted, and have no effect. */
   #automatic = true;
 
   constructor(channel: Channel, side: Side) {
@@ -51,12 +54,12 @@ export class Control extends EventEmitter {
     this.#held = side === 'parent';
   }
 
-  /** One reason more to keep the process alive. */
+  /** Adds a reason to keep the process alive. */
   refCounted(): void {
     if (++this.#reasons === 1 && this.#automatic) this.#channel.ref();
   }
 
-  /** One reason less. Up to Node 22 the last one is told by the event 'unref'. */
+  /** Removes a reason. Up to Node 22 the event 'unref' is emitted when no reason is left. */
   unrefCounted(): void {
     if (--this.#reasons !== 0 || !this.#automatic) return;
     this.#held = false;
@@ -64,20 +67,20 @@ export class Control extends EventEmitter {
     if (nodeMajor < 24) this.emit('unref');
   }
 
-  /** A write has begun (1) or ended (-1): a reason as well, but none that ends what held the process before (D19). */
+  /** A write has begun (1) or ended (-1). A pending write is a reason, too; but its end does not change `#held` (D19). */
   writing(change: 1 | -1): void {
     if (change === 1) this.refCounted();
     else if (this.#held) this.#reasons--;
     else this.unrefCounted();
   }
 
-  /** Keeps the process alive whatever happens, until `unref`. */
+  /** Keeps the process alive until `unref` is called, with or without reasons. */
   ref(): void {
     this.#automatic = false;
     this.#channel.ref();
   }
 
-  /** Lets the process end whatever happens, until `ref`. */
+  /** Does not keep the process alive until `ref` is called, with or without reasons. */
   unref(): void {
     this.#automatic = false;
     this.#channel.unref();
@@ -88,25 +91,25 @@ export class Control extends EventEmitter {
   }
 }
 
-/** Whose end of the channel this is: only a child counts what keeps it alive. */
+/** Which end of the channel this is. In a child the app's listeners decide whether the channel keeps the process alive. */
 export type Side = 'parent' | 'child';
 
 /**
- * Equips `target` with a channel over `pipe` (transferred) and begins to read. `onClosed` is called
- * after 'disconnect' was emitted.
+ * Gives `target` a channel over `pipe` (transferred) and begins to read. `onClosed` is called after 'disconnect' was
+ * emitted.
  */
-export function equip(
+export function attachChannel(
   target: EventEmitter, pipe: NativePipe, options: ChannelOptions, side: Side, onClosed?: () => void,
 ): Channel {
-  const spoken = target as Spoken;
+  const owner = target as ProcessWithChannel;
   const backlog = new Fifo<[message: unknown, handle: SendHandle | undefined]>();
 
   const sink: ChannelSink = {
     message(message, handle) {
-      const heard = target.listenerCount('message') > 0;
-      if (heard && backlog.length === 0) return void target.emit('message', message, handle);
+      const hasListener = target.listenerCount('message') > 0;
+      if (hasListener && backlog.length === 0) return void target.emit('message', message, handle);
       backlog.push([message, handle]);
-      if (heard) deliverBacklog();
+      if (hasListener) deliverBacklog();
     },
     internalMessage(message, handle) {
       sockets.receive(message);
@@ -119,12 +122,12 @@ export function equip(
       process.nextTick(() => target.emit('error', error));
     },
     ending(state) {
-      spoken.connected = false;
-      if (state === 'closed') spoken.channel = null;
+      owner.connected = false;
+      if (state === 'closed') owner.channel = null;
     },
     closed() {
       sockets.ended();
-      // In a tick of its own, behind this one: a listener that throws must not stop it.
+      // Scheduled first, in a tick of its own: a 'disconnect' listener that throws must not prevent it.
       if (onClosed !== undefined) process.nextTick(onClosed);
       target.emit('disconnect');
     },
@@ -133,41 +136,44 @@ export function equip(
     socketSent: (server, key) => sockets.sent(server, key),
     socketReceived: (socket, key) => sockets.received(socket, key),
   };
-  const sockets = new SocketLists(target as Spoken);
+  const sockets = new SocketLists(owner);
   const channel: Channel = new Channel(pipe, options, sink);
   const control = new Control(channel, side);
   if (side === 'child') {
     channel.unref();
-    // A preload of the app's may have been here before us.
+    // A preload of the app may have added listeners before our preload ran.
     const listeners = target.listenerCount('message') + target.listenerCount('disconnect');
     for (let count = 0; count < listeners; count++) control.refCounted();
   }
 
-  /** Ticks to come, each for one message of the backlog. All are begun before the first listener runs, which may throw. */
+  /**
+   * The number of scheduled ticks, each of which emits one message of the backlog. All are scheduled before the first
+   * listener runs: a listener that throws must not stop the others.
+   */
   let ticks = 0;
   const deliverBacklog = (): void => {
     for (; ticks < backlog.length; ticks++) process.nextTick(deliverNext);
   };
   const deliverNext = (): void => {
     ticks--;
-    // The listener may have been a `once`: then the others wait for the next one.
+    // The listener may have been a `once`: then the other messages wait for the next listener.
     if (backlog.length === 0 || target.listenerCount('message') === 0) return;
     const [message, handle] = backlog.shift() as [unknown, SendHandle | undefined];
     target.emit('message', message, handle);
   };
-  const holdsChild = (event: string | symbol): boolean => side === 'child' && (event === 'message' || event === 'disconnect');
+  const keepsChildAlive = (event: string | symbol): boolean => side === 'child' && (event === 'message' || event === 'disconnect');
 
   target.on('newListener', (event: string | symbol) => {
     if (backlog.length > 0) deliverBacklog();
-    if (holdsChild(event)) control.refCounted();
+    if (keepsChildAlive(event)) control.refCounted();
   });
   if (side === 'child') {
     target.on('removeListener', (event: string | symbol) => {
-      if (holdsChild(event)) control.unrefCounted();
+      if (keepsChildAlive(event)) control.unrefCounted();
     });
   }
 
-  const send: Spoken['send'] = (message, handle, given, callback) => {
+  const send: ProcessWithChannel['send'] = (message, handle, given, callback) => {
     if (typeof handle === 'function') {
       callback = handle as SendCallback;
       handle = undefined;
@@ -177,7 +183,7 @@ export function equip(
       given = undefined;
     }
     checkOptions(given);
-    if (!spoken.connected) {
+    if (!owner.connected) {
       const error = channelClosed();
       if (typeof callback === 'function') process.nextTick(callback, error);
       else process.nextTick(() => target.emit('error', error));
@@ -194,18 +200,18 @@ export function equip(
     connected: true,
     disconnect: () => channel.disconnect(),
   });
-  if (nodeMajor < 26) nameAsBefore(spoken);
+  if (nodeMajor < 26) defineOldName(owner);
   channels.set(target, channel);
   channel.start();
   return channel;
 }
 
-/** The channel of ours that a process speaks over; undefined for one that Node equipped. */
+/** The channel that `attachChannel` gave to a process; undefined if it has none, or Node's own. */
 export const channelOf = (target: object): Channel | undefined => channels.get(target);
 const channels = new WeakMap<object, Channel>();
 
-/** `_channel`, the name that `channel` had, as long as Node has it. */
-function nameAsBefore(target: Spoken): void {
+/** Defines `_channel`, the old and deprecated name of `channel`, as Node does up to version 24. */
+function defineOldName(target: ProcessWithChannel): void {
   const text = '_channel is deprecated. Use ChildProcess.channel instead.';
   NativeObject.defineProperty(target, '_channel', {
     get: deprecate(() => target.channel, text, 'DEP0129'),

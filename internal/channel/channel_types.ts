@@ -1,7 +1,7 @@
 /**
- * What the owner of a channel gives it, and what it hears from it.
+ * What the owner of a channel passes to it: its options, and a sink that handles what comes out of it.
  *
- * Used by  channel.ts, incoming.ts, attach_channel.ts; the dialect by all who start a child
+ * Used by  attach_channel.ts, channel.ts, incoming.ts, spawn.ts, master/peer.ts
  */
 import type { Server, Socket } from 'node:net';
 import type { ChannelLimits } from '../limits';
@@ -9,33 +9,36 @@ import type { Serialization } from './codec';
 import type { SendHandle } from './handles';
 import type { OutboxSink } from './outbox';
 
-/** What the other end runs: stock Node, or this project. */
+/** The protocol of a channel: *node* is Node's own, for a stock process at the other end; *pipelined* is ours. */
 export type Dialect = 'node' | 'pipelined';
 
-/** What both ends of a channel have agreed on at spawn. */
+/** What both ends of a channel know from the start of the child on, and a name. */
 export interface ChannelOptions {
   readonly serialization: Serialization;
   readonly dialect: Dialect;
-  /** How the end of this process is named in the trace. */
+  /** The name of this end in the trace. */
   readonly name: string;
-  /** None by default. */
+  /** Limits for what the other end may do; no limits by default. */
   readonly limits?: ChannelLimits | undefined;
 }
 
-/** What the owner of a channel is told. Messages, errors and the end come in ticks of their own. */
+/** What the owner of a channel must handle. A message, an error and the end of the channel each come in a tick of their own. */
 export interface ChannelSink extends Pick<OutboxSink, 'pending' | 'drained'> {
   message(message: unknown, handle: SendHandle | undefined): void;
-  /** The same for a message whose `cmd` begins with NODE_. */
+  /** A message whose `cmd` begins with NODE_: it is for the runtime, not for the app. */
   internalMessage(message: object, handle: SendHandle | undefined): void;
   error(error: Error): void;
-  /** Bytes that are no message, or too many, or an fd without one. Called in the read itself; what it throws is an uncaught exception. */
+  /**
+   * The other end sent bytes that are no message, a message that is too long, or an fd without a message. Called inside
+   * the read; an exception that it throws is an uncaught exception.
+   */
   malformed(error: Error): void;
-  /** The channel has left the state `open`: nothing is accepted for sending any more. */
+  /** The channel has left the state `open`: from now on `send` must not be called. */
   ending(state: 'draining' | 'closed'): void;
-  /** Everything that was received has been told, and the pipe is closed. */
+  /** The pipe is closed, and everything that was received has been passed on. */
   closed(): void;
   /** A socket that `server` accepted goes to the other end, which counts it from now on. */
   socketSent(server: Server, key: string): void;
-  /** A socket came that the other end's server wants counted here. */
+  /** A socket came that a server of the other end counts; this end must count it for that server. */
   socketReceived(socket: Socket, key: string): void;
 }

@@ -1,43 +1,42 @@
 /**
- * Before this process ends, or ends another one, what the outboxes hold back is written, where no code
- * of the app's can take that away: an 'exit' listener of ours could be removed, or never be reached.
+ * Writes all joined frames right before this process ends, or ends another one. It hooks the functions that end a
+ * process. An 'exit' listener is not enough: the app can remove it, and some ends never emit 'exit'.
  *
- * Owns     the list of the outboxes that hold frames back
- * Used by  outbox.ts
- * Uses     native/process_end.ts, which hooks the ways to end: from the first of them on each frame is
- *          written at once (`isExiting`)
+ * Owns     the set of the outboxes that have unwritten frames
+ * Used by  outbox.ts. From the beginning of the end on it writes each frame at once (`isExiting`)
+ * Uses     native/process_end.ts
  * Never    listens to an event of `process`
- * Costs    nothing while nothing is held back
+ * Costs    nothing while no outbox has joined frames
  */
 import { Set } from '../builtins';
 import { hookProcessEnd } from '../native/process_end';
 
-/** An outbox, which can hold frames back. */
-interface Holder {
+/** An outbox. */
+interface Flushable {
   flush(): void;
 }
 
-const holding = new Set<Holder>();
+const unflushed = new Set<Flushable>();
 
-/** This outbox holds frames back, until `holdsNothing`. */
-export function holdsSomething(holder: Holder): void {
-  holding.add(holder);
+/** This outbox has joined frames now. */
+export function addUnflushed(outbox: Flushable): void {
+  unflushed.add(outbox);
 }
 
-/** This outbox has written all of them. */
-export function holdsNothing(holder: Holder): void {
-  holding.delete(holder);
+/** This outbox has no joined frames any more. */
+export function removeUnflushed(outbox: Flushable): void {
+  unflushed.delete(outbox);
 }
 
-function writeAll(): void {
-  for (const holder of holding) holder.flush();
+function flushAll(): void {
+  for (const outbox of unflushed) outbox.flush();
 }
 
 let hooked = false;
 
-/** Hooks the ways to end, once: before the app's code, which may keep a function that it finds. */
-export function hookTheEnd(): void {
+/** Sets the hooks, once. The first outbox of a process does so before the app runs: the app may store a hooked function. */
+export function prepareFlushAtExit(): void {
   if (hooked) return;
   hooked = true;
-  hookProcessEnd(writeAll);
+  hookProcessEnd(flushAll);
 }

@@ -1,36 +1,36 @@
 /**
- * Dialect *node*: one handle in flight. A message with a handle is written, and everything behind it
- * waits until the receiver has said that the fd came, or that it did not.
+ * Dialect *node*: one handle is in flight at a time. After a message with a handle was written, all later messages wait
+ * until the receiver acknowledges the handle, or refuses it because its fd did not arrive.
  *
- * Owns     the sent handle from `sent` on, until it is acknowledged, given up, or the channel ends:
- *          then `release` is called, once; the messages that wait behind it
- * Used by  channel.ts, which asks `busy` before it sends anything
+ * Owns     the sent handle, from `sent` until it is acknowledged, given up, or the channel ends. Then `release` is called,
+ *          once. Also the messages that wait behind the handle
+ * Used by  channel.ts, which asks `busy` before it sends anything; incoming.ts, which reports acknowledgements
  * Never    sends a borrowed handle twice: its owner may have closed it since
- * States   free ── sent ──► in flight ── acknowledged, given up, not written ──► free, or the next
- *                              ▲  └── refused (ATTEMPTS in all) ──┐               that waited
- *                              └──────────────────────────────────┘
- * Keeps    what waits leaves in the order of `send`, up to the next handle, and its length is known:
- *          it counts as unread
+ * States   free ── sent ──► in flight ── acknowledged, given up or not written ──► free, or the next waiting handle
+ *                              ▲  └── refused (up to ATTEMPTS) ──┐
+ *                              └──────── sent again ◄────────────┘
+ * Keeps    the waiting messages leave in the order of `send`, up to the next handle. Their total length is known, since
+ *          `limits.unreadBytes` counts them
  * Wire     NODE_HANDLE + fd →    ← NODE_HANDLE_ACK | NODE_HANDLE_NACK
- * Node     _handleQueue and _pendingMessage of lib/internal/child_process.js. D10 (one retransmission
- *          is one more write of the same envelope), D11 (an acknowledgement of nothing is ignored)
+ * Node     _handleQueue and _pendingMessage of lib/internal/child_process.js. D10 (a retransmission is one more write of
+ *          the same envelope), D11 (an acknowledgement without a handle in flight is ignored)
  */
 import { channelClosed } from '../errors';
 import { Fifo } from '../fifo';
 import type { NativeHandle } from '../native/bindings';
 import type { Outgoing } from './handles';
-import type { Told } from './outbox';
+import type { Completion } from './outbox';
 
-/** How often a socket is sent in all when the receiver says that its fd did not come. */
+/** How many times a handle is sent in all, if the receiver refuses it each time: as many as in Node. */
 const ATTEMPTS = 4;
 
 /** A message that waits behind the handle in flight. */
 export interface Waiting {
-  /** Sends it now. */
-  leave(): void;
-  /** Its length on the wire; of JSON in characters. */
+  /** Sends the message now. */
+  send(): void;
+  /** Its length on the wire, in bytes; of JSON in characters. */
   readonly bytes: number;
-  readonly told: Told;
+  readonly completion: Completion;
 }
 
 interface InFlight {
@@ -39,107 +39,111 @@ interface InFlight {
   attempts: number;
 }
 
-/** What the channel does for it. */
-export interface OneInFlightSink {
+/** What the channel does for the queue. */
+export interface HandleQueueSink {
   /** Writes the same frame and fd once more. */
-  again(frame: string | Buffer, native: NativeHandle): void;
-  /** A message that waited will not be sent. */
-  fail(error: Error, told: Told): void;
-  /** Nothing is in flight any more, and nothing waits. */
+  sendAgain(frame: string | Buffer, native: NativeHandle): void;
+  /** A waiting message will not be sent. */
+  fail(error: Error, completion: Completion): void;
+  /** No handle is in flight and no message waits. */
   idle(): void;
 }
 
-/** The handle in flight, and what waits behind it. */
-export class OneInFlight {
-  readonly #sink: OneInFlightSink;
-  #flight: InFlight | null = null;
+/** The handle in flight, and the messages that wait behind it. */
+export class HandleQueue {
+  readonly #sink: HandleQueueSink;
+  #inFlight: InFlight | null = null;
   readonly #waiting = new Fifo<Waiting>();
   #bytes = 0;
-  /** Those that waited are being sent: what their `toJSON` sends comes behind them. */
+  /**
+   * `#sendWaiting` runs. While it does, a message that the app sends (from a `toJSON`, for example) must wait behind the
+   * others. A handle can be in flight at the same time, so this is no state of its own.
+   */
   #sending = false;
 
-  constructor(sink: OneInFlightSink) {
+  constructor(sink: HandleQueueSink) {
     this.#sink = sink;
   }
 
-  /** The length of all that waits. */
+  /** The total length of the waiting messages. */
   get bytes(): number {
     return this.#bytes;
   }
 
+  /** Must the next message wait? */
   get busy(): boolean {
-    return this.#flight !== null || this.#sending;
+    return this.#inFlight !== null || this.#sending;
   }
 
-  /** A message waits its turn. True for the first one that does. */
-  wait(waiting: Waiting): boolean {
+  /** Adds a message. Returns true if no other message waits. */
+  add(waiting: Waiting): boolean {
     this.#waiting.push(waiting);
     this.#bytes += waiting.bytes;
     return this.#waiting.length === 1;
   }
 
-  /** A handle (transferred where it is owned) is about to be written; call what is returned if it cannot be. */
+  /** A handle is about to be written (transferred, if it is owned). Call the returned function if the write fails. */
   sent(outgoing: Outgoing, frame: string | Buffer): () => void {
-    const flight: InFlight = { outgoing, frame, attempts: 1 };
-    this.#flight = flight;
-    // What could not be written is never acknowledged: the others need not wait for it.
+    const inFlight: InFlight = { outgoing, frame, attempts: 1 };
+    this.#inFlight = inFlight;
+    // A handle that could not be written is never acknowledged, so the waiting messages go on without it.
     return () => {
-      if (this.#flight === flight) this.acknowledged();
+      if (this.#inFlight === inFlight) this.acknowledged();
     };
   }
 
   /** The receiver has the fd. */
   acknowledged(): void {
-    if (this.#flight === null) return; // Forged, or a second one (D11).
-    this.#flight.outgoing.release();
-    this.#next();
+    if (this.#inFlight === null) return; // A forged acknowledgement, or a second one (D11).
+    this.#inFlight.outgoing.release();
+    this.#sendWaiting();
   }
 
   /** The receiver got the message without its fd. */
   refused(): void {
-    const flight = this.#flight;
-    if (flight === null) return;
-    const { outgoing, frame } = flight;
-    // Only what we own can be sent again: the others' owners may have closed them.
-    if (outgoing.owned && flight.attempts < ATTEMPTS) {
-      flight.attempts++;
-      this.#sink.again(frame, outgoing.native);
+    const inFlight = this.#inFlight;
+    if (inFlight === null) return;
+    const { outgoing, frame } = inFlight;
+    // Only an owned handle can be sent again: the owner of a borrowed one may have closed it.
+    if (outgoing.owned && inFlight.attempts < ATTEMPTS) {
+      inFlight.attempts++;
+      this.#sink.sendAgain(frame, outgoing.native);
       return;
     }
     outgoing.release();
     try {
       if (outgoing.owned) process.emitWarning('Handle did not reach the receiving process correctly', 'SentHandleNotReceivedWarning');
     } finally {
-      this.#next();
+      this.#sendWaiting();
     }
   }
 
-  /** Sends what waited, up to the next handle. */
-  #next(): void {
-    this.#flight = null;
-    if (this.#sending) return; // Further down the stack: the loop there goes on.
+  /** Sends the waiting messages, up to the next handle. */
+  #sendWaiting(): void {
+    this.#inFlight = null;
+    if (this.#sending) return; // Called from the loop below, which goes on.
     this.#sending = true;
     let waiting: Waiting | undefined;
-    while (this.#flight === null && (waiting = this.#waiting.shift()) !== undefined) {
+    while (this.#inFlight === null && (waiting = this.#waiting.shift()) !== undefined) {
       this.#bytes -= waiting.bytes;
       try {
-        waiting.leave();
+        waiting.send();
       } catch (error) {
-        this.#sink.fail(error as Error, waiting.told);
+        this.#sink.fail(error as Error, waiting.completion);
       }
     }
     this.#sending = false;
     this.#sink.idle();
   }
 
-  /** The channel has ended: the handle is let go, and what waits is not sent. */
+  /** The channel has ended: releases the handle in flight, and fails the callbacks of the waiting messages. */
   close(): void {
-    const flight = this.#flight;
-    this.#flight = null;
-    flight?.outgoing.release();
+    const inFlight = this.#inFlight;
+    this.#inFlight = null;
+    inFlight?.outgoing.release();
     this.#bytes = 0;
-    for (const { told: { sent } } of this.#waiting.drain()) {
-      if (sent !== undefined) this.#sink.fail(channelClosed(), { sent });
+    for (const { completion: { appCallback } } of this.#waiting.drain()) {
+      if (appCallback !== undefined) this.#sink.fail(channelClosed(), { appCallback });
     }
   }
 }

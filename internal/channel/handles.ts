@@ -1,16 +1,16 @@
 /**
- * fd ⇄ object. What an app may send beside a message, what of it crosses the pipe, and how the
- * receiver builds the same kind of object around the fd that arrived.
+ * fd ⇄ object: which objects an app may send with a message, how the sender takes the native handle out of such an
+ * object, and how the receiver builds an object of the same kind around the fd that arrived.
  *
- * Owns     a socket that was sent without `keepOpen`, or a bound one, from `prepare` on: its object is
- *          empty, the native handle is ours until `release`, which closes it. All other handles are
- *          borrowed: the pipe copies their fd and the sender keeps using them.
- * Used by  channel.ts
- * Never    reads from a socket; never closes what is borrowed
+ * Owns     a socket that was sent without `keepOpen`, and a bound socket, from `take` on: the app's object is empty, and
+ *          the native handle is ours until `release` closes it. All other handles are borrowed: the pipe copies the fd,
+ *          and the sender keeps using its object
+ * Used by  attach_channel.ts, channel.ts, channel_types.ts, handle_queue.ts, incoming.ts
+ * Never    reads from a socket. Never closes a borrowed handle
  * Wire     { cmd: 'NODE_HANDLE', type, msg, key?, dgramType? } and one fd
- * Node     the conversion table of lib/internal/child_process.js. A handle that only looks native
- *          (the faux handle of a round-robin server, a TLS socket) ends the process with a
- *          segmentation fault there (W-24); here it is ERR_INVALID_HANDLE_TYPE (D8).
+ * Node     the conversion table of lib/internal/child_process.js. Some objects only look like a native handle (the faux
+ *          handle of a round-robin server, a TLS socket). To send one ends a stock process with a segmentation fault
+ *          (W-24); here it throws ERR_INVALID_HANDLE_TYPE (D8).
  */
 import type { Socket as DatagramSocket } from 'node:dgram';
 import type { Server, Socket } from 'node:net';
@@ -20,13 +20,13 @@ import { boundSocketOn, detachBoundSocket, hasBoundSockets, isSendableBoundSocke
 import { datagramHandleOf, datagramType, detachSocket, handleOf, isPipe, isTcp, isUdp } from '../native/handles';
 import { serverOf } from '../native/servers';
 
-/** How an envelope names what it carries. */
+/** The names of the kinds of handles in an envelope. */
 export type HandleType = 'net.Socket' | 'net.Server' | 'net.BoundSocket' | 'net.Native' | 'dgram.Socket' | 'dgram.Native';
 
-/** What `send` takes beside a message. */
+/** The objects that `send` takes beside a message. */
 export type SendHandle = Socket | Server | BoundSocket | DatagramSocket | NativeHandle;
 
-/** The message that carries a handle: the app's own one is inside. */
+/** The message that announces a handle. It contains the message of the app. */
 export interface Envelope {
   cmd: 'NODE_HANDLE';
   type: HandleType;
@@ -35,27 +35,33 @@ export interface Envelope {
   dgramType?: 'udp4' | 'udp6';
 }
 
-/** A handle ready to be written: its fd, and how to let go of it. */
+/** A received message that says of itself that it is an envelope. `isKnownEnvelope` checks it. */
+export interface UncheckedEnvelope {
+  readonly type?: unknown;
+  readonly msg?: unknown;
+}
+
+/** A native handle that is ready to be written. */
 export interface Outgoing {
-  /** Was it taken from its owner? Then it is ours to send again, and ours to close. */
+  /** Was it taken from the app's object? Then this process may send it again, and must close it. */
   readonly owned: boolean;
   readonly native: NativeHandle;
   /** Called when the receiver has the fd, or will never have it. */
   release(): void;
 }
 
-/** The facts about a handle, read before the handle is taken from its owner. */
+/** What must be known about a handle before it is taken from its owner. */
 export interface Prepared {
   readonly envelope: Envelope;
-  /** The server that goes on counting a socket that was sent. */
+  /** The server that accepted this socket; it still counts the socket after it was sent. */
   readonly countedBy: Server | undefined;
-  /** Takes it, once the envelope could be encoded; null where there is nothing to send any more: the message then goes alone, as in Node. */
+  /** Takes the handle. Call it after the envelope was encoded. Null if the object has no handle any more; as in Node, the message is then sent without it. */
   take(): Outgoing | null;
 }
 
 const nothing = (): void => {};
 
-/** What kind of handle this is. Throws ERR_INVALID_HANDLE_TYPE for everything that cannot be sent. */
+/** The kind of a handle. Throws ERR_INVALID_HANDLE_TYPE for an object that cannot be sent. */
 export function typeOf(handle: unknown): HandleType {
   if (isTcp(handle) || isPipe(handle)) return 'net.Native';
   if (isUdp(handle)) return 'dgram.Native';
@@ -71,7 +77,7 @@ export function typeOf(handle: unknown): HandleType {
   throw invalidHandleType();
 }
 
-/** Makes `handle` ready to be sent with `message`; nothing is taken yet. With `keepOpen` a socket stays in its owner's hands. */
+/** Prepares `handle` to be sent with `message`, without taking it from its owner. With `keepOpen` a socket is borrowed. */
 export function prepare(type: HandleType, handle: SendHandle, message: unknown, keepOpen: boolean): Prepared {
   const envelope: Envelope = { cmd: 'NODE_HANDLE', type, msg: message };
   const prepared = (take: () => Outgoing | null, countedBy?: Server): Prepared => ({ envelope, countedBy, take });
@@ -82,7 +88,7 @@ export function prepare(type: HandleType, handle: SendHandle, message: unknown, 
     case 'net.Server':
       return prepared(() => borrowed(handleOf(handle as Server)));
     case 'net.BoundSocket':
-      // One that is not sent is of no use: `keepOpen` changes nothing.
+      // As in Node, `keepOpen` has no effect on a bound socket.
       return prepared(() => owned(detachBoundSocket(handle as BoundSocket)));
     case 'dgram.Socket':
       envelope.dgramType = datagramType(handle as DatagramSocket);
@@ -99,7 +105,7 @@ export function prepare(type: HandleType, handle: SendHandle, message: unknown, 
 const borrowed = (native: NativeHandle | null): Outgoing | null => (native === null ? null : { owned: false, native, release: nothing });
 const owned = (native: NativeHandle | null): Outgoing | null => (native === null ? null : { owned: true, native, release: () => native.close() });
 
-/** Is this the envelope of a handle that we know how to build? */
+/** Is this the envelope of a handle that this version of Node can build? */
 export function isKnownEnvelope(value: unknown): value is Envelope {
   if (typeof value !== 'object' || value === null) return false;
   const { type, dgramType } = value as Partial<Envelope>;
@@ -112,10 +118,10 @@ export function isKnownEnvelope(value: unknown): value is Envelope {
 }
 
 /**
- * Builds the object that the sender meant around `native` (transferred) and gives it to `deliver`,
- * at once or, for a server, when it listens. An fd of another kind than the envelope says is closed
- * and reported to `fail`, and so is one around which nothing can be built: the app may have replaced
- * `net.Socket` or `listen`. What `deliver` throws goes through.
+ * Builds the object that the envelope describes around `native` (transferred), and passes it to `deliver`: at once, or,
+ * for a server, when it listens. The handle is closed and `fail` is called if the fd is of another kind than the
+ * envelope says, or if the object cannot be built (the app may have replaced `net.Socket` or `listen`). An exception of
+ * `deliver` is not caught.
  */
 export function adopt(
   envelope: Envelope, native: NativeHandle, deliver: (handle: SendHandle) => void, fail: (error: Error) => void,
@@ -135,7 +141,7 @@ export function adopt(
   if (built !== null) deliver(built);
 }
 
-/** A server is delivered by itself. */
+/** Makes a server that listens on `native`, and delivers it later, when it listens. */
 function listenOn(native: NativeHandle, deliver: (server: Server) => void, failed: (error: Error) => void): null {
   const { Server } = require('node:net') as typeof import('node:net');
   const server = new Server();
@@ -159,7 +165,7 @@ function objectOn({ type, dgramType }: Envelope, native: NativeHandle): SendHand
     }
     case 'net.Socket': {
       const { Socket } = require('node:net') as typeof import('node:net');
-      // `handle` is the documented constructor's unlisted option that every native connection takes.
+      // The constructor of net.Socket takes `handle`, too; its documentation does not list that option.
       const options = { handle: native, readable: true, writable: true };
       return new Socket(options);
     }

@@ -1,15 +1,15 @@
 /**
- * The reading side of a channel: bytes → messages, each with its fd as the object that the sender meant,
- * each in a tick of its own.
+ * The reading end of a channel. It turns bytes into messages, builds an object of the right kind around each fd that
+ * came with a message, and passes each message on in a tick of its own.
  *
- * Owns     the fds that arrived and whose message has not (closed with the channel); a handle is the
- *          app's once its message is delivered
+ * Owns     each fd that has arrived before the end of its message; they are closed with the channel. A handle belongs to
+ *          the app once its message was passed on
  * Used by  channel.ts, which reads the pipe
- * Never    emits inside `take`, which is called in the read
- * Keeps    fds and the frames that announce them are two queues in the same order; of fds without
- *          their frame there is one at most, while that frame is coming
- * Wire     node:      NODE_HANDLE + fd, answered by NODE_HANDLE_ACK or _NACK
- *          pipelined: frames tagged in framing.ts, not answered
+ * Never    passes a message on inside `take`, which runs inside the read
+ * Keeps    fds and the frames that announce them arrive in the same order. At most one fd is without its frame, and only
+ *          while that frame is arriving
+ * Wire     node:      NODE_HANDLE + fd, answered by NODE_HANDLE_ACK or NODE_HANDLE_NACK
+ *          pipelined: frames with a tag (framing.ts), not answered
  */
 import type { Socket } from 'node:net';
 import { push, shift, startsWith, String } from '../builtins';
@@ -19,91 +19,91 @@ import { isUdp } from '../native/handles';
 import { traceHandle } from '../trace';
 import type { ChannelOptions, ChannelSink } from './channel_types';
 import type { Decoder, Tag } from './codec';
-import { adopt, isKnownEnvelope, type Envelope, type SendHandle } from './handles';
-import type { OneInFlight } from './handle_queue';
+import type { HandleQueue } from './handle_queue';
+import { adopt, isKnownEnvelope, type Envelope, type SendHandle, type UncheckedEnvelope } from './handles';
 
-type Answer = 'NODE_HANDLE_ACK' | 'NODE_HANDLE_NACK';
+type Acknowledgement = 'NODE_HANDLE_ACK' | 'NODE_HANDLE_NACK';
 
-/** The receiving end of one channel. */
+/** The reading end of one channel. */
 export class Incoming {
   readonly #decoder: Decoder;
   readonly #dialect: ChannelOptions['dialect'];
   readonly #name: string;
   readonly #sink: ChannelSink;
-  /** Busy in dialect node only. */
-  readonly #turns: OneInFlight;
-  readonly #reply: (answer: Answer) => void;
-  /** fds that came, in order, whose tagged frame is not complete yet. */
+  /** The handles that this end has sent; used in dialect node only. */
+  readonly #sentHandles: HandleQueue;
+  readonly #reply: (acknowledgement: Acknowledgement) => void;
+  /** The fds that have arrived, in order, and whose frame has not arrived completely. */
   readonly #arrived: NativeHandle[] = [];
 
-  constructor(decoder: Decoder, { dialect, name }: ChannelOptions, sink: ChannelSink, turns: OneInFlight, reply: (answer: Answer) => void) {
+  constructor(decoder: Decoder, { dialect, name }: ChannelOptions, sink: ChannelSink, sentHandles: HandleQueue, reply: (acknowledgement: Acknowledgement) => void) {
     this.#decoder = decoder;
     this.#dialect = dialect;
     this.#name = name;
     this.#sink = sink;
-    this.#turns = turns;
+    this.#sentHandles = sentHandles;
     this.#reply = reply;
   }
 
-  /** Has a message come in part? */
+  /** Has a part of a message arrived, and its end not? */
   get partial(): boolean {
     return this.#decoder.partial;
   }
 
-  /** Takes what a read brought: bytes (borrowed) and a handle (transferred). Throws what makes it malformed. */
+  /** Takes the result of a read: bytes (borrowed) and a handle (transferred). Throws if the other end broke the protocol. */
   take(chunk: Uint8Array, handle: NativeHandle | null): void {
     if (handle !== null) {
       traceHandle('adopted', this.#name, handle);
       push(this.#arrived, handle);
     }
     this.#decoder.push(chunk, this.#onFrame);
-    // An fd comes with the first byte of the frame that announces it, so no other can be kept.
+    // An fd arrives with the first byte of its frame, so only the frame that is arriving now can have one.
     if (this.#arrived.length > (this.#decoder.partial ? 1 : 0)) throw strayHandle();
   }
 
-  /** The channel has ended. */
+  /** The channel has ended: closes the fds that nobody will get. */
   close(): void {
     for (let handle = shift(this.#arrived); handle !== undefined; handle = shift(this.#arrived)) handle.close();
   }
 
   readonly #onFrame = (message: unknown, tag: Tag): void => {
-    if (tag !== 'plain' && this.#dialect === 'node') throw new SyntaxError('A tagged frame in the dialect node');
+    if (tag !== 'plain' && this.#dialect === 'node') throw new SyntaxError('Received a tagged frame on a channel of the dialect node, which has no tags');
     if (tag === 'handle') return process.nextTick(this.#emit, message, shift(this.#arrived));
-    if (tag === 'envelope') return this.#open(message as Envelope);
+    if (tag === 'envelope') return this.#open(message as UncheckedEnvelope);
     if (this.#dialect === 'node' && isInternal(message)) {
       switch (message['cmd']) {
-        case 'NODE_HANDLE': return this.#receiveHandle(message as unknown as Envelope);
-        case 'NODE_HANDLE_ACK': return this.#turns.acknowledged();
-        case 'NODE_HANDLE_NACK': return this.#turns.refused();
+        case 'NODE_HANDLE': return this.#receiveHandle(message);
+        case 'NODE_HANDLE_ACK': return this.#sentHandles.acknowledged();
+        case 'NODE_HANDLE_NACK': return this.#sentHandles.refused();
       }
     }
     process.nextTick(this.#emit, message, undefined);
   };
 
-  #receiveHandle(envelope: Envelope): void {
+  #receiveHandle(envelope: UncheckedEnvelope): void {
     if (this.#arrived.length === 0) {
       this.#reply('NODE_HANDLE_NACK');
       return;
     }
     this.#reply('NODE_HANDLE_ACK');
-    // Whoever listens to internal messages sees the envelope and what is in it, as under Node.
+    // As under Node, a listener to 'internalMessage' gets the envelope as well as the message inside it.
     process.nextTick(this.#emit, envelope, undefined);
     this.#open(envelope);
   }
 
-  /** Takes the fd that arrived out of its envelope. */
-  #open(envelope: Envelope): void {
+  /** Joins an envelope and the fd that arrived with it. */
+  #open(envelope: UncheckedEnvelope): void {
     const native = shift(this.#arrived);
     if (native === undefined) return process.nextTick(this.#emit, envelope.msg, undefined);
     if (!isKnownEnvelope(envelope)) {
       native.close();
-      process.nextTick(this.#blame, new TypeError(`Unknown handle type: ${String((envelope as Envelope).type)}`));
+      process.nextTick(this.#emitError, new TypeError(`Unknown handle type: ${String(envelope.type)}`));
       return;
     }
-    // A server is delivered in the tick in which it emits 'listening', which is asked for here: a tick later,
-    // what came behind it would be delivered first.
-    const stream: boolean = !isUdp(native);
-    if (envelope.type === 'net.Server' && stream) this.#adopt(envelope, native);
+    // A server is passed on when it emits 'listening', one tick after `listen`. So `listen` is called now: called a tick
+    // later, the server would come after the messages that arrived behind it.
+    const isStream: boolean = !isUdp(native);
+    if (envelope.type === 'net.Server' && isStream) this.#adopt(envelope, native);
     else process.nextTick(this.#adopt, envelope, native);
   }
 
@@ -111,11 +111,11 @@ export class Incoming {
     adopt(envelope, native, (handle) => {
       if (envelope.type === 'net.Socket' && envelope.key !== undefined) this.#sink.socketReceived(handle as Socket, envelope.key);
       this.#emit(envelope.msg, handle);
-    }, (error) => process.nextTick(this.#blame, error));
+    }, (error) => process.nextTick(this.#emitError, error));
   };
 
-  /** The other end sent something that cannot be used here. */
-  readonly #blame = (error: Error): void => this.#sink.error(causedByPeer(error));
+  /** The other end sent a handle that cannot be used here. */
+  readonly #emitError = (error: Error): void => this.#sink.error(causedByPeer(error));
 
   readonly #emit = (message: unknown, handle: SendHandle | undefined): void => {
     if (isInternal(message)) this.#sink.internalMessage(message, handle);
@@ -123,7 +123,7 @@ export class Incoming {
   };
 }
 
-/** NODE_ and at least one letter more: the runtime's own, kept from the app's 'message' listeners. */
+/** Is this a message for the runtime? Its `cmd` is NODE_ and at least one more character. The app gets no 'message' for it. */
 export function isInternal(message: unknown): message is Record<string, unknown> {
   if (typeof message !== 'object' || message === null) return false;
   const { cmd } = message as { cmd?: unknown };

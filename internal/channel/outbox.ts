@@ -1,32 +1,31 @@
 /**
- * The writing end of a channel: frames leave in order, and each at once, unless there are so many that
- * a write for each would be what costs most (about 4 µs of a message's 0.5: D15).
+ * The writing end of a channel. Frames leave in the order of `write`. A system call costs about 4 µs, and the rest of a
+ * message about 0.5 µs. So a program that sends few messages gets a write for each, and in a flood of messages several
+ * frames are joined into one write (D15):
  *
- *   within the allowance      written at once, each. ALLOWANCE frames of a turn; in a flood of many
- *                             turns no more than REFILL in each millisecond
- *   beyond it                 joined in groups of GROUP frames. A group is written when it is full, when
- *                             its turn ends, when a frame comes that finds it older than OLDEST_MS, when
- *                             an fd has to go, and when this process ends (flush_at_exit.ts). A frame that
- *                             comes so late behind all others is written at once
- *   the kernel takes no more  joined up to JOIN_LIMIT bytes: what it would not take is not held back
- *   a frame with an fd        a write of its own, at once: the kernel takes one fd per call
+ *   few frames                     each frame is written at once. A turn of the event loop may write ALLOWANCE frames
+ *                                  so; a flood of many turns may write REFILL of them per millisecond
+ *   more frames                    frames are joined into groups of #groupSize. A group is written when it is full, when
+ *                                  its turn ends, when it is older than OLDEST_MS as the next frame comes, before an fd
+ *                                  is sent, and when this process ends (flush_at_exit.ts)
+ *   the kernel's buffer is full    frames are joined up to JOIN_LIMIT: the kernel would not take them earlier anyway
+ *   a frame with an fd             is written alone, at once: the kernel takes one fd for each call
  *
- * Owns     the frames that are joined and not written; a frame that is on its way belongs to the
- *          native write, which keeps it until it is done
- * Used by  channel.ts, which owns the pipe and tells `close` when that ends
- * Never    drops a frame without saying so: each write ends in its callback, in `failed`, or in silence
- *          where its sender asked for that
- * Keeps    1. a program that sends ALLOWANCE messages and then blocks, or dies in any way, has sent them all
- *          2. beyond them one that blocks, or is killed from outside or by a lack of memory within the
- *             same turn, has held back fewer than GROUP of those that the kernel would have taken; one that has flooded
- *             for several turns before, fewer than LARGEST_GROUP
- *          3. the end of each write is seen to by all whom it concerns, also when one of them throws
- * Decided  the allowance is not raised where pipes hold less, though Node writes each frame at once: what the
- *          kernel does not take is given to libuv, which drops it when the process ends and when the channel
- *          is disconnected. At the end of the process it could be written with writeSync under a deadline; but
- *          who survives that end (a signal that is handled, a replaced `reallyExit`) would send it twice, and
- *          `disconnect` would block a process that lives on. Where nobody reads, Node 26 gets 171 frames through
- *          too, and this 176 of 200
+ * Owns     the joined frames that are not written yet. A frame that is being written belongs to the native write
+ * Used by  channel.ts, which owns the pipe and calls `close` when the channel ends; attach_channel.ts, channel_types.ts
+ *          and handle_queue.ts, for types
+ * Never    drops a frame silently: each write ends in a call of its `Completion`, or in `sink.failed`, unless the sender
+ *          asked for silence (`swallowErrors`)
+ * States   writable ◄── all written ── write is pending ──► full, and either ── close() ──► closed
+ * Keeps    1. a program that sends ALLOWANCE messages in one turn, and then blocks or dies, has written all of them
+ *          2. of more messages, a program that blocks, or is killed from outside within the same turn, has held back
+ *             fewer than GROUP that the kernel would have taken. After a flood of several turns: fewer than LARGEST_GROUP
+ *          3. each completion is called, even if an earlier one throws
+ * Decided  ALLOWANCE is lower on Nodes whose pipes hold less, although Node itself writes each frame at once. What the
+ *          kernel does not take is queued in libuv, which drops it when the process ends or the channel disconnects.
+ *          Two other ways were rejected. A blocking write at the end of the process would send frames twice if the
+ *          process survives (a handled signal, a replaced `reallyExit`). A blocking write in `disconnect` would stop a
+ *          process that lives on. If nobody reads, Node 26 gets 171 frames of 200 through; this file gets 176.
  */
 import { Array, Math, performance, push } from '../builtins';
 import { causedByPeer, channelClosed, systemError } from '../errors';
@@ -34,120 +33,125 @@ import { nodeMajor, type NativeHandle, type NativePipe } from '../native/binding
 import { PENDING, WRITTEN, writePipe } from '../native/pipes';
 import { isExiting } from '../native/process_end';
 import type { Codec } from './codec';
-import { hookTheEnd, holdsNothing, holdsSomething } from './flush_at_exit';
-import { SendCallbacks, type SendCallback, type Sent } from './send_callbacks';
+import { addUnflushed, prepareFlushAtExit, removeUnflushed } from './flush_at_exit';
+import { SendCallbacks, type PendingCallback, type SendCallback } from './send_callbacks';
 
-/** `keepOpen`: a sent socket stays usable here. `swallowErrors`: nobody is told that the write failed. */
+/** `keepOpen`: a sent socket stays usable in this process. `swallowErrors`: a failed write is reported to nobody. */
 export interface SendOptions {
   readonly keepOpen?: boolean | undefined;
   readonly swallowErrors?: boolean | undefined;
 }
 
-/** Who wants to know how a write ended. */
-export interface Told {
-  /** The callback of a program, which is called in the order and the context of its send. */
-  readonly sent?: Sent | undefined;
-  /** One of ours, called with the completion itself. */
+/** The callbacks of one write. */
+export interface Completion {
+  /** The app's callback. It is called in the order of the sends and in the async context of its own send. */
+  readonly appCallback?: PendingCallback | undefined;
+  /** A callback of ours. It is called as soon as the write has ended. */
   readonly callback?: SendCallback | undefined;
-  /** Without a callback a failed write is an 'error', unless this is set. */
+  /** If neither callback is given, a failed write is an 'error' event, unless this is true. */
   readonly swallowErrors?: boolean | undefined;
-  /** Lets go of the fd that went with it, whatever became of the write. */
+  /** Releases the handle whose fd was sent. It is called when the write has ended, well or badly. */
   readonly release?: (() => void) | undefined;
-  /** Called beside all others when it could not be written. */
+  /** Called, besides the others, if the write has failed. */
   readonly failed?: (() => void) | undefined;
 }
 
-/** What the channel hears of its writes. */
+/** What the channel must handle. */
 export interface OutboxSink {
+  /** A write has failed that had no callback. */
   failed(error: Error): void;
-  /** An asynchronous write began (+1) or ended (-1). */
+  /** An asynchronous write has begun (+1) or ended (-1). */
   pending(change: 1 | -1): void;
-  /** What was above the high-water mark when `write` returned false is below it again. */
+  /** `write` has returned false, and now fewer bytes than HIGH_WATER are unwritten. */
   drained(): void;
 }
 
-/** In place of a write's status, where there was no write. */
+/** The status of a write that was not tried, because the outbox is closed. */
 const CLOSED = 2;
-/** Above this many unwritten bytes `send` returns false. */
+/** Bytes. `send` returns false while at least this many are unwritten: Node's own limit. */
 const HIGH_WATER = 65536 * 2;
 /**
- * So many frames of a turn are written one by one before any is joined. A pipe holds 278 short frames,
- * from Node 22 on 171 (its libuv asks for a smaller buffer); after this many, and the rest in groups, a
- * thousand fit into it even if nobody reads.
+ * Frames that one turn may write one by one. A pipe holds 278 short frames on Node 20, and 171 from Node 22 on, whose
+ * libuv asks the kernel for a smaller buffer. With this allowance and joined groups after it, 1000 frames of one turn
+ * fit into the pipe even if nobody reads.
  */
 const ALLOWANCE = nodeMajor < 22 ? 200 : 96;
-/** Frames by which the allowance grows again for each millisecond since the last turn: one by one they take 4 % of it. */
+/** Frames that each millisecond adds to the allowance. Written one by one, 10 frames take 4 % of that millisecond. */
 const REFILL = 10;
-/** Whatever was read last may be answered with so many frames at least, one by one. */
-const ANSWERS = 8;
+/** Frames. After each read at least this many may be written one by one, so that replies do not wait. */
+const REPLIES = 8;
 /**
- * So many frames are joined at most in the first turn of a flood. Each turn that floods on doubles it, since a program
- * that has come back to its event loop so often is no program that blocks; a group of 40 costs a flood a quarter of its rate.
+ * Frames in a group during the first turn of a flood. Each further turn of the flood doubles it: a program that returns
+ * to its event loop so often does not block. With groups of 40 a flood reaches three quarters of its highest rate.
  */
 const GROUP = 40;
-/** So many are joined at most in any turn. */
+/** Frames. No group grows beyond this, however long the flood lasts. */
 const LARGEST_GROUP = 640;
-/** Milliseconds after which a frame does not wait for others. */
+/** Milliseconds. A frame that comes when the group is older than this is written at once, with the group. */
 const OLDEST_MS = 1;
-/** Frames are joined up to this length, in characters or bytes. */
+/** Bytes (of JSON: characters). A group of this length is written, whatever its number of frames. */
 const JOIN_LIMIT = 65536;
 
+/**
+ * `writable`: the kernel has taken all that was written. `full`: some of it waits in libuv, so a write now would only
+ * wait behind it. `closed`: nothing is written any more.
+ */
+type OutboxState = 'writable' | 'full' | 'closed';
 
-/** The frames of one channel that are not written yet. */
+/** The unwritten frames of one channel. */
 export class Outbox {
   readonly #pipe: NativePipe;
   readonly #codec: Codec;
   readonly #sink: OutboxSink;
-  readonly #callbacks = new SendCallbacks(() => this.#writeUnlessFull());
+  readonly #appCallbacks = new SendCallbacks(() => this.#flushIfWritable());
+  #state: OutboxState = 'writable';
+  /** `write` has returned false and `sink.drained` has not been called since. Depends on bytes, so it is independent of the state. */
+  #owesDrain = false;
+  /** The group: frames that wait for one write together. */
   #joined: (string | Buffer)[] = [];
   #joinedLength = 0;
-  /** Who wants to know of the joined frames, in their order. */
-  #joinedTold: Told[] = [];
-  /** When the last group was begun, or a frame was written in the place of one. */
+  /** The completions of the joined frames, in the same order. */
+  #joinedCompletions: Completion[] = [];
+  /** When the newest group was begun, or a frame was written at once in place of a group. */
   #joinedAt = 0;
-  /** Frames of this turn, up to the second: from that on the end of the turn is waited for. */
+  /** Counts the frames of this turn up to 2: the second one schedules the end of the turn. */
   #ofThisTurn = 0;
-  /** Frames that may be written one by one, as of `#allowedAt`. */
+  /** Frames that may be written one by one; this was true at `#allowedAt`. */
   #allowance = ALLOWANCE;
   #allowedAt = performance.now();
-  /** How many frames are joined at most, in this turn. */
-  #group = GROUP;
-  /** The kernel takes no more: what is written now leaves in another turn of the event loop, behind what waits already. */
-  #stuck = false;
-  #closed = false;
-  /** `write` has returned false, and nobody was told since that there is room again. */
-  #full = false;
+  /** How many frames make a group full in this turn. */
+  #groupSize = GROUP;
 
   constructor(pipe: NativePipe, codec: Codec, sink: OutboxSink) {
     this.#pipe = pipe;
     this.#codec = codec;
     this.#sink = sink;
-    hookTheEnd();
+    prepareFlushAtExit();
   }
 
-  /** The callback of a program, for a message that is being sent now. */
-  callbackOf(callback: SendCallback): Sent {
-    return this.#callbacks.add(callback);
+  /** Registers the app's callback of a message that is being sent now. */
+  addCallback(callback: SendCallback): PendingCallback {
+    return this.#appCallbacks.add(callback);
   }
 
-  /** Writes now, or joins it to the others. False above the high-water mark. */
-  write(frame: string | Buffer, told: Told): boolean {
-    // Who writes once a turn, mostly in answer to what was read, needs no tick for it.
+  /** Writes a frame now, or joins it to the group. Returns false at or above HIGH_WATER. */
+  write(frame: string | Buffer, completion: Completion): boolean {
+    // A program that writes once in a turn, mostly a reply to what it read, needs no tick for the end of the turn.
     if (this.#ofThisTurn < 2 && ++this.#ofThisTurn === 2) process.nextTick(this.#endTurn);
     if (this.#joined.length === 0) {
-      if (!this.#stuck && this.#mayGoAtOnce()) return this.writeNow(frame, null, told);
-      holdsSomething(this);
+      if (this.#state !== 'full' && this.#mayWriteAtOnce()) return this.writeNow(frame, null, completion);
+      addUnflushed(this);
     }
     push(this.#joined, frame);
-    push(this.#joinedTold, told);
+    push(this.#joinedCompletions, completion);
     this.#joinedLength += frame.length;
-    const enough = !this.#stuck && (this.#joined.length >= this.#group || this.#isOld(performance.now()));
-    if (enough || this.#joinedLength >= JOIN_LIMIT) this.flush();
+    const isDue = this.#state !== 'full' && (this.#joined.length >= this.#groupSize || this.#isOld(performance.now()));
+    if (isDue || this.#joinedLength >= JOIN_LIMIT) this.flush();
     return this.hasRoom;
   }
 
-  /** Nothing is joined: may a frame be written, or does it begin a group? */
-  #mayGoAtOnce(): boolean {
+  /** No frame is joined: may this one be written at once? If not, it begins a group. */
+  #mayWriteAtOnce(): boolean {
     if (this.#allowance > 0) {
       this.#allowance--;
       return true;
@@ -162,146 +166,154 @@ export class Outbox {
     return now - this.#joinedAt > OLDEST_MS;
   }
 
-  /** Are fewer bytes unwritten than the high-water mark? */
+  /** Are fewer than HIGH_WATER bytes unwritten? If not, `sink.drained` will be called. */
   get hasRoom(): boolean {
-    this.#full = this.unwritten >= HIGH_WATER;
-    return !this.#full;
+    this.#owesDrain = this.unwritten >= HIGH_WATER;
+    return !this.#owesDrain;
   }
 
-  /** Bytes (of JSON that is joined: characters) that the kernel has not taken. */
+  /** Bytes (of joined JSON: characters) that the kernel has not taken. */
   get unwritten(): number {
     return this.#joinedLength + this.#pipe.writeQueueSize;
   }
 
   readonly #endTurn = (): void => {
     this.newTurn();
-    this.#writeUnlessFull();
+    this.#flushIfWritable();
   };
 
-  #writeUnlessFull(): void {
-    if (!this.#stuck) this.flush();
+  #flushIfWritable(): void {
+    if (this.#state !== 'full') this.flush();
   }
 
-  /** What is written now is written in another turn than what was before; or something was read, and may be answered. */
+  /** A new turn has begun, or something was read and may be replied to: refills the allowance. */
   newTurn(): void {
     const now = performance.now();
     this.#ofThisTurn = 0;
     const flooded = this.#allowance === 0;
-    this.#allowance = Math.min(ALLOWANCE, Math.max(ANSWERS, this.#allowance + Math.floor((now - this.#allowedAt) * REFILL)));
+    this.#allowance = Math.min(ALLOWANCE, Math.max(REPLIES, this.#allowance + Math.floor((now - this.#allowedAt) * REFILL)));
     this.#allowedAt = now;
-    if (flooded) this.#group = Math.min(LARGEST_GROUP, this.#group * 2);
-    else if (this.#allowance === ALLOWANCE) this.#group = GROUP;
+    if (flooded) this.#groupSize = Math.min(LARGEST_GROUP, this.#groupSize * 2);
+    else if (this.#allowance === ALLOWANCE) this.#groupSize = GROUP;
   }
 
-  /** Are more than `limit` bytes on their way? Asked before each message: costs nothing while there is room. */
+  /** Are more than `limit` bytes unwritten? The channel asks before each message, so this reads the pipe only above HIGH_WATER. */
   holdsMoreThan(limit: number): boolean {
-    return this.#full && this.unwritten > limit;
+    return this.#owesDrain && this.unwritten > limit;
   }
 
-  /** Writes what is joined. */
+  /** Writes the joined frames. */
   flush(): void {
     if (this.#joined.length === 0) return;
     const frames = this.#joined;
-    const told = this.#joinedTold;
+    const completions = this.#joinedCompletions;
     this.#joined = [];
-    this.#joinedTold = [];
+    this.#joinedCompletions = [];
     this.#joinedLength = 0;
-    holdsNothing(this);
-    if (frames.length === 1) this.#put(frames[0] as string | Buffer, null, told[0] as Told);
-    else this.#put(this.#codec.join(frames), null, told);
+    removeUnflushed(this);
+    if (frames.length === 1) this.#put(frames[0] as string | Buffer, null, completions[0] as Completion);
+    else this.#put(this.#codec.join(frames), null, completions);
   }
 
-  /** Writes what is joined, then this frame, with the fd of `native` (borrowed until `told.release`). */
-  writeNow(frame: string | Buffer, native: NativeHandle | null, told: Told): boolean {
+  /** Writes the joined frames, then this frame with the fd of `native` (borrowed until `completion.release`). */
+  writeNow(frame: string | Buffer, native: NativeHandle | null, completion: Completion): boolean {
     this.flush();
-    this.#put(frame, native, told);
+    this.#put(frame, native, completion);
     return this.hasRoom;
   }
 
-  /** Writes now, and says whether the kernel has it; `callback` is called only if it has not, when it has or never will. */
-  writeFirmly(frame: string | Buffer, told: Told): boolean {
+  /**
+   * Writes now. Returns true if the kernel has taken the frame; then `callback` is not called. Otherwise `callback` is
+   * called later: when the kernel has taken it, or with the error.
+   */
+  writeAtOnce(frame: string | Buffer, callback: SendCallback): boolean {
     this.flush();
-    const status = this.#closed ? CLOSED : writePipe(this.#pipe, frame, null, this.#done, told);
+    const completion: Completion = { callback };
+    const status = this.#state === 'closed' ? CLOSED : writePipe(this.#pipe, frame, null, this.#ended, completion);
     if (status === PENDING) this.#sink.pending(1);
-    else if (status === CLOSED) this.fail(channelClosed(), told);
-    else if (status !== WRITTEN) this.fail(causedByPeer(systemError(status, 'write')), told);
+    else if (status === CLOSED) this.fail(channelClosed(), completion);
+    else if (status !== WRITTEN) this.fail(causedByPeer(systemError(status, 'write')), completion);
     return status === WRITTEN;
   }
 
-  /** Nothing is written from now on; what is on its way may still arrive. */
+  /** Writes the joined frames, and refuses all later ones. A pending write may still reach the other end. */
   close(): void {
     this.flush();
-    this.#closed = true;
+    this.#state = 'closed';
   }
 
-  #put(frame: string | Buffer, native: NativeHandle | null, told: Told | readonly Told[]): void {
-    if (this.#closed) return this.#fail(channelClosed(), told);
-    const status = writePipe(this.#pipe, frame, native, this.#done, told);
+  #put(frame: string | Buffer, native: NativeHandle | null, completions: Completion | readonly Completion[]): void {
+    if (this.#state === 'closed') return this.#failAll(channelClosed(), completions);
+    const status = writePipe(this.#pipe, frame, native, this.#ended, completions);
     switch (status) {
       case PENDING:
-        // One with an fd always ends later; it may have left all the same.
-        this.#stuck = this.#pipe.writeQueueSize > 0;
+        this.#readState();
         return this.#sink.pending(1);
       case WRITTEN:
-        return each(told, this.#writtenAtOnce);
+        return forEach(completions, this.#writtenAtOnce);
       default:
-        return this.#fail(causedByPeer(systemError(status, 'write')), told);
+        return this.#failAll(causedByPeer(systemError(status, 'write')), completions);
     }
   }
 
-  readonly #writtenAtOnce = ({ sent, callback, release }: Told): void => {
+  /** A pending write is not always in libuv's queue: one with an fd is pending even if the kernel has taken it. */
+  #readState(): void {
+    if (this.#state !== 'closed') this.#state = this.#pipe.writeQueueSize > 0 ? 'full' : 'writable';
+  }
+
+  readonly #writtenAtOnce = ({ appCallback, callback, release }: Completion): void => {
     release?.();
-    if (sent !== undefined) this.#callbacks.settle(sent, null);
+    if (appCallback !== undefined) this.#appCallbacks.complete(appCallback, null);
     if (callback !== undefined) process.nextTick(callback, null);
   };
 
-  /** An asynchronous write has ended. One function for all of them: a write keeps who wants to know. */
-  readonly #done = (errno: number, told: Told | readonly Told[]): void => {
+  /** A pending write has ended. One function serves all writes; each write keeps its own completions. */
+  readonly #ended = (errno: number, completions: Completion | readonly Completion[]): void => {
     const error = errno < 0 ? systemError(errno, 'write') : null;
-    this.#stuck = this.#pipe.writeQueueSize > 0;
+    this.#readState();
     try {
-      each(told, ({ sent, callback, release, failed }) => {
+      forEach(completions, ({ appCallback, callback, release, failed }) => {
         release?.();
         if (error !== null) failed?.();
-        if (sent !== undefined) this.#callbacks.settle(sent, error);
+        if (appCallback !== undefined) this.#appCallbacks.complete(appCallback, error);
         callback?.(error);
       });
     } finally {
-      this.#writeUnlessFull();
+      this.#flushIfWritable();
       try {
         this.#sink.pending(-1);
       } finally {
-        if (this.#full && this.hasRoom) this.#sink.drained();
+        if (this.#owesDrain && this.hasRoom) this.#sink.drained();
       }
     }
   };
 
-  #fail(error: Error, told: Told | readonly Told[]): void {
-    each(told, (one) => this.fail(error, one));
+  #failAll(error: Error, completions: Completion | readonly Completion[]): void {
+    forEach(completions, (completion) => this.fail(error, completion));
   }
 
-  /** A message will not be written: its callback is told, or everybody is. */
-  fail(error: Error, { sent, callback, swallowErrors, release, failed }: Told): void {
+  /** Reports that a message will not be written: to its callbacks, or, if it has none, as an 'error'. */
+  fail(error: Error, { appCallback, callback, swallowErrors, release, failed }: Completion): void {
     release?.();
     if (failed !== undefined) process.nextTick(failed);
-    if (sent !== undefined) this.#callbacks.refuse(sent, error);
+    if (appCallback !== undefined) this.#appCallbacks.refuse(appCallback, error);
     if (callback !== undefined) process.nextTick(callback, error);
-    if (sent === undefined && callback === undefined && !swallowErrors) process.nextTick(() => this.#sink.failed(error));
+    if (appCallback === undefined && callback === undefined && !swallowErrors) process.nextTick(() => this.#sink.failed(error));
   }
 }
 
-/** Tells all, also when one of them throws. */
-function each(told: Told | readonly Told[], tell: (one: Told) => void): void {
-  if (!isList(told)) return tell(told);
+/** Calls `each` for all completions, even if one of the calls throws. */
+function forEach(completions: Completion | readonly Completion[], each: (completion: Completion) => void): void {
+  if (!isList(completions)) return each(completions);
   let at = 0;
-  const tellTheRest = (): void => {
+  const callTheRest = (): void => {
     try {
-      while (at < told.length) tell(told[at++] as Told);
+      while (at < completions.length) each(completions[at++] as Completion);
     } finally {
-      if (at < told.length) tellTheRest();
+      if (at < completions.length) callTheRest();
     }
   };
-  tellTheRest();
+  callTheRest();
 }
 
-const isList = (told: Told | readonly Told[]): told is readonly Told[] => Array.isArray(told);
+const isList = (completions: Completion | readonly Completion[]): completions is readonly Completion[] => Array.isArray(completions);

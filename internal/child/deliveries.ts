@@ -1,32 +1,32 @@
 /**
- * Gives the connections that the primary hands over to their servers: one at a time, each acknowledged
+ * Passes the connections that the primary hands to this worker on to their servers: one at a time, each acknowledged
  * right before it is touched.
  *
- *             no server takes it ───────────────────────────────────────► rejected: the primary's again
+ *             no server takes it ─────────────────────────────► rejected: it stays the primary's
  *   arrived ──┤
- *      │      └─ acknowledged, and the kernel has that at once ─────────► delivered
- *      │                         └─ the pipe is full ──► answering ──────────▲
- *      └─ another is answering ──► waiting ──► (its turn, as if arrived now)  the kernel has it
+ *      │      └─ acknowledged; the kernel has the message ────► delivered
+ *      │                 └─ the pipe is full ──► answering ─────────▲
+ *      └─ another one is answering ──► waiting ──► treated as if it arrived now
  *
- * Owns     each connection from its arrival until it is the server's; closes this process's copy of what
- *          was rejected, of what could not be acknowledged, and of all that is left when the channel ends
- * Used by  child/index.ts
- * Never    touches a connection before the kernel has its acknowledgement: if that cannot be sent, the
- *          primary gives the connection to others. Never delivers two in one scope: each has a tick of its
- *          own (its message's), or the end of its acknowledgement's write, so neither an exception nor an
- *          AsyncLocalStorage store of one listener reaches the next connection
+ * Owns     each connection from its arrival until its server has it. It closes this process's copy of a connection that
+ *          was rejected, could not be acknowledged, or is left when the channel ends
+ * Used by  index.ts
+ * Never    touches a connection before the kernel has its acknowledgement: if that cannot be sent, the primary hands the
+ *          connection to another worker. Never delivers two connections in one async scope: a delivery runs in the tick of
+ *          its own message, in a tick made by `#scheduleNext`, or at the end of its acknowledgement's write. So neither an
+ *          exception nor an AsyncLocalStorage store of one listener reaches the next connection
  * Keeps    1. at most one connection is acknowledged and not delivered, and only while the pipe is full
- *          2. they are answered in the order of their arrival
- *          3. who takes a connection is decided when it is acknowledged: `maxConnections` counts exactly,
- *             and a server that closes in its 'connection' listener gets no other
- *          4. while something is answering or waits for a server that server does not emit 'close': it has
- *             got it before that, as in Node, where it gets it at once
- * Costs    a write of 50 bytes for each connection, which is two writes less than in Node; what was not
- *          acknowledged when this process ends is still the primary's, so that nothing has to travel back.
- *          A process that is killed between the acknowledgement and the touch loses one connection, as in
- *          Node. Where the pipe was full, one is also lost if a send callback of the app ends the process,
- *          when the kernel took that message and the acknowledgement in the same moment.
- * Node     onconnection() in lib/internal/cluster/child.js, without a queue: it does not wait for a full pipe
+ *          2. connections are answered in the order of their arrival
+ *          3. the receiving server is decided at the moment of the acknowledgement. So `maxConnections` is exact, and a
+ *             server that closes in its 'connection' listener gets no further connection
+ *          4. while a connection waits for a server, that server does not emit 'close'. In Node it would have got the
+ *             connection at once, and so before 'close'
+ * Costs    a write of 50 bytes for each connection. That is two writes less than in Node; and a connection that was not
+ *          acknowledged when this process ends is still the primary's, so nothing has to be sent back.
+ *          Two cases lose one connection. A process is killed between the acknowledgement and the delivery, as in Node.
+ *          Or the pipe was full, the kernel took an earlier message of the app and the acknowledgement in the same moment,
+ *          and the send callback of that message ends the process.
+ * Node     onconnection() in lib/internal/cluster/child.js, which has no queue: it does not wait for a full pipe
  */
 import { Boolean, Map } from '../builtins';
 import { Fifo } from '../fifo';
@@ -35,17 +35,17 @@ import { holdClose, openConnections } from '../native/servers';
 import { traceHandle } from '../trace';
 import type { FauxHandle } from './faux_handle';
 
-/** What counts of a `net.Server` here. */
+/** The options of a `net.Server` that limit its connections. */
 export interface Limited {
   readonly maxConnections?: number;
   readonly dropMaxConnection?: boolean;
 }
 
-/** A server of this worker under round robin. */
-export class Taker {
+/** A server of this worker that gets its connections from the primary (round robin). */
+export class ListeningServer {
   readonly owner: Limited;
   readonly faux: FauxHandle;
-  /** Connections that it is to get, and has not got; lets it emit 'close' when there are none. */
+  /** How many connections wait for this server. While there are any, its 'close' is held back. */
   #promised = 0;
   #letClose: (() => void) | null = null;
 
@@ -54,17 +54,19 @@ export class Taker {
     this.faux = faux;
   }
 
+  /** One more connection waits for this server. */
   promise(): void {
     if (this.#promised++ === 0) this.#letClose = holdClose(this.owner);
   }
 
+  /** One connection less waits for it: delivered, or withdrawn. */
   release(): void {
     if (--this.#promised > 0) return;
     this.#letClose?.();
     this.#letClose = null;
   }
 
-  /** May it have one more? Reads what the app has set, which may throw, or close it. */
+  /** May it have one more connection? Reads properties of the app's server: a getter may throw, or close the server. */
   get hasRoom(): boolean {
     const { maxConnections, dropMaxConnection } = this.owner;
     const limited = nodeMajor < 22 ? Boolean(maxConnections) : maxConnections != null && !dropMaxConnection;
@@ -75,136 +77,139 @@ export class Taker {
 interface Arrived {
   readonly key: string;
   readonly seq: number;
+  /** Undefined if the fd did not arrive, because this process has no free one. */
   readonly handle: NativeHandle | undefined;
-  /** Who was promised it while it waited; null if nobody can have it. */
-  promisedTo: Taker | null | undefined;
+  /** The server that this connection was promised to; `none` if no server can take it; `undecided` until it waits. */
+  receiver: ListeningServer | 'none' | 'undecided';
 }
 
 /**
- * Tells the primary what became of a hand-off. True: it is on its way. False, for one that was taken:
- * `written` will say when the kernel has it, or that it never will.
+ * Sends the answer to a hand-off to the primary. Returns true if the answer is sent. Returns false if an acceptance
+ * waits in a full pipe; then `written` is called when the kernel has it (null), or with an error.
  */
 export type Answer = (key: string, seq: number, accepted: boolean, written: (error: Error | null) => void) => boolean;
 
-/** The connections that came to this worker and are not delivered. */
+/** The connections that came to this worker and are not delivered yet. */
 export class Deliveries {
   readonly #answer: Answer;
   /** The servers that listen, by the key that `newconn` names. */
-  readonly #takers = new Map<string, Taker>();
+  readonly #servers = new Map<string, ListeningServer>();
   readonly #waiting = new Fifo<Arrived>();
+  /** The connection whose acknowledgement waits in a full pipe. */
   #answering: Arrived | null = null;
-  /** Whose 'connection' listeners run. */
-  #delivering: Taker | null = null;
+  /** The server whose 'connection' listeners are running. */
+  #delivering: ListeningServer | null = null;
 
   constructor(answer: Answer) {
     this.#answer = answer;
   }
 
-  listen(key: string, taker: Taker): void {
-    this.#takers.set(key, taker);
+  listen(key: string, server: ListeningServer): void {
+    this.#servers.set(key, server);
   }
 
-  /** The server listens no more. False if another has its key since. */
-  close(key: string, taker: Taker): boolean {
-    // In its own listener it closes before it gets any more. Elsewhere it gets what had come, as in Node.
-    if (this.#delivering === taker) {
-      for (const one of this.#waiting) this.#withdraw(one, taker);
+  /** The server was closed. Returns false if another server listens under its key by now. */
+  close(key: string, server: ListeningServer): boolean {
+    // If it closes in its own listener it gets nothing more. Otherwise it gets what has already arrived, as in Node.
+    if (this.#delivering === server) {
+      for (const arrived of this.#waiting) this.#withdraw(arrived, server);
     }
-    return this.#takers.get(key) === taker && this.#takers.delete(key);
+    return this.#servers.get(key) === server && this.#servers.delete(key);
   }
 
-  #withdraw(one: Arrived, taker: Taker): void {
-    if (one.promisedTo !== taker) return;
-    one.promisedTo = null;
-    taker.release();
+  #withdraw(arrived: Arrived, server: ListeningServer): void {
+    if (arrived.receiver !== server) return;
+    arrived.receiver = 'none';
+    server.release();
   }
 
-  /** A connection came (its handle is transferred), in a tick of its own. */
+  /** A connection has arrived (its handle is transferred). Called in the tick of its own message. */
   arrived(key: string, seq: number, handle: NativeHandle | undefined): void {
-    const one: Arrived = { key, seq, handle, promisedTo: undefined };
-    if (this.#answering === null && this.#waiting.length === 0) return this.#take(one);
-    one.promisedTo = handle === undefined ? null : this.#takers.get(key) ?? null;
-    one.promisedTo?.promise();
-    this.#waiting.push(one);
+    const arrived: Arrived = { key, seq, handle, receiver: 'undecided' };
+    if (this.#answering === null && this.#waiting.length === 0) return this.#process(arrived);
+    arrived.receiver = handle === undefined ? 'none' : this.#servers.get(key) ?? 'none';
+    if (arrived.receiver !== 'none') arrived.receiver.promise();
+    this.#waiting.push(arrived);
   }
 
-  readonly #next = (): void => {
+  readonly #processNext = (): void => {
     if (this.#answering !== null) return;
-    const one = this.#waiting.shift();
-    if (one === undefined) return;
-    this.#awaitNext();
-    this.#take(one);
+    const arrived = this.#waiting.shift();
+    if (arrived === undefined) return;
+    this.#scheduleNext();
+    this.#process(arrived);
   };
 
-  /** Before a listener runs: the next tick is to come whatever that does, and in a context that is not the listener's. */
-  #awaitNext(): void {
-    if (this.#waiting.length > 0) process.nextTick(this.#next);
+  /** Called before a listener runs: so the next connection gets its tick even if the listener throws, and another async context. */
+  #scheduleNext(): void {
+    if (this.#waiting.length > 0) process.nextTick(this.#processNext);
   }
 
-  #take(one: Arrived): void {
-    let taker: Taker | null = null;
+  /** Acknowledges and delivers a connection, or rejects it. */
+  #process(arrived: Arrived): void {
+    let server: ListeningServer | null = null;
     try {
-      taker = this.#takerFor(one);
+      server = this.#serverFor(arrived);
     } finally {
-      // What the app has set may throw when it is read: that costs its server this connection, and nothing else.
-      if (taker === null) this.#reject(one);
+      // A getter of the app's server may have thrown. Then this connection is rejected, and nothing else is affected.
+      if (server === null) this.#reject(arrived);
     }
-    if (taker === null) return;
-    if (this.#answer(one.key, one.seq, true, (error) => this.#written(one, error))) return this.#deliver(one, taker);
-    if (one.promisedTo === undefined) taker.promise();
-    one.promisedTo = taker;
-    this.#answering = one;
+    if (server === null) return;
+    if (this.#answer(arrived.key, arrived.seq, true, (error) => this.#written(arrived, error))) return this.#deliver(arrived, server);
+    if (arrived.receiver === 'undecided') server.promise();
+    arrived.receiver = server;
+    this.#answering = arrived;
   }
 
-  #takerFor({ key, handle, promisedTo }: Arrived): Taker | null {
-    // Without its fd, which a process at its limit does not get, the primary has to try another.
-    const taker = handle === undefined ? null : promisedTo === undefined ? this.#takers.get(key) ?? null : promisedTo;
-    if (taker === null || !taker.hasRoom) return null;
-    return promisedTo === undefined && this.#takers.get(key) !== taker ? null : taker;
+  #serverFor({ key, handle, receiver }: Arrived): ListeningServer | null {
+    const promised = receiver === 'undecided' ? this.#servers.get(key) ?? 'none' : receiver;
+    if (handle === undefined || promised === 'none' || !promised.hasRoom) return null;
+    // `hasRoom` may have run a getter that closed the server.
+    return receiver === 'undecided' && this.#servers.get(key) !== promised ? null : promised;
   }
 
-  #reject(one: Arrived): void {
-    this.#answer(one.key, one.seq, false, ignore);
-    this.#drop(one);
+  #reject(arrived: Arrived): void {
+    this.#answer(arrived.key, arrived.seq, false, ignore);
+    this.#drop(arrived);
   }
 
-  /** It is not ours: closes our copy, and the server that was promised it waits no more. */
-  #drop(one: Arrived): void {
-    const { promisedTo, handle, key } = one;
+  /** This worker does not take the connection: closes its copy, and releases the server that the connection was promised to. */
+  #drop(arrived: Arrived): void {
+    const { receiver, handle, key } = arrived;
     if (handle !== undefined) {
       traceHandle('closed', key, handle);
       handle.close();
     }
-    if (promisedTo != null) this.#withdraw(one, promisedTo);
+    if (typeof receiver === 'object') this.#withdraw(arrived, receiver);
   }
 
-  #written(one: Arrived, error: Error | null): void {
-    const { promisedTo } = one;
-    if (this.#answering !== one || promisedTo == null) return; // The channel has ended since.
+  #written(arrived: Arrived, error: Error | null): void {
+    const { receiver } = arrived;
+    if (this.#answering !== arrived || typeof receiver !== 'object') return; // The channel has ended since.
     this.#answering = null;
-    this.#awaitNext();
-    if (error !== null) this.#drop(one);
-    else this.#deliver(one, promisedTo);
+    this.#scheduleNext();
+    if (error !== null) this.#drop(arrived);
+    else this.#deliver(arrived, receiver);
   }
 
-  #deliver(one: Arrived, taker: Taker): void {
-    const handle = one.handle as NativeHandle;
-    traceHandle('delivered', one.key, handle);
+  #deliver(arrived: Arrived, server: ListeningServer): void {
+    const handle = arrived.handle as NativeHandle;
+    traceHandle('delivered', arrived.key, handle);
     const outer = this.#delivering;
-    this.#delivering = taker;
+    this.#delivering = server;
     try {
-      taker.faux.connection(handle);
+      server.faux.connection(handle);
     } finally {
       this.#delivering = outer;
-      this.#withdraw(one, taker);
+      this.#withdraw(arrived, server);
     }
   }
 
-  /** The channel has ended: what is left is the primary's. */
-  lose(): void {
-    const left = this.#answering === null ? [] : [this.#answering];
+  /** The channel has ended: closes this process's copy of each connection. The primary still has its own copies. */
+  channelEnded(): void {
+    const answering = this.#answering === null ? [] : [this.#answering];
     this.#answering = null;
-    for (const one of [...left, ...this.#waiting.drain()]) this.#drop(one);
+    for (const arrived of [...answering, ...this.#waiting.drain()]) this.#drop(arrived);
   }
 }
 

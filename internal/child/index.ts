@@ -39,7 +39,7 @@ import type { ListeningHandle, NativeHandle } from '../native/bindings';
 import { ownerOf } from '../native/handles';
 import { traceHandle, traceMessage, traceState } from '../trace';
 import { workerClass, type Worker } from '../worker';
-import { Deliveries, Taker, type Limited } from './deliveries';
+import { Deliveries, ListeningServer, type Limited } from './deliveries';
 import { FauxHandle } from './faux_handle';
 import { OpenCounts } from './open_counts';
 import { ServerIndexes, type ServerIndex } from './server_indexes';
@@ -205,12 +205,12 @@ class Child {
   #listenFaux(reply: ServerReply, owner: Asker, index: ServerIndex, answer: Answer): void {
     const { key } = reply;
     const faux = new FauxHandle(reply.sockname, () => {
-      if (this.#deliveries.close(key, taker)) this.#counts.unwatch(key);
+      if (this.#deliveries.close(key, server)) this.#counts.unwatch(key);
       this.#release(held, index);
     });
-    const taker = new Taker(owner, faux);
+    const server = new ListeningServer(owner, faux);
     const held: Held = { key, handle: faux };
-    this.#deliveries.listen(key, taker);
+    this.#deliveries.listen(key, server);
     if (reply.counts) this.#counts.watch(key, owner);
     this.#held.add(held);
     answer(0, faux);
@@ -329,7 +329,7 @@ class Child {
   }
 
   #disconnected(): void {
-    this.#deliveries.lose();
+    this.#deliveries.channelEnded();
     this.#calls.lose();
     let emitted = false;
     try {

@@ -18,7 +18,7 @@ export function openPipe(fd: number): NativePipe {
   const errno = pipe.open(fd);
   if (errno) {
     pipe.close();
-    throw new Error(`The channel cannot open the inherited fd ${fd} as a pipe (errno ${errno})`);
+    throw new Error(`The inherited fd ${fd} is not a pipe, so no channel can be opened on it (errno ${errno})`);
   }
   return pipe;
 }

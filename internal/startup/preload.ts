@@ -9,7 +9,7 @@
  * Node     prepares the channel and the cluster in its bootstrap. Because of NODE_UNIQUE_ID it also prepares its own
  *          worker role, without a channel to use: `releaseFromNode` takes that role away.
  */
-import { equip } from '../channel/attach_channel';
+import { attachChannel } from '../channel/attach_channel';
 import { removePreload, takeInheritedChannel } from '../channel/bootstrap_env';
 import { openPipe } from '../native/pipes';
 import { takeOver, nodeCluster } from '../node_cluster';
@@ -22,7 +22,7 @@ if (inherited !== null) {
   const node = process.argv[1] ? findWorker() : null;
   // Node's own role ends before `process` can send, so it never sends on our channel.
   if (node !== null) require('../child/index').releaseFromNode();
-  equip(process, openPipe(fd), { serialization, dialect: 'pipelined', name: node === null ? 'child' : `W${node.id}` }, 'child');
+  attachChannel(process, openPipe(fd), { serialization, dialect: 'pipelined', name: node === null ? 'child' : `W${node.id}` }, 'child');
   if (node !== null) {
     const { installWorker } = require('../child/index') as typeof import('../child/index');
     takeOver((cluster) => installWorker(cluster, { id: node.id, announced: false }));

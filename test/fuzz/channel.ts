@@ -11,7 +11,7 @@ import type { Target } from './fuzz';
 import { Dice, clusterMessage, envelope, value, type Value } from './values';
 
 const { codecFor } = require(dist('internal/channel/framing.js')) as typeof import('../../internal/channel/framing');
-const { equip } = require(dist('internal/channel/attach_channel.js')) as typeof import('../../internal/channel/attach_channel');
+const { attachChannel } = require(dist('internal/channel/attach_channel.js')) as typeof import('../../internal/channel/attach_channel');
 
 interface Bytes { readonly message: Value; readonly tag: Tag; readonly fd: boolean; readonly part?: number }
 type Operation = { form: Serialization; dialect: Dialect } | Bytes | { garbage: string } | { sends: Value } | { ends: 'there' | 'here' };
@@ -113,7 +113,7 @@ function run(operations: readonly Operation[], form: Serialization, dialect: Dia
   };
   let ends = 0;
   target.on('error', () => {}).on('message', deliver).on('internalMessage', deliver).on('disconnect', () => ends++);
-  equip(target, pipe as never, { serialization: form, dialect, name: 'fuzz' }, 'parent');
+  attachChannel(target, pipe as never, { serialization: form, dialect, name: 'fuzz' }, 'parent');
   const spoken = target as unknown as { connected: boolean; send(message: Value, handle?: unknown): boolean; disconnect(): void };
   let over = false;
   for (const operation of operations) {

@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 import type { NativeHandle } from '../../internal/native/bindings';
 import { dist } from '../support/program';
 
-const { Deliveries, Taker } = require(dist('internal/child/deliveries.js')) as typeof import('../../internal/child/deliveries');
+const { Deliveries, ListeningServer } = require(dist('internal/child/deliveries.js')) as typeof import('../../internal/child/deliveries');
 const { FauxHandle } = require(dist('internal/child/faux_handle.js')) as typeof import('../../internal/child/faux_handle');
 
 /**
@@ -88,11 +88,11 @@ class World {
   has = 0;
 
   constructor(readonly way: readonly Step[], readonly limit: number) {
-    const faux = new FauxHandle(undefined, () => this.#deliveries.close('key', taker));
+    const faux = new FauxHandle(undefined, () => this.#deliveries.close('key', listening));
     faux.unref();
     this.#server = new Server(this, faux);
-    const taker = new Taker(this.#server, faux);
-    this.#deliveries.listen('key', taker);
+    const listening = new ListeningServer(this.#server, faux);
+    this.#deliveries.listen('key', listening);
   }
 
   must(holds: boolean, what: string): void {
@@ -141,7 +141,7 @@ class World {
         this.has--;
         this.#server._connections--;
         return this.#server._emitCloseIfDrained();
-      case 'lost': this.#lost = true; return this.#deliveries.lose();
+      case 'lost': this.#lost = true; return this.#deliveries.channelEnded();
       default: this.#planned.add(step);
     }
   }

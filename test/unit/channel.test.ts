@@ -2,7 +2,7 @@
 import childProcess, { type ChildProcess } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import type { ChannelForkOptions } from '../../internal/channel/spawn';
-import type { Spoken } from '../../internal/channel/attach_channel';
+import type { ProcessWithChannel } from '../../internal/channel/attach_channel';
 import { Inbox, cleanEnvironment, compiled, endChildrenAfterEachTest, event, fixture, keep, thrownBy, within } from '../support/children';
 
 endChildrenAfterEachTest();
@@ -15,7 +15,7 @@ function fork(program: string, options: ChannelForkOptions = {}): ChildProcess {
 }
 
 /** The loose signature that JavaScript sees. */
-const loose = (child: ChildProcess): Spoken => child as unknown as Spoken;
+const loose = (child: ChildProcess): ProcessWithChannel => child as unknown as ProcessWithChannel;
 
 async function exit(child: ChildProcess): Promise<unknown[]> {
   return event(child, 'exit');
@@ -114,7 +114,7 @@ describe('send', () => {
   test('I-20, I-21: what cannot be sent is thrown, with the code and in the words of Node', async () => {
     const ours = loose(fork('echo'));
     const nodes = keep(childProcess.fork(file, ['echo'], { execArgv: [], env: cleanEnvironment() }));
-    const calls: [name: string, call: (send: Spoken['send']) => unknown, code: string][] = [
+    const calls: [name: string, call: (send: ProcessWithChannel['send']) => unknown, code: string][] = [
       ['nothing', (send) => (send as unknown as () => void)(), 'ERR_MISSING_ARGS'],
       ['undefined', (send) => send(undefined), 'ERR_MISSING_ARGS'],
       ['undefined and a callback', (send) => send(undefined, () => {}), 'ERR_MISSING_ARGS'],
