@@ -1,15 +1,16 @@
 /**
- * State that all workers share, held by the primary: counters, sessions, flags, locks, a leader.
+ * State that a primary and its workers share: counters, sessions, flags, locks, an elected leader.
  *
  *   import { sharedState } from 'cluster-internals/shared_state';
  *   const state = sharedState();                       // in the primary, and in each worker
  *   const { value } = await state.increment('hits');
  *
- * Every operation is done by the primary, one after the other: linearizable. It lives as long as the
- * primary does; what must outlive that belongs in a database. There is one store for a primary and all
- * that descends from it: where that cannot be reached, `sharedState()` throws.
+ * The primary keeps the state in its memory and does one operation after the other, so the state is linearizable:
+ * each read returns the latest write. It is lost when the primary ends; what must last longer belongs in a database.
+ * A primary and all processes that it has started, directly or not, have one store. In a process or thread that
+ * cannot reach it, `sharedState()` throws.
  *
- * Node     works on `node:cluster` as well: `sharedState({ cluster })`
+ * Node     also works with `node:cluster`: `sharedState({ cluster })`
  */
 import type { Cluster } from 'node:cluster';
 import { invalidArgType, nodeError } from '../internal/errors';
@@ -20,53 +21,55 @@ import { checkOrigin, mark, openedHere, sameCluster, unmark } from '../internal/
 import { mergeLimits, stateError } from '../internal/shared_state/values';
 import { checkBoolean, checkNumber, checkObject } from '../internal/validate';
 
-/** What `sharedState` gives, how its operations are asked and what they answer. */
+/** The object that `sharedState` returns, and the options and results of its methods. */
 export type { Comparison, Holder, LockOptions, Read, SharedState, WriteOptions } from '../internal/shared_state/client/api';
-/** How long a call may take. */
+/** The options that each call takes: how long it may wait. */
 export type { CallOptions } from '../internal/shared_state/client/pending_calls';
-/** What `elect` gives. */
+/** The object that `elect` returns. */
 export type { Election } from '../internal/shared_state/client/election';
-/** What `lock` gives. */
+/** The object that `lock` resolves to: the right to hold a lock. */
 export type { Lease } from '../internal/shared_state/client/lock';
-/** What the primary refuses beyond. */
+/** The limits that the primary enforces. */
 export type { Limits } from '../internal/shared_state/protocol';
-/** What `replica` gives. */
+/** The object that `replica` resolves to. */
 export type { Replica, ReplicaRead } from '../internal/shared_state/client/replica';
-/** What a call rejects with. */
+/** The error with which a call rejects. */
 export type { StateError, StateErrorCode } from '../internal/shared_state/values';
-/** What `watch` gives. */
+/** The object that `watch` returns. */
 export type { Watch, WatchEvent, WatchedEntry } from '../internal/shared_state/client/watch';
 
-/** What `sharedState` takes. All of it may be left out. */
+/** The options of `sharedState`. */
 export interface SharedStateOptions {
-  /** The cluster object: that of the shared state which is open in this process; else ours, which is `node:cluster` where ours is in its seat. */
+  /** The cluster object. Default: that of the shared state which is already open in this process, or else that of cluster-internals. */
   readonly cluster?: Cluster | undefined;
-  /** What the primary refuses beyond; only the primary's count. */
+  /** Limits, in the primary; see `Limits` for defaults. They are ignored in a worker. */
   readonly limits?: Partial<Limits> | undefined;
-  /** How many milliseconds this process waits for an answer; 5000 by default. Waiting for a lock has no such end. */
+  /** Milliseconds after which a call of this process rejects if no answer has come: 5000. Infinity: never. Does not limit the wait for a lock. */
   readonly timeoutMs?: number | undefined;
   /**
-   * Opens a store that has nothing to do with any other, also where that would be refused: in a worker
-   * thread, in a process that a primary or worker has started, for a second cluster of one process.
+   * true: opens a store of its own, apart from all others, also where `sharedState` would throw otherwise: in a worker
+   * thread, in a process that a primary or worker has started, or for a second cluster in one process. Default: false.
    */
   readonly separate?: boolean | undefined;
 }
 
-const TIMEOUT = 5000;
+/** Milliseconds: far longer than a primary takes to answer while its event loop runs. */
+const TIMEOUT_MS = 5000;
 
 /**
- * The shared state of this process. Call it in the primary too: that opens it for all workers,
- * whether they were forked before or will be. A second call gives the same object, and so does a
- * second copy of this module.
+ * Opens the shared state in this process. The primary must call it too: this opens the store for all workers, those
+ * that were forked before and those that will be.
  *
- * @throws ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE, ERR_INVALID_ARG_VALUE; ERR_INVALID_STATE for limits
- *         other than those it was opened with; ERR_SHARED_STATE_UNREACHABLE where the one store is
- *         elsewhere and cannot be reached: in a worker thread, and in a process that is no worker and
- *         was started by a primary or worker with a shared state
+ * @param options  see SharedStateOptions
+ * @returns        the shared state; the same object each time, also for a second copy of this module
+ * @throws         ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE for wrong options. ERR_INVALID_STATE if
+ *                 it is open already and limits are given. ERR_SHARED_STATE_UNREACHABLE if another process has the
+ *                 store and this one cannot reach it: in a worker thread, and in a process that was started by a
+ *                 primary or worker with a shared state and is no worker itself
  */
 export function sharedState(options: SharedStateOptions = {}): SharedState {
   checkObject('options', options);
-  const { cluster: given, limits, timeoutMs = TIMEOUT, separate = false } = ownOptions(options, ['cluster', 'limits', 'timeoutMs', 'separate']);
+  const { cluster: given, limits, timeoutMs = TIMEOUT_MS, separate = false } = ownOptions(options, ['cluster', 'limits', 'timeoutMs', 'separate']);
   if (given !== undefined && !isCluster(given)) throw invalidArgType('options.cluster', 'a cluster object', given);
   const merged = mergeLimits(limits);
   checkNumber('options.timeoutMs', timeoutMs, 0, Infinity);
@@ -75,18 +78,18 @@ export function sharedState(options: SharedStateOptions = {}): SharedState {
   const opened = openedHere();
   const [first] = opened.values();
   const again = (before: SharedState): SharedState => {
-    if (limits !== undefined) throw nodeError(Error, 'ERR_INVALID_STATE', 'The shared state is open: its limits cannot be changed');
+    if (limits !== undefined) throw nodeError(Error, 'ERR_INVALID_STATE', 'The shared state is open already, and its limits cannot be changed: pass limits only in the first call');
     return before;
   };
   if (given === undefined && !separate && first !== undefined) return again(first);
   const cluster = given ?? ownCluster();
-  // A worker has one channel, whichever cluster object it is asked by.
+  // A worker has one channel, whatever cluster object is given.
   const before = cluster.isPrimary ? [...opened].find(([of]) => sameCluster(of, cluster))?.[1] : first;
   if (before !== undefined) return again(before);
   if (!separate) {
     if (first !== undefined) {
-      throw stateError('ERR_SHARED_STATE_UNREACHABLE', 'The shared state of this process is open for another cluster object: this one cannot reach it. '
-        + 'If it shall have a store of its own, call sharedState({ separate: true })');
+      throw stateError('ERR_SHARED_STATE_UNREACHABLE', 'The shared state of this process is open for another cluster object, and this one cannot use it. '
+        + 'To open a store of its own, call sharedState({ separate: true })');
     }
     checkOrigin(cluster.isPrimary);
   }
@@ -99,7 +102,7 @@ export function sharedState(options: SharedStateOptions = {}): SharedState {
   return state;
 }
 
-/** A worker needs no store, a primary no pipe: each loads its own side. */
+/** A worker needs no server, and a primary no channel: each loads only its own side. */
 function open(cluster: Cluster, limits: Limits, timeoutMs: number, closed: () => void): SharedState {
   if (cluster.isPrimary) {
     const { openInPrimary } = require('../internal/shared_state/server/primary') as typeof import('../internal/shared_state/server/primary');
@@ -114,7 +117,7 @@ function isCluster(value: unknown): value is Cluster {
     && 'isPrimary' in value && typeof value.isPrimary === 'boolean';
 }
 
-/** Loaded only where no cluster object is given: in a worker of a stock primary it would take the seat. */
+/** Loaded only if no cluster object is given: in a worker of a stock primary, loading it would take over `node:cluster`. */
 function ownCluster(): Cluster {
   return require('./cluster') as typeof import('./cluster');
 }

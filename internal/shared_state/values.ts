@@ -1,57 +1,58 @@
 /**
- * What may be a key, a value or a number of this API, and the errors that say what may not.
+ * What the shared state accepts as a value, a time to live and a limit, and its errors.
  *
- * Used by  server/store.ts and server/locks.ts (limits), server/server.ts (refusals), client/client.ts and the public classes
- * Keeps    1. a value comes out as it went in: what JSON would change without a word (a Map, NaN, a
- *             Date, a property whose name is a symbol) is refused, except that properties which are
- *             undefined or not enumerable are left out, and getters leave what they gave
- *          2. every error has a `code`; where a call may have been done all the same, `maybeDone` is true
+ * Used by  server/, client/ and lib/shared_state.ts
+ * Keeps    1. a value is read as it was written. A value that JSON would change without an error (a Map, NaN, a
+ *             Date, a property whose name is a symbol) is refused. Two things are allowed although JSON leaves
+ *             them out or changes them: properties that are undefined or not enumerable are left out, and a
+ *             getter is replaced by what it returns
+ *          2. each error has a `code`; `maybeDone` is true if the call may have been done although it has failed
  */
 import { invalidArgType, nodeError, outOfRange } from '../errors';
 import { checkInteger, checkNames, checkObject } from '../validate';
 import { MAX_TTL, isTtl } from './guards';
 import type { Limits, Refusal } from './protocol';
 
-/** The codes of the shared state's own errors; wrong arguments have Node's own codes. */
+/** The codes of the shared state's errors. Errors of wrong arguments have Node's codes. */
 export type StateErrorCode =
-  | 'ERR_SHARED_STATE_LIMIT'          // beyond one of the limits, which `limit` names
-  | 'ERR_SHARED_STATE_VALUE'          // a value that JSON cannot carry, or carries changed
-  | 'ERR_SHARED_STATE_NOT_A_NUMBER'   // increment of something else, or beyond what a number can be
-  | 'ERR_SHARED_STATE_LEASE_LOST'     // a lease that ran out, was released, or was never this holder's
-  | 'ERR_SHARED_STATE_LOCKED'         // somebody else holds the lock, and there was no time to wait
-  | 'ERR_SHARED_STATE_TIMEOUT'        // no answer in time; `maybeDone`
-  | 'ERR_SHARED_STATE_DISCONNECTED'   // the channel with the primary has ended; `maybeDone`
-  | 'ERR_SHARED_STATE_CLOSED'         // the shared state was closed, here or in the primary; `maybeDone`
-  | 'ERR_SHARED_STATE_UNREACHABLE'    // this process or thread has no way to the one store; from sharedState() itself
-  | 'ERR_SHARED_STATE_PROTOCOL';      // a call that the primary does not understand
+  | 'ERR_SHARED_STATE_LIMIT'          // it would go beyond a limit; `limit` is its name
+  | 'ERR_SHARED_STATE_VALUE'          // a value that JSON cannot hold, or would change
+  | 'ERR_SHARED_STATE_NOT_A_NUMBER'   // increment of a value that is no number, or beyond what a number can count
+  | 'ERR_SHARED_STATE_LEASE_LOST'     // the lease has run out, was released, or belongs to another process
+  | 'ERR_SHARED_STATE_LOCKED'         // another caller holds the lock, and `timeoutMs` is 0
+  | 'ERR_SHARED_STATE_TIMEOUT'        // no answer within `timeoutMs`; see `maybeDone`
+  | 'ERR_SHARED_STATE_DISCONNECTED'   // the channel to the primary has ended; see `maybeDone`
+  | 'ERR_SHARED_STATE_CLOSED'         // the shared state was closed, in this process or in the primary; see `maybeDone`
+  | 'ERR_SHARED_STATE_UNREACHABLE'    // thrown by sharedState(): this process or thread cannot reach the store
+  | 'ERR_SHARED_STATE_PROTOCOL';      // one side does not understand what the other has sent
 
-/** What a rejected call of the shared state has besides its message. */
+/** The error with which a call of the shared state rejects. */
 export interface StateError extends Error {
   readonly code: string;
-  /** ERR_SHARED_STATE_LIMIT: which one. */
+  /** With ERR_SHARED_STATE_LIMIT: the name of the limit. */
   readonly limit?: keyof Limits;
-  /** True if the call was sent and its answer did not come: it may have been done. */
+  /** True if the call was sent and no answer came: the primary may have done it. */
   readonly maybeDone?: boolean;
 }
 
-/** An error with a code of ours. */
+/** Makes an error of the shared state. */
 export function stateError(code: StateErrorCode, message: string, more: { limit?: keyof Limits; maybeDone?: boolean } = {}): StateError {
   return Object.assign(nodeError(Error, code, message), more);
 }
 
-/** What the wire carries of an error. */
+/** What is sent of an error. */
 export function toRefusal(error: unknown): Refusal {
   const { code, message, limit } = error as StateError;
   const refusal = { code: typeof code === 'string' ? code : 'ERR_SHARED_STATE_PROTOCOL', message: String(message) };
   return limit === undefined ? refusal : { ...refusal, limit };
 }
 
-/** The error that the wire carried. */
+/** The error that was sent. */
 export function fromRefusal({ code, message, limit }: Refusal): StateError {
   return Object.assign(nodeError(Error, code, message), limit === undefined ? {} : { limit });
 }
 
-/** What is allowed unless the primary says otherwise. */
+/** The limits of a primary that sets none. The memory for keys and events is bounded by `totalBytes` and by HISTORY_BYTES of store.ts. */
 export const defaultLimits: Limits = Object.freeze({
   keys: 100_000,
   keysPerProcess: 50_000,
@@ -67,13 +68,13 @@ export const defaultLimits: Limits = Object.freeze({
   history: 10_000,
 });
 
-/** Below this a limit has no quota of its own: half of so little would be too little for the first who comes. */
+/** Below this number one process may have all of them: half of so few would refuse the first process too early. */
 const LEAST_SHARED = 8;
 
-/** What one process may have of so many, unless the user says so. */
+/** The default quota of one process. */
 const shareOf = (most: number): number => (most < LEAST_SHARED ? most : Math.ceil(most / 2));
 
-/** The limits with what the user wants changed; each property is read once. */
+/** The given limits, and defaults for the others. Reads each property once. Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_OUT_OF_RANGE. */
 export function mergeLimits(given: Partial<Limits> | undefined): Limits {
   if (given === undefined) return defaultLimits;
   const read = { ...checkObject('options.limits', given) };
@@ -88,7 +89,7 @@ export function mergeLimits(given: Partial<Limits> | undefined): Limits {
   const { keys, locks, totalBytes, keyBytes, valueBytes } = merged;
   if (!named.has('keysPerProcess')) merged.keysPerProcess = shareOf(keys);
   if (!named.has('locksPerProcess')) merged.locksPerProcess = shareOf(locks);
-  // At least the greatest key with the greatest value.
+  // A process must be able to write at least one key and one value of the greatest size.
   if (!named.has('bytesPerProcess')) merged.bytesPerProcess = Math.min(totalBytes, Math.max(Math.ceil(totalBytes / 2), keyBytes + valueBytes));
   return Object.freeze(merged);
 }
@@ -99,9 +100,9 @@ export function checkTtl(name: string, value: unknown): void {
   if (!isTtl(value)) throw outOfRange(name, `> 0 && <= ${MAX_TTL}`, value);
 }
 
-/** Throws if `text` is longer than the limit of that name. */
+/** Throws ERR_SHARED_STATE_LIMIT if `text` has more bytes than the limit allows. `what`: names the text in the error. */
 export function checkBytes(what: string, text: string, limits: Limits, limit: 'keyBytes' | 'valueBytes'): void {
-  // No character has more than three bytes per unit: most texts need not be counted.
+  // UTF-8 needs at most three bytes per unit of a string, so most texts need not be counted.
   if (text.length * 3 <= limits[limit]) return;
   const bytes = Buffer.byteLength(text);
   if (bytes > limits[limit]) {
@@ -110,10 +111,9 @@ export function checkBytes(what: string, text: string, limits: Limits, limit: 'k
 }
 
 /**
- * A value as JSON text; throws ERR_SHARED_STATE_VALUE, which names the place, if it would come out as
- * something else, and ERR_SHARED_STATE_LIMIT as soon as it has too many bytes. Each property is read
- * once, so that getters and proxies cannot pass with one value and be written with another; what they
- * throw is thrown.
+ * Returns a value as JSON text. Throws ERR_SHARED_STATE_VALUE, with the place in the value, if JSON would change
+ * it, and ERR_SHARED_STATE_LIMIT as soon as the text is too long. Reads each property once: a getter or proxy
+ * could return one value to the check and another to the text. An exception of a getter is thrown on.
  */
 export function encode(value: unknown, limits: Limits): string {
   const text = new Encoder(limits).text(value, 'The value', 0);
@@ -121,13 +121,13 @@ export function encode(value: unknown, limits: Limits): string {
   return text;
 }
 
-/** Deeper than this no sensible value is; a circular one is. */
+/** Levels of nesting. A circular value is deeper, and no sensible value is. */
 const MAX_DEPTH = 200;
 
-/** Writes one value. */
+/** Writes the text of one value. */
 class Encoder {
   readonly #limits: Limits;
-  /** Characters that there is room for. */
+  /** Characters that may still be written. */
   #left: number;
 
   constructor(limits: Limits) {
@@ -136,15 +136,15 @@ class Encoder {
   }
 
   text(value: unknown, where: string, depth: number): string {
-    if (depth > MAX_DEPTH) throw unfit(where.slice(0, 80), `is circular, or deeper than ${MAX_DEPTH} levels`);
+    if (depth > MAX_DEPTH) throw unfit(where.slice(0, 80), `is circular, or nested deeper than ${MAX_DEPTH} levels`);
     switch (typeof value) {
       case 'string': return this.#count(JSON.stringify(value));
       case 'boolean': return this.#count(value ? 'true' : 'false');
       case 'number':
-        if (!Number.isFinite(value)) throw unfit(where, `is ${value}, which JSON has no word for`);
+        if (!Number.isFinite(value)) throw unfit(where, `is ${value}, which JSON cannot hold`);
         return this.#count(Object.is(value, -0) ? '-0' : String(value));
       case 'object': break;
-      default: throw unfit(where, `is ${value === undefined ? 'undefined' : `a ${typeof value}`}, which JSON cannot carry`);
+      default: throw unfit(where, `is ${value === undefined ? 'undefined' : `a ${typeof value}`}, which JSON cannot hold`);
     }
     if (value === null) return this.#count('null');
     this.#count('[]');
@@ -156,26 +156,27 @@ class Encoder {
     const items: string[] = [];
     for (let at = 0; at < length; at++) items.push(this.text(value[at], `${where}[${at}]`, depth + 1));
     if (Object.keys(value).length > length || Object.getOwnPropertySymbols(value).length > 0) {
-      throw unfit(where, 'is an array with properties, which JSON would leave out');
+      throw unfit(where, 'is an array with other properties, which JSON would leave out');
     }
     return `[${items.join(',')}]`;
   }
 
   #object(value: object, where: string, depth: number): string {
     const prototype: unknown = Object.getPrototypeOf(value);
-    // An object literal of another realm has a prototype of that realm's, whose own prototype is null.
+    // A plain object of another realm (node:vm) has that realm's Object.prototype, whose own prototype is null.
     if (prototype !== null && Object.getPrototypeOf(prototype) !== null) {
-      throw unfit(where, `is an instance of ${value.constructor?.name ?? 'a class'}, which JSON would change: give a plain object`);
+      throw unfit(where, `is an instance of ${value.constructor?.name ?? 'a class'}, which JSON would change. Pass a plain object`);
     }
-    if (Object.getOwnPropertySymbols(value).length > 0) throw unfit(where, 'has a symbol for a property, which JSON would leave out');
+    if (Object.getOwnPropertySymbols(value).length > 0) throw unfit(where, 'has a property whose name is a symbol, which JSON would leave out');
     const members: string[] = [];
     for (const [name, member] of Object.entries(value)) {
-      if (name === 'toJSON' && typeof member === 'function') throw unfit(where, 'has a toJSON, by which JSON would change it');
+      if (name === 'toJSON' && typeof member === 'function') throw unfit(where, 'has a method toJSON, with which JSON would change it');
       if (member !== undefined) members.push(`${this.#count(JSON.stringify(name))}:${this.text(member, `${where}.${name}`, depth + 1)}`);
     }
     return `{${members.join(',')}}`;
   }
 
+  /** Counts a part of the text, and returns it. */
   #count(text: string): string {
     this.#left -= text.length;
     if (this.#left >= 0) return text;
@@ -184,6 +185,7 @@ class Encoder {
   }
 }
 
+/** The error for a value that cannot be kept. `where`: the place, for example `The value.user[2]`. */
 function unfit(where: string, why: string): Error {
   return stateError('ERR_SHARED_STATE_VALUE', `${where} ${why}`);
 }

@@ -1,12 +1,11 @@
 /**
- * What a program holds: the operations of the shared state, the same in a primary and in a worker.
- * Here arguments are looked at, and results get their shape.
+ * The class SharedState: the operations that a program calls, the same in a primary and in a worker. It checks the
+ * arguments, asks the client, and makes the result.
  *
- * Keeps    what the caller gives is read before anything is done, each property once: an option, a getter
- *          of a value or a proxy that throws rejects the call, which has done nothing then
- *
- * Used by  lib/shared_state.ts
- * Uses     client.ts for every question; watch.ts, replica.ts, lock.ts, election.ts for what lasts
+ * Used by  lib/shared_state.ts; worker.ts and server/primary.ts, which make the object
+ * Uses     client.ts for each call; watch.ts, replica.ts, lock.ts, election.ts for the objects that it returns
+ * Keeps    arguments are read before anything is sent, each property once. If a getter or proxy of the program
+ *          throws, the call rejects with that error, and nothing was done
  */
 import { invalidArgType } from '../../errors';
 import { ownOptions } from '../../own_options';
@@ -21,47 +20,58 @@ import { checkInteger, checkNumber, checkObject, checkString } from '../../valid
 import { checkBytes, checkTtl, encode, stateError } from '../values';
 import { Watch } from './watch';
 
-/** What was read: the value, the version of the write that made it, and how long it stays. */
+/** A key that was read. */
 export interface Read<Value = unknown> {
   readonly value: Value;
+  /** Of the write that made this value. Each write of any key has a greater version than all writes before. */
   readonly version: number;
-  /** undefined: until it is deleted. */
+  /** Milliseconds until the key is removed; undefined: never. */
   readonly ttlMs: number | undefined;
 }
 
-/** How to write. */
+/** The options of a write. */
 export interface WriteOptions extends CallOptions {
-  /** The key is gone after so many milliseconds. Without it the key stays. */
+  /** Milliseconds after which the primary removes the key. Default: never. */
   readonly ttlMs?: number | undefined;
-  /** Only if this lease is held when the primary writes; else ERR_SHARED_STATE_LEASE_LOST. */
+  /** Write only if this lease is held at the moment when the primary writes; otherwise reject with ERR_SHARED_STATE_LEASE_LOST. */
   readonly lease?: Lease | undefined;
 }
 
-/** How to lock. `timeoutMs`: how long to wait for it, Infinity by default, 0: not at all. */
+/** The options of `lock` and `withLock`. `timeoutMs`: milliseconds to wait for the lock; 0: do not wait. Default: Infinity. */
 export interface LockOptions extends CallOptions {
-  /** How long the lease is held unless it is renewed; 10 s by default. */
+  /** Milliseconds after which the lease ends if it is not renewed. Default: 10000. */
   readonly ttlMs?: number | undefined;
-  /** Renews it in time, as long as the event loop turns. */
+  /** Renew the lease in time, as long as the event loop of this process runs. Default: false for `lock`, true for `withLock`. */
   readonly autoRenew?: boolean | undefined;
 }
 
-/** What compareAndSet did: written, or what is there instead (undefined: nothing). */
+/** The result of `compareAndSet`: the version that was written; or, if the key had another version, what it is (`current`; undefined: there is no such key). */
 export type Comparison<Value = unknown> =
   | { readonly done: true; readonly version: number }
   | { readonly done: false; readonly version: number; readonly current: Read<Value> | undefined };
 
-/** Who holds a lock: a worker's id, 0 for the primary. */
+/** The result of `holder`. */
 export interface Holder {
+  /** The id of the worker that holds the lock; 0: the primary. */
   readonly holder: number;
+  /** Of its lease. */
   readonly token: number;
+  /** Milliseconds until its lease ends if it is not renewed. */
   readonly leftMs: number;
-  /** How many wait for it. */
+  /** The number of calls that wait for the lock. */
   readonly waiting: number;
 }
 
+/** Milliseconds. A holder that hangs blocks the others for so long; one that renews loses its lease only if its event loop is blocked for most of it. */
 const LEASE_MS = 10_000;
 
-/** The state that a primary and its workers share. */
+/**
+ * The state that a primary and its workers share; `sharedState()` returns it.
+ *
+ * Each method that returns a promise can reject with ERR_SHARED_STATE_TIMEOUT, _DISCONNECTED or _CLOSED (then see
+ * `maybeDone`), with ERR_SHARED_STATE_LIMIT, with the reason of `options.signal`, and with ERR_INVALID_ARG_TYPE,
+ * ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for wrong arguments. Its comment names only further errors.
+ */
 export class SharedState {
   readonly #client: StateClient;
   readonly #close: () => void;
@@ -71,13 +81,23 @@ export class SharedState {
     this.#close = close;
   }
 
-  /** What a key is, as of some moment during this call; undefined if there is none. */
+  /**
+   * Reads a key.
+   *
+   * @returns  the key as it was at one moment between the call and its answer; undefined if there was none
+   */
   async get<Value = unknown>(key: string, options: CallOptions = {}): Promise<Read<Value> | undefined> {
     this.#checkKey(key);
     return this.#client.call({ op: 'get', key }, calling(options), (result) => this.#read<Value>(result));
   }
 
-  /** Writes a key; its new version. */
+  /**
+   * Writes a key.
+   *
+   * @param value  anything that JSON holds without a change
+   * @returns      the new version
+   * @throws       ERR_SHARED_STATE_VALUE, ERR_SHARED_STATE_LEASE_LOST
+   */
   async set(key: string, value: unknown, options: WriteOptions = {}): Promise<number> {
     this.#checkKey(key);
     const text = encode(value, this.#client.limits);
@@ -85,7 +105,14 @@ export class SharedState {
     return this.#client.call({ op: 'set', key, text, ...how }, call, ({ version }) => version);
   }
 
-  /** Takes a key out, with `version` only if it still has that one; was it there? */
+  /**
+   * Removes a key.
+   *
+   * @param options.version  remove it only if it has this version
+   * @param options.lease    remove it only if this lease is held
+   * @returns                was it removed?
+   * @throws                 ERR_SHARED_STATE_LEASE_LOST
+   */
   async delete(key: string, options: CallOptions & { version?: number | undefined; lease?: Lease | undefined } = {}): Promise<boolean> {
     this.#checkKey(key);
     const call = calling(options);
@@ -95,7 +122,13 @@ export class SharedState {
     return this.#client.call({ op: 'delete', key, ...how }, call, ({ done }) => done);
   }
 
-  /** Adds to a number; an absent key is 0. The sum and its version. `ttlMs` counts only for the call that makes the key. */
+  /**
+   * Adds to the number of a key. A key that does not exist counts as 0.
+   *
+   * @param options.ttlMs  used only if this call creates the key; otherwise the key keeps its end
+   * @returns              the sum and its version
+   * @throws               ERR_SHARED_STATE_NOT_A_NUMBER, ERR_SHARED_STATE_LEASE_LOST
+   */
   async increment(key: string, by = 1, options: WriteOptions = {}): Promise<{ value: number; version: number }> {
     this.#checkKey(key);
     checkNumber('by', by, -Number.MAX_VALUE, Number.MAX_VALUE);
@@ -103,7 +136,12 @@ export class SharedState {
     return this.#client.call({ op: 'increment', key, by, ...how }, call, ({ text, version }) => ({ value: Number(text), version }));
   }
 
-  /** Writes a key if its version is `expected`; 0: if there is none. */
+  /**
+   * Writes a key if nobody has written it since.
+   *
+   * @param expected  the version that the key must have; 0: the key must not exist
+   * @throws          ERR_SHARED_STATE_VALUE, ERR_SHARED_STATE_LEASE_LOST
+   */
   async compareAndSet<Value = unknown>(key: string, expected: number, value: unknown, options: WriteOptions = {}): Promise<Comparison<Value>> {
     this.#checkKey(key);
     checkInteger('expected', expected, 0, Number.MAX_SAFE_INTEGER);
@@ -115,7 +153,14 @@ export class SharedState {
     });
   }
 
-  /** Everything that happens under a prefix, as an async iterable; see `Watch`. */
+  /**
+   * Watches all keys that begin with a prefix.
+   *
+   * @param options.since   the version after which to begin; 'now': with later events only. Default: with a 'reset' event
+   * @param options.signal  ends the watch: its iteration throws the reason
+   * @returns               an async iterable of events; see `Watch`
+   * @throws                ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE
+   */
   watch(prefix: string, options: { since?: number | 'now' | undefined; signal?: AbortSignal | undefined } = {}): Watch {
     checkString('prefix', prefix);
     checkObject('options', options);
@@ -125,29 +170,49 @@ export class SharedState {
     return new Watch(this.#client, prefix, since, signal);
   }
 
-  /** A copy of what is under a prefix, kept up to date in this process; see `Replica`. */
+  /**
+   * Keeps a copy of all keys that begin with a prefix in this process.
+   *
+   * @returns  the copy, as soon as it is complete; see `Replica`
+   * @throws   ERR_INVALID_ARG_TYPE, before a promise is returned
+   */
   replica(prefix: string): Promise<Replica> {
     checkString('prefix', prefix);
     return new Replica(this.#client, prefix).ready;
   }
 
-  /** Waits until this caller is the only one that holds `name`. */
+  /**
+   * Waits for a lock and takes it.
+   *
+   * @returns  the lease: the right to hold the lock for `ttlMs`, or longer if it is renewed
+   * @throws   ERR_SHARED_STATE_LOCKED if `timeoutMs` is 0 and another caller holds the lock
+   */
   async lock(name: string, options: LockOptions = {}): Promise<Lease> {
     return this.#lock(name, options, false);
   }
 
-  /** Runs `body` while this caller holds `name`, renewed until it ends. `lease.signal` tells it if the lock is lost all the same. */
+  /**
+   * Takes a lock, calls `body`, and releases the lock when the promise of `body` is settled. The lease is renewed until
+   * then. If it is lost all the same, `lease.signal` is aborted: pass it to what must stop then.
+   *
+   * @returns  what `body` returns
+   * @throws   what `body` throws; ERR_SHARED_STATE_LOCKED
+   */
   async withLock<Outcome>(name: string, body: (lease: Lease) => Outcome | Promise<Outcome>, options: LockOptions = {}): Promise<Outcome> {
     if (typeof body !== 'function') throw invalidArgType('body', 'of type function', body);
     const lease = await this.#lock(name, options, true);
     try {
       return await body(lease);
     } finally {
-      await lease.release().catch(() => false); // Lost with the connection: free as well.
+      await lease.release().catch(() => false); // It fails if the connection is lost: then the primary has freed the lock.
     }
   }
 
-  /** Who holds a lock; undefined if nobody does. */
+  /**
+   * Looks who holds a lock.
+   *
+   * @returns  undefined if the lock is free
+   */
   async holder(name: string, options: CallOptions = {}): Promise<Holder | undefined> {
     checkString('name', name);
     return this.#client.call({ op: 'holder', name }, calling(options), (lock): Holder | undefined => {
@@ -157,7 +222,13 @@ export class SharedState {
     });
   }
 
-  /** Takes part in the election of the leader `name`; see `Election`. Its lease is a lock of that name. */
+  /**
+   * Makes this process a candidate for a leader. The leader is the holder of the lock `name`.
+   *
+   * @param options.ttlMs  milliseconds after which another process leads if the leader's event loop is blocked. Default: 10000
+   * @returns              an EventEmitter; see `Election`
+   * @throws               ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE
+   */
   elect(name: string, options: { ttlMs?: number | undefined } = {}): Election {
     checkString('name', name);
     checkObject('options', options);
@@ -171,7 +242,10 @@ export class SharedState {
     });
   }
 
-  /** Ends it in this process: leases, watches and calls. In a primary: for all, and what it held is gone. */
+  /**
+   * Closes the shared state in this process: its leases and watches end, and its calls reject with
+   * ERR_SHARED_STATE_CLOSED. In a primary it is closed for all processes, and all keys are lost.
+   */
   close(): void {
     this.#close();
   }
@@ -187,9 +261,9 @@ export class SharedState {
     const { ttlMs = LEASE_MS, autoRenew = renewed } = ownOptions(options, ['ttlMs', 'autoRenew']);
     checkTtl('options.ttlMs', ttlMs);
     const wait = timeoutMs > 0;
-    // The lease begins as the grant comes, not when this function goes on: the connection may be lost in between.
+    // The Lease is made while the answer is handled, not after an `await`: the connection may be lost in between.
     return this.#client.call({ op: 'lock', name, ttlMs, wait }, { signal, ...(wait && { timeoutMs }) }, (lock) => {
-      if (lock.token === undefined) throw stateError('ERR_SHARED_STATE_LOCKED', `Somebody else holds the lock '${name}'`);
+      if (lock.token === undefined) throw stateError('ERR_SHARED_STATE_LOCKED', `Another caller holds the lock '${name}'`);
       return new Lease(this.#client, { name, token: lock.token }, lock.expiresAt, ttlMs, autoRenew);
     });
   }
@@ -201,7 +275,7 @@ export class SharedState {
   }
 }
 
-/** The options of a write: those of the call, and those that the wire has. A lease that ran out is refused here already. */
+/** Splits the options of a write: `call` for the client, `how` for the primary. Throws ERR_SHARED_STATE_LEASE_LOST. */
 function writing(options: WriteOptions): { call: CallOptions; how: { ttlMs?: number; fence?: Fence } } {
   const call = calling(options);
   const { ttlMs, lease } = ownOptions(options, ['ttlMs', 'lease']);
@@ -209,6 +283,7 @@ function writing(options: WriteOptions): { call: CallOptions; how: { ttlMs?: num
   return { call, how: { ...(ttlMs !== undefined && { ttlMs }), ...fenced(lease) } };
 }
 
+/** What is sent of a lease. Throws ERR_SHARED_STATE_LEASE_LOST if it is not held. */
 function fenced(lease: Lease | undefined): { fence?: Fence } {
   if (lease === undefined) return {};
   if (!(lease instanceof Lease)) throw invalidArgType('options.lease', 'an instance of Lease', lease);
@@ -216,7 +291,7 @@ function fenced(lease: Lease | undefined): { fence?: Fence } {
   return { fence: { name: lease.name, token: lease.token } };
 }
 
-/** A copy of a call's options, each read once: the caller's may have getters. */
+/** Checks and copies the options of a call. */
 function calling(options: CallOptions): CallOptions {
   checkObject('options', options);
   const read = ownOptions(options, ['signal', 'timeoutMs']);

@@ -1,15 +1,15 @@
 /**
- * A process's own side: its connection with the server, its calls, and its watches, which go on from
- * one connection to the next.
+ * The client of the shared state in one process: the connection to the server, the calls, and the watches. Watches
+ * continue when one connection is lost and another begins.
  *
- * Owns     the open watches; the table of unanswered calls
- * Used by  api.ts and what it gives out; worker.ts and server/primary.ts, which connect it
+ * Owns     the open watches; the table of pending calls
+ * Used by  api.ts and the objects that it returns; worker.ts and server/primary.ts, which connect it to the server
  * States   apart ── welcome ──► together ── closed ──► apart;   either ── end ──► ended
- * Keeps    1. `connection` changes when what the server holds for this process is lost: its leases,
- *             its watches, its places in line
- *          2. each open watch has one number on the server, a new one for each connection
- *          3. the application hears of a change (`onLost`) when every table knows of it already: it
- *             may call, close or open whatever it likes in there
+ * Keeps    1. `connection` changes whenever the server may have dropped what it keeps for this process: its locks,
+ *             its watches, its waiting calls
+ *          2. an open watch has one number on the server, and another one on each new connection
+ *          3. `onLost` calls back when all tables are up to date, because a callback may run code of the app, which
+ *             may call, close or open anything
  */
 import { queueMicrotask } from '../../builtins';
 import type { MachineClock } from '../../clock';
@@ -39,10 +39,10 @@ interface Registration {
   readonly watcher: Watcher;
 }
 
-/** One process's connection with the shared state. */
+/** The client of one process. */
 export class StateClient {
   readonly clock: MachineClock;
-  /** What waits in here keeps the process alive. */
+  /** Pending calls and pauses keep the process alive. */
   readonly hold: boolean;
   readonly #send: (message: ClientMessage) => void;
   readonly #calls: PendingCalls;
@@ -51,7 +51,7 @@ export class StateClient {
   #state: 'apart' | 'together' | { readonly ended: Error } = 'apart';
   #connection = 0;
 
-  /** `send` must not throw. */
+  /** `send`: must not throw. `timeoutMs`: for calls that set none. */
   constructor(clock: MachineClock, send: (message: ClientMessage) => void, options: { hold: boolean; timeoutMs: number }) {
     this.clock = clock;
     this.hold = options.hold;
@@ -59,30 +59,34 @@ export class StateClient {
     this.#calls = new PendingCalls(clock, send, options);
   }
 
+  /** Is it ended for good? */
   get ended(): boolean {
     return typeof this.#state === 'object';
   }
 
+  /** The limits of the server, or the defaults before the first `welcome`. */
   get limits(): Limits {
     return this.#calls.limits;
   }
 
+  /** Another number for each connection. */
   get connection(): number {
     return this.#connection;
   }
 
+  /** Asks the server for a connection. */
   hello(): void {
     if (this.#state === 'apart') this.#send({ act: 'hello' });
   }
 
-  /** Asks the server; fulfilled with what `take` makes of the result, as it comes. */
+  /** Makes a call. Resolves to what `take` returns for the result; `take` is called while the answer is handled. */
   call<Op extends OperationName, Outcome>(operation: OperationOf<Op> & { readonly op: Op }, options: CallOptions, take: (result: ResultOf<Op>) => Outcome): Promise<Outcome> {
     return this.#calls.ask(operation, options, take);
   }
 
-  // ── watches, and others who want to hear of the connection's end ───────────────────────────────
+  // ── watches, and the end of the connection ─────────────────────────────────────────────────────
 
-  /** Registers a watch now and after each new connection; returns what ends it. */
+  /** Begins a watch, on this connection and on each new one. Returns a function that ends it. */
   watch(watcher: Watcher): () => void {
     if (typeof this.#state === 'object') {
       const { ended } = this.#state;
@@ -94,23 +98,23 @@ export class StateClient {
     if (this.#state === 'together') this.#openWatch(registration);
     return () => {
       if (!this.#watches.delete(registration.number) || this.#state !== 'together') return;
-      // Where this is refused the connection is lost, and the watch with it.
+      // If it fails the connection is lost, and the server has ended the watch.
       this.call({ op: 'unwatch', watch: registration.number }, {}, () => undefined).catch(() => undefined);
     };
   }
 
-  /** The application has taken everything up to this batch. */
+  /** The app has taken all events up to this batch. */
   consumed({ watch, batch, ask }: Batch): void {
     if (ask && this.#state === 'together' && this.#watches.has(watch)) this.#send({ act: 'consumed', watch, batch });
   }
 
-  /** Calls back when what the server holds for this process is lost, and at the end; returns what takes that back. */
+  /** Calls back each time when a connection is lost, and when the client ends. Returns a function that cancels this. */
   onLost(callback: () => void): () => void {
     this.#lost.add(callback);
     return () => this.#lost.delete(callback);
   }
 
-  /** Waits so many milliseconds; less if the signal is aborted or the connection is lost. */
+  /** Waits so many milliseconds, or until the signal is aborted or the connection is lost. */
   pause(ms: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       if (isAborted(signal) || this.ended) return resolve();
@@ -130,13 +134,14 @@ export class StateClient {
     const { prefix, since, beat } = watcher;
     this.call({ op: 'watch', watch: number, prefix, beat, ...(since !== undefined && { since }) }, { timeoutMs: Infinity },
       ({ version }) => watcher.opened(version)).catch((error: Error & { maybeDone?: boolean }) => {
-      // The connection's end is told elsewhere, and may not be the watch's.
+      // `maybeDone`: the connection was lost. The watch goes on with the next one.
       if (error.maybeDone !== true && this.#watches.delete(number)) watcher.ended(error);
     });
   }
 
-  // ── what comes ─────────────────────────────────────────────────────────────────────────────────
+  // ── messages of the server ─────────────────────────────────────────────────────────────────────
 
+  /** Handles one message of the server; ignores anything else. */
   receive(value: unknown): void {
     const message = readServerMessage(value);
     if (message === null || this.ended) return;
@@ -148,7 +153,7 @@ export class StateClient {
         for (const answer of message.answers) this.#calls.answered(answer);
         return;
       case 'events':
-        if (this.#state !== 'together') return; // Of a client that this process had before.
+        if (this.#state !== 'together') return; // Sent to an earlier client of this process.
         for (const batch of message.batches) this.#watches.get(batch.watch)?.watcher.batch(batch);
         return;
       case 'closed':
@@ -161,7 +166,7 @@ export class StateClient {
     if (this.#state !== 'apart') return;
     this.#state = 'together';
     this.#calls.connected(limits);
-    // Under new numbers: what is said about batches of an earlier connection means nothing to this one.
+    // New numbers: a `consumed` for an earlier connection that is still on its way must not count for this one.
     const registrations = [...this.#watches.values()];
     this.#watches.clear();
     for (const registration of registrations) {
@@ -171,23 +176,23 @@ export class StateClient {
     }
   }
 
-  /** The server has forgotten this process; there may be another one later. */
+  /** The server has ended the session of this process. Another connection may follow. */
   #lose(error: Error): void {
     if (this.#state !== 'together') return;
     this.#state = 'apart';
     this.#connection++;
     this.#calls.lost(error);
-    this.#tellLost();
+    this.#callLost();
   }
 
-  /** Calls the application's abort listeners, in the end: the last thing that is done here. */
-  #tellLost(): void {
+  /** Called last, because the callbacks call abort listeners of the app. */
+  #callLost(): void {
     for (const callback of [...this.#lost]) callback();
   }
 
   /**
-   * For good: the channel is gone, or the user wants no more. `orderly`: as was to be expected, so
-   * that a loop over a watch just ends; it would turn a farewell into a crash otherwise.
+   * Ends the client for good: the channel has ended, or the app has closed the shared state. `orderly`: the app has
+   * wanted this, so a `for await` over a watch ends without an error. Otherwise a planned end would be an exception.
    */
   end(code: 'ERR_SHARED_STATE_DISCONNECTED' | 'ERR_SHARED_STATE_CLOSED', message: string, orderly: boolean): void {
     if (this.ended) return;
@@ -199,11 +204,11 @@ export class StateClient {
     const registrations = [...this.#watches.values()];
     this.#watches.clear();
     for (const { watcher } of registrations) watcher.ended(orderly ? undefined : reason);
-    this.#tellLost();
+    this.#callLost();
     this.#lost.clear();
   }
 
-  /** Ends it, and lets the server know; also one whose welcome is still under way, since it would miss our next hello. */
+  /** Ends the client, and says bye to the server. Also before the welcome has come: the server would ignore the hello of a later client. */
   close(): void {
     this.#calls.flush();
     if (!this.ended) this.#send({ act: 'bye' });

@@ -1,13 +1,13 @@
 /**
- * Leader election: whoever has the lock leads, and renews its lease as long as its event loop turns.
- * When it dies, leaves or hangs, the next in line leads.
+ * Leader election. Each candidate waits for the same lock, and its holder is the leader. The leader renews its lease
+ * as long as its event loop runs; when it ends, closes or hangs, the next candidate gets the lock.
  *
- * Owns     one place in the line for the lock, or the lease
+ * Owns     the waiting 'lock' call, or the lease
  * States   candidate ── granted ──► leader ── lease lost ──► candidate;  either ── close ──► closed
- *          candidate ── a limit is reached ──► postponed ── back-off ──► candidate
- * Never    ends by itself while it could go on: a limit that others use up passes. What ends it all
- *          the same (the shared state is over, a name that is too long) comes with 'closed'
- * Never    does so without a word: what nobody listens to becomes a warning of the process
+ *          candidate ── refused by a limit ──► postponed ── back-off ──► candidate
+ * Never    ends while it could go on: a limit that others have used up may be free later. It ends with 'closed' if
+ *          the shared state ends in this process, or for an error that will not pass (a name that is too long)
+ * Never    is postponed or ends silently: without a listener the process emits a warning
  */
 import { EventEmitter } from 'node:events';
 import type { Lease } from './lock';
@@ -15,34 +15,39 @@ import type { Limits } from '../protocol';
 import { isAborted, onAbort } from './abort_signals';
 import type { StateError } from '../values';
 
-/** What an election needs of the shared state. */
+/** What an election needs from the shared state. */
 export interface Campaign {
   readonly name: string;
   lock(signal: AbortSignal): Promise<Lease>;
-  /** Is the shared state of this process ended for good? */
+  /** Has the shared state ended for good in this process? */
   over(): boolean;
-  /** Waits so many milliseconds; less if the signal is aborted or the connection is lost. */
+  /** Waits so many milliseconds, or until the signal is aborted or the connection is lost. */
   pause(ms: number, signal: AbortSignal): Promise<void>;
 }
 
-/** Limits that others, or earlier calls, use up, and give back. */
+/** Limits that can be free again later, because other calls give back what they have used. */
 const PASSING: readonly (keyof Limits | undefined)[] = ['locks', 'locksPerProcess', 'pendingCalls', 'unreadBytes'];
 
-/** Back-off of a postponed election in milliseconds: it doubles from the first to the last. */
+/** Milliseconds before a postponed election tries again: 100 ms, doubled each time up to 5 s, so that many candidates do not keep the primary busy. */
 const FIRST_PAUSE = 100;
 const LAST_PAUSE = 5000;
 
 /**
- * Emits 'elected' with the lease, 'deposed' when it is lost otherwise than by `close`, 'postponed' with
- * the error and the milliseconds after which it is tried again, and 'closed' with the error, or
- * nothing, at the end. What a listener throws is an uncaught exception, and the election goes on.
+ * A candidate for a leader; `elect` returns it. Events:
+ *
+ *   'elected' (lease)          this process leads now
+ *   'deposed'                  it leads no more, because the lease was lost; not emitted for `close()`
+ *   'postponed' (error, ms)    a limit has refused the candidate; it tries again after `ms` milliseconds
+ *   'closed' (error?)          the end, by `close()` or by an error
+ *
+ * An exception of a listener is an uncaught exception, and the election goes on.
  */
 export class Election extends EventEmitter {
   readonly #campaign: Campaign;
   readonly #closing = new AbortController();
   #lease: Lease | null = null;
   readonly #done: Promise<void>;
-  /** The last warning: each is emitted once. */
+  /** The latest warning. The same one is not emitted twice in a row. */
   #warned = '';
 
   constructor(campaign: Campaign) {
@@ -51,17 +56,17 @@ export class Election extends EventEmitter {
     this.#done = this.#run();
   }
 
-  /** Does this process lead, at this moment? */
+  /** Does this process lead at this moment? */
   get isLeader(): boolean {
     return this.#lease?.held === true;
   }
 
-  /** The leader's lease: its token, its signal; null in a candidate. */
+  /** The lease while this process leads, with its token and its signal; else null. */
   get lease(): Lease | null {
     return this.isLeader ? this.#lease : null;
   }
 
-  /** Leads no more, and is no candidate; the next in line is elected. */
+  /** Gives up the lead or the candidacy. Resolves when this is done; the next candidate is elected. */
   async close(): Promise<void> {
     this.#closing.abort();
     await this.#done;
@@ -80,41 +85,41 @@ export class Election extends EventEmitter {
         if (signal.aborted) break;
         const failure = reason as StateError;
         if (failure.code === 'ERR_SHARED_STATE_LIMIT' && PASSING.includes(failure.limit)) {
-          this.#tell('postponed', failure, pause);
+          this.#emitSoon('postponed', failure, pause);
           await this.#campaign.pause(pause, signal);
           pause = Math.min(2 * pause, LAST_PAUSE);
         } else if (failure.maybeDone !== true || this.#campaign.over()) {
           error = failure;
         }
-        // Else a primary closed the shared state; it may open it again, and then there is an election.
+        // Otherwise the primary has closed the shared state. If it opens it again, the next `lock` call takes part.
       }
     }
-    this.#tell('closed', error);
+    this.#emitSoon('closed', error);
   }
 
   async #lead(lease: Lease): Promise<void> {
     this.#lease = lease;
-    let told = false;
+    let isEmitted = false;
     process.nextTick(() => {
-      // Lost before anybody could be told: by a channel that ended behind the grant, mostly.
+      // The lease may be lost already, for example if the channel has ended right after the grant.
       if (!lease.held) return;
-      told = true;
+      isEmitted = true;
       if (!this.emit('elected', lease)) this.#warn('elected', lease);
     });
     await eitherAborted(lease.signal, this.#closing.signal);
     this.#lease = null;
-    if (!this.#closing.signal.aborted) process.nextTick(() => void (told && this.emit('deposed')));
-    else await lease.release().catch(() => false); // Lost with the connection: free as well.
+    if (!this.#closing.signal.aborted) process.nextTick(() => void (isEmitted && this.emit('deposed')));
+    else await lease.release().catch(() => false); // It fails if the connection is lost: then the primary has freed the lock.
   }
 
-  /** In a tick of its own: what a listener throws is its own uncaught exception, not this election's. */
-  #tell(event: 'postponed' | 'closed', ...args: unknown[]): void {
+  /** Emits in the next tick, so that an exception of a listener does not end the election. */
+  #emitSoon(event: 'postponed' | 'closed', ...args: unknown[]): void {
     process.nextTick(() => {
       if (!this.emit(event, ...args)) this.#warn(event, args[0]);
     });
   }
 
-  /** Nobody listened. The end of the shared state itself is no news to its process. */
+  /** Emits a warning in place of an event that has no listener. Not for the end of the shared state: its process knows of that. */
   #warn(event: string, failure: unknown): void {
     if (!(failure instanceof Error) || this.#campaign.over()) return;
     const now = event === 'postponed' ? 'is postponed' : 'has ended';
@@ -124,7 +129,7 @@ export class Election extends EventEmitter {
   }
 }
 
-/** Fulfilled when one of them is aborted. */
+/** Resolves when one of the two is aborted. */
 function eitherAborted(one: AbortSignal, other: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (isAborted(one) || isAborted(other)) return resolve();

@@ -1,29 +1,31 @@
 /**
- * What `lock` gives: the right to be the only one, until it runs out.
+ * A held lock, as its holder sees it: the class Lease.
  *
- * The primary decides about the lock, by the token. This side believes that it holds it for as long as
- * the primary has surely left it: both read the same clock, so the end that the primary has granted is
- * known here. A renewal that is under way can only shorten that belief until its answer comes. When
- * the end comes first (the loop was blocked, the primary is busy) the lease is lost here for good; the
- * primary may have renewed it all the same, and is asked to free it: else it would have no owner.
+ * The primary decides who holds a lock. It has granted the lease until a certain time, and both processes read the
+ * same clock, so this side knows that time without asking. While a renewal is not answered, nobody here knows
+ * whether the end has moved, so the earlier of the old and the new end counts. If that end passes before the answer
+ * comes (this event loop was blocked, or the primary is busy), the lease is lost here for good. The primary may have
+ * renewed it all the same, so it is asked to free the lock: otherwise the lock would be held and have no user.
  *
- * Owns     a timer for its end, one for its renewal; both gone when it is
- * States   held ── release ──► lost;  held ── time ──► lost, and given back if a renewal may have been granted
- *          held ── loss of the connection, refused renewal ──► lost: the primary has freed it
- * Keeps    1. what is lost is never held again, whatever answers come later
- *          2. `held` is true only while the primary has it for this token; never after the next
- *             holder could have had it
- *          3. `release` asks the primary, unless the connection is gone by which it was held
- *          4. `signal` is aborted after everything else is done: its listeners may do what they like
+ * Owns     a timer for the end of the lease and one for its renewal; both are cleared when it is lost
+ * States   held ── release ──► lost
+ *          held ── its end passes ──► lost; the primary is asked to free the lock if a renewal is not answered
+ *          held ── the connection is lost, or the primary refuses a renewal ──► lost; the primary has freed the lock
+ * Keeps    1. a lease that is lost is never held again, whatever answers come later
+ *          2. `held` is true only while the primary has the lock for this token, and so never while another process
+ *             could have it
+ *          3. `release` asks the primary, unless the connection of the lease is lost
+ *          4. `signal` is aborted last, because its listeners are code of the app and may do anything
  */
 import type { StateClient } from './client';
 import type { Fence } from '../protocol';
 import { checkTtl, stateError, type StateError } from '../values';
 
-/** A lock that this process holds. */
+/** The right to hold a lock until a moment in time; `lock` returns it. */
 export class Lease {
+  /** Of the lock. */
   readonly name: string;
-  /** Greater than that of every earlier lease: a database that keeps the greatest it saw can refuse a late writer. */
+  /** Greater than the token of each earlier lease. A database that stores the greatest token it has seen can refuse a writer whose lease was lost. */
   readonly token: number;
   readonly #client: StateClient;
   readonly #connection: number;
@@ -31,14 +33,14 @@ export class Lease {
   readonly #autoRenew: boolean;
   readonly #end = new AbortController();
   readonly #forget: () => void;
-  /** The end that the primary has granted last. */
+  /** The end that the primary has granted in its latest answer. Times are those of the client's clock. */
   #granted: number;
-  /** Renewals without an answer: each may have moved the end, to `at` or later. */
+  /** Renewals without an answer. If the primary has done one, the lease ends at `at` or later. */
   readonly #asked = new Set<{ readonly at: number }>();
   #cancelEnd: () => void = () => undefined;
   #cancelRenewal: () => void = () => undefined;
 
-  /** Made as the grant comes, on the connection on which it does. */
+  /** Made while the grant is handled, so it belongs to the connection on which the grant came. */
   constructor(client: StateClient, { name, token }: Fence, expiresAt: number, ttlMs: number, autoRenew: boolean) {
     this.#client = client;
     this.#connection = client.connection;
@@ -51,29 +53,35 @@ export class Lease {
     this.#setTimers();
   }
 
-  /** Aborted when it is no longer held, whatever the reason: pass it to what must stop then. */
+  /** Aborted when the lease is lost or released: pass it to what must stop then. */
   get signal(): AbortSignal {
     return this.#end.signal;
   }
 
-  /** Is it held, at this moment? */
+  /** Is the lock held at this moment? */
   get held(): boolean {
     return !this.#end.signal.aborted && this.#connected && this.#client.clock.now() < this.#expiresAt;
   }
 
-  /** How long it is held if it is not renewed; 0 if it is not. */
+  /** Milliseconds until the lease ends if it is not renewed; 0 if it is not held. */
   get leftMs(): number {
     return this.held ? this.#expiresAt - this.#client.clock.now() : 0;
   }
 
-  /** Throws ERR_SHARED_STATE_LEASE_LOST unless it is held. */
+  /** @throws  ERR_SHARED_STATE_LEASE_LOST unless the lock is held at this moment */
   assertHeld(): void {
     if (this.held) return;
-    this.#lapse(); // The loop was blocked past the end: the timer has not come yet.
+    this.#lapse(); // The end may have passed while the event loop was blocked: then the timer has not fired yet.
     throw this.#lost();
   }
 
-  /** Holds it for `ttlMs` from now on. Rejects with ERR_SHARED_STATE_LEASE_LOST if it has run out, also while the answer is under way. */
+  /**
+   * Moves the end of the lease.
+   *
+   * @param ttlMs  milliseconds from now; by default those of `lock`
+   * @throws       ERR_SHARED_STATE_LEASE_LOST if the lease has ended, also if it ends before the answer comes; and as a
+   *               call of SharedState
+   */
   async renew(ttlMs: number = this.#ttlMs): Promise<void> {
     checkTtl('ttlMs', ttlMs);
     this.assertHeld();
@@ -91,32 +99,38 @@ export class Lease {
       if (code === 'ERR_SHARED_STATE_LEASE_LOST') this.#lose();
       if (maybeDone !== true) this.#asked.delete(asked);
       if (!this.held) this.assertHeld();
-      this.#setTimers(); // There is time for another.
+      this.#setTimers(); // There is time for another renewal.
       throw error;
     }
   }
 
-  /** Gives it back; false if it was not held any more. */
+  /**
+   * Releases the lock.
+   *
+   * @returns  false if it was not held any more
+   * @throws   as a call of SharedState
+   */
   async release(): Promise<boolean> {
     if (!this.#connected) return false;
-    // Asked first: a listener of the signal may close the shared state.
+    // The call is made first, because a listener of the signal may close the shared state.
     const released = this.#giveBack();
     this.#lose();
     return released;
   }
 
+  /** Is the connection of this lease still there? */
   get #connected(): boolean {
     return this.#client.connection === this.#connection;
   }
 
-  /** Until then the primary has it for us, whatever becomes of the renewals that are under way. */
+  /** The end of the lease, whether the primary does the pending renewals or not. */
   get #expiresAt(): number {
     let end = this.#granted;
     for (const { at } of this.#asked) end = Math.min(end, at);
     return end;
   }
 
-  /** The primary has granted a renewal. */
+  /** The primary has done a renewal. */
   #renewed(asked: { readonly at: number }, expiresAt: number): void {
     this.assertHeld();
     this.#asked.delete(asked);
@@ -124,6 +138,7 @@ export class Lease {
     this.#setTimers();
   }
 
+  /** Sets the timer of the end, and with `autoRenew` one after a third of the time that is left: two more renewals fit in if the first fails. */
   #setTimers(): void {
     const { clock } = this.#client;
     this.#cancelEnd();
@@ -131,13 +146,13 @@ export class Lease {
     const end = this.#expiresAt;
     this.#cancelEnd = clock.at(end, () => this.#lapse());
     if (!this.#autoRenew) return;
-    this.#cancelRenewal = clock.at(clock.now() + (end - clock.now()) / 3, () => void this.renew().catch(() => undefined)); // A failure has set the timers anew, or was the end.
+    this.#cancelRenewal = clock.at(clock.now() + (end - clock.now()) / 3, () => void this.renew().catch(() => undefined)); // A renewal that fails has set the timers again, or the lease is lost.
   }
 
-  /** The end has come, by the clock. */
+  /** The end of the lease has passed. */
   #lapse(): void {
     if (this.#end.signal.aborted) return;
-    if (this.#asked.size > 0 && this.#connected) this.#giveBack().catch(() => undefined); // Lost with the connection: free as well.
+    if (this.#asked.size > 0 && this.#connected) this.#giveBack().catch(() => undefined); // It fails if the connection is lost: then the primary has freed the lock.
     this.#lose();
   }
 

@@ -1,19 +1,20 @@
 /**
- * The calls of one process that are not answered: each is settled once, by its answer, its deadline,
- * its signal, or the loss of the connection.
+ * The calls of one process that are not answered. Each ends once: by its answer, its timeout, its signal, or the loss
+ * of the connection.
  *
  * Owns     the timer and the abort listener of each call
  * Used by  client.ts
- * States   of a call: waiting ── flush ──► sent ── answer ──► settled
- *                        └─ deadline, signal ──► settled │
- *                        sent ── deadline, signal ──► given up ── answer, loss ──► forgotten
- * Keeps    1. a call is settled exactly once; what was sent and not answered says `maybeDone`
- *          2. calls made apart wait, and are sent in their order when there is a connection. Those
- *             that concern what a connection holds (housekeeping) go with it
- *          3. calls of one turn leave together, in messages of about MESSAGE_BYTES
- *          4. a lock that is granted to a call which was given up is given back
+ * States   of a call: waiting ── flush ──► sent ── answer, loss ──► done
+ *                       └── timeout, signal ──► done
+ *                     sent ── timeout, signal ──► given up ── answer, loss ──► forgotten
+ * Keeps    1. the promise of a call is settled once. `maybeDone` is true if the call was sent and not answered
+ *          2. calls that are made without a connection wait, and are sent in order when there is one. Housekeeping
+ *             calls (renew, release, unwatch …) are rejected when the connection is lost, because what they refer to
+ *             is lost with it
+ *          3. the calls of one turn are sent together, in messages of about MESSAGE_BYTES
+ *          4. if a lock is granted to a call that was given up, it is released
  *          5. a call that was given up counts as unanswered until its answer comes, as it does in the primary
- *          6. `take` is called as the answer comes, before anything else that the same turn may bring
+ *          6. `take` is called while the answer is handled, before anything else that happens in the same turn
  */
 import { queueMicrotask } from '../../builtins';
 import type { MachineClock } from '../../clock';
@@ -31,6 +32,7 @@ export interface CallOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+/** One call. Exactly one of `answered` and `failed` is called, once. */
 interface Pending {
   readonly call: Call;
   sent: boolean;
@@ -38,13 +40,13 @@ interface Pending {
   readonly failed: (error: unknown) => void;
 }
 
-/** The longest wait there is: it keeps a primary alive while it waits for a lock. */
+/** Milliseconds, more than any process lives. In a primary a call without a timeout has a timer too, because only the timer keeps the process alive. */
 const FOREVER = 2 ** 52;
 
-/** A message of calls is sent when it has about so many bytes: one of many large values would be refused. */
+/** Bytes of values after which a message of calls is sent and another begins. One message with many large values could go beyond the channel's `limits.messageBytes`. */
 const MESSAGE_BYTES = 1024 * 1024;
 
-/** The table of unanswered calls. */
+/** The pending calls of one process. */
 export class PendingCalls {
   limits: Limits = defaultLimits;
   readonly #clock: MachineClock;
@@ -52,14 +54,15 @@ export class PendingCalls {
   readonly #hold: boolean;
   readonly #timeoutMs: number;
   readonly #pending = new Map<number, Pending>();
-  /** Sent, and nobody waits for the answer; the name of the lock where it was one. */
+  /** Calls that were sent and whose callers wait no longer, by id; for a 'lock' call the name of the lock. */
   readonly #givenUp = new Map<number, string | undefined>();
+  /** Calls that will be sent at the end of this turn. */
   readonly #outbox = new Set<Call>();
   #state: 'apart' | 'together' | { readonly over: Error } = 'apart';
   #lastId = 0;
   #flushing = false;
 
-  /** `send` must not throw. `hold`: pending calls keep the process alive. */
+  /** `send`: must not throw. `hold`: pending calls keep the process alive. `timeoutMs`: for calls that set none. */
   constructor(clock: MachineClock, send: (message: ClientMessage) => void, options: { hold: boolean; timeoutMs: number }) {
     this.#clock = clock;
     this.#send = send;
@@ -67,12 +70,12 @@ export class PendingCalls {
     this.#timeoutMs = options.timeoutMs;
   }
 
-  /** A number that no call and no watch has had. */
+  /** A number that no call and no watch of this process has had. */
   nextId(): number {
     return ++this.#lastId;
   }
 
-  /** Asks the primary; fulfilled with what `take` makes of the result. */
+  /** Makes a call. Resolves to what `take` returns for the result. */
   ask<Op extends OperationName, Outcome>(
     operation: OperationOf<Op> & { readonly op: Op }, options: CallOptions, take: (result: ResultOf<Op>) => Outcome,
   ): Promise<Outcome> {
@@ -83,14 +86,14 @@ export class PendingCalls {
       const unanswered = this.#pending.size + this.#givenUp.size;
       if (unanswered >= (isHousekeeping(operation.op) ? mostPending(this.limits) : this.limits.pendingCalls)) {
         return reject(stateError('ERR_SHARED_STATE_LIMIT',
-          `${unanswered} calls are not answered yet, as many as limits.pendingCalls allows`, { limit: 'pendingCalls' }));
+          `${unanswered} calls of this process are not answered yet, as many as limits.pendingCalls allows`, { limit: 'pendingCalls' }));
       }
       const id = this.nextId();
       const call: Call = { ...operation, id };
       const stopListening = signal && onAbort(signal, () => this.#giveUp(id, () => abortReason(signal)));
       const stopTimer = timeoutMs === Infinity && !this.#hold ? undefined
         : this.#clock.at(this.#clock.now() + Math.min(timeoutMs, FOREVER), () => this.#giveUp(id, () => this.#late(id, timeoutMs)), this.#hold);
-      const settled = (): void => {
+      const remove = (): void => {
         this.#pending.delete(id);
         stopTimer?.();
         stopListening?.();
@@ -99,16 +102,16 @@ export class PendingCalls {
         call,
         sent: false,
         answered: (result) => {
-          settled();
+          remove();
           try {
-            if (!isResultOf(operation.op, result)) throw stateError('ERR_SHARED_STATE_PROTOCOL', `The primary's answer to '${operation.op}' makes no sense`);
+            if (!isResultOf(operation.op, result)) throw stateError('ERR_SHARED_STATE_PROTOCOL', `The primary has sent a malformed answer to '${operation.op}'`);
             resolve(take(result));
           } catch (error) {
             reject(error);
           }
         },
         failed: (error) => {
-          settled();
+          remove();
           reject(error);
         },
       });
@@ -116,7 +119,7 @@ export class PendingCalls {
     });
   }
 
-  /** The deadline or the signal came first. */
+  /** The timeout or the signal came before the answer: the caller waits no longer. */
   #giveUp(id: number, reason: () => unknown): void {
     const pending = this.#pending.get(id);
     if (pending === undefined) return;
@@ -142,7 +145,7 @@ export class PendingCalls {
     queueMicrotask(() => this.flush());
   }
 
-  /** Sends what waits to be sent. */
+  /** Sends the calls of this turn. */
   flush(): void {
     this.#flushing = false;
     if (this.#state !== 'together') return;
@@ -163,6 +166,7 @@ export class PendingCalls {
     if (calls.length > 0) this.#send({ act: 'calls', calls });
   }
 
+  /** Handles an answer of the server. */
   answered(answer: Answer<unknown>): void {
     const { id } = answer;
     if (this.#givenUp.has(id)) {
@@ -171,7 +175,7 @@ export class PendingCalls {
       if (name === undefined || 'error' in answer || !isResultOf('lock', answer.result)) return;
       const { token } = answer.result;
       if (token === undefined) return;
-      this.ask({ op: 'release', name, token }, {}, () => undefined).catch(() => undefined); // Lost with the connection: free as well.
+      this.ask({ op: 'release', name, token }, {}, () => undefined).catch(() => undefined); // It fails if the connection is lost: then the primary has freed the lock.
       return;
     }
     const pending = this.#pending.get(id);
@@ -180,14 +184,14 @@ export class PendingCalls {
     else pending.answered(answer.result);
   }
 
-  /** There is a server: what has waited for it is sent. */
+  /** The server has welcomed this process: sends the calls that have waited for a connection. */
   connected(limits: Limits): void {
     this.limits = limits;
     this.#state = 'together';
     for (const { call } of this.#pending.values()) this.#post(call);
   }
 
-  /** The server has forgotten this process. */
+  /** The connection is lost: rejects the calls that were sent on it. */
   lost(error: Error): void {
     if (this.#state !== 'together') return;
     this.#state = 'apart';
@@ -198,7 +202,7 @@ export class PendingCalls {
     }
   }
 
-  /** Nothing is asked any more; `reason` is what all that waits, and all that comes, is rejected with. */
+  /** Ends for good: rejects all pending and all later calls with `reason`. */
   end(reason: Error): void {
     this.#state = { over: reason };
     for (const { failed } of [...this.#pending.values()]) failed(reason);

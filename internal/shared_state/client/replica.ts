@@ -1,32 +1,36 @@
 /**
- * What `replica` gives: a copy of all keys under a prefix in this process, read without a question
- * to the primary. Each read says how old it is.
+ * A copy of all keys under a prefix in this process. A program reads it without a call to the primary, and learns
+ * with each read how old the copy is.
  *
- * Keeps    `ageMs` is never too small: it counts from the moment at which the primary said "this is
- *          all there is", on the clock that all processes share. While nothing happens the primary
- *          says so every second; an age that grows means that the primary is gone or busy
+ * Used by  api.ts
+ * Keeps    `ageMs` is never too small. It counts from the moment when the primary made the latest batch behind which
+ *          nothing else waited; all processes share the clock. If nothing happens, the primary sends such a batch
+ *          each second, so an age that goes on growing means that the primary is gone or busy
  */
 import type { StateClient } from './client';
 import type { Batch, KeyEvent } from '../protocol';
 import { stateError } from '../values';
 
-/** One read of a replica. An absent key has the value undefined and version 0. */
+/** The result of a read. A key that does not exist has the value undefined and version 0. */
 export interface ReplicaRead<Value = unknown> {
   readonly value: Value | undefined;
   readonly version: number;
-  /** So many milliseconds ago this was surely what the primary had. */
+  /** At most so many milliseconds ago, this was what the primary had. */
   readonly ageMs: number;
 }
 
-/** A copy of what is under a prefix. */
+/** A copy of the keys under a prefix; `replica` returns it. */
 export class Replica {
-  /** Fulfilled with this replica when it has everything for the first time. */
+  /** Resolves to this replica when the copy is complete for the first time; rejects if it ends before. */
   readonly ready: Promise<this>;
   readonly #client: StateClient;
   readonly #unwatch: () => void;
   #values = new Map<string, { readonly text: string; readonly version: number }>();
+  /** The batches of a reset that is not complete. */
   #parts: KeyEvent[] = [];
+  /** The copy has all changes up to this version. */
   #since: number | undefined;
+  /** When the copy was surely complete. */
   #asOf = -Infinity;
   #opened: { resolve(): void; reject(error: unknown): void } | undefined;
   #error: Error | undefined;
@@ -40,40 +44,40 @@ export class Replica {
       prefix,
       beat: true,
       get since() { return replica.#since; },
-      opened: () => { this.#parts = []; }, // Of a reset that an earlier connection did not finish.
+      opened: () => { this.#parts = []; }, // An earlier connection may have left a part of a reset.
       batch: (batch) => this.#take(batch),
       ended: (error) => this.#end(error),
     });
   }
 
-  /** What this process knows of a key, now. The value is the caller's own copy. */
+  /** Reads a key of the copy. The value is a new object each time, so the caller may change it. */
   get<Value = unknown>(key: string): ReplicaRead<Value> {
     const found = this.#values.get(key);
     const value = found === undefined ? undefined : JSON.parse(found.text) as Value;
     return { value, version: found?.version ?? 0, ageMs: this.ageMs };
   }
 
-  /** The keys that are there. */
+  /** The keys of the copy. */
   keys(): string[] {
     return [...this.#values.keys()];
   }
 
-  /** How old everything in here is, in milliseconds, at most. */
+  /** The age of the copy: at most so many milliseconds ago, it was what the primary had. */
   get ageMs(): number {
     return this.#client.clock.now() - this.#asOf;
   }
 
-  /** It has every change up to here. */
+  /** The copy has all changes up to this version. */
   get version(): number {
     return this.#since ?? 0;
   }
 
-  /** Why it is not kept up to date any more; undefined while it is. */
+  /** Why the copy is not kept up to date any more; undefined while it is. */
   get error(): Error | undefined {
     return this.#error;
   }
 
-  /** Lets go of it: it answers on, with a growing age. */
+  /** Stops keeping the copy up to date. It can still be read; its age grows. */
   close(): void {
     this.#unwatch();
     this.#end(undefined);

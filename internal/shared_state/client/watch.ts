@@ -1,40 +1,45 @@
 /**
- * What `watch` gives: the events of all keys under a prefix, in order, as an async iterable.
+ * A watch: the events of all keys under a prefix, in order, as an async iterable.
  *
- * Owns     the batches that came and are not consumed; the server sends few more until they are
- * Keeps    1. events come in the order of their versions, each once; what could not be kept for a
- *             slow reader comes as one `reset`
- *          2. `version` is how far the reader is: `watch(prefix, { since: version })` goes on there
+ * Owns     the batches that have arrived and that the program has not taken. The server stops sending when there are
+ *          many of them
+ * Used by  api.ts
+ * Keeps    1. events come in the order of their versions, each once. If the history of the primary has dropped
+ *             events that a slow reader has not received, the reader gets one 'reset' in their place
+ *          2. `version` is the version up to which the program has taken the events:
+ *             `watch(prefix, { since: version })` continues there
  */
 import type { StateClient, Watcher } from './client';
 import type { Batch, KeyEvent } from '../protocol';
 import { abortReason, isAborted, onAbort } from './abort_signals';
 import { stateError } from '../values';
 
-/** A key and its value, with the version of the write that made it. */
+/** A key of a 'reset' event: its value, and the version of the write that made it. */
 export interface WatchedEntry { readonly key: string; readonly value: unknown; readonly version: number }
 
-/** What a watch tells. `reset`: this is all there is; forget what you knew. It comes first unless `since` was given. */
+/** An event of a watch. 'reset' lists all keys under the prefix: what the program knew before is out of date. It is the first event unless `since` is given. */
 export type WatchEvent =
   | { readonly type: 'set'; readonly key: string; readonly value: unknown; readonly version: number }
   | { readonly type: 'delete'; readonly key: string; readonly version: number; readonly reason: 'deleted' | 'expired' }
   | { readonly type: 'reset'; readonly entries: readonly WatchedEntry[]; readonly version: number };
 
+/** A call of `next` that waits for an event. */
 type Next = { readonly resolve: (result: IteratorResult<WatchEvent, undefined>) => void; readonly reject: (error: unknown) => void };
 
-/** Events under a prefix; iterate it once. */
+/** The events of all keys under a prefix; `watch` returns it. It can be iterated once. */
 export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undefined> {
-  /** Fulfilled when the primary knows of this watch: what is written from then on is told. */
+  /** Resolves when the primary has begun to watch: each later write is an event. Rejects if the watch ends before. */
   readonly ready: Promise<void>;
   readonly #client: StateClient;
   readonly #unwatch: () => void;
   #stopListening: () => void = () => undefined;
+  /** Events that the program has not taken. `consumes`: the batch whose last event this is. */
   readonly #queue: { readonly event: WatchEvent; readonly consumes: Batch | undefined }[] = [];
   readonly #next: Next[] = [];
   #opened: { resolve(): void; reject(error: unknown): void } | undefined;
-  /** Parts of a reset that is not complete. */
+  /** The batches of a reset that is not complete. */
   #parts: KeyEvent[] = [];
-  /** The last version that came from the server, and the last that the reader has taken. */
+  /** Up to where the server has sent the events, and up to where the program has taken them. */
   #received: number | 'now' | undefined;
   #version = 0;
   #end_: { error: unknown } | undefined;
@@ -44,7 +49,7 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
     this.#received = since;
     if (typeof since === 'number') this.#version = since;
     this.ready = new Promise((resolve, reject) => { this.#opened = { resolve, reject }; });
-    this.ready.catch(() => undefined); // The iteration tells it as well.
+    this.ready.catch(() => undefined); // The iteration throws the same error, so this one need not be handled.
     const watch = this;
     this.#unwatch = client.watch({
       prefix,
@@ -59,11 +64,12 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
     else this.#stopListening = onAbort(signal, () => this.#end(abortReason(signal)));
   }
 
-  /** How far the reader is. */
+  /** The version up to which the program has taken the events. */
   get version(): number {
     return this.#version;
   }
 
+  /** Waits for the next event. Rejects once with the error that has ended the watch. */
   next(): Promise<IteratorResult<WatchEvent, undefined>> {
     const first = this.#queue.shift();
     if (first !== undefined) {
@@ -73,16 +79,17 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
     }
     if (this.#end_ === undefined) return new Promise((resolve, reject) => this.#next.push({ resolve, reject }));
     const { error } = this.#end_;
-    this.#end_ = { error: undefined }; // Told once.
+    this.#end_ = { error: undefined }; // The error is thrown once; later calls are done.
     return error === undefined ? Promise.resolve({ done: true, value: undefined }) : Promise.reject(error);
   }
 
-  /** Ends the watch; an iteration under way ends too. */
+  /** Ends the watch. A running iteration ends without an error. */
   close(): void {
     this.#queue.length = 0;
     this.#end(undefined);
   }
 
+  /** Called by a `for await` loop that ends early. */
   return(): Promise<IteratorResult<WatchEvent, undefined>> {
     this.close();
     return Promise.resolve({ done: true, value: undefined });
@@ -93,8 +100,8 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
   }
 
   #whenOpened(version: number): void {
-    this.#parts = []; // Of a reset that an earlier connection did not finish.
-    // From now on a new connection goes on where this one began.
+    this.#parts = []; // An earlier connection may have left a part of a reset.
+    // A new connection must continue at this version, not at its own 'now'.
     if (this.#received === 'now') this.#received = this.#version = version;
     this.#opened?.resolve();
   }
@@ -130,7 +137,6 @@ export class Watch implements AsyncIterableIterator<WatchEvent, undefined, undef
     this.#end_ = { error };
     this.#stopListening();
     this.#parts = [];
-    // A watch that never opened says why; one that was ended says that.
     this.#opened?.reject(error ?? stateError('ERR_SHARED_STATE_CLOSED', 'The watch was closed'));
     this.#unwatch();
     const [first, ...others] = this.#next.splice(0);

@@ -1,10 +1,11 @@
 /**
- * The shared state in a worker: a client that speaks over the worker's channel.
+ * Opens the shared state in a worker: a client that talks to the server over the worker's channel.
  *
- * Owns     one listener to 'internalMessage', which keeps no process alive, and one to the
- *          worker's 'disconnect'
+ * Owns     a listener for 'internalMessage' on the process, which does not keep it alive, and one for 'disconnect' on
+ *          the worker
  * Used by  lib/shared_state.ts; server/primary.ts uses `throwLater`
- * Node     uses the public cluster object alone: `worker`, its `send`, its 'disconnect', its process
+ * Node     uses only what is public: `worker`, its `send`, its 'disconnect' and its process; and the process's event
+ *          'internalMessage'
  */
 import type { Cluster, Worker } from 'node:cluster';
 import { SharedState } from './api';
@@ -14,12 +15,12 @@ import { STATE } from '../protocol';
 
 const nothing = (): void => undefined;
 
-/** The application's own exception, out of our way: it is uncaught in a tick of its own. */
+/** Throws an exception of the app in the next tick, as an uncaught exception, so that it does not interrupt this code. */
 export function throwLater(error: unknown): void {
   process.nextTick(() => { throw error; });
 }
 
-/** Opens the shared state in this worker. `closed` is called when it is closed. */
+/** Opens the shared state in this worker. `timeoutMs`: of each call. `closed`: called when the app closes it. */
 export function openInWorker(cluster: Cluster, timeoutMs: number, closed: () => void): SharedState {
   const worker = cluster.worker as Worker;
   const client = new StateClient(machineClock, (message) => {
@@ -27,13 +28,13 @@ export function openInWorker(cluster: Cluster, timeoutMs: number, closed: () => 
     try {
       worker.send({ cmd: STATE, ...message }, undefined, undefined, nothing);
     } catch (error) {
-      throwLater(error); // Somebody has wrapped `send`.
+      throwLater(error); // `send` itself does not throw: the app has wrapped it.
     }
   }, { hold: false, timeoutMs });
   const listener = (value: unknown): void => client.receive(value);
   const disconnected = (): void => {
     forget();
-    client.end('ERR_SHARED_STATE_DISCONNECTED', 'The channel with the primary has ended', worker.exitedAfterDisconnect === true);
+    client.end('ERR_SHARED_STATE_DISCONNECTED', 'The channel to the primary has ended', worker.exitedAfterDisconnect === true);
   };
   const forget = (): void => {
     worker.process.removeListener('internalMessage', listener);
@@ -50,6 +51,6 @@ export function openInWorker(cluster: Cluster, timeoutMs: number, closed: () => 
     if (client.ended) return;
     forget();
     closed();
-    client.close(); // Last: it calls abort listeners of the application, which may open it anew.
+    client.close(); // Last, because it calls abort listeners of the app, which may open the shared state again.
   });
 }

@@ -1,35 +1,37 @@
 /**
- * What one process has of what all share: keys, bytes and locks, each with its quota.
+ * Counts what one process has of the things that all processes share: keys, their bytes, and locks. Each of the
+ * three has a quota, so that one process cannot take everything.
  *
- * Used by  session.ts, which gives each process one; store.ts and locks.ts charge it
- * Keeps    1. a key, with the bytes of its value, counts for the process that wrote it last; when that
- *             process ends, the key stays, and counts for nobody but in all
- *          2. what was refused was not charged
+ * Used by  session.ts, which makes one for each process; store.ts and locks.ts, which count in it
+ * Keeps    1. a key, with the bytes of its value, counts for the process that wrote it last. When that process
+ *             ends, the key stays and counts for no process, but still for `limits.keys` and `limits.totalBytes`
+ *          2. an operation that is refused is not counted
  */
 import type { Limits } from '../protocol';
 import { stateError } from '../values';
 
 type Quota = 'keysPerProcess' | 'bytesPerProcess' | 'locksPerProcess';
 
+/** How the error names what a quota counts. */
 const WORDS: Record<Quota, string> = {
   keysPerProcess: 'keys of its own',
   bytesPerProcess: 'bytes of keys and values of its own',
   locksPerProcess: 'locks that it holds or waits for',
 };
 
-/** The account of one process. */
+/** What one process has. */
 export class Account {
   keys = 0;
   bytes = 0;
   locks = 0;
   readonly #limits: Limits | null;
 
-  /** `limits` null: an account without quotas, as the primary's is. */
+  /** `limits`: null for the primary, which has no quota. */
   constructor(limits: Limits | null) {
     this.#limits = limits;
   }
 
-  /** Throws ERR_SHARED_STATE_LIMIT if the process would have more than its quota. */
+  /** Throws ERR_SHARED_STATE_LIMIT if `would`, the number that the process would have, is more than its quota. */
   check(quota: Quota, would: number): void {
     const most = this.#limits?.[quota] ?? Infinity;
     if (would <= most) return;

@@ -1,17 +1,18 @@
 /**
- * Which of many things ends first: at most one deadline per key, the earliest found at once.
+ * Deadlines of keys and locks: one per key, and the earliest is found at once.
  *
- * A binary heap whose entries are not removed when a deadline is changed: an entry counts only
- * while the table has the same time for its key. Every change that adds such an entry or leaves one
- * behind looks at the bound, and builds the heap anew beyond it: a rebuild follows on as many changes as
- * it has entries, so that each change costs a logarithm on average.
+ * They are in a binary heap. A deadline that is changed or deleted leaves its old entry in the heap, because
+ * finding that entry would take long. So an entry counts only if the table has the same time for its key; other
+ * entries are dropped when they reach the top. When too many of them have gathered, the heap is built anew from
+ * the table. That happens at most once in as many changes as the heap has entries, so a change takes
+ * logarithmic time on average.
  *
- * Used by  store.ts (keys with a TTL), locks.ts
- * Keeps    after every call the heap has at most twice as many entries as there are deadlines, and 64 more
+ * Used by  store.ts (keys with a time to live), locks.ts (leases)
+ * Keeps    after each call the heap has at most twice as many entries as there are deadlines, plus 64
  */
 interface Entry<Key> { readonly at: number; readonly key: Key }
 
-/** Deadlines by key. */
+/** A table of deadlines. Times are milliseconds of one clock, which the caller chooses. */
 export class Deadlines<Key> {
   readonly #at = new Map<Key, number>();
   #heap: Entry<Key>[] = [];
@@ -20,12 +21,12 @@ export class Deadlines<Key> {
     return this.#at.size;
   }
 
-  /** How long the heap is; for the test of its bound. */
+  /** The number of entries in the heap, for a test. */
   get heapSize(): number {
     return this.#heap.length;
   }
 
-  /** Gives a key its deadline, in place of the one it had. */
+  /** Sets the deadline of a key, in place of its old one. */
   set(key: Key, at: number): void {
     if (this.#at.get(key) === at) return;
     this.#at.set(key, at);
@@ -37,12 +38,12 @@ export class Deadlines<Key> {
     if (this.#at.delete(key)) this.#bound();
   }
 
-  /** The earliest deadline; Infinity where there is none. */
+  /** The earliest deadline; Infinity if there is none. */
   next(): number {
     return this.#first()?.at ?? Infinity;
   }
 
-  /** Takes the keys out whose deadline has come, earliest first. */
+  /** Removes the keys whose deadline is `now` or earlier, and returns them, the earliest first. */
   due(now: number): Key[] {
     const due: Key[] = [];
     for (let first = this.#first(); first !== undefined && first.at <= now; first = this.#first()) {
@@ -54,6 +55,7 @@ export class Deadlines<Key> {
     return due;
   }
 
+  /** The first entry that counts. */
   #first(): Entry<Key> | undefined {
     for (;;) {
       const first = this.#heap[0];
@@ -62,6 +64,7 @@ export class Deadlines<Key> {
     }
   }
 
+  /** Builds the heap anew if too many of its entries do not count. */
   #bound(): void {
     if (this.#heap.length <= 2 * this.#at.size + 64) return;
     // A sorted array is a heap.

@@ -1,77 +1,80 @@
 /**
- * One watch as the server sees it: what it still has to be told, cut into batches, and how much of
- * that may be on its way. A reader that lags costs the server a cursor; it catches up from the
- * history, and when that has forgotten too much, by a reset: all there is, then on from there.
+ * One watch on the server's side: which events it has still to send, in batches, and how many may be on their way.
  *
- * Owns     a position in the history, or a copy of the list of entries while a reset is under way
- * Used by  server.ts, which sends what `next` gives
+ * A reader that lags costs the server only a position in the history, and no queue. If the history has dropped
+ * the events at that position, the watch gets a reset instead: all keys as they are now, then the events since.
+ *
+ * Owns     a position in the history, or the list of keys that a reset has still to send
+ * Used by  server.ts, which sends the batches that `next` returns
  * States   new ── begin ──► reset
- *          history(cursor) ── forgotten ──► reset(entries left) ── last part ──► history(cursor)
- *          └────────────────── next: events up to the end of the history ────────▲
- * Keeps    1. the events of a watch are told in the order of their versions, each once: none is
- *             left out except by a reset, which holds its outcome
- *          2. at most WINDOW batches are unconsumed, or WINDOW_BYTES and one batch
+ *          history(cursor) ── the history has dropped the event at cursor ──► reset(entries)
+ *          reset(entries) ── next: the last batch of the reset ──► history(cursor)
+ * Keeps    1. a watch gets events in the order of their versions, each once. Events are left out only by a
+ *             reset, which shows their outcome
+ *          2. at most WINDOW batches are not consumed; none is sent while WINDOW_BYTES or more are not consumed
  */
 import { sizeOf } from './history';
 import type { Batch, KeyEvent } from '../protocol';
 import type { Entry, Store } from './store';
 
+/** Batches that may be on their way to one reader: enough to keep it busy while its `consumed` travels back. */
 const WINDOW = 8;
+/** Bytes that may be on their way to one reader, so that a slow one does not fill the channel with events. */
 const WINDOW_BYTES = 1024 * 1024;
+/** Bytes after which a batch is complete: a quarter of WINDOW_BYTES, so that several can be on their way. */
 const BATCH_BYTES = 256 * 1024;
-/** So many batches are sent before the reader is asked how far it is. */
+/** The server asks for a `consumed` with each fourth batch, half of WINDOW: it can arrive before the window is full. */
 const ASK_EVERY = 4;
 
 type Position =
-  /** It begins with all there is, which is looked up when the message that asked for it is done. */
+  /** It will begin with a reset. The keys are listed when all calls of the message with this 'watch' call are done. */
   | { readonly at: 'new' }
   | { readonly at: 'history'; cursor: number }
   | { readonly at: 'reset'; readonly entries: readonly Entry[]; next: number; readonly version: number; readonly cursor: number };
 
-/** One watch. */
+/** One watch. Made by server.ts. */
 export class Feed {
   readonly watch: number;
-  /** Wants to hear that it is current, also when nothing happens. */
+  /** The client wants a batch each second even if nothing happens: a replica learns from it that it is current. */
   readonly beat: boolean;
   readonly #store: Store;
   readonly #prefix: string;
   #position: Position;
   #batch = 0;
   #sinceAsked = 0;
-  /** Sent and not known to be consumed. */
+  /** Batches that were sent and whose `consumed` has not come. */
   #unconsumed: { readonly batch: number; readonly bytes: number }[] = [];
   #unconsumedBytes = 0;
 
-  /** `since`: a version, after which to go on if the history still has that; 'now'; or undefined, all there is first. */
+  /** `since`: a version to continue after, if the history still has the events since then; 'now': only later events; undefined: a reset first. */
   constructor(store: Store, watch: number, prefix: string, since: number | 'now' | undefined, beat: boolean) {
     this.watch = watch;
     this.beat = beat;
     this.#store = store;
     this.#prefix = prefix;
-    // A version from the future is of another life of the primary.
+    // A version that this store has not reached yet was given by an earlier primary.
     const cursor = since === 'now' ? store.history.end
       : since === undefined || since > store.revision ? null : store.history.after(since);
     this.#position = cursor === null ? { at: 'new' } : { at: 'history', cursor };
   }
 
-  /** What it begins with is what there is now. */
+  /** Lists the keys with which a new watch begins. */
   begin(): void {
     if (this.#position.at === 'new') this.#position = this.#reset();
   }
 
-  /** The reader has consumed everything up to this batch. */
+  /** The program has taken all events up to this batch. */
   consumed(batch: number): void {
     const left = this.#unconsumed.filter((sent) => sent.batch > batch);
     this.#unconsumed = left;
     this.#unconsumedBytes = left.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** The next batch to send; null if there is none, or too much is on its way. `beat`: even an empty one. */
+  /** The next batch to send; null if there is none, or if too much is on its way. `beat`: send a batch even without events. */
   next(now: number, beat = false): Batch | null {
     if (this.#unconsumed.length >= WINDOW || this.#unconsumedBytes >= WINDOW_BYTES) return null;
     const { history } = this.#store;
     if (this.#position.at === 'history' && this.#position.cursor < history.first) {
-      // What the cursor points to is forgotten.
       this.#position = this.#reset();
     }
     const events: KeyEvent[] = [];

@@ -1,17 +1,19 @@
 /**
- * The last events of the store, in order: what a watch that lags, or resumes, has missed.
+ * The latest events of the store, in order. A watch that lags or resumes reads from here what it has missed.
  *
- * Used by  store.ts, which appends; feed.ts, whose cursors are positions in here
- * Keeps    1. positions count from the first event ever; those from `first` to `end` are remembered
- *          2. `floor` is the version of the last event that is forgotten: whoever knows everything
- *             up to there, or later, has missed nothing that is not here
+ * Used by  store.ts, which appends; feed.ts, which reads by position; server.ts, for `sizeOf`
+ * Keeps    1. positions count all events since the store was made. The events from position `first` up to, not
+ *             including, `end` are kept; older ones are dropped
+ *          2. `floor` is the version of the latest event that was dropped. A reader that knows everything up to
+ *             `floor` finds all that it has missed in here
  */
 import type { KeyEvent } from '../protocol';
 
-/** The remembered events. */
+/** The latest events. */
 export class History {
   readonly #most: number;
   readonly #mostBytes: number;
+  /** The kept events, after nulls in place of some that were dropped. */
   #events: (KeyEvent | null)[] = [];
   /** The position of `#events[0]`. */
   #base = 0;
@@ -19,47 +21,51 @@ export class History {
   #bytes = 0;
   #floor: number;
 
-  /** `floor`: the version before the first event. */
+  /** Keeps at most `most` events and `mostBytes` bytes, but always the latest event. `floor`: the version before the first event. */
   constructor(most: number, mostBytes: number, floor: number) {
     this.#most = most;
     this.#mostBytes = mostBytes;
     this.#floor = floor;
   }
 
+  /** The position of the oldest event that is kept. */
   get first(): number {
     return this.#first;
   }
 
+  /** The position of the next event. */
   get end(): number {
     return this.#base + this.#events.length;
   }
 
+  /** The version of the latest event that was dropped. */
   get floor(): number {
     return this.#floor;
   }
 
-  /** The event at a position between `first` and `end`. */
+  /** The event at a position from `first` on, before `end`. */
   at(position: number): KeyEvent {
     return this.#events[position - this.#base] as KeyEvent;
   }
 
+  /** Adds the latest event, and drops the oldest ones if there are too many. */
   append(event: KeyEvent): void {
     this.#events.push(event);
     this.#bytes += sizeOf(event);
     while (this.end - this.#first > this.#most || (this.#bytes > this.#mostBytes && this.end - this.#first > 1)) {
-      const forgotten = this.at(this.#first);
+      const dropped = this.at(this.#first);
       this.#events[this.#first++ - this.#base] = null;
-      this.#bytes -= sizeOf(forgotten);
-      this.#floor = forgotten.version;
+      this.#bytes -= sizeOf(dropped);
+      this.#floor = dropped.version;
     }
-    // Half of the array is forgotten: one copy per so many events.
+    // The nulls at the start are removed all together when there are as many as events are kept: one copy per `most` events.
     if (this.#first - this.#base > this.#most) {
       this.#events = this.#events.slice(this.#first - this.#base);
       this.#base = this.#first;
     }
   }
 
-  /** The position of the first event after `version`; null if some of those are forgotten. */
+  /** The position of the first event after `version`; null if some of the events after it were dropped. */
   after(version: number): number | null {
     if (version < this.#floor) return null;
     let low = this.#first;
@@ -73,5 +79,5 @@ export class History {
   }
 }
 
-/** About how many bytes an event takes, here and on the wire. */
+/** Estimates the bytes of an event, in memory and on the wire. 48: the names of its fields and the version. */
 export const sizeOf = ({ key, text }: KeyEvent): number => key.length + (text?.length ?? 0) + 48;

@@ -1,40 +1,44 @@
 /**
- * The locks: each is held by at most one holder, as a lease that runs out, and waited for in order.
- * A pure state machine: time comes in as `now`, and who gets a lock that became free is told through
- * `granted`.
+ * The locks. A lock has at most one holder, for the time of its lease; other callers wait for it in a queue.
  *
- * Owns     the table of locks, their deadlines, who waits for them; for each holder what it has in here
- * Used by  server.ts; a holder is one of its sessions
+ * A pure state machine: it has no timer, the caller passes the time as `now`. When a waiting caller gets its
+ * lock, this file calls `granted`.
+ *
+ * Owns     the table of locks with their queues; the deadlines of the leases; for each process, what it holds
+ *          and waits for
+ * Used by  server.ts and operations.ts. The processes are the sessions of the server
  * States   of one lock:
- *          free ── acquire ──► held ── release, expire, leave ──► held by the next who waits, or free
- *                               └── renew: held until another time, by the same token
- * Keeps    1. tokens come from the store's counter: a later grant has a greater one, of any lock
- *          2. a lock is in the table exactly while it is held; nobody waits for a free one
- *          3. nobody is granted a lock before its last lease ran out, was released, or its holder left
- *          4. an account counts what its holder holds and waits for, and a holder without either has
- *             no entry in the table of holders
- *          5. no operation looks at locks that are none of its holder's
+ *          free ── acquire ──► held ── release, expire, leave ──► held by the first that waits, or free
+ *                               └── renew: the same token, a later end
+ * Keeps    1. tokens come from the store's counter, so each grant has a greater token than all grants before,
+ *             of any lock
+ *          2. the table has exactly the locks that are held; nobody waits for a lock that is free
+ *          3. a lock is granted only after its last lease has ended, was released, or its holder has left
+ *          4. an account counts what its process holds and waits for; a process that has neither is not in the
+ *             table of processes
+ *          5. an operation looks only at the locks of the process that asks
  */
 import type { Account } from './account';
 import { Deadlines } from './deadlines';
 import type { Fence, Limits } from '../protocol';
 import { stateError } from '../values';
 
-/** A process that holds locks. */
+/** A process that can hold locks. */
 export interface Holder {
   /** A worker's id, 0 for the primary. */
   readonly id: number;
   readonly account: Account;
 }
 
-/** A lease as its holder sees it. */
+/** What the new holder of a lock learns: the lease. */
 export interface Grant {
   readonly name: string;
   readonly token: number;
+  /** Milliseconds of the clock whose `now` the caller passes. */
   readonly expiresAt: number;
 }
 
-/** Somebody who waits; `id` is the call that is answered by a grant. */
+/** One 'lock' call of a process. `id`: the call, which the grant answers. */
 export interface Waiter<Process> {
   readonly holder: Process;
   readonly id: number;
@@ -46,14 +50,14 @@ interface Lock<Process> {
   holder: Process;
   token: number;
   expiresAt: number;
-  /** In the order in which they came. */
+  /** The calls that wait for this lock, the first in line first. */
   readonly waiting: Set<Waiter<Process>>;
 }
 
-/** What one process has in here. */
-interface Possessions<Process> {
+/** The locks of one process. */
+interface OwnLocks<Process> {
   readonly held: Set<Lock<Process>>;
-  /** By the call that waits. */
+  /** The calls that wait, by their id. */
   readonly waits: Map<number, { readonly lock: Lock<Process>; readonly waiter: Waiter<Process> }>;
 }
 
@@ -63,7 +67,7 @@ export class Locks<Process extends Holder> {
   readonly #nextToken: () => number;
   readonly #granted: (waiter: Waiter<Process>, grant: Grant) => void;
   readonly #locks = new Map<string, Lock<Process>>();
-  readonly #holders = new Map<Process, Possessions<Process>>();
+  readonly #holders = new Map<Process, OwnLocks<Process>>();
   readonly #deadlines = new Deadlines<string>();
   #waiting = 0;
 
@@ -73,26 +77,30 @@ export class Locks<Process extends Holder> {
     this.#granted = granted;
   }
 
-  /** How many locks are held. */
+  /** The number of locks that are held. */
   get size(): number {
     return this.#locks.size;
   }
 
-  /** How many wait for one. */
+  /** The number of calls that wait, for any lock. */
   get waiting(): number {
     return this.#waiting;
   }
 
-  /** How many calls of this process wait for a lock. */
+  /** The number of calls of this process that wait for a lock. */
   waitsOf(holder: Process): number {
     return this.#holders.get(holder)?.waits.size ?? 0;
   }
 
+  /** When the next lease ends; Infinity if none does. */
   nextDeadline(): number {
     return this.#deadlines.next();
   }
 
-  /** The lock, if it is free; else 'waits', and `granted` is called when it is this one's turn; or 'held'. */
+  /**
+   * Asks for a lock. Returns the lease if the lock is free. Otherwise 'held' if `wait` is false, or 'waits': then
+   * `granted` is called when the caller gets the lock. Throws ERR_SHARED_STATE_LIMIT.
+   */
   acquire(now: number, name: string, waiter: Waiter<Process>, wait: boolean): Grant | 'waits' | 'held' {
     const lock = this.#locks.get(name);
     if (lock !== undefined && !wait) return 'held';
@@ -102,8 +110,8 @@ export class Locks<Process extends Holder> {
       throw stateError('ERR_SHARED_STATE_LIMIT', `${locks} locks are held or waited for, as many as limits.locks allows`, { limit: 'locks' });
     }
     holder.account.check('locksPerProcess', holder.account.locks + 1);
-    const { held, waits } = this.#possessions(holder);
-    if (waits.has(id)) throw stateError('ERR_SHARED_STATE_PROTOCOL', `Call ${id} waits for a lock already`);
+    const { held, waits } = this.#ownLocks(holder);
+    if (waits.has(id)) throw stateError('ERR_SHARED_STATE_PROTOCOL', `Call ${id} already waits for a lock`);
     holder.account.locks++;
     if (lock !== undefined) {
       lock.waiting.add(waiter);
@@ -118,7 +126,7 @@ export class Locks<Process extends Holder> {
     return { name, token: granted.token, expiresAt: granted.expiresAt };
   }
 
-  /** The same lease, for `ttlMs` from now on. */
+  /** Moves the end of a lease to `ttlMs` from now. Throws ERR_SHARED_STATE_LEASE_LOST if this process does not hold it. */
   renew(now: number, fence: Fence, holder: Process, ttlMs: number): Grant {
     const lock = this.check(fence, holder);
     lock.expiresAt = now + ttlMs;
@@ -126,7 +134,7 @@ export class Locks<Process extends Holder> {
     return { name: lock.name, token: lock.token, expiresAt: lock.expiresAt };
   }
 
-  /** Gives a lock back; false if it was not this holder's any more. */
+  /** Frees a lock; false if this process did not hold it any more. */
   release(now: number, { name, token }: Fence, holder: Process): boolean {
     const lock = this.#locks.get(name);
     if (lock === undefined || lock.token !== token || lock.holder !== holder) return false;
@@ -134,39 +142,39 @@ export class Locks<Process extends Holder> {
     return true;
   }
 
-  /** Throws ERR_SHARED_STATE_LEASE_LOST unless this holder has the lock by this token. */
+  /** Throws ERR_SHARED_STATE_LEASE_LOST unless this process holds the lock with this token. */
   check({ name, token }: Fence, holder: Process): Lock<Process> {
     const lock = this.#locks.get(name);
     if (lock !== undefined && lock.token === token && lock.holder === holder) return lock;
     throw stateError('ERR_SHARED_STATE_LEASE_LOST', `The lease of '${name}' with token ${token} has run out or was released`);
   }
 
-  /** Who holds it, and how many wait. */
+  /** The holder of a lock, its lease, and the number of calls that wait; undefined if the lock is free. */
   look(name: string): { holder: Process; token: number; expiresAt: number; waiting: number } | undefined {
     const lock = this.#locks.get(name);
     return lock && { holder: lock.holder, token: lock.token, expiresAt: lock.expiresAt, waiting: lock.waiting.size };
   }
 
-  /** Does not wait any more; false if it did not. */
+  /** Removes a call that waits; false if no call of this id waits. */
   cancel(holder: Process, id: number): boolean {
     const waits = this.#holders.get(holder)?.waits.get(id);
     if (waits === undefined) return false;
-    this.#waitsNoMore(waits.lock, waits.waiter);
+    this.#removeWaiter(waits.lock, waits.waiter);
     holder.account.locks--;
     this.#tidy(holder);
     return true;
   }
 
-  /** The holder is gone: it waits for nothing, and what it held is free. */
+  /** The process is gone: removes its waiting calls and frees its locks. */
   leave(now: number, holder: Process): void {
-    const possessions = this.#holders.get(holder);
-    if (possessions === undefined) return;
-    // First it waits no more, so that it is not granted what it held itself.
-    for (const id of [...possessions.waits.keys()]) this.cancel(holder, id);
-    for (const lock of [...possessions.held]) this.#free(now, lock);
+    const own = this.#holders.get(holder);
+    if (own === undefined) return;
+    // The waiting calls first: otherwise the process could get a lock that it has just lost.
+    for (const id of [...own.waits.keys()]) this.cancel(holder, id);
+    for (const lock of [...own.held]) this.#free(now, lock);
   }
 
-  /** Frees every lock whose lease ran out. */
+  /** Frees each lock whose lease has ended. */
   expire(now: number): void {
     for (const name of this.#deadlines.due(now)) {
       const lock = this.#locks.get(name);
@@ -174,6 +182,7 @@ export class Locks<Process extends Holder> {
     }
   }
 
+  /** Gives the lock to the first that waits, or removes it. */
   #free(now: number, lock: Lock<Process>): void {
     const { holder } = lock;
     this.#holders.get(holder)?.held.delete(lock);
@@ -185,31 +194,32 @@ export class Locks<Process extends Holder> {
       this.#deadlines.delete(lock.name);
       return;
     }
-    this.#waitsNoMore(lock, next);
+    this.#removeWaiter(lock, next);
     lock.holder = next.holder;
     lock.token = this.#nextToken();
     lock.expiresAt = now + next.ttlMs;
     this.#deadlines.set(lock.name, lock.expiresAt);
-    this.#possessions(next.holder).held.add(lock);
+    this.#ownLocks(next.holder).held.add(lock);
     this.#granted(next, { name: lock.name, token: lock.token, expiresAt: lock.expiresAt });
   }
 
-  #waitsNoMore(lock: Lock<Process>, waiter: Waiter<Process>): void {
+  #removeWaiter(lock: Lock<Process>, waiter: Waiter<Process>): void {
     lock.waiting.delete(waiter);
     this.#holders.get(waiter.holder)?.waits.delete(waiter.id);
     this.#waiting--;
   }
 
-  #possessions(holder: Process): Possessions<Process> {
+  #ownLocks(holder: Process): OwnLocks<Process> {
     const known = this.#holders.get(holder);
     if (known !== undefined) return known;
-    const possessions: Possessions<Process> = { held: new Set(), waits: new Map() };
-    this.#holders.set(holder, possessions);
-    return possessions;
+    const own: OwnLocks<Process> = { held: new Set(), waits: new Map() };
+    this.#holders.set(holder, own);
+    return own;
   }
 
+  /** Removes a process without locks and waiting calls from the table. */
   #tidy(holder: Process): void {
-    const possessions = this.#holders.get(holder);
-    if (possessions?.held.size === 0 && possessions.waits.size === 0) this.#holders.delete(holder);
+    const own = this.#holders.get(holder);
+    if (own?.held.size === 0 && own.waits.size === 0) this.#holders.delete(holder);
   }
 }

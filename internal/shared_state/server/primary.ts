@@ -1,18 +1,18 @@
 /**
- * The shared state in a primary: the server, a session for each worker, and the primary's own client,
- * which speaks to the server as a worker does, only without a pipe.
+ * Opens the shared state in a primary: a server, a session for each worker, and a client for the primary's own
+ * program. This client talks to the server as a worker's does, but by function calls in place of a channel.
  *
- * Owns     its listeners on the cluster and on the workers' processes; `close` takes them away
+ * Owns     its listeners on the cluster and on the workers' processes; `close` removes them
  * Used by  lib/shared_state.ts
- * Never    dies of what a worker does: what cannot be sent to a worker that goes is lost with it
- * Never    lets an exception of the application (a `send` that was wrapped) break off a loop of the
- *          server: it is thrown again in a tick of its own
- * Keeps    1. what a worker said before it died is done before its leases are free: its session ends
- *             with its channel, and with its process only where the channel's end is never told
- *             (stock Node, a handle on its way: D4)
- *          2. a worker has one session, also after it was cut off: what it sends then is not read
- * Node     uses the public cluster object alone: 'fork', 'disconnect', 'exit', `workers`, and of a
- *          worker `send` and its process's 'internalMessage'
+ * Never    throws because a worker is gone: a message to it is lost with it
+ * Never    lets an exception of the app (which may have wrapped `send`) interrupt the server: it is thrown again
+ *          in the next tick
+ * Keeps    1. the calls that a worker has sent before it died are done before its locks are free. So a session
+ *             ends with the worker's channel, or LAST_CALLS_MS after its process if stock Node never reports the
+ *             end of the channel, as when a handle was on its way (D4)
+ *          2. a worker has one session in its life. If it was cut off, what it sends afterwards is not read
+ * Node     uses only what is public: 'fork', 'disconnect', 'exit' and `workers` of the cluster, and `send` and the
+ *          process of a worker; and the process's event 'internalMessage'
  */
 import { queueMicrotask } from '../../builtins';
 import type { Cluster, Worker } from 'node:cluster';
@@ -25,42 +25,43 @@ import { StateServer } from './server';
 import type { Send, Session } from './session';
 import { throwLater } from '../client/worker';
 
-/** How long after its process a worker's channel may tell its end, in milliseconds. */
-const LAST_WORDS = 1000;
+/** Milliseconds after the end of a worker's process in which its last calls are still read. They are in the pipe already, so this is ample. */
+const LAST_CALLS_MS = 1000;
 
+/** One worker. `listener`: receives its messages. */
 interface Member { readonly session: Session; readonly listener: (value: unknown) => void }
 
-/** The workers of one cluster, as the server's sessions. */
+/** Gives each worker of one cluster a session of the server, and ends it with the worker. */
 class Members {
   readonly #cluster: Cluster;
   readonly #server: StateServer;
   readonly #members = new Map<Worker, Member>();
-  /** Workers whose process has ended before their channel has. */
-  readonly #lastWords = new Map<Worker, () => void>();
-  readonly #join = (worker: Worker): void => this.#joins(worker);
-  readonly #leave = (worker: Worker): void => this.#leaves(worker);
-  readonly #exited = (worker: Worker): void => this.#exits(worker);
+  /** For workers whose process has ended and whose channel has not: cancels the timer that ends the session. */
+  readonly #exitTimers = new Map<Worker, () => void>();
+  readonly #onFork = (worker: Worker): void => this.#add(worker);
+  readonly #onDisconnect = (worker: Worker): void => this.#remove(worker);
+  readonly #onExit = (worker: Worker): void => this.#endSoon(worker);
 
   constructor(cluster: Cluster, server: StateServer) {
     this.#cluster = cluster;
     this.#server = server;
-    cluster.on('fork', this.#join);
-    cluster.on('disconnect', this.#leave);
-    cluster.on('exit', this.#exited);
+    cluster.on('fork', this.#onFork);
+    cluster.on('disconnect', this.#onDisconnect);
+    cluster.on('exit', this.#onExit);
     for (const worker of Object.values(cluster.workers ?? {})) {
-      if (worker !== undefined) this.#joins(worker);
+      if (worker !== undefined) this.#add(worker);
     }
   }
 
-  /** Takes everything away. */
+  /** Ends all sessions and removes all listeners. */
   end(): void {
-    this.#cluster.removeListener('fork', this.#join);
-    this.#cluster.removeListener('disconnect', this.#leave);
-    this.#cluster.removeListener('exit', this.#exited);
-    for (const worker of [...this.#members.keys()]) this.#leaves(worker);
+    this.#cluster.removeListener('fork', this.#onFork);
+    this.#cluster.removeListener('disconnect', this.#onDisconnect);
+    this.#cluster.removeListener('exit', this.#onExit);
+    for (const worker of [...this.#members.keys()]) this.#remove(worker);
   }
 
-  #joins(worker: Worker): void {
+  #add(worker: Worker): void {
     if (this.#members.has(worker)) return;
     const session = this.#server.connect(worker.id, sendTo(worker));
     const listener = (value: unknown): void => {
@@ -72,9 +73,9 @@ class Members {
     this.#server.announce(session);
   }
 
-  #leaves(worker: Worker): void {
-    this.#lastWords.get(worker)?.();
-    this.#lastWords.delete(worker);
+  #remove(worker: Worker): void {
+    this.#exitTimers.get(worker)?.();
+    this.#exitTimers.delete(worker);
     const member = this.#members.get(worker);
     if (member === undefined) return;
     this.#members.delete(worker);
@@ -82,14 +83,14 @@ class Members {
     this.#server.end(member.session);
   }
 
-  #exits(worker: Worker): void {
+  #endSoon(worker: Worker): void {
     if (!this.#members.has(worker)) return;
-    if (!worker.isConnected()) return this.#leaves(worker);
-    this.#lastWords.set(worker, machineClock.at(machineClock.now() + LAST_WORDS, () => this.#leaves(worker)));
+    if (!worker.isConnected()) return this.#remove(worker);
+    this.#exitTimers.set(worker, machineClock.at(machineClock.now() + LAST_CALLS_MS, () => this.#remove(worker)));
   }
 }
 
-/** Sends to a worker; a worker that is gone reads nothing, and keeps nothing waiting. */
+/** Sends to a worker. Returns true for a worker that is gone: nothing waits in front of it. */
 const sendTo = (worker: Worker): Send => (message, written) => {
   if (!worker.isConnected()) return true;
   try {
@@ -100,17 +101,17 @@ const sendTo = (worker: Worker): Send => (message, written) => {
   }
 };
 
-/** Opens the shared state of this primary. `closed` is called when it is closed. */
+/** Opens the shared state in this primary. `timeoutMs`: of each call of the primary itself. `closed`: called when the app closes it. */
 export function openInPrimary(cluster: Cluster, limits: Limits, timeoutMs: number, closed: () => void): SharedState {
-  // Versions and tokens go on growing when this primary is another life of an earlier one, so that
-  // a database can compare them. A million a second is more than any primary gives out.
+  // A restarted primary must give greater versions and tokens than before, because a database may compare them. So the
+  // first is the time in microseconds: no primary gives out a million a second.
   const server = new StateServer(machineClock, limits, Date.now() * 1000, ({ id }) => {
-    process.emitWarning(`Worker ${id} had more than ${mostPending(limits)} calls of the shared state unanswered, `
-      + `far more than limits.pendingCalls allows (${limits.pendingCalls}): it was cut off from the shared state`, { code: 'SHARED_STATE_CUT_OFF' });
+    process.emitWarning(`Worker ${id} has been cut off from the shared state: it had more than ${mostPending(limits)} unanswered calls, `
+      + `far more than limits.pendingCalls (${limits.pendingCalls}) allows`, { code: 'SHARED_STATE_CUT_OFF' });
   });
 
-  // The primary's own. An answer takes a turn of the event loop, as it would over a pipe: a loop of
-  // calls in the primary would keep it from hearing its workers otherwise.
+  // An answer to the primary itself comes in the next turn of the event loop, as it would over a channel. If it came at
+  // once, a loop of `await state.get(…)` in the primary would never let it read the messages of its workers.
   const own = server.connect(0, (message, written) => {
     machineClock.soon(() => {
       written();
@@ -129,6 +130,6 @@ export function openInPrimary(cluster: Cluster, limits: Limits, timeoutMs: numbe
     server.close();
     members.end();
     closed();
-    client.close(); // Last: it calls abort listeners of the application, which may open it anew.
+    client.close(); // Last, because it calls abort listeners of the app, which may open the shared state again.
   });
 }

@@ -1,22 +1,24 @@
 /**
- * The primary's side: one store, one table of locks, and a session for each process that uses them.
- * Every operation is done at once and in full, in the order in which calls arrive: that order is
- * what makes the shared state linearizable.
+ * The server of the shared state: the store, the locks, and a session for each process that uses them.
  *
- * Owns     the store, the leases, the sessions with their feeds; one timer, for what ends first
+ * It does each operation at once and completely, in the order in which the calls arrive. This order is what makes
+ * the shared state linearizable.
+ *
+ * Owns     the store, the locks, the sessions with their feeds; one timer, for the earliest deadline of all
  * Used by  primary.ts, which gives each worker a session; tests, with a clock of their own
  * Uses     operations.ts on store.ts and locks.ts; session.ts, feed.ts
- * Never    throws at what a client sends: a message that makes no sense is ignored, a call is refused
- * Never    holds more for a process that does not read than its limits allow: beyond `unreadBytes` its
- *          calls are refused and its events wait, and beyond `pendingCalls` its calls are refused. A
- *          client counts the same and does not send so many; whoever sends twice as many all the same
- *          does not count, and is cut off: its session ends, and its process gets no other
- * States   of a session: unknown ── hello ──► known ── bye, end, cut off ──► unknown; its calls count while it is known
- * Keeps    1. a call is answered once; after `end` nothing is sent to the session
- *          2. before each operation everything is expired whose time has come
- *          3. what ends with a session, its leases, waits and watches, ends before anybody's next operation
- * Wire     see protocol.ts. Answers of one message leave as one message; events leave in a turn of
- *          their own, so that what many wrote in one turn is one batch
+ * Never    throws because of what a client sends: it ignores a malformed message and refuses a malformed call
+ * Never    keeps more for a process that does not read than the limits allow. From `unreadBytes` on its calls are
+ *          refused and its events wait; from `pendingCalls` on its calls are refused. Our client counts its calls
+ *          and does not send so many. A process that goes on to twice as many, and some more (`mostPending`),
+ *          does not count: it is cut off, and gets no other session
+ * States   of a session: unknown ── hello ──► known ── bye, end, cut off ──► unknown. Only the calls of a known
+ *          session are done
+ * Keeps    1. each call is answered once; after `end` nothing is sent to the session
+ *          2. before an operation, every key and lease whose time is over is removed
+ *          3. when a session ends, its locks, waiting calls and watches end before the next operation of anybody
+ * Wire     see protocol.ts. The answers to one message are one message. Events leave in the next turn, so that all
+ *          writes of one turn are one batch
  */
 import type { MachineClock } from '../../clock';
 import { readCall } from '../guards';
@@ -29,33 +31,34 @@ import { Session, type Send } from './session';
 import { Store } from './store';
 import { checkBytes, stateError, toRefusal } from '../values';
 
-/** How often a replica hears that it is current, in milliseconds. */
-const BEAT = 1000;
+/** Milliseconds between two batches for a replica if nothing happens. Its `ageMs` grows up to this number while all is well. */
+const BEAT_MS = 1000;
 
-/** About how many bytes a welcome has. */
+/** Estimated bytes of a `welcome`. */
 const WELCOME_BYTES = 300;
 
-/** About how many bytes a batch has besides its events. */
+/** Estimated bytes of a batch without its events. */
 const BATCH_BYTES = 150;
 
-/** The shared state itself. */
+/** The shared state. */
 export class StateServer {
   readonly #clock: MachineClock;
   readonly #limits: Limits;
   readonly #store: Store;
   readonly #locks: Locks<Session>;
   readonly #sessions = new Set<Session>();
-  /** Sessions that have answers to be sent. */
+  /** Sessions with answers that are not sent yet. */
   readonly #answered = new Set<Session>();
-  /** Watches that this message has opened. */
+  /** Watches that the present message has opened. */
   #opened: { readonly session: Session; readonly feed: Feed }[] = [];
+  /** The events of this turn will be sent in the next. */
   #pumping = false;
   #closed = false;
   #timer: { at: number; cancel(): void } | null = null;
   #nextBeat = Infinity;
   readonly #cutOff: (session: Session) => void;
 
-  /** `revision`: the number before the first version. `cutOff` is called when a session is ended for what it sent. */
+  /** `revision`: the number before the first version. `cutOff`: called when a process is cut off. */
   constructor(clock: MachineClock, limits: Limits, revision: number, cutOff: (session: Session) => void = () => undefined) {
     this.#clock = clock;
     this.#cutOff = cutOff;
@@ -64,7 +67,7 @@ export class StateServer {
     this.#locks = new Locks(limits, () => this.#store.nextRevision(), (waiter, grant) => this.#granted(waiter, grant));
   }
 
-  /** A process that may say hello. */
+  /** Makes the session of a process. `send`: sends to it. */
   connect(id: number, send: Send): Session {
     const session = new Session(id, this.#limits, send, ({ feeds }) => {
       if (feeds.size > 0) this.#pumpSoon();
@@ -73,15 +76,16 @@ export class StateServer {
     return session;
   }
 
-  /** Tells every process that there is somebody to say hello to. */
+  /** Asks a process to say hello. */
   announce(session: Session): void {
     session.post({ act: 'announce' });
   }
 
+  /** Handles one message of a process. */
   receive(session: Session, message: ClientMessage): void {
     if (this.#closed || !this.#sessions.has(session)) return;
     if (message.act === 'hello') {
-      if (session.known) return; // It said so once for itself, and once because it was asked to.
+      if (session.known) return; // Its own hello and the reply to `announce` may both come.
       session.known = true;
       session.post({ act: 'welcome', limits: this.#limits }, 1, WELCOME_BYTES);
       this.#endIfTooMuch(session);
@@ -107,18 +111,18 @@ export class StateServer {
       default:
         return message satisfies never;
     }
-    this.#settle();
+    this.#endStep();
   }
 
-  /** The process is gone, or does not want any more: what it held is free. */
+  /** The process is gone: frees its locks and ends its watches. */
   end(session: Session): void {
     if (!this.#sessions.delete(session) || this.#closed) return;
     this.#expire();
     this.#leave(session);
-    this.#settle();
+    this.#endStep();
   }
 
-  /** Ends it for everybody. */
+  /** Closes the shared state for all processes. */
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
@@ -151,7 +155,7 @@ export class StateServer {
     }
   }
 
-  /** Cuts off a process to which more is under way than anybody asks for who counts; was it so? */
+  /** Cuts a process off if it has more unanswered calls than a client that counts can have; was it cut off? */
   #endIfTooMuch(session: Session): boolean {
     if (this.#pending(session) <= mostPending(this.#limits)) return false;
     session.post({ act: 'closed' });
@@ -161,12 +165,12 @@ export class StateServer {
     return true;
   }
 
-  /** Calls of this process without an answer that it can have read. */
+  /** The number of calls of this process whose answers it has not read yet. */
   #pending(session: Session): number {
     return session.unreadAnswers + this.#locks.waitsOf(session);
   }
 
-  /** Why no more is done for a process before it reads; made without an Error, whose stack would cost more than a call. */
+  /** The refusal of a call of a process that does not read its answers; null if it reads them. No Error is made, because its stack would cost more than a call. */
   #unread(session: Session): Refusal | null {
     const { pendingCalls, unreadBytes } = this.#limits;
     if (this.#pending(session) >= pendingCalls) {
@@ -174,13 +178,13 @@ export class StateServer {
       return { code: 'ERR_SHARED_STATE_LIMIT', message, limit: 'pendingCalls' };
     }
     if (session.unreadBytes >= unreadBytes) {
-      const message = `This process has ${session.unreadBytes} bytes to read; limits.unreadBytes is ${unreadBytes}`;
+      const message = `This process has not read ${session.unreadBytes} bytes of answers and events; limits.unreadBytes is ${unreadBytes}`;
       return { code: 'ERR_SHARED_STATE_LIMIT', message, limit: 'unreadBytes' };
     }
     return null;
   }
 
-  /** Does it; null if the answer comes later. */
+  /** Does one call. Null: it is answered later. */
   #operate(session: Session, call: Call): ResultOf<OperationName> | null {
     switch (call.op) {
       case 'watch': return this.#watch(session, call);
@@ -198,7 +202,7 @@ export class StateServer {
     const feed = new Feed(this.#store, watch, prefix, since, beat === true);
     session.feeds.set(watch, feed);
     this.#opened.push({ session, feed });
-    if (beat === true && this.#nextBeat === Infinity) this.#nextBeat = this.#clock.now() + BEAT;
+    if (beat === true && this.#nextBeat === Infinity) this.#nextBeat = this.#clock.now() + BEAT_MS;
     return { version: this.#store.revision };
   }
 
@@ -219,15 +223,15 @@ export class StateServer {
     this.#answered.add(session);
   }
 
-  /** After each step: sends the answers, sees to it that the events follow, and sets the timer. */
-  #settle(): void {
+  /** Ends each step: sends the answers, lists the keys for new watches, has events sent in the next turn, and sets the timer. */
+  #endStep(): void {
     const answered = [...this.#answered];
     this.#answered.clear();
     for (const session of answered) session.sendAnswers();
     const opened = this.#opened;
     this.#opened = [];
     for (const { session, feed } of opened) {
-      // A watch that ended in the message in which it began costs nothing.
+      // A watch that was ended by the same message needs no list.
       if (session.feeds.get(feed.watch) === feed) feed.begin();
     }
     this.#pumpSoon();
@@ -240,7 +244,7 @@ export class StateServer {
     this.#clock.soon(() => this.#pump(false));
   }
 
-  /** Sends every watch what it does not know yet. */
+  /** Sends the watches of all processes the events that they have not received. */
   #pump(beat: boolean): void {
     this.#pumping = false;
     if (this.#closed) return;
@@ -248,7 +252,7 @@ export class StateServer {
     for (const session of [...this.#sessions]) this.#feed(session, now, beat);
   }
 
-  /** One message of events for one process; if that cannot hold all, another follows. */
+  /** Sends one process one message of events, as many as `unreadBytes` allows. */
   #feed(session: Session, now: number, beat: boolean): void {
     const batches: Batch[] = [];
     let bytes = 0;
@@ -263,7 +267,7 @@ export class StateServer {
         room -= size;
       }
     }
-    if (batches.length === 0) return; // Where there is no room, the pump comes when there is.
+    if (batches.length === 0) return; // If there was no room, `connect` has this called again when there is.
     session.sendEvents(batches, bytes);
     if (room <= 0) this.#pumpSoon();
   }
@@ -276,21 +280,21 @@ export class StateServer {
 
   #setTimer(): void {
     const at = Math.min(this.#store.nextDeadline(), this.#locks.nextDeadline(), this.#nextBeat);
-    // A timer that is too early costs a look; one that is too late does not exist.
+    // A timer that is set for an earlier time stays: it fires, finds nothing to do and is set again.
     if (at === Infinity || (this.#timer !== null && this.#timer.at <= at)) return;
     this.#timer?.cancel();
-    this.#timer = { at, cancel: this.#clock.at(at, () => this.#timeHasCome()) };
+    this.#timer = { at, cancel: this.#clock.at(at, () => this.#onTimer()) };
   }
 
-  #timeHasCome(): void {
+  #onTimer(): void {
     this.#timer = null;
     this.#expire();
     const now = this.#clock.now();
     if (now >= this.#nextBeat) {
-      const anybody = [...this.#sessions].some(({ feeds }) => [...feeds.values()].some(({ beat }) => beat));
-      this.#nextBeat = anybody ? now + BEAT : Infinity;
+      const beats = [...this.#sessions].some(({ feeds }) => [...feeds.values()].some(({ beat }) => beat));
+      this.#nextBeat = beats ? now + BEAT_MS : Infinity;
       this.#pump(true);
     }
-    this.#settle();
+    this.#endStep();
   }
 }

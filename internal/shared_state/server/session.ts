@@ -1,45 +1,47 @@
 /**
- * One process as the server sees it: what it is owed, and how much of that is under way.
+ * One process that uses the shared state, as the server sees it: its account, its watches, and how much was sent
+ * to it that it has not read.
  *
- * A process that does not read makes what it is sent pile up in the primary. So `send` says how the
- * pipe is: true while it is free, false when something waits in front of it; and calls back when the
- * message is written. A free pipe owes nothing, whatever a wrapper of `send` did with the callbacks.
+ * If a process does not read, the messages to it pile up in the primary. So `send` returns whether the channel is
+ * free (nothing waits in front of it), and calls `written` when a message is written. A free channel has nothing
+ * unwritten, so the counts go back to 0 then, whatever a program that wraps `send` has done with the callbacks.
  *
- * Owns     the feeds of its watches, answers that were not sent yet
+ * Owns     the feeds of its watches; answers that are not sent yet
  * Used by  server.ts
- * Keeps    1. `unwritten` and `unwrittenBytes` are what was sent since the pipe was last free, and is
- *             not written; neither is ever less than nothing
- *          2. nothing is sent to a process that is not known, but for what makes it known
+ * Keeps    1. `unwritten` and `unwrittenBytes` count what was sent since the channel was last free and is not
+ *             written; neither is ever negative
+ *          2. nothing but `announce`, `welcome` and `closed` is sent before the hello or after the end
  */
 import { Account } from './account';
 import type { Feed } from './feed';
 import type { Answer, Batch, Limits, ServerMessage } from '../protocol';
 
 /**
- * Sends a message to the process; must not throw, and may lose messages when the process is gone.
- * Returns false if something waits in front of the pipe; then `written` is called once this message does not.
+ * Sends a message to the process. Must not throw; may lose the message if the process is gone. Returns false if
+ * messages wait in front of the channel; then `written` is called when this one is written.
  */
 export type Send = (message: ServerMessage, written: () => void) => unknown;
 
-/** About how many bytes an answer has besides its value. */
+/** Estimated bytes of an answer without its value. */
 const ANSWER_BYTES = 100;
 
-/** One process that uses the shared state. Made by `StateServer.connect`. */
+/** One process. Made by `StateServer.connect`. */
 export class Session {
   /** A worker's id, 0 for the primary. */
   readonly id: number;
   readonly account: Account;
+  /** Its watches, by the numbers that the client has given them. */
   readonly feeds = new Map<number, Feed>();
-  /** It has said hello, and not bye. */
+  /** It has said hello, and has not ended. */
   known = false;
   readonly #send: Send;
-  /** Called when less is under way than before. */
+  /** Called when a message was written. */
   readonly #written: (session: Session) => void;
   #answers: Answer[] = [];
   #answerBytes = 0;
   #unwritten = 0;
   #unwrittenBytes = 0;
-  /** Counts how often the pipe was free: what was sent before that is written. */
+  /** The number of times that the channel was free. Everything that was sent in an earlier era is written. */
   #era = 0;
 
   constructor(id: number, limits: Limits, send: Send, written: (session: Session) => void) {
@@ -49,23 +51,24 @@ export class Session {
     this.#written = written;
   }
 
-  /** Answers that it has not been sent, or that are under way. */
+  /** The number of answers that are not sent, or not written. */
   get unreadAnswers(): number {
     return this.#answers.length + this.#unwritten;
   }
 
-  /** Bytes of those answers, and of events that are under way. */
+  /** The bytes of these answers, and of the events that are not written. */
   get unreadBytes(): number {
     return this.#answerBytes + this.#unwrittenBytes;
   }
 
+  /** Keeps an answer for the next `sendAnswers`. */
   answer(answer: Answer): void {
     this.#answers.push(answer);
     if ('result' in answer && 'text' in answer.result) this.#answerBytes += answer.result.text?.length ?? 0;
     this.#answerBytes += ANSWER_BYTES;
   }
 
-  /** Sends the answers there are. */
+  /** Sends the kept answers, in one message. */
   sendAnswers(): void {
     const answers = this.#answers;
     const bytes = this.#answerBytes;
@@ -74,19 +77,20 @@ export class Session {
     if (answers.length > 0 && this.known) this.post({ act: 'answers', answers }, answers.length, bytes);
   }
 
+  /** Sends events. `bytes`: their estimated size. */
   sendEvents(batches: readonly Batch[], bytes: number): void {
     this.post({ act: 'events', batches }, 0, bytes);
   }
 
-  /** Sends something that holds so many answers and bytes. */
+  /** Sends a message, and counts so many answers and bytes until it is written. */
   post(message: ServerMessage, answers = 0, bytes = 0): void {
     const era = this.#era;
-    let once = false;
+    let isWritten = false;
     this.#unwritten += answers;
     this.#unwrittenBytes += bytes;
     const free = this.#send(message, () => {
-      if (once || era !== this.#era) return;
-      once = true;
+      if (isWritten || era !== this.#era) return;
+      isWritten = true;
       this.#unwritten -= answers;
       this.#unwrittenBytes -= bytes;
       this.#written(this);
@@ -97,7 +101,7 @@ export class Session {
     this.#unwrittenBytes = 0;
   }
 
-  /** It is gone, or wants no more: it is owed nothing. What is under way still is. */
+  /** The process is gone or was closed: drops its answers and watches. What was sent still counts until it is written. */
   forget(): void {
     this.known = false;
     this.#answers = [];

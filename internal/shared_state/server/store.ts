@@ -1,15 +1,16 @@
 /**
- * The keys: values with versions and times to live, and the history of what happened to them. A
- * pure state machine: time comes in as `now`, nothing here waits.
+ * The keys: values with versions and times to live, and the history of their changes.
+ *
+ * A pure state machine: it has no timer, the caller passes the time.
  *
  * Owns     the table of keys, their deadlines, the history
- * Used by  server.ts; feed.ts reads
- * Keeps    1. one counter, `revision`, numbers every change of any key and every grant of a lock;
- *             a key's version is the revision at which it was written, so it never comes twice
- *          2. `bytes` is the sum over all keys; neither it nor the count is ever beyond its limit
- *          3. an operation at `now` sees no key whose deadline is `now` or earlier (`expire` first)
- *          4. every key counts in the account of its last writer, until it is written by another or gone
- *          5. every change is one event of the history, in the order of revisions
+ * Used by  server.ts and operations.ts; feed.ts only reads
+ * Keeps    1. one counter, `revision`, numbers each change of any key and each grant of a lock. The version of a
+ *             key is the revision of the change that wrote it, so no version comes twice
+ *          2. `bytes` is the sum over all keys. Neither it nor the number of keys goes beyond its limit
+ *          3. no operation sees a key whose deadline is over: the caller calls `expire` first
+ *          4. a key counts in the account of the process that wrote it last
+ *          5. each change is one event of the history, in the order of revisions
  */
 import type { Account } from './account';
 import { Deadlines } from './deadlines';
@@ -17,18 +18,18 @@ import { History } from './history';
 import type { KeyEvent, Limits } from '../protocol';
 import { checkBytes, stateError } from '../values';
 
-/** A key that is there. */
+/** A key and its value. Never changed: a write makes a new entry. */
 export interface Entry {
   readonly key: string;
   readonly text: string;
   readonly version: number;
-  /** undefined: it stays until it is deleted. */
+  /** The time at which the key is removed; undefined: never. */
   readonly expiresAt: number | undefined;
-  /** The account of the process that wrote it. */
+  /** Of the process that wrote it. */
   readonly account: Account;
 }
 
-/** How many bytes of events are remembered, at most. */
+/** Bytes of events that the history keeps at most, so that large values cannot fill the memory of the primary. */
 const HISTORY_BYTES = 16 * 1024 * 1024;
 
 /** The table of keys. */
@@ -47,24 +48,27 @@ export class Store {
     this.history = new History(limits.history, HISTORY_BYTES, revision);
   }
 
+  /** The number of the latest change. */
   get revision(): number {
     return this.#revision;
   }
 
+  /** The number of keys. */
   get size(): number {
     return this.#entries.size;
   }
 
+  /** The bytes of all keys and values. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** A new number of the one counter. */
+  /** Takes the next number of the counter. */
   nextRevision(): number {
     return ++this.#revision;
   }
 
-  /** When the next key ends; Infinity if none does. */
+  /** When the next key has to be removed; Infinity if none has. */
   nextDeadline(): number {
     return this.#deadlines.next();
   }
@@ -73,13 +77,13 @@ export class Store {
     return this.#entries.get(key);
   }
 
-  /** Everything under a prefix, in no order. The entries never change: a write makes a new one. */
+  /** All entries whose keys begin with a prefix, in no order. */
   under(prefix: string): Entry[] {
     const all = [...this.#entries.values()];
     return prefix === '' ? all : all.filter(({ key }) => key.startsWith(prefix));
   }
 
-  /** Writes a key for the process of that account; without `expiresAt` it stays. Throws ERR_SHARED_STATE_LIMIT, and has changed nothing then. */
+  /** Writes a key for the process of this account. Throws ERR_SHARED_STATE_LIMIT; then nothing has changed. */
   set(key: string, text: string, expiresAt: number | undefined, account: Account): Entry {
     const { keys, totalBytes } = this.#limits;
     checkBytes('The key', key, this.#limits, 'keyBytes');
@@ -97,7 +101,7 @@ export class Store {
     const own = before?.account === account;
     account.check('keysPerProcess', account.keys + (own ? 0 : 1));
     account.check('bytesPerProcess', account.bytes + size - (own ? sizeBefore : 0));
-    if (before !== undefined) credit(before);
+    if (before !== undefined) uncount(before);
     const entry: Entry = { key, text, version: this.nextRevision(), expiresAt, account };
     account.keys++;
     account.bytes += size;
@@ -109,19 +113,19 @@ export class Store {
     return entry;
   }
 
-  /** Takes a key out; the version of that, or undefined if there was no such key. */
+  /** Removes a key. Returns the version of this change; undefined if there was no such key. */
   delete(key: string, gone: 'deleted' | 'expired' = 'deleted'): number | undefined {
     const before = this.#entries.get(key);
     if (before === undefined) return undefined;
     this.#entries.delete(key);
     this.#deadlines.delete(key);
-    this.#bytes -= credit(before);
+    this.#bytes -= uncount(before);
     const event: KeyEvent = { key, version: this.nextRevision(), gone };
     this.history.append(event);
     return event.version;
   }
 
-  /** Takes out every key whose time has come. */
+  /** Removes each key whose deadline is `now` or earlier. */
   expire(now: number): void {
     for (const key of this.#deadlines.due(now)) this.delete(key, 'expired');
   }
@@ -129,8 +133,8 @@ export class Store {
 
 const sizeOf = (key: string, text: string): number => Buffer.byteLength(key) + Buffer.byteLength(text);
 
-/** The key no longer counts for its last writer; how many bytes it had. */
-function credit({ key, text, account }: Entry): number {
+/** Takes a key out of the account of its last writer. Returns its bytes. */
+function uncount({ key, text, account }: Entry): number {
   const size = sizeOf(key, text);
   account.keys--;
   account.bytes -= size;
