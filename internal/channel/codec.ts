@@ -1,45 +1,45 @@
 /**
- * What a form of framing is: the types that both forms share, and the tag bytes. framing.ts says what
- * they mean on the wire.
+ * The types that both forms of framing share, and the tag bytes. framing.ts describes both forms.
  *
- * Used by  framing.ts, framing_json.ts, framing_advanced.ts; incoming.ts and outbox.ts, which use a codec
+ * Used by  bootstrap_env.ts, channel.ts, channel_types.ts, framing.ts, framing_advanced.ts, framing_json.ts, incoming.ts,
+ *          outbox.ts
  */
 import { Buffer } from '../builtins';
 
-/** The two forms. */
+/** The two forms of framing, by Node's names. */
 export type Serialization = 'json' | 'advanced';
 
-/** What comes with a frame: nothing, a bare native handle, or a handle described by an envelope. */
+/** What an fd that comes with a frame is: there is none; a native handle; or a handle that the message, an envelope, describes. */
 export type Tag = 'plain' | 'handle' | 'envelope';
 
-/** Called for each frame in turn. */
+/** Called for each frame, in the order of the stream. */
 export type FrameSink = (message: unknown, tag: Tag) => void;
 
-/** The tag of a frame whose fd is a native handle, 'H'. */
+/** The byte 'H': the tag of a frame whose fd is a native handle. */
 export const HANDLE = 0x48;
-/** The tag of a frame whose message describes its handle, 'E'. */
+/** The byte 'E': the tag of a frame whose message is an envelope. */
 export const ENVELOPE = 0x45;
 
 /** Turns chunks of bytes into messages. */
 export interface Decoder {
-  /** Takes one chunk (borrowed); calls `sink` for each message that is now complete. Throws on bytes that are none. */
+  /** Takes one chunk (borrowed), and calls `sink` for each message that is now complete. Throws if the bytes are no message. */
   push(chunk: Uint8Array, sink: FrameSink): void;
-  /** Is there a part of a message that has not ended? */
+  /** Has a part of a message arrived, and its end not? */
   readonly partial: boolean;
 }
 
 /** One form of framing. */
 export interface Codec {
-  /** One frame. Throws what JSON or the structured clone throws on a message it cannot express. */
+  /** Encodes one frame. Throws what JSON or the structured clone throws for a message that it cannot express. */
   encode(message: unknown, tag: Tag): string | Buffer;
-  /** Frames that differ only in one number, their last field; what they share is encoded once. */
+  /** Prepares frames that differ in one number, their last field. Where the form allows it, the rest is encoded once. */
   numbered(body: object, field: string, tag: Tag): (value: number) => string | Buffer;
-  /** Several frames as one. */
+  /** Joins several frames into one piece of data for one write. */
   join(frames: readonly (string | Buffer)[]): string | Buffer;
-  /** `longest`: how many bytes a frame may have; as many as it likes by default. */
+  /** `longest`: the highest length of a frame, in bytes; no limit by default. */
   decoder(longest?: number): Decoder;
 }
 
-/** The same bytes as a Buffer. */
+/** A Buffer over the same bytes. */
 export const asBuffer = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -1,22 +1,23 @@
 /**
- * The bytes of a frame that has not ended, in one piece, copied out of the chunks that brought them.
+ * Collects the bytes of a frame that arrives in several chunks.
  *
- * Owns     its memory, which serves one frame after the other
+ * Owns     its memory, which is used again for later frames
  * Used by  framing_json.ts, framing_advanced.ts
- * Never    keeps a chunk: the next read overwrites it
- * Keeps    memory at most twice what has come, whatever a length says that is to come
- * Costs    one copy of each byte, and one more when the memory grows: linear in the frame's length
+ * Never    keeps a chunk: the next read overwrites it, so its bytes are copied
+ * Keeps    the memory at most twice as long as the bytes that have arrived (and at least FIRST). The length that a frame
+ *          announces is not reserved: a peer could announce gigabytes
+ * Costs    one copy of each byte, and one more when the memory grows: linear in the length of the frame
  */
 import { Buffer, Math, subarray } from '../builtins';
 
-/** Memory begins at this length, in bytes: a long message is mostly longer than one read. */
+/** Bytes. The first memory for a long frame: as long as one read, since such a frame mostly needs another read. */
 const FIRST = 65536;
-/** Memory up to this, in bytes, is kept for the next frame: to get it anew from the system costs more than to fill it. */
+/** Bytes. Longer memory is given back after a frame. Shorter memory is kept: to get it from the system again costs more than to fill it. */
 const KEPT = 4 << 20;
 
 const none = Buffer.alloc(0);
 
-/** Bytes that come in pieces. */
+/** The bytes of one frame, as they arrive. */
 export class FrameBuffer {
   #bytes = none;
   #length = 0;
@@ -25,16 +26,16 @@ export class FrameBuffer {
     return this.#length;
   }
 
-  /** The bytes so far (borrowed). */
+  /** The bytes that have arrived (borrowed). */
   get bytes(): Buffer {
     return subarray(this.#bytes, 0, this.#length);
   }
 
-  /** Adds a copy of a piece (borrowed). */
+  /** Copies a piece (borrowed) to the end. */
   add(piece: Uint8Array): void {
     const length = this.#length + piece.length;
     if (length > this.#bytes.length) {
-      // A short frame takes what it needs: its end mostly comes with the next read.
+      // A short frame gets exactly what it needs, since the next read mostly brings its end.
       const grown = Buffer.allocUnsafeSlow(length < FIRST / 4 ? length : Math.max(FIRST, length, 2 * this.#bytes.length));
       grown.set(this.bytes, 0);
       this.#bytes = grown;
@@ -43,7 +44,7 @@ export class FrameBuffer {
     this.#length = length;
   }
 
-  /** All bytes (borrowed until the next `add`); begins anew. */
+  /** Returns all bytes (borrowed until the next `add`), and starts the next frame. */
   take(): Buffer {
     const { bytes } = this;
     this.#length = 0;

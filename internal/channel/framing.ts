@@ -1,29 +1,30 @@
 /**
- * Bytes ⇄ messages. Two forms, Node's own: `json` is one line of JSON per message; `advanced` is a
- * big-endian uint32 length and V8's structured clone. Both ends chose the same when the child was
- * spawned.
+ * Bytes ⇄ messages. There are two forms, both Node's own. `json`: each message is one line of JSON. `advanced`: each
+ * message is a big-endian uint32 length, and then V8's structured clone. The parent chooses the form when it starts the
+ * child, and both ends use it.
  *
- * In the dialect *pipelined* a frame may begin with a tag byte that says that one fd came with it.
- * No JSON text begins with a letter of `H` or `E`, no V8 value with anything but 0xFF: an app cannot
- * forge a tag with a message, whatever it sends.
+ * In the dialect *pipelined* a frame may begin with a tag, one byte that says that an fd came with the frame. An app
+ * cannot forge a tag, whatever message it sends: no JSON text begins with the letter `H` or `E`, and the structured clone
+ * always begins with 0xFF.
  *
- *   json      [H|E] text \n              H: the value is the message, the fd a native handle
- *   advanced  length [H|E] FF 0F value   E: the value is a NODE_HANDLE envelope around the message
+ *   json      [H|E] text \n              H: the fd is a native handle, and the value is the message
+ *   advanced  length [H|E] FF 0F value   E: the value is an envelope, NODE_HANDLE, which contains the message
  *
- * Keeps    1. each byte is looked at once, and copied twice at most: a message of many MB in many
- *             chunks takes linear time
- *          2. a frame that cannot be decoded does not take the earlier ones of its chunk with it
- *          3. a frame longer than allowed is refused before it is kept: when its length is known, or
- *             has been reached. One that fits into one read is not measured.
- * Uses     framing_json.ts and framing_advanced.ts, the two forms; codec.ts, what they have in common
- * Node     the codec under lib/internal/child_process/serialization.js; the tags are ours.
+ * Keeps    1. each byte is looked at once and copied twice at most, so a message of many MB in many chunks takes linear
+ *             time
+ *          2. if a frame cannot be decoded, the frames before it in the same chunk are still delivered
+ *          3. a frame that is longer than allowed is refused before it is collected: when its length is known, or when
+ *             the limit is reached. The length of a frame that fits into one read is not checked
+ * Used by  channel.ts
+ * Uses     framing_json.ts, framing_advanced.ts (the two forms), codec.ts (their common types)
+ * Node     the codecs of lib/internal/child_process/serialization.js. The tags are ours.
  */
 import type { Codec, Serialization } from './codec';
 import { json } from './framing_json';
 
-/** The codec of a serialization. */
+/** The codec of a form. */
 export function codecFor(serialization: Serialization): Codec {
   if (serialization === 'json') return json;
-  // Loaded when it is asked for: `node:v8` alone takes a worker 2 ms of its start.
+  // Loaded only if a channel uses it: `node:v8` alone takes 2 ms of a worker's start.
   return (require('./framing_advanced') as typeof import('./framing_advanced')).advanced;
 }

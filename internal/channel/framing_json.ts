@@ -1,7 +1,7 @@
 /**
  * The framing `json`: one line of JSON for each message.
  *
- * Owns     the bytes of the line that is not complete yet
+ * Owns     the bytes of the line that has not arrived completely
  * Used by  framing.ts
  */
 import { charCodeAt, indexOf, indexOfByte, join, JSON, lastIndexOfByte, Number, slice, subarray, utf8Slice } from '../builtins';
@@ -27,7 +27,7 @@ export const json: Codec = {
 };
 
 class JsonDecoder implements Decoder {
-  /** The line that has not ended. */
+  /** The line that has not arrived completely. */
   readonly #line = new FrameBuffer();
   readonly #longest: number;
 
@@ -42,7 +42,7 @@ class JsonDecoder implements Decoder {
   push(chunk: Uint8Array, sink: FrameSink): void {
     const end = chunk[chunk.length - 1] === NEWLINE ? chunk.length - 1 : lastIndexOfByte(chunk, NEWLINE);
     if (end === -1) return this.#grow(chunk);
-    // A newline byte is never part of a longer UTF-8 sequence, so each line decodes by itself.
+    // In UTF-8 a newline byte is never a part of another character, so each line can be decoded alone.
     let start = 0;
     let begun: string | null = null;
     if (this.#line.length > 0) {
@@ -52,7 +52,7 @@ class JsonDecoder implements Decoder {
       begun = utf8Slice(line, 0, line.length);
     }
     const lines = start <= end ? utf8Slice(chunk, start, end) : null;
-    // Before a line is decoded that may be none: what comes later belongs to this tail.
+    // Keep the rest before a line is decoded, which may throw: the next chunk continues this rest.
     if (end + 1 < chunk.length) this.#line.add(subarray(chunk, end + 1));
     if (begun !== null) decodeLine(begun, sink);
     if (lines !== null) decodeLines(lines, sink);

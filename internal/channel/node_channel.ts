@@ -1,57 +1,58 @@
 /**
- * Children on Node's own channel: where the permission model denies `process.binding`, no channel of
- * ours can be opened, and the cluster stands on what every program may use: Node's `fork` and `send`.
- * It speaks Node's dialect then, one hand-off at a time, and its workers are started without our preload.
+ * Children on Node's own channel, for a process in which Node's permission model denies `process.binding`: there no
+ * channel of ours can be opened. The cluster then uses what every program may use, Node's `fork` and `send`, in Node's
+ * dialect, with one hand-off at a time. Its workers are started without our preload.
  *
  * Owns     nothing; the channel and the child are Node's
- * Used by  spawn.ts (instead of a channel of ours), master/index.ts and calls.ts (what differs)
- * Never    is used where our channel can be opened
- * Node     the same there; D27 says what a program misses of ours
+ * Used by  spawn.ts (in place of a channel of ours), master/index.ts
+ * Never    is used where our own channel can be opened
+ * Node     D27 lists what a program misses of ours
  */
 import childProcess, { type ChildProcess } from 'node:child_process';
 import { Array, timers } from '../builtins';
 import { isReadingChannel } from '../native/spawning';
 
-/** Node's own, also when somebody has put another in its place since. */
+/** Node's own `fork`. It is read now, because other code may replace the property later. */
 const { fork } = childProcess as { fork(...args: unknown[]): ChildProcess };
 
-/** Channels of Node's that this side has closed. */
+/** The children whose channel this side has closed. */
 const closedHere = new WeakSet<object>();
+/** The warning was emitted. */
 let warned = false;
 
-/** Node's fork; arguments, defaults and errors are Node's. What of ours the options name is left out. */
+/** Node's `fork`: arguments, defaults and errors are Node's. Our own options are left out. */
 export function forkOnNodesChannel(modulePath: unknown, args: unknown, options: unknown): ChildProcess {
   warn();
   const child = Array.isArray(args) || args === null || args === undefined
-    ? fork(modulePath, args, withoutOurs(options)) : fork(modulePath, withoutOurs(args), options);
-  let told = false;
+    ? fork(modulePath, args, withoutOwnOptions(options)) : fork(modulePath, withoutOwnOptions(args), options);
+  let emitted = false;
   child.once('disconnect', () => {
-    told = true;
+    emitted = true;
   });
-  const tell = (): void => void timers.setImmediate(() => {
-    if (!told && !child.connected) child.emit('disconnect');
+  const emitIfMissing = (): void => void timers.setImmediate(() => {
+    if (!emitted && !child.connected) child.emit('disconnect');
   });
-  // Node never emits 'disconnect' for a child that has died with a handle on its way to it: the end of a
-  // channel waits there for an acknowledgement that nobody will send. Here it is always told (D4). At
-  // 'exit' the channel may still have something to read; at 'close' it has ended.
-  child.once('exit', tell).once('close', tell);
+  // If a child dies while a handle is in flight to it, Node never emits 'disconnect': it waits for an acknowledgement that
+  // will not come. Here 'disconnect' is always emitted (D4). Both events are needed: at 'exit' the channel may still have
+  // bytes to read, and then it ends before 'close'.
+  child.once('exit', emitIfMissing).once('close', emitIfMissing);
 
   const disconnect = child.disconnect;
   child.disconnect = function (this: ChildProcess): void {
-    // Node calls it as well, when it reads that the child has ended its side. Where this side has ended it
-    // before, that is an 'error' in Node.
-    const ended = isReadingChannel(this);
-    if (ended && !this.connected) return tell();
-    if (!ended) closedHere.add(this);
+    // Node itself calls this method, too, when it reads that the child has closed its end. If this side has closed the
+    // channel before, Node's own method would then emit an 'error'.
+    const closedByChild = isReadingChannel(this);
+    if (closedByChild && !this.connected) return emitIfMissing();
+    if (!closedByChild) closedHere.add(this);
     disconnect.call(this);
   };
   return child;
 }
 
-/** Has this side ended Node's channel with that process? */
+/** Has this side closed Node's channel to that process? */
 export const hasClosed = (target: object): boolean => closedHere.has(target);
 
-function withoutOurs(options: unknown): unknown {
+function withoutOwnOptions(options: unknown): unknown {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) return options;
   const { dialect: _dialect, limits: _limits, name: _name, ...nodes } = options as Record<string, unknown>;
   return nodes;

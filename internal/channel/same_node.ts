@@ -1,34 +1,34 @@
 /**
- * Is the program that a child will run this Node? Only then it can load our preload. `node` by name, a
- * symbolic or a hard link are the same program as `process.execPath`; a script that starts some Node is another.
+ * Will a child run the same Node binary as this process? Only then can it load our preload. A name (`node`), a symbolic
+ * link or a hard link may lead to the same binary as `process.execPath`. A script that starts Node is another program.
  *
- * The file is looked for as `execvp` does it in the child: in the PATH of the child's environment, seen
- * from the child's directory. Two file names cost one `stat` each, and the same name costs none.
+ * The file is looked up as `execvp` does it in the child: in the PATH of the child's environment, relative to the child's
+ * working directory. Two different names cost one `stat` each; the same name costs none.
  *
  * Used by  spawn.ts, for a child that has an 'ipc' in its stdio
- * Never    throws: where the file cannot be found, or seen, it is another program, and Node says what is wrong
+ * Never    throws: a file that cannot be found or read counts as another program, and Node reports the error
  */
 import { accessSync, constants, statSync } from 'node:fs';
 import path from 'node:path';
 
-/** Where `execvp` looks if the environment has no PATH. */
+/** The directories in which `execvp` looks if the environment has no PATH. */
 const DEFAULT_PATH = '/bin:/usr/bin';
 
-/** `file`, `cwd` and `envPairs` are what Node starts the child with. */
+/** The arguments are those with which Node starts the child. */
 export function isThisNode(file: unknown, cwd: unknown, envPairs: readonly string[]): boolean {
   if (file === process.execPath) return true;
   if (typeof file !== 'string' || file === '') return false;
   const directory = typeof cwd === 'string' ? cwd : '.';
   if (file.includes('/')) return isSame(path.resolve(directory, file));
   const pair = envPairs.find((one) => typeof one === 'string' && one.startsWith('PATH='));
-  for (const place of (pair?.slice('PATH='.length) ?? DEFAULT_PATH).split(':')) {
-    const found = path.resolve(directory, place, file);
+  for (const entry of (pair?.slice('PATH='.length) ?? DEFAULT_PATH).split(':')) {
+    const found = path.resolve(directory, entry, file);
     if (isProgram(found)) return isSame(found);
   }
   return false;
 }
 
-/** Would `execvp` take it? It goes on past what is not there, is no file, or may not be run. */
+/** Would `execvp` run this file? If it does not exist, is no regular file, or is not executable, `execvp` tries the next directory. */
 function isProgram(file: string): boolean {
   try {
     accessSync(file, constants.X_OK);
