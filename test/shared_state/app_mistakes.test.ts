@@ -1,9 +1,9 @@
-/** Guards every call from the shared state into the application: it throws, re-enters, or closes things, and the tables stay whole. */
+/** Guards each place where the shared state calls code of the app: this code throws, calls the shared state again, or closes it, and the shared state stays consistent. */
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { root, run } from '../support/program';
 
-test('getters, proxies, signals, lock bodies, listeners and a wrapped send that throw, re-enter and close', async () => {
+test('getters, proxies, signals, lock bodies, listeners and a wrapped send may throw, call back or close the shared state', async () => {
   const { code, stdout, stderr } = await run(path.join(root, 'test/fixtures/shared_state_app_mistakes.js'));
   expect(stderr).toBe('');
   expect(stdout.trimEnd().split('\n')).toEqual([

@@ -1,4 +1,4 @@
-/** Guards against tables that only grow: keys, watches, locks, calls and sessions come and go by the ten thousand. */
+/** Guards against tables that only grow: ten thousand keys, watches, locks, calls and sessions come and go, and each table is as large as before. */
 import { EventEmitter } from 'node:events';
 import type { Cluster } from 'node:cluster';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -11,15 +11,15 @@ import { tableSizes } from './tables';
 import { World, turns, type Process } from './world';
 
 const MANY = 10_000;
-/** The history keeps its last events by design. */
+/** Events that the history keeps by design. */
 const HISTORY = 8;
 
-// Each call that is given up makes an error, and the test runner maps each line of its stack.
+// Each call that times out makes an error, and the test runner would map each line of its stack, which takes long.
 const { stackTraceLimit } = Error;
 beforeAll(() => { Error.stackTraceLimit = 0; });
 afterAll(() => { Error.stackTraceLimit = stackTraceLimit; });
 
-test('deadl.js: the heap of deadlines has at most two entries for each deadline and 64 more, after every call', () => {
+test('the heap of deadlines has at most two entries for each deadline, plus 64, after each call', () => {
   const deadlines = new Deadlines<number>();
   const below = seeded(3);
   const check = (): void => {
@@ -43,11 +43,11 @@ test('deadl.js: the heap of deadlines has at most two entries for each deadline 
   expect(deadlines.next()).toBe(Infinity);
 });
 
-/** The tables of all that a world is made of. */
+/** The sizes of all tables of a server, its clients and the clock. */
 const sizes = (world: World, processes: readonly Process[]): Map<string, number> =>
   tableSizes({ server: world.server, clients: processes.map(({ client }) => client), timers: world.clock });
 
-test('ten thousand keys, locks, waits, watches and given-up calls: every Map, Set and array is what it was', async () => {
+test('ten thousand keys, locks, waiting calls, watches and aborted calls leave each Map, Set and array as large as before', async () => {
   const world = new World({ history: HISTORY, watches: 1000 });
   const [one, two] = [world.join(), world.join()];
   const work = async (count: number): Promise<void> => {
@@ -55,13 +55,13 @@ test('ten thousand keys, locks, waits, watches and given-up calls: every Map, Se
       const batch = Array.from({ length: 1000 }, (_, n) => `${done + n}`);
       await Promise.all(batch.map((key) => one.state.set(key, key, { ttlMs: 1e6 })));
       await Promise.all(batch.map((key, n) => (n % 2 === 0 ? two.state.delete(key) : one.state.set(key, 1, { ttlMs: 10 }))));
-      // Of a hundred leases one runs out, with who waits for it; the others are released.
+      // One lease of a hundred runs out, and so does the call that waits for its lock; the others are released.
       const ttl = (n: number): number => (n % 100 === 0 ? 10 : 1e6);
       const leases = await Promise.all(batch.map((key, n) => one.state.lock(key, { ttlMs: ttl(n), autoRenew: n % 100 === 1 })));
-      const tired = new AbortController();
-      const waits = batch.map((key, n) => two.state.lock(key, n % 100 === 0 ? { timeoutMs: 5 } : { signal: tired.signal }).catch(() => undefined));
+      const giveUp = new AbortController();
+      const waits = batch.map((key, n) => two.state.lock(key, n % 100 === 0 ? { timeoutMs: 5 } : { signal: giveUp.signal }).catch(() => undefined));
       await turns(2);
-      tired.abort();
+      giveUp.abort();
       await world.clock.advance(5);
       await Promise.all(waits);
       await Promise.all(leases.filter((_, n) => n % 100 !== 0).map((lease) => lease.release()));
@@ -82,7 +82,7 @@ test('ten thousand keys, locks, waits, watches and given-up calls: every Map, Se
   expect(grown(before, sizes(world, [one, two]))).toEqual([]);
 });
 
-test('ten thousand sessions, each with a lock, a wait and a watch: nothing of them stays', async () => {
+test('ten thousand sessions, each with a lock, a waiting call and a watch, leave nothing behind', async () => {
   const world = new World({ history: HISTORY });
   const stays = world.join();
   await stays.state.lock('mine', { ttlMs: 1e9 });
@@ -103,7 +103,7 @@ test('ten thousand sessions, each with a lock, a wait and a watch: nothing of th
   expect(grown(before, sizes(world, [stays]))).toEqual([]);
 });
 
-test('ten thousand workers of a primary: no listener, session or timer stays', async () => {
+test('ten thousand workers of a primary leave no listener and no session behind', async () => {
   const cluster = Object.assign(new EventEmitter(), { isPrimary: true, workers: {} });
   const listeners = (): number[] => ['fork', 'disconnect', 'exit'].map((event) => cluster.listenerCount(event));
   const state = openInPrimary(cluster as EventEmitter as Cluster, mergeLimits({ history: HISTORY }), 5000, () => undefined);
@@ -129,7 +129,7 @@ test('ten thousand workers of a primary: no listener, session or timer stays', a
   expect(listeners()).toEqual([0, 0, 0]);
 });
 
-/** What has more in it than before. The history may have up to twice what it remembers. */
+/** The tables that have another size than before. The array of the history may be up to twice as long as its events. */
 function grown(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): string[] {
   return [...after].filter(([path, size]) => (path.endsWith('#heap') ? size > 64 : path.includes('#events') ? size > 2 * HISTORY + 2 : size !== (before.get(path) ?? 0)))
     .map(([path, size]) => `${path}: ${before.get(path) ?? 0} → ${size}`);

@@ -1,6 +1,6 @@
 /**
- * The shared state in real processes, on our cluster and on stock `node:cluster`: its life from the
- * first hello to the last, and that no 'message' listener ever sees any of it.
+ * The shared state in real processes, with our cluster and with stock `node:cluster`: from its opening to its end,
+ * and no 'message' listener ever gets a message of it.
  */
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -23,7 +23,7 @@ describe.concurrent('a primary and its workers', () => {
           'freed by its death, greater token: true',
           'another leads: true',
           'after nonsense: 301',
-          'left with 42', // What was pending, and what was asked later, was rejected.
+          'left with 42', // The pending calls and the later ones were rejected.
           'closed: ERR_SHARED_STATE_CLOSED',
           'the watch goes on',
           'fds: 0',
@@ -35,7 +35,7 @@ describe.concurrent('a primary and its workers', () => {
   }
 });
 
-test.each(['ours', 'stock'])('there is never a second store: threads, children, grandchildren, copies of the module; %s', async (kind) => {
+test.each(['ours', 'stock'])('threads, children, grandchildren and copies of the module never open a second store; %s', async (kind) => {
   const { code, stdout, stderr } = await run(path.join(root, 'test/fixtures/shared_state_origin.js'), { args: [kind] });
   expect([stderr, code]).toEqual(['', 0]);
   expect(stdout.trimEnd().split('\n')).toEqual([
@@ -59,17 +59,17 @@ test.each(['ours', 'stock'])('there is never a second store: threads, children, 
   ]);
 });
 
-describe('the door', () => {
+describe('sharedState()', () => {
   const { sharedState } = compiled<typeof door>('lib/shared_state.js');
 
-  test('options that make no sense', () => {
+  test('refuses wrong options', () => {
     const code = (options: unknown): string | undefined => thrownBy(() => sharedState(options as object)).code;
     expect([null, { cluster: {} }, { cluster: 1 }, { limits: 1 }, { limits: null }, { timeoutMs: '1' }].map(code)).toEqual(Array(6).fill('ERR_INVALID_ARG_TYPE'));
     expect([{ limits: { keys: 0 } }, { limits: { keys: 1.5 } }, { timeoutMs: NaN }].map(code)).toEqual(Array(3).fill('ERR_OUT_OF_RANGE'));
     expect(code({ limits: { kyes: 1 } })).toBe('ERR_INVALID_ARG_VALUE');
   });
 
-  test('a primary without a worker has it too; open twice it is one, with the limits of the first', async () => {
+  test('works in a primary without workers; a second call returns the same object and must not set limits', async () => {
     const own = compiled<typeof cluster>('lib/cluster.js');
     const listeners = (): number[] => ['fork', 'exit', 'disconnect'].map((event) => own.listenerCount(event));
     const before = listeners();
@@ -77,12 +77,12 @@ describe('the door', () => {
     try {
       expect(sharedState()).toBe(state);
       expect(thrownBy(() => sharedState({ limits: { keys: 2 } })).code).toBe('ERR_INVALID_STATE');
-      // Tokens and versions go on where another life of this primary ended.
+      // Versions are greater than those of an earlier primary process.
       expect(await state.set('a', 1)).toBeGreaterThan((Date.now() - 60_000) * 1000);
       await expect(state.set('b', 1)).rejects.toThrow('limits.keys');
       expect((await state.replica('')).get('a').value).toBe(1);
       const lease = await state.lock('l', { ttlMs: 30 });
-      const next = await state.lock('l'); // Runs out by the real clock.
+      const next = await state.lock('l'); // Granted when the first lease runs out, by the real clock.
       expect([lease.held, next.held, next.token > lease.token]).toEqual([false, true, true]);
     } finally {
       state.close();

@@ -1,4 +1,4 @@
-/** Each guard of the wire accepts what the other side sends, and nothing that only resembles it. */
+/** Each guard accepts what the other side sends, and refuses messages that are malformed. */
 import { describe, expect, test } from 'vitest';
 import { isResultOf, readCall, readClientMessage, readServerMessage } from '../../internal/shared_state/guards';
 import { STATE, type OperationName } from '../../internal/shared_state/protocol';
@@ -10,7 +10,7 @@ const refusal = { code: 'ERR_SHARED_STATE_LIMIT', message: 'no', limit: 'keys' }
 describe('messages', () => {
   test.each([
     [{ act: 'hello' }], [{ act: 'bye' }], [{ act: 'calls', calls: [null] }], [{ act: 'cancel', id: 0 }], [{ act: 'consumed', watch: 1, batch: 2 }],
-  ])('of a client: %j', (message) => {
+  ])('a client may send %j', (message) => {
     expect(readClientMessage({ cmd: STATE, ...message })).toEqual({ cmd: STATE, ...message });
     expect(readServerMessage({ cmd: STATE, ...message })).toBeNull();
     expect(readClientMessage(message)).toBeNull();
@@ -19,7 +19,7 @@ describe('messages', () => {
   test.each([
     [{ act: 'announce' }], [{ act: 'closed' }], [{ act: 'welcome', limits: defaultLimits }], [{ act: 'events', batches: [batch] }],
     [{ act: 'answers', answers: [{ id: 1, result: {} }, { id: 2, error: refusal }] }],
-  ])('of the server: %j', (message) => {
+  ])('the server may send %j', (message) => {
     expect(readServerMessage({ cmd: STATE, ...message })).toEqual({ cmd: STATE, ...message });
     expect(readClientMessage({ cmd: STATE, ...message })).toBeNull();
   });
@@ -29,20 +29,20 @@ describe('messages', () => {
     [{ act: 'consumed', watch: 1 }], [{ act: 'welcome', limits: { keys: 1 } }], [{ act: 'answers', answers: [{ id: 1 }] }],
     [{ act: 'answers', answers: [{ id: 1, error: { ...refusal, limit: 'toString' } }] }], [{ act: 'events', batches: [{ ...batch, reset: 'all' }] }],
     [{ act: 'events', batches: [{ ...batch, events: [{ key: 'k', version: 1 }] }] }],
-  ])('of nobody: %j', (message) => {
+  ])('nobody may send %j', (message) => {
     const sent = typeof message === 'object' && message !== null ? { cmd: STATE, ...message } : message;
     expect([readClientMessage(sent), readServerMessage(sent)]).toEqual([null, null]);
   });
 });
 
-test('a call is itself; one that makes no sense is its id; without an id it is nothing', () => {
+test('a call is returned as it is; a malformed one only with its id; one without an id is null', () => {
   const call = { id: 1, op: 'watch', watch: 2, prefix: '', since: 'now', beat: true };
   expect(readCall(call)).toEqual(call);
   for (const bad of [{ since: -1 }, { beat: 1 }, { op: 'toString' }, { op: undefined }]) expect(readCall({ ...call, ...bad })).toEqual({ op: 'none', id: 1 });
   expect([readCall({ op: 'get', key: 'k' }), readCall(null), readCall({ id: 0.5 })]).toEqual([null, null, null]);
 });
 
-describe('results', () => {
+describe('isResultOf', () => {
   const good: Record<OperationName, readonly object[]> = {
     get: [{ version: 0 }, { version: 1, text: '1', expiresAt: 5.5 }],
     set: [{ version: 1 }],
@@ -61,7 +61,7 @@ describe('results', () => {
     compareAndSet: [{ version: 1 }, { done: 1, version: 1 }], lock: [{ token: 1 }, { token: 'x', expiresAt: 1 }, undefined], renew: [{}], release: [{}],
     holder: [{ holder: 0 }, { holder: 0, token: 1, expiresAt: 1 }], watch: [{}], unwatch: [{ done: 'yes' }],
   };
-  test.each(Object.keys(good) as OperationName[])('of %s', (op) => {
+  test.each(Object.keys(good) as OperationName[])('%s', (op) => {
     expect(good[op].map((result) => isResultOf(op, result))).toEqual(good[op].map(() => true));
     expect(bad[op].map((result) => isResultOf(op, result))).toEqual(bad[op].map(() => false));
   });

@@ -1,6 +1,7 @@
 /**
- * Histories of 16 workers, some of them killed on the way: each key's is linearizable, and the lock
- * has one holder at a time. `SHARED_STATE_OPERATIONS=400 SHARED_STATE_SEEDS=20` plays bigger and more ones.
+ * 16 workers use the shared state at once, and some of them are killed. Afterwards the history of each key must be
+ * linearizable, and the lock must have had one holder at a time. To run longer and more histories:
+ * `SHARED_STATE_OPERATIONS=400 SHARED_STATE_SEEDS=20`.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -62,13 +63,13 @@ function check(lines: Line[]): void {
   for (const key of ['a', 'b', 'c', 'd']) {
     const actions = [...calls.values()].filter((call) => call.key === key);
     expect([key, isLinearizable(actions)]).toEqual([key, true]);
-    // And the checker would see one wrong answer among them.
+    // The checker would find a single wrong answer among them.
     const at = actions.findLastIndex(({ op, end }) => op === 'increment' && end !== Infinity);
     const wrong = actions.map((action, index) => (index === at ? { ...action, result: { ...action.result, value: -1 } } : action));
     expect([key, isLinearizable(wrong)]).toEqual([key, false]);
   }
 
-  // The lock: who enters after a leave has a greater token; in between nobody else enters but for a death.
+  // The lock: each worker that enters has a greater token than the one before, and enters after that one has left or was killed.
   const sections = lines.filter(({ enter, leave }) => enter !== undefined || leave !== undefined).sort((one, other) => time(one) - time(other));
   const dead = new Set(lines.filter(({ how }) => how === 'SIGKILL').map(({ exit }) => exit));
   let inside: Line | undefined;
@@ -92,19 +93,19 @@ describe('the checker', () => {
 
   test.each<[string, boolean, Action[]]>([
     ['reads of an absent key', true, [get(0, 1, undefined, 0)]],
-    ['a write, then what it wrote', true, [set(0, 1, 'x', 1), get(2, 3, 'x', 1)]],
-    ['a stale read', false, [set(0, 1, 'x', 1), set(2, 3, 'y', 2), get(4, 5, 'x', 1)]],
-    ['the same during the write', true, [set(0, 1, 'x', 1), set(2, 5, 'y', 2), get(4, 6, 'x', 1)]],
-    ['new, then old', false, [set(0, 1, 'x', 1), set(2, 9, 'y', 2), get(3, 4, 'y', 2), get(5, 6, 'x', 1)]],
+    ['a write, then a read of what it wrote', true, [set(0, 1, 'x', 1), get(2, 3, 'x', 1)]],
+    ['a read of the old value after a write', false, [set(0, 1, 'x', 1), set(2, 3, 'y', 2), get(4, 5, 'x', 1)]],
+    ['a read of the old value during a write', true, [set(0, 1, 'x', 1), set(2, 5, 'y', 2), get(4, 6, 'x', 1)]],
+    ['a read of the new value, then of the old one, during a write', false, [set(0, 1, 'x', 1), set(2, 9, 'y', 2), get(3, 4, 'y', 2), get(5, 6, 'x', 1)]],
     ['a lost update', false, [increment(0, 2, 1), increment(1, 3, 1)]],
     ['a killed write that took effect', true, [set(0, Infinity, 'x'), get(1, 2, undefined, 0), get(3, 4, 'x', 5)]],
     ['a killed write that did not', true, [set(0, Infinity, 'x'), get(1, 2, undefined, 0), set(3, 4, 'y', 1), get(5, 6, 'y', 1)]],
     ['a killed increment that took effect twice', false, [increment(0, Infinity), increment(1, 2, 3)]],
     ['a version that changed without a write', false, [set(0, 1, 'x', 1), get(2, 3, 'x', 2)]],
-    ['two winners', false, [set(0, 1, 'x', 1), ...[2, 3].map((version): Action => ({ op: 'compareAndSet', begin: 2, end: 5, expected: 1, value: version, result: { done: true, version } }))]],
+    ['two compareAndSet calls that both win', false, [set(0, 1, 'x', 1), ...[2, 3].map((version): Action => ({ op: 'compareAndSet', begin: 2, end: 5, expected: 1, value: version, result: { done: true, version } }))]],
   ])('%s: %s', (_name, expected, history) => expect(isLinearizable(history)).toBe(expected));
 
-  test('finds an order for many that overlap', () => {
+  test('finds an order for 300 operations that overlap', () => {
     const below = seeded(1);
     const many = Array.from({ length: 300 }, (_, n) => increment(n * 10 - below(150), n * 10 + below(150) + 1, n + 1));
     expect(isLinearizable(many)).toBe(true);

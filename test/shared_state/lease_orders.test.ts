@@ -1,12 +1,13 @@
 /**
- * Guards against a lock without an owner and a lock with two: all orders of {expiry, renewal, release,
- * next waiter, disconnect}, with a holder that is awake and with one whose event loop is blocked.
+ * Guards against a lock with two holders, and against a held lock whose holder does not know of it. All orders of
+ * {the end of the lease, a renewal, a release, a second caller, a disconnect} are played, with a holder whose event
+ * loop runs and with one whose event loop is blocked.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Lease } from '../../internal/shared_state/client/lock';
 import { World, turns, type Process } from './world';
 
-// Each refusal makes an error, and the test runner maps each line of its stack.
+// Each refusal makes an error, and the test runner would map each line of its stack, which takes long.
 const { stackTraceLimit } = Error;
 beforeAll(() => { Error.stackTraceLimit = 0; });
 afterAll(() => { Error.stackTraceLimit = stackTraceLimit; });
@@ -16,7 +17,7 @@ const lost = expect.objectContaining({ code: 'ERR_SHARED_STATE_LEASE_LOST' });
 type Step = 'renew' | 'release' | 'time' | 'waiter' | 'disconnect';
 const STEPS: readonly Step[] = ['renew', 'release', 'time', 'waiter', 'disconnect'];
 
-/** Every order of four or five of the steps. */
+/** Each order of all five steps, and of each four of them. */
 function orders(steps: readonly Step[]): Step[][] {
   const all: Step[][] = [[]];
   for (const step of steps) for (const rest of orders(steps.filter((other) => other !== step))) all.push([step, ...rest]);
@@ -24,8 +25,9 @@ function orders(steps: readonly Step[]): Step[][] {
 }
 
 /**
- * How the holder's loop is: awake, or blocked but for its own steps, with what comes first when it turns
- * again. It turns after each of its own steps, or before: then no answer is read until the next step.
+ * The event loop of the holder. `first: null`: it runs all the time. Otherwise it is blocked between the holder's own
+ * steps; `first` says whether timers or messages are handled first when it runs again, and `turns` whether it runs
+ * after each of these steps or before. Before: the answer to a step is not read until the next one.
  */
 const LOOPS = [
   { first: null, turns: 'always' }, { first: 'timers', turns: 'after' }, { first: 'messages', turns: 'after' },
@@ -48,14 +50,14 @@ async function play(steps: readonly Step[], loop: typeof LOOPS[number], renewal:
   const block = (): void => {
     if (loop.first !== null && !gone) wake = holder.block();
   };
-  /** The holder does something; its loop turns before or after that, and is blocked again. */
+  /** Does a step of the holder; its event loop runs before or after the step, and is blocked again. */
   const byHolder = async (act: (process: Process) => Promise<unknown>): Promise<void> => {
     if (loop.turns === 'before') {
       turnHolder();
       await turns(1);
     }
     const held = lease.held;
-    // What is guarded is sent only by who believes that it holds the lock.
+    // A write with the lease is sent only if the holder believes that it holds the lock.
     const guarded = holder.state.set('k', 1, { lease }).then(() => true, () => false);
     const done = act(holder).catch(() => undefined);
     if (loop.turns === 'before') block();
@@ -63,7 +65,7 @@ async function play(steps: readonly Step[], loop: typeof LOOPS[number], renewal:
     await turns(2);
     if (loop.turns === 'after') block();
     void done;
-    if (!held) void guarded.then((accepted) => { if (accepted) wrong.push('a guarded write of who had lost it'); });
+    if (!held) void guarded.then((accepted) => { if (accepted) wrong.push('a write with a lost lease was done'); });
   };
   for (const step of steps) {
     switch (step) {
@@ -83,22 +85,22 @@ async function play(steps: readonly Step[], loop: typeof LOOPS[number], renewal:
   turnHolder();
   await turns(4);
   const says = await witness.state.holder('l');
-  if (says?.holder === 1 && !lease.held) wrong.push('the primary has it for who has lost it');
+  if (says?.holder === 1 && !lease.held) wrong.push('lost, but held in the primary');
   if (says === undefined && lease.held) wrong.push('held, but free in the primary');
-  if (steps.includes('waiter') && !lease.held && other?.held !== true) wrong.push('lost, and the next does not have it');
-  if (lease.held === lease.signal.aborted) wrong.push('the signal says something else');
+  if (steps.includes('waiter') && !lease.held && other?.held !== true) wrong.push('lost, and the second caller does not have the lock');
+  if (lease.held === lease.signal.aborted) wrong.push('the signal and `held` disagree');
   return wrong.map((what) => `${steps.join(', ')} (${loop.first}, ${loop.turns}): ${what}`);
 }
 
-describe('a lock has one owner or none', () => {
-  test.each([['longer', 300, 100], ['shorter', 20, 50], ['of the same length', 100, 100]])('a renewal that is %s', async (_name, renewal, time) => {
+describe('a lock has one holder or none', () => {
+  test.each([['longer', 300, 100], ['shorter', 20, 50], ['of the same length', 100, 100]])('all orders, with a renewal that is %s', async (_name, renewal, time) => {
     const wrong: string[] = [];
     for (const loop of LOOPS) for (const steps of orders(STEPS)) wrong.push(...await play(steps, loop, renewal, time));
     expect(orders(STEPS).length).toBe(240);
     expect(wrong).toEqual([]);
   });
 
-  test('lease.js: renewed by the primary while the loop is blocked past the old end: given back as the loop turns', async () => {
+  test('a lease that the primary has renewed, while the event loop was blocked beyond the old end, is released when the loop runs again', async () => {
     for (const first of ['timers', 'messages'] as const) {
       const world = new World();
       const [one, two] = [world.join(), world.join()];
@@ -109,7 +111,7 @@ describe('a lock has one owner or none', () => {
       await turns(1);
       await world.clock.advance(1300);
       expect((await two.state.holder('l'))?.holder, 'renewed').toBe(1);
-      // It learns of it before it does anything guarded.
+      // The holder notices the loss before it sends a write with the lease.
       await expect(one.state.set('k', 1, { lease })).rejects.toThrow(lost);
       wake(first);
       await expect(renewal).rejects.toThrow(lost);
@@ -118,7 +120,7 @@ describe('a lock has one owner or none', () => {
     }
   });
 
-  test('release asks the primary also when the lease has run out here; after the loss of the connection it has nobody to ask', async () => {
+  test('release asks the primary also if the lease has run out, but not if the connection is lost', async () => {
     const world = new World();
     const one = world.join();
     const lease = await one.state.lock('l', { ttlMs: 100 });
@@ -131,7 +133,7 @@ describe('a lock has one owner or none', () => {
     expect([lastOne.held, await lastOne.release()]).toEqual([false, false]);
   });
 
-  test('a grant and the loss of the connection in one turn: the lease is lost from the first moment on', async () => {
+  test('if a grant and the loss of the connection come in one turn, the lease is lost from the beginning', async () => {
     const world = new World();
     const one = world.join();
     await one.state.get('k');
@@ -144,7 +146,7 @@ describe('a lock has one owner or none', () => {
     expect([lease.held, lease.signal.aborted]).toEqual([false, true]);
   });
 
-  test('with as many pending calls as there may be a lock is given back all the same', async () => {
+  test('a lock can be released even if limits.pendingCalls is reached', async () => {
     const world = new World({ pendingCalls: 3 });
     const [one, two] = [world.join(), world.join()];
     const lease = await one.state.lock('l');

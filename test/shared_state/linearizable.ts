@@ -1,12 +1,12 @@
 /**
- * Is a history of one key linearizable? A search for an order in which every operation takes effect
- * at one moment between its begin and its end, and gave what it would have given in that order
- * (Wing and Gong, with the states already tried remembered, as Lowe has it).
+ * Is a history of one key linearizable? It is if there is an order of its operations in which each takes effect at one
+ * moment between its begin and its end, and each result is what that order gives. The search is that of Wing and Gong,
+ * and remembers the states that it has tried, as Lowe proposed.
  *
- * An operation without an end, whose process was killed, may take effect once at any later time, or never.
+ * An operation without an end, because its process was killed, may take effect once at any later time, or never.
  */
 
-/** One operation on one key. `end` Infinity: it never came back. */
+/** One operation on one key. `begin` and `end` are times. `end` Infinity: no answer came. */
 export interface Action {
   readonly op: 'get' | 'set' | 'increment' | 'compareAndSet' | 'delete';
   readonly begin: number;
@@ -14,29 +14,29 @@ export interface Action {
   readonly value?: unknown;
   readonly by?: number;
   readonly expected?: number;
-  /** null: absent. */
+  /** null: there was no such key. */
   readonly result?: { value?: unknown; version?: number; done?: boolean; current?: { value: unknown; version: number } } | null;
 }
 
-/** A key. `version` null: there is one, which nobody has seen yet; it is greater than `floor`. */
+/** The state of the key. `version` null: the key has a version that no answer has named yet; it is greater than `floor`. */
 interface State { readonly value: unknown; readonly version: number | null; readonly floor: number }
 
 const absent = (floor: number): State => ({ value: undefined, version: 0, floor });
 
-/** The state if its version is this one. */
+/** The state if it can have this version; else null. */
 function bound(state: State, version: number): State | null {
   if (state.version === null) return version > state.floor ? { ...state, version, floor: version } : null;
   return state.version === version ? state : null;
 }
 
-/** A write whose answer named its version, or whose answer never came. */
+/** The state after a write. `version` undefined: no answer came. Null if a write cannot have this version. */
 function written(state: State, value: unknown, version: number | undefined): State | null {
   const floor = state.version === null ? state.floor + 1 : Math.max(state.floor, state.version);
   if (version === undefined) return { value, version: null, floor };
   return version > floor ? { value, version, floor: version } : null;
 }
 
-/** What the action makes of the state; null if it cannot have given this result there. */
+/** The state after an action; null if the action cannot have had its result in this state. */
 function apply(state: State, action: Action): State | null {
   const { op, result } = action;
   const pending = action.end === Infinity;
@@ -68,7 +68,7 @@ function apply(state: State, action: Action): State | null {
   }
 }
 
-/** Looks for an order; true if there is one. */
+/** Is there such an order? */
 export function isLinearizable(history: readonly Action[]): boolean {
   const actions = [...history].sort((one, other) => one.begin - other.begin);
   const tried = new Set<string>();
@@ -78,7 +78,7 @@ export function isLinearizable(history: readonly Action[]): boolean {
 
   interface Level { readonly state: State; readonly candidates: number[]; next: number; readonly chosen: number }
   const level = (state: State, first: number, chosen: number): Level => {
-    // Who could be next: what began before the first end among those that are left.
+    // The next action in the order must have begun before any of the remaining ones ended.
     const candidates: number[] = [];
     let firstEnd = Infinity;
     for (let at = first; at < actions.length; at++) {
@@ -88,7 +88,7 @@ export function isLinearizable(history: readonly Action[]): boolean {
       candidates.push(at);
       firstEnd = Math.min(firstEnd, end);
     }
-    // Those that ended are tried before those that never did, which may as well not have happened.
+    // Actions without an end are tried last, because they need not have happened.
     candidates.sort((one, other) => (actions[one] as Action).end - (actions[other] as Action).end);
     return { state, candidates: candidates.filter((at) => (actions[at] as Action).begin <= firstEnd), next: 0, chosen };
   };

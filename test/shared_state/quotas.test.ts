@@ -1,4 +1,4 @@
-/** Guards against one process that uses up what all share, or that does not count or read what it asks for. */
+/** Guards against a process that uses up what all share, that sends more calls than it may, or that does not read the answers. */
 import { describe, expect, test } from 'vitest';
 import { SharedState } from '../../internal/shared_state/client/api';
 import { StateClient } from '../../internal/shared_state/client/client';
@@ -17,16 +17,16 @@ describe('the quota of each process', () => {
     }
   };
 
-  test('keys, bytes and locks: who takes all that it can leaves the others half; below 8 there is no half', async () => {
+  test('a process that takes all keys, bytes and locks that it can leaves half for the others; limits below 8 have no quota', async () => {
     const world = new World({ keys: 100, locks: 100, totalBytes: 200_000, keyBytes: 10, valueBytes: 20_000 });
     const [greedy, other] = [world.join().state, world.join().state];
     expect(await until('keysPerProcess', (n) => greedy.set(`k${n}`, 1))).toBe(50);
     expect(await until('locksPerProcess', (n) => greedy.lock(`l${n}`))).toBe(50);
     await other.lock('l');
-    await expect(greedy.lock('l'), 'a wait counts too').rejects.toThrow(code('LIMIT', { limit: 'locksPerProcess' }));
+    await expect(greedy.lock('l'), 'a waiting call counts too').rejects.toThrow(code('LIMIT', { limit: 'locksPerProcess' }));
     expect(await until('bytesPerProcess', (n) => greedy.set(`k${n}`, 'x'.repeat(10_000)))).toBe(9);
     expect(await until('keys', (n) => other.set(`o${n}`, 1))).toBe(50);
-    // A key counts for who wrote it last.
+    // A key counts for the process that wrote it last.
     await expect(greedy.set('o0', 1)).rejects.toThrow(code('LIMIT', { limit: 'keysPerProcess' }));
     await other.delete('o1');
     await other.set('k0', 'x');
@@ -35,7 +35,7 @@ describe('the quota of each process', () => {
     expect(await until('locks', (n) => small.lock(`l${n}`))).toBe(5);
   });
 
-  test('the keys of a process stay when it ends, and nobody pays for them; the primary has no quota', async () => {
+  test('the keys of a process that has ended stay and count for no process; the primary has no quota', async () => {
     const world = new World({ keys: 20 });
     const gone = world.join();
     expect(await until('keysPerProcess', (n) => gone.state.set(`g${n}`, 1))).toBe(10);
@@ -50,7 +50,7 @@ describe('the quota of each process', () => {
     expect(answers.flatMap(({ error }) => error?.limit ?? [])).toEqual(['keys']);
   });
 
-  /** A process that says what it likes, and does not read. */
+  /** A process that sends any calls and does not read: `written` are the callbacks of what was sent to it. */
   const flooder = (world: World, free = false): { say(calls: unknown[]): void; sent: { act: string; answers?: { error?: { limit?: string } }[] }[]; written: (() => void)[] } => {
     const sent: { act: string }[] = [];
     const written: (() => void)[] = [];
@@ -64,7 +64,7 @@ describe('the quota of each process', () => {
   };
   const refused = (sent: readonly { answers?: { error?: { limit?: string } }[] }[]): (string | undefined)[] => sent.flatMap(({ answers = [] }) => answers.flatMap(({ error }) => (error ? [error.limit] : [])));
 
-  test('the primary counts the calls of who does not: it refuses them, and cuts off who goes on', async () => {
+  test('a process that does not count its calls is refused, and cut off if it goes on', async () => {
     const cut: number[] = [];
     const world = new World({ pendingCalls: 10, watches: 10, locks: 4 }, ({ id }) => cut.push(id));
     const { say, sent, written } = flooder(world);
@@ -74,7 +74,7 @@ describe('the quota of each process', () => {
     expect(refused(sent)).toEqual(Array(12).fill('pendingCalls'));
     for (const done of written.splice(0)) done();
     say(gets(9));
-    expect(refused(sent).length, 'once they are written there is room').toBe(12);
+    expect(refused(sent).length, 'new calls are done when the answers are written').toBe(12);
     const { state } = world.join();
     const waiting = state.lock('mine');
     await turns();
@@ -84,14 +84,14 @@ describe('the quota of each process', () => {
     say(gets(1));
     await turns();
     expect(sent.length).toBe(before);
-    expect((await waiting).held, 'what it held is free').toBe(true);
-    // A pipe that is free owes nothing, though nobody calls back.
+    expect((await waiting).held, 'its lock is free').toBe(true);
+    // While the channel is free nothing counts as unread, even if no callback comes.
     const free = flooder(world, true);
     for (let n = 0; n < 100; n++) free.say(gets(10));
     expect(refused(free.sent)).toEqual([]);
   });
 
-  test('and the bytes of answers and events that nobody reads', async () => {
+  test('the primary counts the bytes of answers and events that a process does not read', async () => {
     const world = new World({ unreadBytes: 300_000 });
     const { state } = world.join();
     await state.set('k', 'x'.repeat(60_000));
@@ -103,10 +103,10 @@ describe('the quota of each process', () => {
     expect(sent.filter(({ act }) => act === 'events')).toEqual([]);
     for (const done of written.splice(0)) done();
     await turns();
-    expect(sent.filter(({ act }) => act === 'events').length, 'they come when there is room').toBe(1);
+    expect(sent.filter(({ act }) => act === 'events').length, 'events come when the answers are written').toBe(1);
   });
 
-  test('calls that are given up count until they are answered, as they do in the primary', async () => {
+  test('calls that have timed out count until they are answered, as they do in the primary', async () => {
     const world = new World({ pendingCalls: 3 });
     const process = world.join();
     await process.state.get('k');
@@ -121,7 +121,7 @@ describe('the quota of each process', () => {
     expect(await process.state.get('k')).toBe(undefined);
   });
 
-  test('many large values of one turn leave in several messages', async () => {
+  test('many large values of one turn are sent in several messages', async () => {
     const sent: number[] = [];
     const client = new StateClient(new VirtualClock(), (message) => { if (message.act === 'calls') sent.push(JSON.stringify(message).length); }, { hold: false, timeoutMs: 5000 });
     client.receive({ cmd: 'NODE_CLUSTER_STATE', act: 'welcome', limits: mergeLimits(undefined) });

@@ -1,19 +1,19 @@
 /**
- * Every Map, Set and array that can be reached from an object, by its path, with its size: what the
- * churn test compares. The debugger's eyes see `#private` fields too; closures are not looked into.
+ * Finds each Map, Set and array that can be reached from an object, with its path and its size; the churn test compares
+ * them. It uses the inspector of this process, which sees `#private` fields too. It does not see variables of closures.
  */
 import { Session } from 'node:inspector';
 
 interface Remote { readonly type: string; readonly subtype?: string; readonly className?: string; readonly description?: string; readonly objectId?: string }
 interface Property { readonly name: string; readonly value?: Remote }
 
-/** Sizes by path. An object that was met is not looked at again. */
+/** The sizes by path. An object that can be reached by several paths counts once. */
 export function tableSizes(root: object): Map<string, number> {
   const session = new Session();
   session.connect();
   const post = <Reply>(method: string, params: object): Reply => {
     let reply: unknown;
-    // In one thread the answer is there when `post` returns.
+    // The inspector answers before `post` returns, because it runs in this thread.
     session.post(method, params, (error, result) => {
       if (error !== null) throw new Error(`${method}: ${JSON.stringify(error)}`);
       reply = result;

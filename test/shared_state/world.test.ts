@@ -1,4 +1,4 @@
-/** Every operation, its limits and its ends, on the pure machines: a clock that the test moves, no process. */
+/** Each operation of the shared state, its limits, and how calls end: a server and clients in one process, and a clock that the test moves. */
 import { describe, expect, test } from 'vitest';
 import { readServerMessage } from '../../internal/shared_state/guards';
 import type { Watch, WatchEvent } from '../../internal/shared_state/client/watch';
@@ -21,7 +21,7 @@ const keys = (events: WatchEvent[]): unknown[] => events.map((event) => (event.t
 const code = (code: string, more: object = {}): object => expect.objectContaining({ code: `ERR_SHARED_STATE_${code}`, ...more });
 
 describe('operations', () => {
-  test('get, set, delete: values come back as they were, versions grow and never come twice', async () => {
+  test('get, set, delete: a value is read as it was written; versions grow and never come twice', async () => {
     const { state } = new World().join();
     expect(await state.get('a')).toBe(undefined);
     const value = { deep: [1, null, { 'ä': '☃' }], none: undefined };
@@ -31,12 +31,12 @@ describe('operations', () => {
     expect(await state.delete('a', { version: 1 })).toBe(false);
     expect(await state.delete('a', { version: 2 })).toBe(true);
     expect(await state.delete('a')).toBe(false);
-    expect(await state.set('a', 1), 'after the deletion, which is version 3').toBe(4);
+    expect(await state.set('a', 1), 'version 3 is the deletion').toBe(4);
     expect(await state.set('__proto__', { x: 1 })).toBe(5);
     expect((await state.get('__proto__'))?.value).toEqual({ x: 1 });
   });
 
-  test('increment: an absent key is 0; what is no number, and what cannot be counted, is refused', async () => {
+  test('increment: a key that does not exist counts as 0; a value that is no number, and a sum beyond the safe integers, are refused', async () => {
     const { state } = new World().join();
     expect(await state.increment('n')).toEqual({ value: 1, version: 1 });
     expect(await state.increment('n', 0.5)).toEqual({ value: 1.5, version: 2 });
@@ -47,7 +47,7 @@ describe('operations', () => {
     expect((await state.get('big'))?.value).toBe(Number.MAX_SAFE_INTEGER);
   });
 
-  test('compareAndSet: of two with the same expectation one wins, and the other learns what is there', async () => {
+  test('compareAndSet: of two calls that expect the same version one wins, and the other gets the present value', async () => {
     const world = new World();
     const [one, other] = [world.join().state, world.join().state];
     const results = await Promise.all([one.compareAndSet('k', 0, 'one'), other.compareAndSet('k', 0, 'other')]);
@@ -56,7 +56,7 @@ describe('operations', () => {
     expect(await other.compareAndSet('gone', 2, 1)).toEqual({ done: false, version: 0, current: undefined });
   });
 
-  test('echo.js: a write is answered by its version alone; a watch of the writer sees it once', async () => {
+  test('the answer to a write has the version and not the value; a watch of the writer gets one event', async () => {
     const { state, answered } = new World().join();
     const watch = state.watch('');
     await take(watch, 1);
@@ -68,10 +68,10 @@ describe('operations', () => {
     expect(answered() - before).toBeLessThan(500);
     await state.set('c', 'end');
     expect(keys(await take(watch, 4))).toEqual(['a', 'a', 'b', 'c']);
-    expect(await state.compareAndSet('b', 1, 'x'), 'what is there instead').toMatchObject({ done: false, current: { value: big } });
+    expect(await state.compareAndSet('b', 1, 'x'), 'the present value').toMatchObject({ done: false, current: { value: big } });
   });
 
-  test('time to live: gone at its time, not before; a later write ends it, an increment keeps it', async () => {
+  test('time to live: a key is removed at its end, not before; a later write without one removes the end, an increment keeps it', async () => {
     const world = new World();
     const { state } = world.join();
     await state.set('a', 1, { ttlMs: 100 });
@@ -88,7 +88,7 @@ describe('operations', () => {
   });
 });
 
-test('deadlines: always the earliest, one per key, and no more memory than twice as many entries and 64', () => {
+test('deadlines: always the earliest, one per key, and at most twice as many entries in the heap, plus 64', () => {
   const below = seeded(7);
   const deadlines = new Deadlines<number>();
   const model = new Map<number, number>();
@@ -113,7 +113,7 @@ test('deadlines: always the earliest, one per key, and no more memory than twice
   }
 });
 
-test('a primary that does not open it: the call says so in time, and was not done', async () => {
+test('a primary that does not open the shared state: a call times out, with an error that names the reason, and was not done', async () => {
   const clock = new VirtualClock();
   const client = new StateClient(clock, () => undefined, { hold: false, timeoutMs: 5000 });
   client.hello();
@@ -123,7 +123,7 @@ test('a primary that does not open it: the call says so in time, and was not don
   await call;
 });
 
-describe('bad input', () => {
+describe('wrong input', () => {
   test.each([
     ['undefined', undefined], ['a function', () => 1], ['a symbol', Symbol('x')], ['a bigint', 1n], ['NaN', NaN],
     ['a Map', new Map()], ['a Date', new Date(0)], ['a Buffer', Buffer.from('x')], ['a hole', [undefined]],
@@ -134,7 +134,7 @@ describe('bad input', () => {
     await expect(state.compareAndSet('k', 0, value)).rejects.toThrow(code('VALUE'));
   });
 
-  test('keys, numbers, options and signals of the wrong type', async () => {
+  test('keys, numbers, options and signals of a wrong type are refused', async () => {
     const { state } = new World().join();
     const wrongType = expect.objectContaining({ code: 'ERR_INVALID_ARG_TYPE' });
     for (const key of [1, null, undefined, {}, Symbol('x')]) {
@@ -152,7 +152,7 @@ describe('bad input', () => {
     await expect(state.compareAndSet('k', -1, 1)).rejects.toThrow(outOfRange);
   });
 
-  test('whatever a worker sends, the server ignores or refuses it, and goes on', async () => {
+  test('the server ignores or refuses whatever a worker sends, and goes on', async () => {
     const world = new World();
     const { session, state } = world.join();
     await turns();
@@ -179,7 +179,7 @@ describe('bad input', () => {
 });
 
 describe('limits', () => {
-  test('keys, their bytes, values, and all of it; what was refused has changed nothing', async () => {
+  test('keys, key bytes, value bytes and total bytes; a write that is refused has changed nothing', async () => {
     const world = new World({ keys: 2, keyBytes: 6, valueBytes: 10, totalBytes: 14 });
     const { state } = world.join();
     await state.set('a', 1);
@@ -194,7 +194,7 @@ describe('limits', () => {
     await state.set('c', 1);
   });
 
-  test('watches and locks; ended ones do not count', async () => {
+  test('watches and locks; those that have ended do not count', async () => {
     const { state } = new World({ watches: 1, locks: 2 }).join();
     const first = state.watch('');
     await first.ready;
@@ -220,8 +220,8 @@ describe('limits', () => {
   });
 });
 
-describe('calls that are not answered', () => {
-  test('a deadline, a signal, the end of the channel; who was sent may be done', async () => {
+describe('calls without an answer', () => {
+  test('a timeout, a signal, the end of the channel; `maybeDone` is true for a call that was sent', async () => {
     const world = new World();
     const process = world.join();
     await process.state.get('k');
@@ -245,7 +245,7 @@ describe('calls that are not answered', () => {
 });
 
 describe('watch', () => {
-  test('begins with all there is; then every event in order, and none of another prefix', async () => {
+  test('begins with a reset, then sends each event in order, and none of another prefix', async () => {
     const world = new World();
     const [writer, reader] = [world.join().state, world.join().state];
     await writer.set('a/1', 1);
@@ -263,7 +263,7 @@ describe('watch', () => {
     expect(await waiting).toEqual({ done: true, value: undefined });
   });
 
-  test('a successor goes on after the version of its predecessor, without a gap', async () => {
+  test('another watch continues after the version of the first, without a gap', async () => {
     const world = new World();
     const writer = world.join().state;
     const first = world.join();
@@ -278,7 +278,7 @@ describe('watch', () => {
     expect(keys(await take(successor, 3))).toEqual(['b', 'c', 'd']);
   });
 
-  test('the same watch goes on over a new connection, without a gap and without a repetition', async () => {
+  test('a watch continues on a new connection, and no event is lost or comes twice', async () => {
     const world = new World();
     const writer = world.join().state;
     const reader = world.join();
@@ -299,7 +299,7 @@ describe('watch', () => {
     expect([replica.keys(), replica.get('c').value]).toEqual([['a', 'b', 'c', 'd'], 3]);
   });
 
-  test('what history has forgotten, and a version of another life, comes as a reset', async () => {
+  test('a reset comes for a version that the history has dropped, and for one of an earlier primary', async () => {
     const world = new World({ history: 2 });
     const { state } = world.join();
     for (const key of ['a', 'b', 'c']) await state.set(key, 1);
@@ -312,7 +312,7 @@ describe('watch', () => {
     expect(keys(await take(fromNow, 1))).toEqual(['d']);
   });
 
-  test('a reader that does not read is not fed; later it gets all, or a reset with all there is', async () => {
+  test('a reader that does not read gets no more batches; later it gets all events, or a reset', async () => {
     const world = new World({ history: 50 });
     const writer = world.join().state;
     const reader = world.join();
@@ -344,7 +344,7 @@ describe('watch', () => {
     expect(await take(watch, 1)).toMatchObject([{ type: 'set', value: 101 }]);
   });
 
-  test('a reset in many parts is one event, as of one version', async () => {
+  test('a reset in many batches is one event with one version', async () => {
     const world = new World();
     const { state } = world.join();
     const big = 'x'.repeat(60_000);
@@ -360,7 +360,7 @@ describe('watch', () => {
 });
 
 describe('replica', () => {
-  test('says how old it is: exactly as old as the last word of the primary', async () => {
+  test('its age is the time since the latest batch of the primary', async () => {
     const world = new World();
     const [writer, reader] = [world.join().state, world.join()];
     await writer.set('a', { n: 1 });
@@ -380,7 +380,7 @@ describe('replica', () => {
 });
 
 describe('lock', () => {
-  test('one holder at a time, in order; tokens grow; a released lease says so', async () => {
+  test('one holder at a time, in the order of the calls; tokens grow; a released lease is not held', async () => {
     const world = new World();
     const [one, two, three] = [world.join().state, world.join().state, world.join().state];
     const lease = await one.lock('l');
@@ -399,14 +399,14 @@ describe('lock', () => {
     expect(order).toEqual(['two', 'three']);
   });
 
-  test('a lease that ran out: every use is refused, here and by the primary; the next has the lock', async () => {
+  test('a lease that has run out is refused in this process and by the primary, and the next caller has the lock', async () => {
     const world = new World();
     const [one, two] = [world.join(), world.join()];
     const lease = await one.state.lock('l', { ttlMs: 100 });
     await one.state.set('k', 'in time', { lease });
     const second = two.state.lock('l');
     await turns();
-    // The write is made in time, and comes too late: only the primary can know.
+    // The write is sent in time and arrives too late: only the primary can notice.
     const release = one.hold();
     const late = expect(one.state.set('k', 'late', { lease })).rejects.toThrow(code('LEASE_LOST'));
     await turns();
@@ -423,7 +423,7 @@ describe('lock', () => {
     await expect(one.state.set('k', 1, { lease: next }), 'the lease of another process').rejects.toThrow(code('LEASE_LOST'));
   });
 
-  test('renewal holds it; by itself if it is asked for, until the process hangs', async () => {
+  test('a renewal keeps the lock; with autoRenew until the process hangs', async () => {
     const world = new World();
     const [one, two] = [world.join(), world.join()];
     const manual = await one.state.lock('manual', { ttlMs: 100 });
@@ -441,7 +441,7 @@ describe('lock', () => {
     expect([automatic.held, (await next).held]).toEqual([false, true]);
   });
 
-  test('its holder dies: at once the next in line has it, and the dead one waits for none', async () => {
+  test('when the holder dies the next caller has the lock at once, and the calls of the dead process wait no longer', async () => {
     const world = new World();
     const [one, two, three] = [world.join(), world.join(), world.join()];
     await one.state.lock('l');
@@ -455,7 +455,7 @@ describe('lock', () => {
     expect((await third).held).toBe(true);
   });
 
-  test('a caller that waits no more gets none: neither by its deadline, nor when the grant was under way', async () => {
+  test('a caller that has given up gets no lock: after its timeout, and if it aborts while the grant is on its way', async () => {
     const world = new World();
     const [one, two, three] = [world.join(), world.join(), world.join()];
     const lease = await one.state.lock('l', { ttlMs: 60_000 });
@@ -476,7 +476,7 @@ describe('lock', () => {
     expect((await third).held).toBe(true);
   });
 
-  test('withLock gives it back whatever happens', async () => {
+  test('withLock releases the lock whatever happens', async () => {
     const { state } = new World().join();
     expect(await state.withLock('l', (lease) => lease.held)).toBe(true);
     await expect(state.withLock('l', () => { throw new Error('mine'); })).rejects.toThrow('mine');
@@ -485,7 +485,7 @@ describe('lock', () => {
 });
 
 describe('election', () => {
-  test('one leads; when it closes, dies or hangs the next does, and the hung one knows', async () => {
+  test('one process leads; when it closes, dies or hangs the next one does, and the one that hung is deposed', async () => {
     const world = new World();
     const processes = [world.join(), world.join(), world.join()] as const;
     const log: string[] = [];
@@ -506,7 +506,7 @@ describe('election', () => {
     expect(log.slice(5).sort()).toEqual(['1 leads', '2 closed ERR_SHARED_STATE_DISCONNECTED', '2 is deposed']);
   });
 
-  test('elect.js: postponed while a limit is reached, with a growing pause, and elected when it passes', async () => {
+  test('is postponed while a limit is reached, with growing pauses, and elected afterwards', async () => {
     const world = new World({ locks: 5 });
     const [greedy, candidate] = [world.join().state, world.join().state];
     const leases = await Promise.all(Array.from({ length: 5 }, (_, n) => greedy.lock(`x${n}`, { ttlMs: 1e9 })));
@@ -529,7 +529,7 @@ describe('election', () => {
     expect([last.held, (await greedy.holder('boss'))?.holder]).toEqual([true, undefined]);
   });
 
-  test('nobody listens: what postpones or ends it is a warning of the process', async () => {
+  test('without a listener, what postpones or ends it is a warning of the process', async () => {
     const warnings: string[] = [];
     const warned = (warning: Error & { code?: string }): void => { if (warning.code === 'SHARED_STATE_ELECTION') warnings.push(warning.message); };
     process.on('warning', warned);

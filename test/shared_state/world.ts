@@ -1,4 +1,4 @@
-/** A server and its clients in one process: no pipe, and a clock that stands until a test moves it. */
+/** A server and its clients in one process, without channels, and with a clock that only the test moves. */
 import { SharedState } from '../../internal/shared_state/client/api';
 import { StateClient } from '../../internal/shared_state/client/client';
 import type { MachineClock } from '../../internal/clock';
@@ -8,7 +8,7 @@ import { StateServer } from '../../internal/shared_state/server/server';
 import type { Session } from '../../internal/shared_state/server/session';
 import { mergeLimits } from '../../internal/shared_state/values';
 
-/** Time that a test moves. `soon` is the next turn of the real event loop. */
+/** A clock that only the test moves. `soon` is the next turn of the real event loop. */
 export class VirtualClock implements MachineClock {
   #now = 1000;
   readonly #timers = new Set<{ readonly at: number; readonly callback: () => void }>();
@@ -27,11 +27,12 @@ export class VirtualClock implements MachineClock {
     setImmediate(callback);
   }
 
+  /** The number of timers that are set. */
   get timers(): number {
     return this.#timers.size;
   }
 
-  /** Moves time; what is due is called in its order, each at its time, and what follows from it too. */
+  /** Moves the time. The timers that become due fire in order, each at its own time, also those that are set meanwhile. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms;
     for (;;) {
@@ -47,30 +48,30 @@ export class VirtualClock implements MachineClock {
   }
 }
 
-/** Lets everything that is under way arrive: each message is a microtask, each batch of events a turn. */
+/** Lets all messages arrive: a message takes a microtask, a batch of events a turn. */
 export async function turns(count = 4): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** A process: its state, its client, its session, and what came over the wire. */
+/** One simulated process. */
 export interface Process {
   readonly state: SharedState;
   readonly client: StateClient;
   readonly session: Session;
-  /** Its channel ends, as when it dies. */
+  /** Ends its channel, as if the process had died. */
   die(): void;
-  /** What it says is not heard, and what is said to it waits, until it is released. */
+  /** Holds back all messages in both directions. Returns a function that delivers them. */
   hold(): () => void;
   /**
-   * Its event loop is blocked: its timers do not come, and what is said to it waits in the pipe. What it
-   * has said is heard. On release one of the two comes first.
+   * Blocks its event loop: its timers do not fire and messages to it wait, but messages that it has sent arrive.
+   * Returns a function that lets the loop run again, with its timers or its messages first.
    */
   block(): (first: 'timers' | 'messages') => void;
-  /** Bytes that it was sent as answers. */
+  /** The bytes of the answers that were sent to it. */
   answered(): number;
 }
 
-/** One server with its processes; ids count from 1. */
+/** One server with its processes. Their ids count from 1. */
 export class World {
   readonly clock = new VirtualClock();
   readonly server: StateServer;
@@ -80,6 +81,7 @@ export class World {
     this.server = new StateServer(this.clock, mergeLimits(limits), 0, cutOff);
   }
 
+  /** Adds a process. */
   join(): Process {
     const id = ++this.#processes;
     let held: (() => void)[] | null = null;
@@ -133,7 +135,7 @@ export class World {
       die: () => {
         dead = true;
         this.server.end(session);
-        client.end('ERR_SHARED_STATE_DISCONNECTED', 'The channel with the primary has ended', false);
+        client.end('ERR_SHARED_STATE_DISCONNECTED', 'The channel to the primary has ended', false);
       },
       answered: () => bytes,
       block: () => {

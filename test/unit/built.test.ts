@@ -1,4 +1,4 @@
-// Guards that nobody edits a source and watches workers run what was built before: under tsx the first line says so.
+// Guards against edits that have no effect because workers run dist: a parent that runs the sources warns of an old dist in its first line.
 import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -13,7 +13,7 @@ const built = path.join(directory, 'dist/internal/startup/entry.bundle.js');
 const edited = path.join(directory, 'internal/child/index.ts');
 const touch = (file: string, seconds: number): void => utimesSync(file, seconds, seconds);
 
-test('sources without dist, with a newer and with an older one', async () => {
+test('warns if dist is missing or older than the sources, and not if it is newer', async () => {
   for (const part of ['lib', 'internal']) cpSync(path.join(root, part), path.join(directory, part), { recursive: true });
   symlinkSync(path.join(root, 'node_modules'), path.join(directory, 'node_modules'));
   expect(whyStale(directory)).toMatch(/^dist is missing/);

@@ -1,12 +1,12 @@
-/** Guards F 30: 'elected' comes with a lease that is held; one that was lost before anybody could be told is no election. */
+/** Guards F 30: 'elected' is emitted only with a lease that is held; a lease that is lost before the event is no election. */
 import { expect, test } from 'vitest';
 import { Election } from '../../internal/shared_state/client/election';
 import type { Lease } from '../../internal/shared_state/client/lock';
 
-/** As much of a lease as an election looks at. */
+/** The parts of a lease that an election uses. */
 const leaseThatIs = (held: boolean): Lease => ({ held, signal: held ? new AbortController().signal : AbortSignal.abort(), release: async () => true }) as unknown as Lease;
 
-test('a lease that was lost before it could be told is not told, and the next one is', async () => {
+test('no event for a lease that is lost before the event; the next lease has one', async () => {
   const leases = [leaseThatIs(false), leaseThatIs(true)];
   const heard: unknown[] = [];
   const election = new Election({

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Fifo } from '../../internal/fifo';
 
-test('keeps the order of push, and puts back at the head', () => {
+test('returns items in the order of push; unshift puts one at the head', () => {
   const queue = new Fifo<number>();
   for (const item of [1, 2, 3]) queue.push(item);
   expect(queue.shift()).toBe(1);
@@ -16,7 +16,7 @@ test('keeps the order of push, and puts back at the head', () => {
   expect(queue.length).toBe(0);
 });
 
-test('removes the first that is meant, at either end and between', () => {
+test('removes the first item that matches, at both ends and in the middle', () => {
   const queue = new Fifo<number>();
   for (const item of [1, 2, 3, 4]) queue.push(item);
   expect([queue.remove((item) => item === 3), queue.remove((item) => item === 9)]).toEqual([3, undefined]);

@@ -1,4 +1,4 @@
-/** What is a limit, and what is none. */
+/** Which limits `setupPrimary` and `fork` accept. */
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_LIMITS, NO_LIMITS, keepListeningFrom, limitsFrom } from '../../internal/limits';
 import { mergeSettings } from '../../internal/master/settings';
@@ -14,23 +14,23 @@ const bad: [name: string, settings: object][] = [
   ['keepListening: a text', { keepListening: { limit: 'x' } }],
 ];
 
-describe('D32 to D36: what is none is refused by setupPrimary', () => {
+describe('D32 to D36: setupPrimary refuses', () => {
   test.each(bad)('%s', (_name, settings) => {
     expect(thrownBy(() => mergeSettings({}, settings as never)).code).toBe('ERR_INVALID_ARG_VALUE');
   });
-  test('a fork of ours refuses it before it starts anything', () => {
+  test('fork refuses a wrong limit before it starts anything', () => {
     expect(thrownBy(() => fork('x.js', [], { limits: { queuedConnections: 5 } as never })).code).toBe('ERR_INVALID_ARG_VALUE');
   });
 });
 
-test('some are given, the others have their defaults; undefined is not given; Infinity is a limit', () => {
+test('a limit that is not given, or undefined, has its default; Infinity is allowed', () => {
   expect(limitsFrom({ unreadBytes: 5, messageBytes: undefined } as never, DEFAULT_LIMITS)).toEqual({ ...DEFAULT_LIMITS, unreadBytes: 5 });
   expect(limitsFrom(undefined, DEFAULT_LIMITS)).toBe(DEFAULT_LIMITS);
   expect(limitsFrom({ messageBytes: Number.POSITIVE_INFINITY }, DEFAULT_LIMITS).messageBytes).toBe(Number.POSITIVE_INFINITY);
   expect(limitsFrom({ unreadBytes: 5 }, NO_LIMITS)).toEqual({ messageBytes: Number.POSITIVE_INFINITY, unreadBytes: 5 });
 });
 
-test('D36: keepListening is off unless it is asked for', () => {
+test('D36: keepListening is off by default', () => {
   expect([undefined, false].map((given) => keepListeningFrom(given))).toEqual([null, null]);
   expect(keepListeningFrom(true)).toEqual({ limit: 1024, deadlineMs: 10_000 });
   expect(keepListeningFrom({ limit: 5 })).toEqual({ limit: 5, deadlineMs: 10_000 });

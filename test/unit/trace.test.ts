@@ -1,4 +1,4 @@
-/** The three diagnostics channels, and the printer behind NODE_DEBUG. */
+/** The three diagnostics channels, and the printer that NODE_DEBUG switches on. */
 import diagnostics from 'node:diagnostics_channel';
 import { afterEach, describe, expect, test } from 'vitest';
 import { traceHandle, traceMessage, traceState } from '../../internal/trace';
@@ -20,7 +20,7 @@ function collect(name: (typeof names)[number]): unknown[] {
 }
 
 describe('published', () => {
-  test('a message: who, to whom, which way; the fd only where a handle went with it', () => {
+  test('a message: sender, receiver, sent or received; the fd only if a handle was sent with it', () => {
     const events = collect('message');
     const message = { cmd: 'NODE_CLUSTER', act: 'online', seq: 0 };
     traceMessage('sent', 'W1', 'P', message);
@@ -34,7 +34,7 @@ describe('published', () => {
     expect((events[0] as { message: unknown }).message).toBe(message);
   });
 
-  test('38: a message without its data, which are ticket keys; the message itself is not touched', () => {
+  test('38: a message without its data, which are ticket keys; the message itself is not changed', () => {
     const events = collect('message');
     const message = { cmd: 'NODE_CLUSTER', act: 'queryServer', data: { ticketKeys: '00' }, seq: 0 };
     traceMessage('sent', 'W1', 'P', message);
@@ -42,7 +42,7 @@ describe('published', () => {
     expect(message.data).toEqual({ ticketKeys: '00' });
   });
 
-  test('a handle: what became of it, and its fd', () => {
+  test('a handle: what has happened to it, and its fd', () => {
     const events = collect('handle');
     traceHandle('queued', 'key', { fd: 7 });
     traceHandle('closed', 'key', {});
@@ -50,13 +50,13 @@ describe('published', () => {
     expect(events).toEqual([{ event: 'queued', where: 'key', fd: 7 }, { event: 'closed', where: 'key', fd: -1 }, { event: 'closed', where: 'key', fd: -1 }]);
   });
 
-  test('a state: of what, from where to where', () => {
+  test('a state: whose, from which, to which', () => {
     const events = collect('state');
     traceState('W1', 'none', 'online');
     expect(events).toEqual([{ what: 'W1', from: 'none', to: 'online' }]);
   });
 
-  test('each only on its own channel, and nothing once nobody subscribes', () => {
+  test('each event only on its own channel; nothing when nobody subscribes', () => {
     const all = names.map((name) => collect(name));
     traceMessage('sent', 'P', 'W1', {});
     expect(all.map(({ length }) => length)).toEqual([1, 0, 0]);
@@ -68,7 +68,7 @@ describe('published', () => {
     expect(all.map(({ length }) => length)).toEqual([1, 1, 1]);
   });
 
-  test('without a subscriber a handle is not even asked for its fd', () => {
+  test('without a subscriber the fd of a handle is not read', () => {
     const handle = { get fd(): number { throw new Error('asked'); } };
     traceMessage('sent', 'P', 'W1', {}, handle);
     traceHandle('queued', 'key', handle);
