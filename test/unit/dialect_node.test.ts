@@ -7,6 +7,7 @@ import { handleOf } from '../../internal/native/handles';
 import { Inbox, cleanEnvironment, endChildrenAfterEachTest, event, fixture, forkFixture, within } from '../support/children';
 import { handleSuite } from '../support/handle_suite';
 import { allOf, connection } from '../support/handles';
+import { expectedWarnings } from '../support/warnings';
 
 endChildrenAfterEachTest();
 
@@ -107,6 +108,7 @@ describe('a receiver that says no fd came (I-41)', () => {
     const { client, accepted } = await connection();
     const end = allOf(client);
     let called = 0;
+    const warnings = expectedWarnings('SentHandleNotReceivedWarning');
     const warned = event<[Error]>(process, 'warning');
     child.send({ text: 'never comes' }, accepted, {}, () => { called++; });
     child.send('after');
@@ -116,6 +118,7 @@ describe('a receiver that says no fd came (I-41)', () => {
     expect(lines).toEqual([envelope, envelope, envelope, envelope, 'after']);
     const [warning] = await warned;
     expect([warning.name, warning.message]).toEqual(['SentHandleNotReceivedWarning', 'Handle did not reach the receiving process correctly']);
+    expect(warnings).toEqual([warning.message]);
     expect(called).toBe(1);
     await end; // given up, and closed
   });

@@ -11,6 +11,7 @@ import type { StateTrace } from '../../internal/trace';
 import { event, within } from '../support/children';
 import { FakeWorker, query, type FakeHandle } from '../support/cluster_fakes';
 import { connected, listening, portOf } from '../support/handles';
+import { expectedWarnings } from '../support/warnings';
 
 interface Reply { errno: number | null; sockname?: SocketName }
 
@@ -483,6 +484,7 @@ test('Q-9: the shorter of a path and its relative form is bound', () => {
 describe('E4: a scheduling function that changes what it is asked about', () => {
   /** Two workers and `count` clients that wait, since the function names nobody it could; `act` runs at the first that can be handed off. */
   async function reentered(act: (subject: Subject, workers: readonly [FakeWorker, FakeWorker]) => unknown): Promise<{ subject: Subject; workers: readonly [FakeWorker, FakeWorker]; clients: net.Socket[] }> {
+    expectedWarnings('ClusterSchedulingWarning'); // The function goes on to name worker 1, which `act` may have removed.
     const workers = [new FakeWorker(1), new FakeWorker(2)] as const;
     let armed = true;
     const subject: Subject = new Subject({}, { scheduling: () => {

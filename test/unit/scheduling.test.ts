@@ -5,6 +5,7 @@ import { performance } from '../../internal/builtins';
 import { CROWD_WINDOW, NAMED_WINDOW, IDLE_WINDOW, Scheduler, isScheduling, type Candidate, type CandidateInfo, type Client, type Scheduling } from '../../internal/master/scheduling';
 import { seeded } from '../support/children';
 import { FakeConnection } from '../support/cluster_fakes';
+import { expectedWarnings } from '../support/warnings';
 
 /** As in scheduling.ts. */
 const CROWD = Math.max(4, 2 * availableParallelism());
@@ -294,7 +295,8 @@ test('D30: random-two gives the fuller of two nothing, and everybody something',
 });
 
 describe('a worker that is named by a rule', () => {
-  test.each<[name: string, rule: Scheduling]>([['sticky', 'sticky'], ['a function', () => 1]])('%s: gets no more than NAMED_WINDOW; then it is as if it were not there', (_name, rule) => {
+  test.each<[name: string, rule: Scheduling]>([['sticky', 'sticky'], ['a function', () => 1]])('%s: gets no more than NAMED_WINDOW; then it is as if it were not there', async (name, rule) => {
+    const warnings = expectedWarnings('ClusterSchedulingWarning');
     const scheduler = new Scheduler<string>(rule);
     for (const [at, worker] of ['a', 'b'].entries()) scheduler.add(worker, at + 1, 16);
     const client = Object.assign(new FakeConnection(1), { getpeername: (out: object) => (Object.assign(out, { address: '10.0.0.1', port: 1 }), 0) });
@@ -304,6 +306,8 @@ describe('a worker that is named by a rule', () => {
     expect([first.inFlight, other === first]).toEqual([NAMED_WINDOW, false]);
     scheduler.ended(first, true);
     expect(scheduler.next(client)).toBe(first);
+    await new Promise((resolve) => setImmediate(resolve)); // Warnings come in a later tick.
+    expect(warnings).toHaveLength(name === 'a function' ? 1 : 0);
   });
 });
 
