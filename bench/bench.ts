@@ -1,26 +1,26 @@
 /**
- * What a row works with: how many pairs of what length, the load generator, the programs that it
- * starts, and the line on the terminal.
+ * The services that every row uses: the number and length of its measurements, the load generator, the
+ * programs under test, and the line of progress on the terminal.
  *
- * Owns     every program of the run, until `stop` of the program or `close` at the end
- * Used by  run.ts, rows/
+ * Owns     every program of the run, until it is stopped, or `close` at the end of the run
+ * Used by  bench/run.ts, bench/rows/
  */
 import type { ClosedLoad, OpenLoad, Window } from './load/modes';
 import { Program } from './program';
 
 export interface Extent {
-  /** How many times each side is measured. */
+  /** How often each side is measured. A pair is one sample of each side. */
   readonly pairs: number;
-  /** Multiplies the length of each window. */
+  /** The length of each window is multiplied by this. A window is the time that one sample takes. */
   readonly scale: number;
 }
 
-/** The whole suite: 7 pairs. */
+/** A run whose figures count. */
 export const FULL: Extent = { pairs: 7, scale: 1 };
-/** To see that a row works. */
+/** A run that only shows that a row works. */
 export const QUICK: Extent = { pairs: 2, scale: 0.25 };
 
-/** Clients of a closed load; every row has the same number. */
+/** How many clients a closed load has (load/modes.ts); the same in every row. */
 export const CLIENTS = 64;
 
 /** The state of one run. */
@@ -39,7 +39,7 @@ export class Bench {
     return this.extent.pairs;
   }
 
-  /** The length of a window that is `seconds` long in a whole run. */
+  /** The length of a window in this run, if it is `seconds` long in a full one. */
   seconds(seconds: number): number {
     return seconds * this.extent.scale;
   }
@@ -67,15 +67,15 @@ export class Bench {
     return (await this.generator()).ask<Window>('open', load);
   }
 
-  /** The process that every load comes from, started when it is first wanted. */
+  /** The process that all load comes from; started at the first use. */
   async generator(): Promise<Program> {
     this.#load ??= await this.start('load generator', 'load/main.ts', {}, ['--require', 'tsx/cjs']);
     return this.#load;
   }
 
   /**
-   * Measures the sides in turn, A B C A B C …, as often as the run has pairs. After an odd round the
-   * order turns round, so that none always follows the same one.
+   * Measures the sides in turn, as often as the run has pairs: A B C, C B A, A B C … The order is reversed
+   * after each round, so that no side always follows the same one.
    */
   async inTurn<Key extends string, Sample>(keys: readonly Key[], measure: (key: Key, pair: number) => Promise<Sample>, rounds = this.pairs): Promise<Record<Key, Sample[]>> {
     const samples = Object.fromEntries(keys.map((key) => [key, [] as Sample[]])) as unknown as Record<Key, Sample[]>;
@@ -86,14 +86,14 @@ export class Bench {
   }
 
   /**
-   * For samples that are each made of many short windows in turn: what the machine does for longer than
-   * one of them meets all sides. `parts` windows of each side per pair of the run; `taken` is given them.
+   * For samples that consist of many short windows. The sides take turns in them, so that a disturbance that
+   * lasts longer than a window meets all sides. `taken` gets, for each pair of the run, `parts` windows of each side.
    */
   async inParts<Key extends string, Part>(keys: readonly Key[], measure: (key: Key) => Promise<Part>, parts: number, taken: (of: Record<Key, Part[]>, pair: string) => void): Promise<void> {
     for (let pair = 1; pair <= this.pairs; pair++) taken(await this.inTurn(keys, measure, parts), `${pair}/${this.pairs}`);
   }
 
-  /** Ends whatever is left. */
+  /** Stops every program that still runs. */
   async close(): Promise<void> {
     await this.stop(...this.#programs);
   }

@@ -1,4 +1,4 @@
-/** Where and on what a run was made. */
+/** The machine, the Node and the commit of a run. Used by bench/run.ts and bench/report.ts. */
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { execFileSync } from 'node:child_process';
 
@@ -20,7 +20,7 @@ export function thisMachine(): Machine {
   };
 }
 
-/** The commit that was measured; a package that was unpacked without git has none. */
+/** The commit that was measured; 'unknown' outside a git repository. */
 function commit(): string {
   try {
     const git = (...args: string[]): string => execFileSync('git', args, { cwd: __dirname, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();

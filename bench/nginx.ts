@@ -1,9 +1,10 @@
 /**
- * nginx as a reverse proxy to one port per process: how several Node processes share a port where
- * none of them is a cluster. Only where nginx is installed.
+ * nginx as a reverse proxy in front of several Node processes, each with a port of its own: another way to
+ * share one public port, without a cluster. Measured only if nginx is installed.
  *
- * Owns     the nginx master (in the foreground, its configuration in a temporary directory) and the
- *          program behind it, both ended by `stop`
+ * Owns     nginx (in the foreground, with its configuration in a temporary directory) and the processes behind
+ *          it; `stop` ends them
+ * Used by  bench/peers.ts
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';

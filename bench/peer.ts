@@ -1,16 +1,16 @@
 /**
- * Something that serves one port and is measured.
+ * A peer: whatever serves one port and is measured, for example a cluster or nginx.
  *
- * Used by  peers.ts, nginx.ts, the rows
+ * Used by  bench/peers.ts, bench/nginx.ts, bench/rows/
  */
 
 export type Kind = 'tcp' | 'http';
 
-/** A peer that runs: what to load, whose CPU to count. */
+/** A running peer: the port to load, and the processes whose CPU time counts. */
 export interface Peer {
   readonly name: string;
   readonly port: number;
-  /** The process that accepts first, then its workers. */
+  /** First the process that accepts, then its workers. */
   readonly pids: readonly number[];
   /** Connections served by each worker since its start. */
   served(): Promise<readonly number[]>;

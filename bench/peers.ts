@@ -1,6 +1,8 @@
 /**
- * Who is measured: ours, stock Node under both policies, and the other ways to serve one port with
- * several processes. All run the app of servers/serve.js.
+ * Starts what is measured: our cluster, stock Node's under both policies, and the other ways to serve one port
+ * with several processes. All of them run the app of servers/serve.js.
+ *
+ * Used by  bench/rows/
  */
 import type { Bench } from './bench';
 import { nginxPeer } from './nginx';
@@ -28,15 +30,15 @@ function peerOf(bench: Bench, name: string, program: Program): Peer {
   return { name, port, pids, served: () => program.ask('served'), stop: () => bench.stop(program) };
 }
 
-/** Accepting in one process and serving in others, with no cluster code. */
+/** The least that any cluster costs: one process accepts and others serve, without cluster code (servers/floor.js). */
 async function floorPeer(bench: Bench, kind: Kind): Promise<Peer> {
   return peerOf(bench, 'bare fd passing (floor)', await bench.start('bare fd passing', 'servers/floor.js', { kind }));
 }
 
-/** Starts a peer, or says why this machine or this Node has none. */
+/** Starts a peer. A text says why it cannot be measured on this machine or this Node. */
 type Starter = (bench: Bench, kind: Kind) => Promise<Peer | string>;
 
-/** The peers beside ours, by the name that the report gives them. */
+/** The peers that are no cluster, by their names in the report. */
 export const otherPeers: Readonly<Record<string, Starter>> = {
   'reusePort': async (bench, kind) => {
     if (!hasReusePort()) return `n/a on Node ${process.versions.node}: needs 22.12`;

@@ -1,6 +1,6 @@
 /**
- * Keeps processes on one CPU, where the question is what a program costs and not where the kernel
- * puts it. By `taskset`; where that is not installed nothing is pinned, and the row says so.
+ * Keeps processes on one CPU. Some rows ask what a program costs; where the kernel places the processes would
+ * disturb them. Uses `taskset`; if that is not installed nothing is pinned, and the row notes it.
  *
  * Used by  rows/none.ts, rows/growth.ts, rows/messages.ts (`roundtrip`)
  */
@@ -8,10 +8,10 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { installed } from './installed';
 
-/** What a row notes if `pin` could not. */
+/** The note of a row that could not pin its processes. */
 export const NOT_PINNED = 'pinning to a CPU: taskset is not installed, the kernel placed the processes';
 
-/** Moves processes with all their threads to the nth CPU that this process may use (the last if there are fewer), or back to all of them. */
+/** Moves processes, with all their threads, to the nth CPU that this process may use (the last one if there are fewer), or back to all CPUs. */
 export function pin(pids: readonly number[], nth: number | 'all'): boolean {
   const taskset = installed('taskset');
   if (taskset === null) return false;
@@ -21,7 +21,7 @@ export function pin(pids: readonly number[], nth: number | 'all'): boolean {
   return true;
 }
 
-/** All servers on one CPU and the load generator on another, until `back` gives that its CPUs again; null if nothing could be pinned. */
+/** Puts all servers on one CPU and the load generator on another. `back` frees the generator again. Null: nothing could be pinned. */
 export function pinApart(generator: readonly number[], servers: readonly number[]): { back(): void } | null {
   const pinned = pin(generator, 0) && pin(servers, 1);
   return pinned ? { back: () => void pin(generator, 'all') } : null;

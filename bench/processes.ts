@@ -1,7 +1,7 @@
-/** What the kernel says about a process: what it has cost, how large it is, whether it lives. */
+/** What the kernel says about a process: its CPU time, its memory, and whether it runs. */
 import { readFileSync, readdirSync } from 'node:fs';
 
-/** CPU microseconds that a process has used since its start, all its threads, to the nanosecond where the kernel counts them. */
+/** Microseconds of CPU time that a process has used since its start, in all its threads. */
 export function cpuOf(pid: number): number {
   let nanoseconds = 0;
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
@@ -18,7 +18,7 @@ export function memoryOf(pid: number): number {
   return Number(line[1]) / 1024;
 }
 
-/** Does a process run? One that has ended and is not reaped does not. */
+/** Does a process run? A zombie does not. */
 export function lives(pid: number): boolean {
   try {
     return !/^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));

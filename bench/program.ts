@@ -1,16 +1,16 @@
 /**
- * A process under test, or the load generator: started, asked by lines of JSON, ended. If one ends
- * before it is told to, or does not answer, every question to it fails, and with it the run.
+ * A process under test, or the load generator. It is started, gets commands as lines of JSON, answers in the
+ * same way, and is stopped. If it ends too early, or does not answer, the command fails, and with it the run.
  *
- * Owns     the process and what it reports as its own (its workers): `stop` ends them all, by pid
- * Used by  bench.ts, which stops whatever is left at the end of a run
+ * Owns     the process and the workers that it reports as its own: `stop` ends all of them, by pid
+ * Used by  bench/bench.ts, which stops whatever still runs at the end of a run
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { lives } from './processes';
 
-/** What a process says of itself when it is ready: its own pid first. */
+/** What a process reports when it is ready; its own pid is the first. */
 export interface Facts {
   readonly pids: readonly number[];
   readonly port: number;
@@ -41,7 +41,7 @@ export class Program {
   private constructor(name: string, file: string, args: readonly string[], execArgv: readonly string[]) {
     this.name = name;
     this.#child = spawn(process.execPath, [...execArgv, path.join(__dirname, file), ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
-    this.#child.stdin?.on('error', () => undefined); // Its end is told by 'exit'.
+    this.#child.stdin?.on('error', () => undefined); // The process has ended, which 'exit' reports.
     this.#exited = new Promise((resolve) => this.#child.once('exit', () => resolve()));
     this.#child.once('error', (error) => this.#fail(error));
     this.#child.once('exit', (code, signal) => {

@@ -1,7 +1,7 @@
 /**
- * One window of load on one peer: what it served and what that cost.
+ * A sample: one peer is loaded for one window, and its connections and their cost are counted.
  *
- * Used by  rows/
+ * Used by  bench/rows/
  */
 import type { Bench } from './bench';
 import type { Window } from './load/modes';
@@ -9,17 +9,17 @@ import type { Kind, Peer } from './peer';
 import { cpuOf } from './processes';
 import { jain } from './statistics';
 
-/** What a window cost. */
+/** The connections of a window, and what they cost. */
 export interface Cost extends Window {
   /** Connections per second. */
   readonly rate: number;
-  /** CPU microseconds per connection of all server processes, and of the first and the others. */
+  /** Microseconds of CPU time per connection: of all server processes, of the first one, and of the others. */
   readonly cpu: number;
   readonly primary: number;
   readonly workers: number;
 }
 
-/** And how evenly the workers shared it. */
+/** A cost, and how evenly the workers shared the connections. */
 export interface Sample extends Cost {
   /** Jain's index over what each worker served in this window. */
   readonly fairness: number;
@@ -28,12 +28,12 @@ export interface Sample extends Cost {
 /** What an HTTP client sends. */
 export const REQUEST = 'GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
 
-/** Loads a peer with 64 clients for so many seconds. */
+/** Loads a peer with CLIENTS clients for `seconds`. */
 export async function closedSample(bench: Bench, peer: Peer, kind: Kind, seconds: number, sources?: number): Promise<Sample> {
   return sampled(peer, () => bench.closed({ port: peer.port, seconds, request: requestOf(kind), sources }));
 }
 
-/** The same without fairness, for short windows: the workers are not asked what they served, which wakes each of them. */
+/** The same without fairness, for short windows. To ask the workers what they served would wake each of them. */
 export async function closedCost(bench: Bench, peer: Peer, kind: Kind, seconds: number): Promise<Cost> {
   return costOf(peer, () => bench.closed({ port: peer.port, seconds, request: requestOf(kind) }));
 }
@@ -63,15 +63,15 @@ async function costOf(peer: Peer, load: () => Promise<Window>): Promise<Cost> {
   return { ...window, rate: window.connections / window.seconds, cpu: primary + ofWorkers, primary, workers: ofWorkers };
 }
 
-/** One line of progress. */
+/** A cost as a line of progress. */
 export function describe(sample: Cost): string {
   return `${Math.round(sample.rate)}/s, ${sample.cpu.toFixed(1)} µs (${sample.primary.toFixed(1)} + ${sample.workers.toFixed(1)}), p99 ${sample.p99.toFixed(1)} ms`;
 }
 
-/** What several windows come to, taken as one. */
+/** Several windows, taken together as one. */
 export type Sum = Pick<Cost, 'rate' | 'cpu' | 'primary'>;
 
-/** Many short windows in turn, taken together, tell sides apart where the machine is not the same from one second to the next. */
+/** Adds up many short windows. In turn, they show small differences although the machine changes from one second to the next. */
 export function sum(windows: readonly Cost[]): Sum {
   const total = (of: (window: Cost) => number): number => windows.reduce((before, window) => before + of(window), 0);
   const connections = total((window) => window.connections);

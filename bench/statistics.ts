@@ -1,6 +1,6 @@
-/** What is made of samples: the middle, the spread, the quotient of two series, fairness. */
+/** The arithmetic of samples: median and spread, the ratios of two series, fairness. Used by bench/figures.ts and bench/rows/. */
 
-/** The middle and the spread of some samples. */
+/** The median and the spread of some samples. */
 export interface Spread {
   readonly median: number;
   readonly low: number;
@@ -10,7 +10,7 @@ export interface Spread {
   readonly q3: number;
 }
 
-/** The value below which `part` of the samples lie, interpolated. Throws without samples. */
+/** The value below which a share of the samples lies (0.5: the median), interpolated. Throws if there are no samples. */
 export function quantile(samples: readonly number[], part: number): number {
   if (samples.length === 0) throw new Error('no samples');
   const sorted = [...samples].sort((one, other) => one - other);

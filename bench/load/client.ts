@@ -1,13 +1,13 @@
 /**
- * One connection after another, as cheaply as Node can: straight on the native TCP handle, without
- * net.Socket and its streams. A generator that costs as much as the servers would measure itself.
+ * A client connection, as cheap as Node can make it: it uses the native TCP handle directly, without net.Socket
+ * and its streams. A load generator that costs as much as the servers would measure itself.
  *
- * Owns     the handle of the connection in progress, closed when the server has ended it or failed
- * Used by  closed.ts, open.ts
- * Never    closes first: the server does, so that no port of the client waits in TIME_WAIT
+ * Owns     the handle of each connection, closed when the server has ended it, or at an error
+ * Used by  bench/load/modes.ts
+ * Never    closes a connection first: the server does, so that no port of the client stays in TIME_WAIT
  */
 
-/** What this file uses of Node's private surface: facts about an interface, as in internal/native/. */
+/** The part of Node's private interface that this file uses. */
 interface NativeSocket {
   bind(address: string, port: number): number;
   connect(request: object, address: string, port: number): number;
@@ -31,18 +31,18 @@ const { WriteWrap, streamBaseState, kReadBytesOrError } = binding('stream_wrap')
 const SOCKET = 0;
 const UV_EOF = -4095;
 
-/** Where to connect, and what to say there. */
+/** Where to connect, and what to send. */
 export interface Target {
   readonly port: number;
   /** Sent once connected; nothing if absent. */
   readonly request?: string | undefined;
-  /** How many client addresses, 127.0.1.1 and on, take turns; the kernel chooses if absent. */
+  /** How many client addresses take turns, from 127.0.1.1 on; without it the kernel chooses the address. */
   readonly sources?: number | undefined;
 }
 
 let opened = 0;
 
-/** Opens a connection and reads it to its end; then `done`, with a negative errno or text if that failed. */
+/** Opens a connection and reads it to its end. Then calls `done`: with null, or after a failure with a negative errno or a text. */
 export function exchange(target: Target, done: (failure: number | string | null) => void): void {
   const handle = new TCP(SOCKET);
   let bytes = 0;

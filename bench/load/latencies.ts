@@ -1,4 +1,4 @@
-/** The latencies of one window, in milliseconds, and what is asked about them. */
+/** Latencies of one window, in milliseconds. Used by bench/load/modes.ts. */
 export interface LatencySummary {
   readonly p50: number;
   readonly p99: number;
@@ -9,7 +9,7 @@ export interface LatencySummary {
 
 const SLOW = 100;
 
-/** Collects without sorting; sorted once at the end of the window. */
+/** Collects the latencies, and sorts them once, at the end of the window. */
 export class Latencies {
   readonly #all: number[] = [];
 

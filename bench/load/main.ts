@@ -1,6 +1,6 @@
 /**
- * The load generator, a process of its own: `node --require tsx/cjs bench/load/main.ts`, spoken with
- * like a server under test (servers/control.js).
+ * The load generator, a process of its own. It gets commands in the same way as a server under test
+ * (servers/control.js). Started by bench/bench.ts.
  */
 import { answerWith, ready } from '../servers/control';
 import { closedLoad, openLoad } from './modes';

@@ -1,10 +1,11 @@
 /**
- * The two ways to load a server. Closed: so many clients, each opening its next connection when its
- * last has ended; what that gives is capacity. Open: connections arrive at a fixed rate whatever the
- * server does, and each one's latency counts from when it should have arrived, so that a server that
- * stalls cannot hide it.
+ * The two ways to load a server.
  *
- * Used by  main.ts
+ * Closed: a fixed number of clients, each of which opens its next connection when its last one has ended. This
+ * measures capacity. Open: connections arrive at a fixed rate, whatever the server does. The latency of each
+ * counts from the moment at which it should have arrived, so a server that stalls cannot hide it.
+ *
+ * Used by  bench/load/main.ts
  * Never    runs longer than its window and PATIENCE
  */
 import { exchange, type Target } from './client';
@@ -12,7 +13,7 @@ import { Latencies, type LatencySummary } from './latencies';
 
 export interface Window extends LatencySummary {
   readonly connections: number;
-  /** Until the last connection had ended. */
+  /** From the begin of the window until the last connection had ended. */
   readonly seconds: number;
 }
 
@@ -29,10 +30,10 @@ export interface OpenLoad extends Target {
 
 /** Milliseconds that the last connections of a window may take. */
 const PATIENCE = 10_000;
-/** Connections that may be open at a time; a server that strands more than this is reported as failed. */
+/** The most connections that may be open at a time. If a server leaves more than these unanswered, the load fails. */
 const MOST_OPEN = 12_000;
 
-/** Loads with `clients` connections at a time. */
+/** The closed load: `clients` connections at a time. */
 export function closedLoad({ seconds, clients, ...target }: ClosedLoad): Promise<Window> {
   return measured((latencies, begin, ended, fail) => {
     let running = clients;
@@ -50,7 +51,7 @@ export function closedLoad({ seconds, clients, ...target }: ClosedLoad): Promise
   }, seconds);
 }
 
-/** Loads with `rate` connections per second. */
+/** The open load: `rate` connections per second. */
 export function openLoad({ seconds, rate, ...target }: OpenLoad): Promise<Window> {
   return measured((latencies, begin, ended, fail) => {
     const total = Math.round(rate * seconds);

@@ -1,4 +1,4 @@
-/** What it costs to ask a rule of scheduling.ts for the next of sixteen workers. Run by rows/micro.ts. */
+/** The cost of one choice among sixteen workers, by a rule of internal/master/scheduling.ts. bench/rows/micro.ts runs this file. */
 import { Scheduler, WINDOW, type Scheduling, type Candidate } from '../../internal/master/scheduling';
 import { FakeConnection } from '../../test/support/cluster_fakes';
 import { answerWith, ready } from '../servers/control';
@@ -7,7 +7,7 @@ const WORKERS = 16;
 /** Hand-offs in flight when a pick is made. */
 const BUSY = 40;
 
-/** A client with an address, for the rule that looks at it. */
+/** A client with an address, which the rule `sticky` reads. */
 const client = Object.assign(new FakeConnection(1), {
   getpeername: (out: object): number => (Object.assign(out, { address: '127.0.0.1', port: 1 }), 0),
 });

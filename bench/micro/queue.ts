@@ -1,7 +1,7 @@
 /**
- * What the primary's own code costs for one connection while so many are queued: accept, hand off,
- * acknowledgement, over workers in memory and handles without a socket, so that the kernel's work is
- * left out. Run by rows/micro.ts in a process of its own.
+ * The cost of one connection in the primary's own code (accept, hand off, acknowledge) while others are queued.
+ * Workers and handles are in memory, so the kernel's work is left out. bench/rows/micro.ts runs this file in a
+ * process of its own.
  */
 import net from 'node:net';
 import { RoundRobinHandle } from '../../internal/master/round_robin_handle';
@@ -16,14 +16,14 @@ class Queue {
   readonly #listening: ListeningHandle;
   #turn = 0;
 
-  /** A listening handle whose workers have all that they may, and `length` connections behind that. */
+  /** A listening handle with `length` accepted connections: the workers' windows are full, and the rest is queued. */
   constructor(length: number, listening: ListeningHandle, workers: FakeWorker[]) {
     this.#workers = workers;
     this.#listening = listening;
     for (let queued = 0; queued < length; queued++) this.#accept();
   }
 
-  /** One connection comes, one is acknowledged, so many times; nanoseconds for each. */
+  /** Accepts one connection and acknowledges one, `times` times; returns the nanoseconds for each. */
   measure(times: number): number {
     const begin = process.hrtime.bigint();
     for (let time = 0; time < times; time++) {
@@ -40,7 +40,7 @@ class Queue {
   }
 }
 
-/** RoundRobinHandle listens by a net.Server of its own and takes its native handle: this sees it before. */
+/** RoundRobinHandle creates a net.Server and takes its native handle. This function gets that handle first. */
 async function queueOf(length: number): Promise<Queue> {
   const createServer = net.createServer;
   let listening: ListeningHandle | undefined;
@@ -59,7 +59,7 @@ async function queueOf(length: number): Promise<Queue> {
 const queues = new Map<number, Queue>();
 
 answerWith({
-  /** Nanoseconds per connection with so many queued. */
+  /** Nanoseconds per connection while `length` others are queued. */
   async measure({ length, times }: { length: number; times: number }): Promise<number> {
     let queue = queues.get(length);
     if (queue === undefined) queues.set(length, queue = await queueOf(length));

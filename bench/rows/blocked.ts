@@ -1,10 +1,10 @@
 /**
- * One of four workers does not come back to its event loop for two seconds while connections arrive
- * at a fixed rate; how many wait longer than 100 ms? Row `blocked`.
+ * Row `blocked`: one of four workers does not return to its event loop for two seconds, while connections
+ * arrive at a fixed rate. How many of them wait longer than 100 ms?
  *
- * At 1,500/s the worker spins, as in a long computation. At half of capacity it sleeps, as in a
- * synchronous call: there a spinning one would take one of two CPUs, and the machine would be too
- * slow for the rate whatever a cluster does.
+ * At 1,500 connections/s the worker computes. At half of the capacity it sleeps, as in a synchronous call: a
+ * worker that computes would take one of two CPUs, and the machine would be too slow for that rate, whatever
+ * the cluster does.
  */
 import type { Bench } from '../bench';
 import { figure, type Figure } from '../figures';
@@ -13,8 +13,9 @@ import type { Window } from '../load/modes';
 import { capacityOf } from './latency';
 import type { Row } from './row';
 
+/** Milliseconds. */
 const BLOCKED = 2000;
-/** Load before the worker blocks, and after it is back, in seconds. */
+/** Seconds of load before the worker blocks, and after it is back. */
 const AROUND = 0.3;
 const LOW_RATE = 1500;
 

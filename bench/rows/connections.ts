@@ -1,6 +1,6 @@
 /**
- * Connections per second, CPU per connection, latency at full load and fairness, of every peer: rows
- * `tcp` and `http`. All peers run at the same time and are loaded in turn; an idle one costs nothing.
+ * Rows `tcp` and `http`: connections per second, CPU per connection, latency at full load, and fairness, of
+ * every peer. All peers run at the same time and are loaded in turn; an idle peer costs nothing.
  */
 import { CLIENTS, type Bench } from '../bench';
 import { figure, type Chart, type Figure, type Side } from '../figures';
@@ -16,7 +16,7 @@ const WINDOW = 1.5;
 const STOCK = 'stock RR';
 const OURS = 'ours RR';
 const STOCK_NONE = 'stock NONE';
-/** Ours under SCHED_NONE has a row of its own, `none`. */
+/** Our cluster under SCHED_NONE has a row of its own, `none`. */
 const CLUSTERS = [
   { implementation: 'stock', policy: 'rr' }, { implementation: 'ours', policy: 'rr' }, { implementation: 'stock', policy: 'none' },
 ] as const;

@@ -1,8 +1,8 @@
-/** How long a worker takes from cluster.fork() to 'online' and to 'listening': row `fork`. */
+/** Row `fork`: the time from cluster.fork() to 'online', and to 'listening'. */
 import { figure } from '../figures';
 import type { Row } from './row';
 
-/** Workers forked per pair of the run: 84 in all. One start differs from the next by a third and more where the machine has neighbours. */
+/** Workers forked per pair of the run, 84 in all: one start differs from the next by a third and more on a busy machine. */
 const PER_PAIR = 12;
 
 interface Times {

@@ -1,19 +1,18 @@
 /**
- * What a connection costs with more workers: row `growth`, in two parts.
+ * Row `growth`: the cost of a connection as the number of workers grows. It has two parts.
  *
- * With 1, 2, 4, 8 and 16 workers, ours and stock: all ten clusters run at the same time and are loaded
- * in turn, for the chart. Each worker has served WARM connections before.
+ * First the curve: our cluster and stock's, each with 1, 2, 4, 8 and 16 workers. All ten clusters run at the same
+ * time and are loaded in turn. Each worker has served WARM connections before.
  *
- * With 16 workers against 2, ours. What differs between them, beside the number, is kept out:
+ * Then the ratio: our cluster with 16 workers against 2. Only the number of workers should differ, so:
  *
- * - V8 optimizes each process for itself, and with 16 workers each has a sixteenth of the load. So what
- *   comes before is counted in connections per worker, HOT for either.
- * - V8 takes back what a process does not use for some seconds, and begins with that when it is loaded
- *   half of the time. So the windows are short, WINDOWS of each in turn to a sample, and the first
- *   SETTLING are not counted.
- * - Two workers, a primary and a load generator get other places on two CPUs than sixteen do, and keep
- *   them for seconds. So all servers are on one CPU and the generator on another. The quotient of the
- *   first part, where the kernel places them, is shown beside it, without a goal.
+ * - V8 optimizes code in each process by itself, and each of 16 workers gets a sixteenth of the load. So every
+ *   worker, of both clusters, serves HOT connections before the first window.
+ * - V8 drops optimized code that a process does not use for some seconds. So the windows are short, WINDOWS of
+ *   each cluster in turn make one sample, and the first SETTLING windows do not count.
+ * - The kernel places 2 workers on two CPUs in another way than 16, and keeps them there for seconds. So all
+ *   servers are on one CPU and the load generator on another. The ratio of the first part, where the kernel
+ *   places the processes, stands beside it without a goal.
  */
 import type { Bench } from '../bench';
 import { figure, type Figure } from '../figures';
@@ -30,13 +29,13 @@ const MANY = 16;
 /** Connections that each worker has served before the first window, in the first part and in the second. */
 const WARM = 1500;
 const HOT = 25_000;
-/** Seconds; the second part begins when HOT is reached or so long has been tried, which is noted. */
+/** Seconds after which the second part begins although a worker has not served HOT connections; that is noted. */
 const PATIENCE = 100;
 /** Seconds. */
 const WINDOW = 0.7;
 const SHORT_WINDOW = 0.05;
 const WINDOWS = 40;
-/** Windows of each in turn that are not counted. */
+/** How many windows of each cluster do not count. */
 const SETTLING = 120;
 const WARM_UP = 1;
 
@@ -56,7 +55,7 @@ export const growthRow: Row = {
   },
 };
 
-/** The clusters of these sides and sizes, all at once. */
+/** Starts the clusters of these sides and sizes; all run at once. */
 async function start(bench: Bench, sides: readonly Side[], counts: readonly number[]): Promise<Map<string, Peer>> {
   const peers = new Map<string, Peer>();
   for (const workers of counts) {
@@ -122,7 +121,7 @@ function grown<Key extends string>(samples: Samples<Key>, id: string, title: str
   return figure({ id, title: `${title}, ${MANY} workers / ${FEW}`, ...KIND }, sideOf(samples, quantity, 'ours', MANY), sideOf(samples, quantity, 'ours', FEW));
 }
 
-/** Loads all in turn until each worker has served HOT; what the coldest has if that takes too long, otherwise null. */
+/** Loads all peers in turn until each worker has served HOT connections: then null. After PATIENCE: the number that the last worker has served. */
 async function heat(bench: Bench, peers: readonly Peer[]): Promise<number | null> {
   const deadline = performance.now() + bench.seconds(PATIENCE) * 1000;
   for (let cold = peers; ;) {

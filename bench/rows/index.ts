@@ -1,4 +1,4 @@
-/** Every row, in the order of the report. */
+/** All rows, in the order of the report. */
 import { blockedRow } from './blocked';
 import { connectionRows } from './connections';
 import { forkRow } from './forking';

@@ -1,6 +1,6 @@
 /**
- * Latency at half of what stock Node can serve on this machine: row `latency`. Connections arrive at
- * a fixed rate, whatever the server does. Stock's capacity is measured first, in the same run.
+ * Row `latency`: latency at half of stock Node's capacity on this machine, which is measured first. Connections
+ * arrive at a fixed rate, whatever the server does.
  */
 import type { Bench } from '../bench';
 import { figure } from '../figures';
@@ -11,11 +11,11 @@ import type { Peer } from '../peer';
 import type { Row } from './row';
 
 const CAPACITY_WINDOW = 1;
-/** Short, and three of each side to a pair of the run: a hiccup of the machine is p99 of the window that it meets. */
+/** Short, and three windows of each side per pair of the run: a hiccup of the machine spoils the p99 of one window only. */
 const WINDOW = 0.7;
 const PER_PAIR = 3;
 
-/** Connections per second that a peer serves with as many clients as there are: the median of three windows. */
+/** Connections per second that a peer serves under a closed load: the median of three windows. */
 export async function capacityOf(bench: Bench, peer: Peer): Promise<number> {
   await closedSample(bench, peer, 'tcp', bench.seconds(CAPACITY_WINDOW));
   const rates: number[] = [];

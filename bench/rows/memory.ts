@@ -1,4 +1,4 @@
-/** Resident memory of a primary with sixteen workers and of an idle worker: row `memory`. */
+/** Row `memory`: the resident memory of a primary with sixteen workers, and of an idle worker. */
 import type { Bench } from '../bench';
 import { figure } from '../figures';
 import { clusterPeer } from '../peers';
@@ -7,7 +7,7 @@ import { median } from '../statistics';
 import type { Row } from './row';
 
 const WORKERS = 16;
-/** Milliseconds after the last worker listens. */
+/** Milliseconds from the last 'listening' to the measurement. */
 const SETTLE = 500;
 
 interface Sizes {

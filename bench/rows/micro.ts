@@ -1,7 +1,7 @@
 /**
- * The primary's own code without the kernel: a connection while 10 to 50,000 are queued, and the
- * choice among sixteen workers. Rows `queue`, `pick`. Stock's code cannot be reached for this, so
- * these compare ours with ours, and with nothing.
+ * Rows `queue` and `pick`: the primary's own code without the kernel. `queue` measures a connection while 10 to
+ * 50,000 others wait; its base is the queue of 10. `pick` measures the choice among sixteen workers; its base is 0.
+ * Stock's code cannot be called in this way, so there is no comparison with it.
  */
 import type { Bench } from '../bench';
 import { figure } from '../figures';
@@ -11,7 +11,7 @@ import type { Result, Row } from './row';
 const LENGTHS = [10, 100, 1000, 10_000, 50_000];
 const SOURCES = ['--require', 'tsx/cjs'];
 const TIMES = 200_000;
-/** A sample of the queue is the median of so many short ones, in turn: a neighbour on the machine spoils one, not one side. */
+/** A sample of the queue is the median of this many short ones, in turn: a disturbance spoils one of them and not a whole side. */
 const PARTS = 10;
 const RULES = ['round-robin', 'least-connections', 'random-two', 'sticky'] as const;
 

@@ -1,15 +1,14 @@
 /**
- * SCHED_NONE: row `none`. A connection takes no code of ours there, and what has to be shown is that
- * it costs the same within two percent. Two clusters of the very same kind differ by more than that
- * in windows of a second or two on a machine that has neighbours. So:
+ * Row `none`: connections under SCHED_NONE. There a connection runs no code of ours, so it has to cost the same as
+ * stock's, within two percent. On a busy machine two clusters of the same kind differ by more than that in windows
+ * of one or two seconds. So:
  *
- * - each side has two clusters, since one can be slow from its start to its end;
- * - windows are 50 ms long, in turn, and 25 of each cluster make one sample: what the machine
- *   does for longer than that meets both sides;
- * - all servers are on one CPU and the load generator on another, so that the kernel's choice of
- *   CPUs is not measured.
+ * - Each side has two clusters, since one of them can be slow from its start to its end.
+ * - A window is 50 ms long, the clusters take turns, and 25 windows of each make one sample. A disturbance that
+ *   lasts longer meets both sides.
+ * - All servers are on one CPU and the load generator on another, so that the kernel's placing is not measured.
  *
- * The control divides one cluster of stock's by the other: as far as it is from 1, the row tells nothing.
+ * The control divides one of stock's clusters by the other. As far as it is from 1, the row shows nothing.
  */
 import type { Bench } from '../bench';
 import { figure, type Figure } from '../figures';

@@ -1,4 +1,4 @@
-/** What a row is: a name to call it by, and what it measures. */
+/** A row: a measurement with a name, which `npm run bench -- NAME` runs. Used by all files of bench/rows/ and bench/run.ts. */
 import type { Bench } from '../bench';
 import type { Chart, Figure } from '../figures';
 

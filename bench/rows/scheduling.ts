@@ -1,4 +1,4 @@
-/** Connections per second by scheduling rule: row `scheduling`. The rules are ours; stock has round robin. */
+/** Row `scheduling`: connections per second under each scheduling rule of ours, against stock's round robin. */
 import { figure } from '../figures';
 import type { Peer } from '../peer';
 import { clusterPeer } from '../peers';
@@ -7,7 +7,7 @@ import type { Row } from './row';
 
 const RULES = ['round-robin', 'least-connections', 'random-two', 'sticky', 'function'];
 const STOCK = 'stock RR';
-/** `sticky` needs many addresses to spread over the workers. */
+/** The rule `sticky` goes by the client's address: it spreads only if there are many. */
 const CLIENT_ADDRESSES = 64;
 const WORKERS = 4;
 const WARM_UP = 0.6;

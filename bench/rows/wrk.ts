@@ -1,4 +1,4 @@
-/** The same HTTP load by wrk, where it is installed, as a witness against our own generator: row `wrk`. */
+/** Row `wrk`: the HTTP load again, by wrk if it is installed. It shows that our own load generator does not favour a side. */
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import { CLIENTS } from '../bench';

@@ -1,8 +1,8 @@
 // node cluster.js '{"implementation":"ours|stock","policy":"rr|none","workers":2,"kind":"tcp|http"}'
 //
-// A cluster under test. Both implementations run this file and worker.js with the same flags; the
-// only difference is which module is called `cluster`. `scheduling` is ours only. `fork: false`
-// starts no worker: the rows about forking ask for each.
+// A cluster under test. Both implementations run this file and worker.js with the same flags; only the module
+// `cluster` differs. `scheduling` exists in ours only. With `fork: false` no worker is started: the row `fork`
+// asks for each one.
 'use strict';
 const path = require('node:path');
 const { answerWith, ask, fail, ready } = require('./control');
@@ -29,7 +29,7 @@ function inOrder() {
   return Object.values(cluster.workers);
 }
 
-/** A rule by its name; 'function' stands for one of the user's. */
+/** A rule by its name. 'function' is round robin again, as a function of the user. */
 function ruleOf(name) {
   if (name !== 'function') return name;
   let turn = 0;
@@ -42,7 +42,7 @@ answerWith({
   fork: forkOne,
 });
 
-/** Forks one worker, and ends it: milliseconds until 'online' and until 'listening'. */
+/** Forks one worker, measures the milliseconds until 'online' and until 'listening', and ends it. */
 async function forkOne() {
   const start = performance.now();
   const worker = cluster.fork();

@@ -1,3 +1,3 @@
-/** What TypeScript has to know of control.js. */
+/** The types of control.js. */
 export function answerWith(commands: Record<string, (argument: never) => unknown>): void;
 export function ready(facts: object): void;

@@ -1,10 +1,10 @@
-// How a process under test is spoken with: one JSON command per line on its standard input, one JSON
-// answer per line on its standard output. The cluster's own channel carries none of it. When the
-// standard input ends, the process ends, and with it its workers: nothing outlives the benchmark.
+// How a process under test is controlled: it reads one JSON command per line from its stdin, and writes one JSON
+// answer per line to its stdout. The channel of the cluster carries nothing of this. When stdin ends, the process
+// ends, and its workers with it: nothing outlives the benchmark.
 'use strict';
 const { createInterface } = require('node:readline');
 
-/** Answers each command by the function of its name; a failure is answered as { error }. */
+/** Answers each command with the result of the function of that name, or with { error }. */
 function answerWith(commands) {
   const lines = createInterface({ input: process.stdin });
   lines.on('line', async (line) => {
@@ -22,18 +22,18 @@ function say(message) {
   process.stdout.write(`${JSON.stringify(message)}\n`);
 }
 
-/** Says that the process is ready, with what the benchmark has to know of it. */
+/** Reports that the process is ready: its pids, its port. */
 function ready(facts) {
   say({ ready: facts });
 }
 
-/** Ends the run: a worker that dies under load makes every figure worthless. */
+/** Ends the run. After the death of a worker under load no figure is worth anything. */
 function fail(reason) {
   console.error(reason);
   process.exit(1);
 }
 
-/** Asks a worker or a child one thing; it answers with the same `id`. */
+/** Asks a worker or a child a question; the answer carries the same `id`. */
 function ask(worker, question) {
   return new Promise((resolve) => {
     const id = ++asked;

@@ -1,8 +1,8 @@
 // node floor.js '{"workers":2,"kind":"tcp|http"}'
 //
-// The floor: a process that accepts and passes each fd to a child in turn, with no cluster code, no
-// message, no acknowledgement, no answer to a child's death. What a connection costs here is what
-// accepting in one process and serving in another costs at least, in Node.
+// The floor: a process that accepts connections and passes each fd to a child in turn. It has no cluster code, no
+// messages and no acknowledgements, and does nothing about a child that dies. No cluster in Node that accepts in one
+// process and serves in another can be cheaper than this.
 'use strict';
 const { spawn } = require('node:child_process');
 const net = require('node:net');

@@ -1,4 +1,4 @@
-// node floor_child.js <tcp|http>, started by floor.js: each fd on the pipe is a connection.
+// node floor_child.js <tcp|http>, started by floor.js. Each fd that arrives on the pipe is a connection; anything else asks how many it served.
 'use strict';
 const net = require('node:net');
 const { openPipe, readPipe, writePipe } = require('../../dist/internal/native/pipes.js');

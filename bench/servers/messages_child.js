@@ -1,4 +1,4 @@
-// Forked by messages.js: counts what it receives, or sends it back.
+// Forked by messages.js: counts the messages that it receives, or sends each of them back.
 'use strict';
 let count = 0;
 let echoes = false;

@@ -1,9 +1,9 @@
-// node processes.js '{"how":"shared|reusePort","workers":2,"kind":"tcp|http"}'
+// node processes.js '{"how":"shared|reusePort|ports","workers":2,"kind":"tcp|http"}'
 //
-// Servers of several processes without a cluster. 'shared': the listening server is sent to children
-// of child_process.fork, which compete for its connections; the parent closes its own. 'reusePort':
-// each child listens on the same port by itself, and the kernel spreads (Node 22.12 and later).
-// 'ports': each child listens on a port of its own, for a proxy in front.
+// Several processes that serve without a cluster:
+//   shared     the parent sends its listening server to the children and closes its own; the children compete for connections
+//   reusePort  each child listens on the same port by itself, and the kernel distributes (Node 22.12 and later)
+//   ports      each child listens on a port of its own, behind a proxy
 'use strict';
 const { fork } = require('node:child_process');
 const net = require('node:net');
@@ -33,7 +33,7 @@ async function sendServer() {
   return port;
 }
 
-/** The first takes a free port, the others join it. */
+/** The first child takes a free port, the others listen on it as well. */
 async function listenOnOne() {
   const ports = [];
   for (const child of children) ports.push(await ask(child, { question: 'listen', port: ports[0] ?? 0 }));

@@ -1,11 +1,10 @@
-// The app of every process that serves: one short answer to each connection. 'tcp' writes one byte
-// and ends; 'http' answers one request and closes. It is the same object under every peer, so that
-// what differs is only how a connection reaches it.
+// The app of every peer: one short answer to each connection. 'tcp' writes one byte and ends the connection; 'http'
+// answers one request and closes. All peers run this file, so they differ only in how a connection gets here.
 'use strict';
 
 let served = 0;
 
-/** A server for the connections of `kind`, not listening yet. */
+/** A server of that kind, which does not listen yet. */
 function createServer(kind) {
   if (kind === 'http') {
     return require('node:http').createServer((_request, response) => {
@@ -20,7 +19,7 @@ function createServer(kind) {
   });
 }
 
-/** Answers what the benchmark asks a worker: how many it served, whose cluster it runs, to block. */
+/** Answers the benchmark's questions (connections served, whose cluster this is) and obeys its commands (spin, sleep). */
 function answerQuestions() {
   process.on('message', ({ id, question, milliseconds }) => {
     if (question === 'served') process.send({ id, answer: served });

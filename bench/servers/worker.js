@@ -1,4 +1,4 @@
-// node worker.js <tcp|http> <port>, forked by cluster.js: an ordinary worker of an ordinary cluster.
+// node worker.js <tcp|http> <port>, forked by cluster.js: a worker as any app has it.
 'use strict';
 const { answerQuestions, createServer } = require('./serve');
 

@@ -1,4 +1,4 @@
-/** The main job as its user meets it: `node dist/lib/main.js`, requests, signals, bad settings. */
+/** `npm start` from the outside: requests, signals, arguments, and what it prints. */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';

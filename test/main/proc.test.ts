@@ -1,4 +1,4 @@
-/** What the kernel knows of a cluster: who holds the listening socket, and what a worker was started with. */
+/** What the kernel knows of a cluster: which processes hold the listening socket, and what a worker was started with. */
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { Program, root } from '../support/program';

@@ -1,4 +1,4 @@
-/** What /proc tells of a process, for tests that look from the outside. */
+/** What /proc shows of a process, for tests that look from the outside. Used by the tests in test/main/. */
 import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 
 const LISTEN = '0A';

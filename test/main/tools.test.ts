@@ -1,5 +1,5 @@
-// Guards that the tools tell the truth: nothing that did not run is reported as alike, and who interrupts one gets
-// no result, and finds no process and no file of it afterwards.
+// Guards that the tools report only what happened: what did not run is never reported as alike, and a tool that was
+// interrupted reports no result and leaves no process and no file behind.
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

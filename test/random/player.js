@@ -1,8 +1,8 @@
-// Plays one sequence of operations on a cluster and writes down what every process saw.
-// Runs under node:cluster and, with `--require dist/lib/register.js`, under ours:
+// Plays one sequence of operations on a cluster, and prints what every process saw.
+// It runs on node:cluster; with `--require dist/lib/register.js` it runs on ours:
 //   OPERATIONS='[["fork"],["listen",1,"tcp"],["connect","tcp"],["disconnect",1]]' node test/random/player.js
-// Each operation is followed by its consequences before the next begins, so that every process's
-// own trace is the same in each run. What `sequences.ts` generates is valid in that sense.
+// Before the next operation begins, all consequences of the last one have happened. So the trace of each process is
+// the same in every run. sequences.ts generates only sequences for which this is possible.
 'use strict';
 const cluster = require('node:cluster');
 const dgram = require('node:dgram');
@@ -15,7 +15,7 @@ else runWorker();
 // ── primary ──────────────────────────────────────────────────────────────────────────────────────
 
 function runPrimary(operations) {
-  /** Lines by what they are about: 'cluster', 'worker 1', 'inside 1 tcp'. One subject's order is stable. */
+  /** Lines by their subject: 'cluster', 'worker 1', 'inside 1 tcp'. Within one subject the order is stable. */
   const trace = {};
   const note = (subject, ...words) => (trace[subject] ??= []).push(words.map(show).join(' '));
   const workers = [];
@@ -43,7 +43,7 @@ function runPrimary(operations) {
       await once(worker, 'online');
     },
     async listen(id, kind) {
-      // The worker's answer comes before the primary knows: wait for both.
+      // The worker's answer comes before the primary's 'listening': wait for both.
       const listening = once(workers[id], 'listening');
       await ask(id, ['listen', kind]);
       await listening;

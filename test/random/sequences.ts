@@ -1,9 +1,10 @@
 /**
- * Random but valid sequences of operations on a cluster, from a seed; played under node:cluster and
- * under ours (player.js), compared, and shrunk to the shortest one that still differs.
+ * Makes random but valid sequences of operations on a cluster, from a seed; plays each under node:cluster and under
+ * ours (player.js); compares; and shrinks a sequence that differs to the shortest one that still does.
  *
- * Keeps    a sequence is valid when each operation has one outcome that does not depend on timing:
- *          the generator knows which workers live and what they have open
+ * Used by  test/random/run.ts, test/random/random.test.ts, test/main/tools.test.ts, test/soak/storm.ts
+ * Keeps    in a valid sequence each operation has one outcome, which does not depend on timing: the generator
+ *          knows which workers live and what each of them has open
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,7 +16,7 @@ export type Implementation = 'node' | 'ours';
 
 const player = path.join(__dirname, 'player.js');
 
-/** A small generator of numbers (mulberry32): the same seed gives the same sequence on every machine. */
+/** A small generator of random numbers (mulberry32): a seed gives the same numbers on every machine. */
 export function random(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -32,7 +33,7 @@ interface Model {
   forked: number;
 }
 
-/** The operations that make sense now, each with how often it should come. */
+/** The operations that are possible now, each with a weight: how often it should be chosen. */
 function choices({ alive, dead, forked }: Model, pick: <Item>(items: readonly Item[]) => Item): [weight: number, make: () => Operation][] {
   const ids = [...alive.keys()];
   const some = (weight: number, make: () => Operation): [number, () => Operation][] => (ids.length > 0 ? [[weight, make]] : []);
@@ -61,7 +62,7 @@ function choices({ alive, dead, forked }: Model, pick: <Item>(items: readonly It
 
 const ending = ['disconnect', 'sendAndDisconnect', 'listenAndDisconnect', 'kill', 'endChannel', 'within'];
 
-/** What an operation changes; false if it is not possible now, which happens to the rest of a shrunk sequence. */
+/** Changes the model as the operation does. False: the operation is not possible now, as it happens after others were left out. */
 function apply(model: Model, [name, first, second]: Operation): boolean {
   const id = first as number;
   const kinds = model.alive.get(id);
@@ -86,7 +87,7 @@ export const isValid = (sequence: readonly Operation[]): boolean => {
   return sequence.every((operation) => apply(model, operation));
 };
 
-/** The sequence of a seed. */
+/** The sequence that belongs to a seed. */
 export function generate(seed: number, length = 12): Operation[] {
   const next = random(seed);
   const pick = <Item>(items: readonly Item[]): Item => items[Math.floor(next() * items.length)] as Item;
@@ -103,13 +104,13 @@ export function generate(seed: number, length = 12): Operation[] {
   return sequence;
 }
 
-/** What was seen of one sequence. Where `complete` is false the player has not come to its end, and nothing was compared. */
+/** What one run of a sequence printed. `complete` is false if the player did not reach its end: then nothing can be compared. */
 interface Played {
   readonly text: string;
   readonly complete: boolean;
 }
 
-/** Plays a sequence; gives every subject's trace, and how the primary ended, as one text. */
+/** Plays a sequence; returns the trace of every subject, and how the primary ended, as one text. */
 async function play(sequence: readonly Operation[], implementation: Implementation, node = process.execPath): Promise<Played> {
   const playground = mkdtempSync(path.join(tmpdir(), 'cluster-random-'));
   try {
@@ -130,13 +131,13 @@ async function play(sequence: readonly Operation[], implementation: Implementati
   }
 }
 
-/** What the two said, where it is not the same. */
+/** The two texts of a sequence that differs. */
 export interface Difference {
   readonly node: string;
   readonly ours: string;
 }
 
-/** Null if both implementations ran and agree; else what they say. */
+/** Null if both implementations ran to the end and agree; otherwise both texts. */
 export async function differs(sequence: readonly Operation[], node?: string): Promise<Difference | null> {
   const [theirs, ours] = await Promise.all([play(sequence, 'node', node), play(sequence, 'ours', node)]);
   const alike = theirs.complete && ours.complete && (theirs.text === ours.text || settled(theirs.text, ours.text));
@@ -146,9 +147,9 @@ export async function differs(sequence: readonly Operation[], node?: string): Pr
 const isEnd = /^ {2}(cluster )?(disconnect|exit) /;
 
 /**
- * Are they the same but for workers whose 'exit' came before their 'disconnect' in one of the two? The
- * usual order is the other (P-5), but when the end of a channel and the death reach the primary in one
- * turn both happen, under either implementation; what was seen at the one of them tells which was first.
+ * Are the two texts the same, apart from the order of 'exit' and 'disconnect' of a worker? Usually 'disconnect' comes
+ * first (P-5). But if the end of the channel and the death of the process reach the primary in the same turn, either
+ * order can happen, under both implementations.
  */
 export function settled(theirs: string, ours: string): boolean {
   const [left, right] = [theirs, ours].map((text) => text.split(/\n(?=\S)/)) as [string[], string[]];
@@ -162,13 +163,13 @@ const ends = (block: string): string[] => block.split('\n').filter((line) => isE
 
 const exitFirst = (block: string): boolean => / exit /.test(ends(block)[0] ?? '');
 
-/** The ends last and sorted, without the state of the worker at each. */
+/** The block with its 'disconnect' and 'exit' lines last and sorted, without the state of the worker, which depends on their order. */
 function withoutOrder(block: string): string {
   const others = block.split('\n').filter((line) => !isEnd.test(line));
   return [...others, ...ends(block).map((line) => line.replace(/ \[[^\]]*\]$/, '')).sort()].join('\n');
 }
 
-/** The shortest valid sequence that still differs: operations are left out as long as the difference stays. */
+/** The shortest valid sequence that still differs: leaves out operations as long as the difference remains. */
 export async function shrink(sequence: readonly Operation[], node?: string): Promise<Operation[]> {
   let shortest = [...sequence];
   for (let size = Math.ceil(shortest.length / 2); size >= 1; size = Math.floor(size / 2)) {

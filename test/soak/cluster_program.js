@@ -1,7 +1,7 @@
 // node cluster_program.js '{"kind":"ours|stock","policy":"rr|none","dialect":"pipelined|node","workers":8,"port":0}'
-// A cluster for storms: forks a worker for each that ends, and nobody in the primary listens to 'error'.
-// Prints what becomes of the workers; SIGTERM ends it. RECORD names a file to which each worker writes
-// the client's port of every connection that its app gets to see, before it does anything with it.
+// A cluster for storms. It forks a new worker for each one that ends, and has no 'error' listener in the primary.
+// It prints each fork, 'listening' and 'exit'; SIGTERM ends it. RECORD names a file: each worker writes the client's
+// port of every connection to it, before it does anything else with the connection.
 const { openSync, writeSync } = require('node:fs');
 const net = require('node:net');
 

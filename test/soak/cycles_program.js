@@ -1,5 +1,5 @@
-// node cycles_program.js '{"cycles":1000,"connections":100000}': forks and ends workers, some of them by
-// force, then serves connections. Prints { cycles, connections, failed, fds: [before, after] }.
+// node cycles_program.js '{"cycles":1000,"connections":100000}': forks workers and ends them, every other
+// one by SIGKILL, then serves connections. Prints { cycles, connections, failed, fds: [before, after] }.
 const { readdirSync } = require('node:fs');
 const net = require('node:net');
 const cluster = require('../../dist/lib/cluster.js');

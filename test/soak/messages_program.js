@@ -1,5 +1,5 @@
-// node messages_program.js '{"workers":16,"messages":1000000}': messages both ways, numbered, each echoed.
-// Half of them go to the workers and half come back. Prints { sent, received, disordered }.
+// node messages_program.js '{"workers":16,"messages":1000000}': sends numbered messages to the workers,
+// which send each one back: half of the count goes there, half comes back. Prints { sent, received, disordered }.
 const cluster = require('../../dist/lib/cluster.js');
 
 const WINDOW = 500;

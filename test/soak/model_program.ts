@@ -1,6 +1,6 @@
 /**
  * node --require tsx/cjs model_program.ts '{"setting":"lives"}': visits every state of one setting of the model
- * check, and prints how many there were. A counterexample is an exception.
+ * check (test/model), and prints how many there are. A counterexample is thrown as an error.
  */
 import { explore } from '../model/explore';
 import { whole } from '../model/settings';

@@ -1,4 +1,4 @@
-/** What the kernel says of a process. */
+/** What the kernel says of a process. Used by test/soak/storm.ts and test/boundary/play.ts. */
 import { readFileSync, readdirSync } from 'node:fs';
 
 /** How many fds it has open. */
@@ -7,7 +7,7 @@ export const fdsOf = (pid: number): number => readdirSync(`/proc/${pid}/fd`).len
 /** Its resident memory in bytes. */
 export const rssOf = (pid: number): number => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
 
-/** Is there a process of that number that runs or could run? A zombie only waits to be counted. */
+/** Is there a process with this pid? A zombie does not count: it has ended. */
 export function lives(pid: number): boolean {
   try {
     return !/^.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));

@@ -1,2 +1,2 @@
-// The app of reloads_program.ts.
+// The app that reloads_program.ts supervises.
 require('../fixtures/supervised_app.js')(1, 'serve');

@@ -1,7 +1,8 @@
 /**
- * node --require tsx/cjs reloads_program.ts '{"reloads":100}': a supervised cluster is reloaded again and
- * again while clients use it in each way in which a connection can be used. Prints what failed, how many
- * reloads were done, the fewest ready workers meanwhile, and this primary's fds before and after.
+ * node --require tsx/cjs reloads_program.ts '{"reloads":100}': reloads a supervised cluster again and
+ * again, while clients use it in each way in which a connection can be used. Prints the requests, their failures,
+ * the reloads that were refused, the fewest workers that were ready at any moment, and the primary's fds before and
+ * after.
  */
 import type { Cluster } from 'node:cluster';
 import { readdirSync } from 'node:fs';

@@ -1,15 +1,15 @@
 /**
- * A storm: while clients connect without pause, a random worker is killed every so many milliseconds,
- * and another is forked for it. What becomes of every client is counted.
+ * A storm: while clients connect without pause, a random worker is killed every `every` milliseconds, and the
+ * cluster forks another one for it. The fate of every client is counted:
  *
- *   served   it got back what it had said
- *   reset    its connection ended without that: its worker had taken it and was killed
+ *   served   it got back what it had sent
+ *   reset    its connection ended before that: its worker had taken it and was killed
  *   refused  nobody listened: all workers were dead
- *   hung     nothing, until the deadline
- *   twice    connections that more than one worker's app got to see (by the client's port)
+ *   hung     nothing happened until the deadline
+ *   twice    connections that the apps of two workers have seen (by the client's port)
  *
- * Used by  test/faults/kill_storm.test.ts (small), run.ts (whole); npx tsx test/soak/storm.ts '{...}'
- * Owns     the program, its clients and a file, all given back
+ * Used by  test/faults/kill_storm.test.ts (small storms), test/soak/run.ts; or npx tsx test/soak/storm.ts '{...}'
+ * Owns     the program, its clients and a file, all of them released at the end
  */
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -27,7 +27,7 @@ export interface StormOptions {
   readonly dialect?: 'pipelined' | 'node';
   readonly workers?: number;
   readonly clients?: number;
-  /** The storm ends after so many kills. */
+  /** The storm ends after this many kills. */
   readonly kills: number;
   /** Milliseconds between two kills. */
   readonly every?: number;
@@ -43,15 +43,15 @@ export interface Storm {
   readonly refused: number;
   readonly hung: number;
   readonly twice: number;
-  /** Did the primary end before it was told to, and what did it say? */
+  /** Null, or how the primary ended before the storm was over, and the end of its output. */
   readonly died: string | null;
   readonly fds: readonly [before: number, after: number];
   readonly rss: readonly [before: number, after: number];
-  /** The primary during the storm: minutes since its begin, MB, fds. */
+  /** The primary at each kill: minutes since the storm began, its MB, its fds. */
   readonly samples: readonly (readonly [minutes: number, rss: number, fds: number])[];
 }
 
-/** Milliseconds that a client waits when nobody listens, before it tries again. */
+/** Milliseconds until a client tries again where nobody listened. */
 const PAUSE = 5;
 
 export async function storm(options: StormOptions): Promise<Storm> {
@@ -101,7 +101,7 @@ class Weather {
     const died = this.#diedOf();
     if (died === null) {
       await this.#settled();
-      // The channel of a worker that was killed is read to its end in turns of their own.
+      // The primary reads the channel of a killed worker to its end over some turns of its event loop.
       for (const end = performance.now() + 10_000; fdsOf(pid) > before.fds && performance.now() < end;) await new Promise((resolve) => setImmediate(resolve));
     }
     const after = died === null ? { fds: fdsOf(pid), rss: rssOf(pid) } : { fds: 0, rss: 0 };
@@ -123,7 +123,7 @@ class Weather {
     return this.#lines('fork').filter((line) => !ended.has(line[1] as string)).map((line) => Number(line[2]));
   }
 
-  /** Waits until as many workers as there should be listen. */
+  /** Waits until all workers listen. */
   async #settled(): Promise<void> {
     const listens = (): boolean => {
       const ended = new Set(this.#lines('exit').map((line) => line[1]));
@@ -152,13 +152,13 @@ class Weather {
           process.kill(victim, 'SIGKILL');
           this.#kills++;
         } catch {
-          return; // It has ended, and its primary has not said so yet.
+          return; // It has ended, and the primary has not printed that yet.
         }
       }, this.#options.every);
     });
   }
 
-  /** One client after the other, until the storm is over. */
+  /** Opens one connection after another, until the storm is over. */
   async #client(port: number): Promise<void> {
     while (!this.#over && this.#diedOf() === null) {
       const outcome = await this.#connect(port);
@@ -195,7 +195,7 @@ class Weather {
     const seen = new Map<number, number>();
     for (const line of readFileSync(this.#record, 'utf8').trim().split('\n')) seen.set(Number(line), (seen.get(Number(line)) ?? 0) + 1);
     let twice = 0;
-    // A connection that broke before the client knew that it had one has a port that nobody counted.
+    // A connection can break before the client knows that it was made: its port is not among the counted ones.
     for (const [port, count] of seen) if (this.#ports.has(port)) twice += Math.max(0, count - (this.#ports.get(port) as number));
     return twice;
   }

@@ -1,6 +1,6 @@
 /**
- * Runs a program as a person would, from the outside: its lines, its exit, and a deadline after
- * which the test fails with what was printed so far. Nothing here waits by the clock.
+ * Runs a program from the outside, as a person would: a test waits for lines that it prints, and for its end. If
+ * the deadline passes first, the test fails and shows what the program has printed so far.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import path from 'node:path';
@@ -26,7 +26,7 @@ export interface ProgramOptions {
   readonly deadline?: number;
 }
 
-/** A running program. `stop()` it in every test that does not see it end. */
+/** A running program. A test in which it does not end by itself has to `stop()` it. */
 export class Program {
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
@@ -56,14 +56,14 @@ export class Program {
         else resolve({ code, signal, stdout: this.#stdout, stderr: this.#stderr });
       });
     });
-    this.ended.catch(() => {}); // Whoever awaits it gets the error; nobody has to.
+    this.ended.catch(() => {}); // A rejection that nobody awaits must not end the test run.
   }
 
   get output(): string {
     return `stdout:\n${this.#stdout}\nstderr:\n${this.#stderr}`;
   }
 
-  /** Waits until the program has printed something that matches; gives the match. */
+  /** Waits until the program has printed something that matches; resolves with the match. */
   async prints(pattern: RegExp): Promise<RegExpMatchArray> {
     for (;;) {
       const match = this.#stdout.match(pattern) ?? this.#stderr.match(pattern);
@@ -81,8 +81,9 @@ export class Program {
   }
 
   /**
-   * Sends a stop signal that counts as a second one, when the first has been seen to work: a second later
-   * (stop_requests.ts). Once: one that met the last moments of the process would end it by its default.
+   * Sends a second stop signal. It counts as a second one only if it comes a second after the first
+   * (internal/supervisor/stop_requests.ts). It is sent once: in the last moments of the process, when no listener
+   * is left, a signal would kill it.
    */
   async insist(signal: NodeJS.Signals): Promise<Ended> {
     const timer = setTimeout(() => this.child.kill(signal), 1_000);
@@ -105,7 +106,7 @@ export function run(file: string, options?: ProgramOptions): Promise<Ended> {
   return new Program(file, options).ended;
 }
 
-/** The test runner's own variables must not reach what is tested. */
+/** The environment without the test runner's own variables, which must not reach the program. */
 function cleanEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const clean = { ...process.env, ...env };
   for (const name of Object.keys(clean)) {
