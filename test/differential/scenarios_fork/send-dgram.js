@@ -39,8 +39,12 @@ if (process.argv[2] === 'child') {
     }
     const closed = dgram.createSocket('udp4');
     const child = watch(childProcess.fork(__filename, ['child']));
-    attempt('main', 'not bound', () => child.send('not bound', closed));
     child.on('message', () => child.kill());
+    child.on('error', (error) => {
+      see('main', 'error of the child', error);
+      child.kill();
+    });
+    attempt('main', 'not bound', () => child.send('not bound', closed));
     await gone(child);
     closed.close();
   })();
