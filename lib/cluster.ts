@@ -34,7 +34,7 @@ function ownCluster(): ReturnType<typeof clusterObject> {
   return takenOverCluster() ?? (require('../internal/startup/load_role') as typeof import('../internal/startup/load_role')).loadRole().clusterObject(false);
 }
 
-const cluster = ownCluster() as unknown as ClusterInternals;
+const cluster = ownCluster() as ClusterInternals;
 
 // For `import { fork } from 'cluster-internals'` Node must know the names before this code runs. It finds them by reading
 // the text of these assignments. `export =` below replaces the values.

@@ -17,7 +17,7 @@ import type { Server, Socket } from 'node:net';
 import { invalidHandleType } from '../errors';
 import type { NativeHandle } from '../native/bindings';
 import { boundSocketOn, detachBoundSocket, hasBoundSockets, isSendableBoundSocket, type BoundSocket } from '../native/bound_sockets';
-import { datagramHandleOf, datagramType, detachSocket, handleOf, isPipe, isTcp, isUdp } from '../native/handles';
+import { datagramHandleOf, datagramSocketOn, datagramType, detachSocket, handleOf, isPipe, isTcp, isUdp, socketOn } from '../native/handles';
 import { serverOf } from '../native/servers';
 
 /** The names of the kinds of handles in an envelope. */
@@ -155,21 +155,9 @@ function listenOn(native: NativeHandle, deliver: (server: Server) => void, faile
 
 function objectOn({ type, dgramType }: Envelope, native: NativeHandle): SendHandle {
   switch (type) {
-    case 'net.BoundSocket':
-      return boundSocketOn(native);
-    case 'dgram.Socket': {
-      const { createSocket } = require('node:dgram') as typeof import('node:dgram');
-      const socket = createSocket(dgramType as 'udp4' | 'udp6');
-      socket.bind(native as never, () => undefined);
-      return socket;
-    }
-    case 'net.Socket': {
-      const { Socket } = require('node:net') as typeof import('node:net');
-      // The constructor of net.Socket takes `handle`, too; its documentation does not list that option.
-      const options = { handle: native, readable: true, writable: true };
-      return new Socket(options);
-    }
-    default:
-      return native;
+    case 'net.BoundSocket': return boundSocketOn(native);
+    case 'dgram.Socket': return datagramSocketOn(native, dgramType as 'udp4' | 'udp6');
+    case 'net.Socket': return socketOn(native);
+    default: return native;
   }
 }

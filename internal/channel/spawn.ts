@@ -8,7 +8,7 @@
  * was not asked for.
  *
  * Owns     the parent's end of the pipe, until the channel gets it
- * Used by  startup/role.ts (for lib/child_process.ts and lib/register_fork.ts), master/index.ts, master/settings.ts
+ * Used by  startup/role.ts (for the public `fork` and register_fork), master/index.ts, master/settings.ts
  * Never    uses Node's own IPC (stdio 'ipc', NODE_CHANNEL_FD), unless the child is a stock one. Never starts another
  *          process than the one asked for. Never keeps an object of the caller
  * Wire     pipelined: `--require entry.bundle.js`, and CLUSTER_INTERNALS_CHANNEL=<fd>,<serialization> in the child's

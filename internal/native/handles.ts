@@ -1,5 +1,6 @@
 /**
- * The kind of a native handle, the object that owns it, and how to take the handle out of a socket.
+ * The kind of a native handle, the object that owns it, how to take the handle out of a socket, and how to make a socket
+ * of a handle.
  *
  * Used by  listening.ts, channel/handles.ts, channel/incoming.ts, child/index.ts, master/inherited_fds.ts
  * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts)
@@ -63,6 +64,20 @@ function releaseParser(socket: any): void {
   if (typeof parser.unconsume === 'function') parser.unconsume();
   parser.remove?.();
   socket.parser = null;
+}
+
+/** Makes a net.Socket of a connected native handle (transferred). Its constructor has an option `handle`, which is not documented. */
+export function socketOn(handle: NativeHandle): Socket {
+  const { Socket } = require('node:net') as any;
+  return new Socket({ handle, readable: true, writable: true });
+}
+
+/** Makes a dgram socket of a bound native handle (transferred). `bind` takes a native handle, which is not documented. */
+export function datagramSocketOn(handle: NativeHandle, type: 'udp4' | 'udp6'): DatagramSocket {
+  const { createSocket } = require('node:dgram') as any;
+  const socket = createSocket(type);
+  socket.bind(handle, () => undefined);
+  return socket;
 }
 
 /** The fds of the handles that keep this process running, from Node's own list. */

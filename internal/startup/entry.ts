@@ -2,7 +2,8 @@
  * The first file that a worker runs. The parent starts it with `--require dist/internal/startup/entry.bundle.js`; the
  * build makes that file of this one and bundle_loader.ts. It runs preload.ts, from its bundle.
  *
- * Used by  bundle.ts, and channel/spawn.ts, which puts the path of the bundle on the worker's command line
+ * Used by  bundle.ts; and by the path of its bundle: channel/spawn.ts, which puts that on the worker's command line, and
+ *          preload.ts, which removes it
  */
 import type { Script } from 'node:vm';
 import { bundleScript, bundlesAreOff, runBundle } from './bundle_loader';

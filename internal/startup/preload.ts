@@ -3,7 +3,7 @@
  * `process` its `send` and `disconnect`, and, if the process is a cluster worker, takes over `node:cluster`. It runs
  * before the app, as `node --require …/entry.bundle.js app.js`, so it is synchronous and in CommonJS.
  *
- * Used by  entry.ts, by its path (a bundle, or preload.js); role.ts, in a program that needs the channel even earlier
+ * Used by  entry.ts, by its path; role.ts, in a program that needs the channel even earlier; bundle.ts, at build time
  * Owns     nothing once it has run; the channel belongs to `process`
  * Never    leaves a trace in `process.execArgv` or `process.env`
  * Node     prepares the channel and the cluster in its bootstrap. Because of NODE_UNIQUE_ID it also prepares its own

@@ -13,7 +13,7 @@ async function ended(file: string, options: ProgramOptions = {}): Promise<Ended>
   return end;
 }
 
-test('7: whichever doors a process uses, and how often, each module runs once: one cluster, no listener more, no line of the trace twice', async () => {
+test('7: whichever entry points a process loads, and how often, each module runs once: one cluster, no further listener, no trace line twice', async () => {
   const { stdout, stderr } = await ended('register_doors.js', { env: { NODE_DEBUG: 'cluster-internals' } });
   const other = (is: string): object => ({ is, twice: [], same: true, fork: 'function' });
   expect(JSON.parse(stdout)).toEqual({ twice: [], same: true, listeners: true, children: [other('child'), other('worker')], onOurs: ['pipelined', 'pipelined'] });
@@ -31,7 +31,7 @@ test.concurrent.each(orders.flatMap((order) => [[order, 'cjs'], [order, 'esm']])
   expect(JSON.parse(stdout)).toEqual({ names: [[], [], []], weight: 2, table: [['1'], true, true], counts: [true, true], states: [true, true, true], heard });
 });
 
-test('11: under register_fork whatever gets an ipc is on our channel, on both ends, also where this Node is found in PATH or through a link; another program and a worker of Node\'s cluster speak Node\'s wire', async () => {
+test('11: under register_fork each child with an ipc has our channel at both ends, also if this Node is found in PATH or through a link; another program and a worker of Node\'s cluster have Node\'s channel', async () => {
   const { stdout } = await ended('register_probe.js', { execArgv: ['--require', dist('lib/register_fork.js')] });
   const ours = { answer: 'hello', parent: true, child: true };
   expect(JSON.parse(stdout)).toEqual({
@@ -44,7 +44,7 @@ test('11: under register_fork whatever gets an ipc is on our channel, on both en
   });
 });
 
-test('6, E13: servers whose sockets were sent are let go, without a listener or a warning for each; and so is what was received', async () => {
+test('6, E13: servers whose sockets were sent can be collected, without a listener or a warning for each; so can received sockets', async () => {
   const { stdout } = await ended('register_sent_servers.js', { execArgv: ['--expose-gc'] });
   expect(JSON.parse(stdout)).toEqual({ afterSent: [1, 0, 0], afterReceived: [1, 0, 0], warnings: [], kept: 'few' });
 });
@@ -63,7 +63,7 @@ function whyNotCapable(node: string): string | null {
   }
 }
 
-test('E13: a Node binary with file capabilities ignores NODE_OPTIONS, and workers and forks have their channel all the same', async ({ skip }) => {
+test('E13: a Node binary with file capabilities ignores NODE_OPTIONS, and still its workers and forks have their channel', async ({ skip }) => {
   const directory = mkdtempSync(path.join(tmpdir(), 'capable-'));
   const node = path.join(directory, 'node');
   try {

@@ -38,7 +38,7 @@ describe.concurrent.each(nodes)('%s', (node) => {
     expectServed(both);
   });
 
-  test('the package is node:cluster itself where it has the seat: everywhere with register, else in workers', async () => {
+  test('the package is node:cluster itself where it has taken that over: everywhere with register, else in workers', async () => {
     const seat = (isPrimary: boolean, isOfNode: boolean): object => ({ isPrimary, isOfNode, sameAsBare: true });
     const file = fixture('register_package.js');
     expect(await output(file, { node, execArgv: register })).toEqual({ primary: seat(true, true), worker: seat(false, true) });

@@ -1,4 +1,4 @@
-/** The channel between this process and a real child, as `fork` of lib/child_process gives it. */
+/** The channel between this process and a real child that `fork` of lib/child_process.ts has started. */
 import childProcess, { type ChildProcess } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import type { ChannelForkOptions } from '../../internal/channel/spawn';
@@ -14,7 +14,7 @@ function fork(program: string, options: ChannelForkOptions = {}): ChildProcess {
   return keep(ours.fork(file, [program], { execArgv: [], env: cleanEnvironment(), stdio: ['ignore', 'pipe', 'inherit', 'ipc'], ...options }));
 }
 
-/** The loose signature that JavaScript sees. */
+/** The members without Node's narrow types: a JavaScript program can call `send` with anything. */
 const loose = (child: ChildProcess): ProcessWithChannel => child as unknown as ProcessWithChannel;
 
 async function exit(child: ChildProcess): Promise<unknown[]> {
@@ -23,7 +23,7 @@ async function exit(child: ChildProcess): Promise<unknown[]> {
 
 const both = describe.each(['json', 'advanced'] as const);
 
-test('D40: a message whose toJSON ends the channel is refused, and the end is told once', async () => {
+test('D40: a message whose toJSON ends the channel is refused, and disconnect is emitted once', async () => {
   const child = fork('echo');
   const ends: unknown[] = [];
   child.on('disconnect', () => ends.push('disconnect'));
@@ -76,7 +76,7 @@ both('order (%s)', (serialization) => {
   });
 });
 
-test('I-12: values that JSON has no words for cross an advanced channel', async () => {
+test('I-12: values that JSON cannot express cross an advanced channel', async () => {
   const child = fork('echo', { serialization: 'advanced' });
   const inbox = new Inbox(child);
   const message = { map: new Map([[1n, new Set(['a'])]]), nothing: undefined, bytes: Buffer.from([1, 2, 3]) };
@@ -87,7 +87,7 @@ test('I-12: values that JSON has no words for cross an advanced channel', async 
 });
 
 describe('send', () => {
-  test('I-20: the callback may stand in the place of the handle, of the options, or last', async () => {
+  test('I-20: the callback may be passed in place of the handle, in place of the options, or last', async () => {
     const child = fork('echo');
     const inbox = new Inbox(child);
     const called: unknown[] = [];
@@ -104,14 +104,14 @@ describe('send', () => {
     expect(called).toEqual([['a', null], ['b', null], ['c', null], ['d', null], ['e', null]]);
   });
 
-  test('I-21: a falsy handle is none', async () => {
+  test('I-21: a falsy handle counts as no handle', async () => {
     const child = fork('echo');
     const inbox = new Inbox(child);
     for (const handle of [null, undefined, false, 0, '']) loose(child).send('bare', handle);
     expect(await inbox.take(5)).toEqual(Array(5).fill('bare'));
   });
 
-  test('I-20, I-21: what cannot be sent is thrown, with the code and in the words of Node', async () => {
+  test('I-20, I-21: send throws for arguments that cannot be sent, with the code and the message of Node', async () => {
     const ours = loose(fork('echo'));
     const nodes = keep(childProcess.fork(file, ['echo'], { execArgv: [], env: cleanEnvironment() }));
     const calls: [name: string, call: (send: ProcessWithChannel['send']) => unknown, code: string][] = [
@@ -141,7 +141,7 @@ describe('send', () => {
     await exit(nodes);
   });
 
-  test('I-21: a circular object throws, alone or among others of its turn, and the channel lives on', async () => {
+  test('I-21: send throws for a circular object, alone or among others of its turn, and the channel works on', async () => {
     const child = fork('echo');
     const inbox = new Inbox(child);
     const circular: { self?: unknown } = {};
@@ -154,7 +154,7 @@ describe('send', () => {
     expect(await inbox.take(2)).toEqual(['one', 'two']);
   });
 
-  test('I-23, I-24: false from 128 KiB unwritten on; every callback comes once all is read', async () => {
+  test('I-23, I-24: send returns false from 128 KiB unwritten on; every callback is called once the other end has read all', async () => {
     const child = fork('echo');
     const inbox = new Inbox(child);
     child.send('ready');
@@ -177,7 +177,7 @@ describe('send', () => {
     expect((await inbox.take(4)).map((message) => (message as string).length)).toEqual([100 << 10, 1 << 20, 5, 12]);
   });
 
-  test('I-23: joined messages of one turn count towards the 128 KiB', async () => {
+  test('I-23: messages of one turn that are joined into one write count towards the 128 KiB', async () => {
     const child = fork('echo');
     child.send('ready');
     await event(child, 'message');
@@ -189,7 +189,7 @@ describe('send', () => {
     child.kill('SIGCONT');
   });
 
-  test('I-22: on a closed channel false, ERR_IPC_CHANNEL_CLOSED to the callback or as an error, in a later tick', async () => {
+  test('I-22: on a closed channel send returns false, and the callback or error gets ERR_IPC_CHANNEL_CLOSED in a later tick', async () => {
     const child = fork('listens');
     child.disconnect();
     const errors: string[] = [];
@@ -206,7 +206,7 @@ describe('send', () => {
     await exit(child);
   });
 
-  test('I-59: what is written to a child that is dead is told as EPIPE, ECONNRESET or a closed channel', async () => {
+  test('I-59: a write to a dead child fails with EPIPE, ECONNRESET or a closed channel', async () => {
     const child = fork('listens');
     child.send('ready');
     child.kill('SIGKILL');
@@ -217,7 +217,7 @@ describe('send', () => {
 });
 
 describe('receiving', () => {
-  test('I-30: NODE_ and something more is internal, everything else a message, on both sides', async () => {
+  test('I-30: a message whose cmd is NODE_ and more is internal, every other one is a message, on both sides', async () => {
     const child = fork('sendsBothKinds');
     const came: [string, unknown][] = [];
     child.on('internalMessage', (message) => came.push(['internal', message]));
@@ -238,7 +238,7 @@ describe('receiving', () => {
     expect((await inbox.take(6)).map(({ as }) => as)).toEqual(['message', ...Array(5).fill('internalMessage')]);
   });
 
-  test('I-31: the child keeps messages until somebody listens, and tells them in order in a later tick', async () => {
+  test('I-31: the child keeps messages until a listener is added, and emits them in order in a later tick', async () => {
     const child = fork('listensLate');
     for (const message of [1, 2, 3, { cmd: 'NODE_UNIT_GO' }]) child.send(message);
     const [report] = await event(child, 'message');
@@ -247,7 +247,7 @@ describe('receiving', () => {
     await exit(child);
   });
 
-  test('I-31: the parent keeps messages too; another listener does not flush them, a message listener does', async () => {
+  test('I-31: the parent keeps messages, too; a listener to another event does not flush them, a message listener does', async () => {
     const child = fork('sendsEarly');
     await event(child, 'internalMessage');
     child.on('disconnect', () => {});
@@ -261,7 +261,7 @@ describe('receiving', () => {
     await exit(child);
   });
 
-  test('I-31: a once listener takes one, the others wait for the next', async () => {
+  test('I-31: a once listener gets one message, the others wait for the next listener', async () => {
     const child = fork('sendsEarly');
     await event(child, 'internalMessage');
     expect(await event(child, 'message')).toEqual([1, undefined]);
@@ -270,7 +270,7 @@ describe('receiving', () => {
     await exit(child);
   });
 
-  test('I-31: a flushed listener may disconnect the channel; the others still come', async () => {
+  test('I-31: a listener that gets a kept message may disconnect the channel; the other kept messages still come', async () => {
     const child = fork('sendsEarly');
     await event(child, 'internalMessage');
     const got: unknown[] = [];
@@ -308,7 +308,7 @@ describe('receiving', () => {
 });
 
 describe('the end', () => {
-  test('I-55, I-58: disconnect: never told at once; a second one is an error at once', async () => {
+  test('I-55, I-58: disconnect() never emits disconnect at once; a second disconnect() is an error at once', async () => {
     const child = fork('listens');
     const events: unknown[] = [];
     child.on('disconnect', () => events.push('disconnect'));
@@ -331,7 +331,7 @@ describe('the end', () => {
     ]);
   });
 
-  test('I-55: what was sent in the turn of disconnect arrives', async () => {
+  test('I-55: messages that were sent in the turn of disconnect() arrive', async () => {
     const child = fork('echo');
     const inbox = new Inbox(child);
     child.send('ready');
@@ -355,7 +355,7 @@ describe('the end', () => {
       expect(atDisconnect).toBe(1000);
     });
 
-    test('what is sent before process.exit, and in exit listeners, arrives in order', async () => {
+    test('messages that are sent before process.exit, and in exit listeners, arrive in order', async () => {
       const child = fork('exitsAtOnce', { serialization });
       const inbox = new Inbox(child);
       const closed = event(child, 'close');
@@ -364,7 +364,7 @@ describe('the end', () => {
     });
   });
 
-  test('what is sent in ticks and microtasks before process.exit arrives', async () => {
+  test('messages that are sent in ticks and microtasks before process.exit arrive', async () => {
     const child = fork('exitsInATick');
     const inbox = new Inbox(child);
     const closed = event(child, 'close');
@@ -388,7 +388,7 @@ describe('the end', () => {
     expect([...events].sort()).toEqual(['close', 'disconnect', 'exit', 'stdout']);
   });
 
-  test('C-34: a child that cannot be started: error, disconnect, no exit', async () => {
+  test('C-34: a child that cannot be started emits error and disconnect, and no exit', async () => {
     const child = fork('listens', { cwd: '/no/such/directory' });
     const events: string[] = [];
     for (const name of ['error', 'disconnect', 'exit', 'close']) child.on(name, () => events.push(name));
@@ -406,7 +406,7 @@ describe('what keeps a child alive', () => {
     expect(await exit(child)).toEqual([0, null]);
   });
 
-  test('I-60, I-61: listeners to message and disconnect hold it, internal ones do not, ref and unref overrule for good', async () => {
+  test('I-60, I-61: listeners to message and disconnect keep it alive, listeners to internalMessage do not, ref and unref overrule both for good', async () => {
     const child = fork('tellsWhatHolds', { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
     const ended = exit(child);
     const [states] = await event(child, 'message');
@@ -416,11 +416,11 @@ describe('what keeps a child alive', () => {
     expect(await ended).toEqual([0, null]);
   });
 
-  test('I-60: unref lets it end in spite of its listener', async () => {
+  test('I-60: after unref it ends although it has a listener', async () => {
     expect(await exit(fork('unrefsItsListener'))).toEqual([0, null]);
   });
 
-  test('I-61: a once listener holds it until it has fired', async () => {
+  test('I-61: a once listener keeps it alive until the listener was called', async () => {
     const child = fork('takesOneMessage');
     const ended = exit(child);
     const answered = event(child, 'message');
@@ -429,7 +429,7 @@ describe('what keeps a child alive', () => {
     expect(await ended).toEqual([0, null]);
   });
 
-  test('I-25: a write under way holds it', async () => {
+  test('I-25: a pending write keeps it alive', async () => {
     const child = fork('writesALot');
     const ended = exit(child);
     const [message] = await event(child, 'message');
@@ -467,7 +467,7 @@ describe('traces', () => {
     expect(Object.keys(report.grandchild.env).filter((name) => /CHANNEL|CLUSTER/.test(name))).toEqual([]);
   });
 
-  test('I-3: process has send, connected, disconnect and channel as its own, and no listener of ours that an app would count', async () => {
+  test('I-3: send, connected, disconnect and channel are own properties of process, and an app that counts listeners finds none of ours', async () => {
     const [shape] = await event(fork('tellsItsShape'), 'message');
     expect(shape).toEqual({
       own: [['send', 'function', true], ['connected', 'boolean', true], ['disconnect', 'function', true], ['channel', 'object', true]],

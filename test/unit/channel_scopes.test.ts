@@ -29,7 +29,7 @@ describe.each(['json', 'advanced'] as const)('%s', (serialization) => {
     child.disconnect();
   });
 
-  test('E1: nor lose a socket that comes between them', async () => {
+  test('E1: a listener that throws does not lose a socket that comes between the messages', async () => {
     const child = forkFixture(FILE, 'throwsAtShortOnes', { serialization });
     const inbox = new Inbox(child);
     await inbox.next();
@@ -65,7 +65,7 @@ test.each(['that came together', 'that waited for a listener'])('E10: an async c
   child.disconnect();
 });
 
-test('E3: a listener that throws at messages that waited for it hears those behind, and later ones', async () => {
+test('E3: after a listener has thrown for a kept message it gets the other kept messages, and later ones', async () => {
   const child = forkFixture(FILE, 'throwsAtWaitingOnes');
   const inbox = new Inbox(child);
   await inbox.next();
@@ -75,7 +75,7 @@ test('E3: a listener that throws at messages that waited for it hears those behi
   expect(await inbox.next()).toEqual(['a', 'at a', 'b', 'at b', 'c', 'at c', 'end']);
 });
 
-test('E4: an fd around which nothing can be built, since the app has replaced `net.Socket`, is closed and told', async () => {
+test('E4: if no socket can be built around an fd, because the app has replaced `net.Socket`, the fd is closed and an error is emitted', async () => {
   const child = forkFixture(FILE, 'cannotBuild');
   const inbox = new Inbox(child);
   await inbox.next();

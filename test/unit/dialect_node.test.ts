@@ -36,7 +36,7 @@ test('I-1: a stock child runs without our preload', async () => {
 });
 
 describe('one handle in flight (I-29)', () => {
-  test('I-23: behind an un-acked handle true for the first that waits, false for the others; their callbacks wait', async () => {
+  test('I-23: behind an un-acked handle send returns true for the first waiting message and false for the others; their callbacks wait', async () => {
     const child = raw('ignores');
     const inbox = new Inbox<{ seen?: true; lines?: unknown[] }>(child);
     const { client, accepted } = await connection();
@@ -67,7 +67,7 @@ describe('one handle in flight (I-29)', () => {
     client.destroy();
   });
 
-  test('messages and handles behind it go out in order, one handle after the other', async () => {
+  test('messages and handles behind it are sent in order, one handle after the other', async () => {
     const child = raw('refusesTwice');
     const inbox = new Inbox<{ lines: unknown[] }>(child);
     const first = await connection();
@@ -84,7 +84,7 @@ describe('one handle in flight (I-29)', () => {
     await Promise.all(ends); // acknowledged: no copy is left here
   });
 
-  test('disconnect waits for what is queued behind it (I-44, I-56)', async () => {
+  test('disconnect() waits until the messages behind it are sent (I-44, I-56)', async () => {
     const child = stock();
     const first = await connection();
     const second = await connection();
@@ -101,7 +101,7 @@ describe('one handle in flight (I-29)', () => {
   });
 });
 
-describe('a receiver that says no fd came (I-41)', () => {
+describe('a receiver that reports that no fd came (I-41)', () => {
   test('four sends in all of the same envelope, then a warning, and the queue goes on; its callback is called once', async () => {
     const child = raw('refuses');
     const inbox = new Inbox<{ lines: unknown[] }>(child);
@@ -187,7 +187,7 @@ describe('forgeries', () => {
   });
 });
 
-test('I-45: a child dies with a handle un-acked: disconnect, exit and close come, the socket is closed, what waited is told', async () => {
+test('I-45: a child dies with a handle un-acked: disconnect, exit and close are emitted, the socket is closed, callbacks of waiting messages get an error', async () => {
   const child = raw('diesOfAHandle');
   const { client, accepted } = await connection();
   const end = allOf(client);

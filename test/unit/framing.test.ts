@@ -1,4 +1,4 @@
-/** Bytes ⇄ messages: whatever the kernel makes of the stream, the messages are the same. */
+/** Bytes ⇄ messages: into whatever chunks the kernel cuts the stream, the messages are the same. */
 import { isDeepStrictEqual } from 'node:util';
 import { deserialize, serialize } from 'node:v8';
 import { describe, expect, test } from 'vitest';
@@ -8,7 +8,7 @@ import type { NativePipe } from '../../internal/native/bindings';
 import { newPipe } from '../../internal/native/pipes';
 import { compiled, seeded, thrownBy } from '../support/children';
 
-// Compiled: the source loads its advanced half by `require`, which finds no TypeScript.
+// The compiled file, because the source loads framing_advanced by `require`, which finds no TypeScript.
 const { codecFor } = compiled<typeof framing>('internal/channel/framing.js');
 
 type Frame = [message: unknown, tag: Tag];
@@ -149,7 +149,7 @@ describe.each<Serialization>(['json', 'advanced'])('%s', (serialization) => {
     expect(decoded(decoder, [encoded(serialization, [[1, 'plain']])])).toEqual([[1, 'plain']]);
   });
 
-  test('D32: a frame that is too long is refused before its end; what stood before it is delivered, and one as long as allowed too', () => {
+  test('D32: a frame that is too long is refused before its end; the frames before it are delivered, and so is one of the highest length', () => {
     const text = 'x'.repeat(1000);
     const long = encoded(serialization, [[text, 'plain']]);
     const longest = serialization === 'json' ? long.length - 1 : long.length; // without its newline
@@ -225,7 +225,7 @@ describe('json', () => {
   });
 });
 
-test('json: each character, in texts of each length around the longest that is written by hand, is what JSON makes of it', () => {
+test('json: the frame of a text is what JSON makes of it, for each character and texts of many lengths', () => {
   const { encode } = codecFor('json');
   const odd: string[] = [];
   for (let code = 0; code <= 0xffff; code++) {
@@ -258,7 +258,7 @@ describe('advanced', () => {
   const texts = [0, 1, 2, 127, 128, 129, 255, 256, 16_382, 16_383, 16_384, 20_000]
     .flatMap((length) => letters.map((letter) => 'x'.repeat(Math.max(0, length - 1)) + (length === 0 ? '' : letter)));
 
-  test('texts of every kind and length are the bytes that V8 makes, and are read as V8 reads them', () => {
+  test('texts of every kind and length are encoded to the bytes that V8 makes, and decoded as V8 decodes them', () => {
     const odd: unknown[] = [];
     for (const text of texts) {
       const value = (encode(text, 'plain') as Buffer).subarray(4);
@@ -267,7 +267,7 @@ describe('advanced', () => {
     expect(odd).toEqual([]);
   });
 
-  test('a text whose length does not fit its frame is left to V8', () => {
+  test('V8 decides what becomes of a text whose length does not fit its frame', () => {
     const longer = Buffer.from('00000006ff0f22036869', 'hex'); // Says 3, has 2.
     expect(() => decoded(decoder(), [longer])).toThrow();
     const shorter = Buffer.from('00000006ff0f22016869', 'hex'); // Says 1, has 2: V8 does not look behind a value.
@@ -304,7 +304,7 @@ describe('advanced', () => {
     expect(copy.self).toBe(copy);
   });
 
-  test('I-12: of another native object a plain shallow copy goes, under tag 1', () => {
+  test('I-12: another native object is sent as a plain shallow copy, after the number 1', () => {
     const native = newPipe() as NativePipe & { own?: string };
     native.own = 'x';
     expect((encode(native, 'plain') as Buffer).subarray(4, 8).toString('hex')).toBe('ff0f5c01');

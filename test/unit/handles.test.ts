@@ -13,7 +13,7 @@ describe.each(['json', 'advanced'] as const)('%s', (serialization) => {
   handleSuite(() => forkFixture('unit-handles-child.js', 'serve', { serialization }));
 });
 
-describe('refused with ERR_INVALID_HANDLE_TYPE, and the channel works on', () => {
+describe('these handles are refused with ERR_INVALID_HANDLE_TYPE, and the channel works on', () => {
   test.each<[name: string, make: (socket: net.Socket) => unknown]>([
     ['a TLS socket', (socket) => new tls.TLSSocket(socket)],
     ['the native handle of a TLS socket', (socket) => (new tls.TLSSocket(socket) as unknown as { _handle: unknown })._handle],

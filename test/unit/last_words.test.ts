@@ -43,7 +43,7 @@ test.each([
   if (way !== 'throws') expect(ended).toEqual(end);
 });
 
-test('E5: the first 200 messages of a turn (96 from Node 22 on) arrive while their sender blocks; of more it holds fewer than 40 back', async () => {
+test('E5: the first 200 messages of a turn (96 from Node 22 on) arrive while their sender blocks; of further messages it holds back fewer than 40', async () => {
   const all = nodeMajor < 22 ? 200 : 96;
   for (const [count, least] of [[all, all], [all + 60, all + 21]] as const) {
     const child = forkFixture('unit-last-words.js', `blocks ${count}`);
@@ -56,7 +56,7 @@ test('E5: the first 200 messages of a turn (96 from Node 22 on) arrive while the
   }
 });
 
-test('E5: behind a flood each step of synchronous work is heard with the next one', async () => {
+test('E5: after a flood the message about each step of synchronous work arrives with the next one', async () => {
   const child = forkFixture('unit-last-words.js', 'works 240');
   await within<void>(30_000, 'twenty steps', (resolve) => child.on('message', ({ step }: { step?: number }) => void (step === 20 && resolve())));
   child.kill('SIGKILL');

@@ -48,7 +48,7 @@ interface Read { chunks: [text: string, handle: string | null][]; errno: number 
 const readBy = (text: string): Read => JSON.parse(text.slice(text.indexOf('{'))) as Read;
 
 describe('pipes', () => {
-  test('a handle crosses with its message; the kernel ends a read at it, so one read never has two', async () => {
+  test('a handle arrives with its message; the kernel ends a read at it, so one read never has two handles', async () => {
     const { child, pipe, text } = piped('reads');
     const servers = [await listening(), await listening()];
     const written = servers.map((server, at) => within<number>(30_000, 'the write', (resolve) => {
@@ -91,7 +91,7 @@ describe('pipes', () => {
     await closedHandle(pipe);
   });
 
-  test('the end is told once, and nothing after it', async () => {
+  test('onEnd is called once, and no callback after it', async () => {
     const { child, pipe } = piped('nothing');
     const ends: number[] = [];
     await within<void>(30_000, 'the end', (resolve) => {
@@ -103,7 +103,7 @@ describe('pipes', () => {
     await closedHandle(pipe);
   });
 
-  test('a pipe that was connected to nothing cannot be read', async () => {
+  test('a pipe that is not connected cannot be read', async () => {
     const pipe = newPipe();
     expect(readPipe(pipe, () => {}, () => {})).toBeLessThan(0);
     await closedHandle(pipe);
@@ -131,7 +131,7 @@ describe('spawning', () => {
     await closedHandle(pipe);
   });
 
-  test('what is started is complete: program, arguments, environment, stdio, whoever starts it; and can be changed', async () => {
+  test('begin gets program, arguments, environment and stdio, whichever function starts the child, and can change them', async () => {
     const seen: PreparedSpawn[] = [];
     const pipe = newPipe();
     const end = interceptSpawn((child, options, start) => {
@@ -150,7 +150,7 @@ describe('spawning', () => {
     await closedHandle(pipe);
   });
 
-  test('whoever has replaced Node\'s spawn meanwhile keeps that', () => {
+  test('other code that has replaced Node\'s spawn in the meantime keeps its replacement', () => {
     const nodes = prototype.spawn;
     const end = interceptSpawn((_child, _options, start) => start());
     const theirs = (): number => 0;
@@ -167,7 +167,7 @@ describe('spawning', () => {
     await closedHandle(pipe);
   });
 
-  test('delayClose: close waits for one thing more, and comes once', async () => {
+  test('delayClose: close waits for one more event, and is emitted once', async () => {
     const child = keep(spawn(process.execPath, ['-e', 'process.exit(5)'], { stdio: 'ignore', env: cleanEnvironment() }));
     const events: unknown[] = [];
     child.on('close', (...args) => events.push(args));
@@ -201,7 +201,7 @@ describe('the process', () => {
     expect(JSON.parse(stdout)).toEqual([false, true]);
   });
 
-  test('isSingleExecutable: not what runs a script', () => {
+  test('isSingleExecutable: false for a Node that runs a script', () => {
     expect(isSingleExecutable()).toBe(false);
   });
 
@@ -213,7 +213,7 @@ describe('the process', () => {
 });
 
 describe('what a handle is', () => {
-  test('TCP, pipe and UDP are told apart, and from what only looks like one', async () => {
+  test('isTcp, isPipe and isUdp distinguish the three kinds, and refuse objects that only look like a handle', async () => {
     const directory = mkdtempSync(path.join(tmpdir(), 'unit-'));
     const servers = [await listening(), await listening(path.join(directory, 's'))];
     const socket = dgram.createSocket('udp6').bind(0, '::1');
@@ -231,7 +231,7 @@ describe('what a handle is', () => {
     rmSync(directory, { recursive: true });
   });
 
-  test('there is none in a server that does not listen and a socket that is not connected', () => {
+  test('handleOf: null for a server that does not listen and a socket that is not connected', () => {
     expect([handleOf(net.createServer()), handleOf(new net.Socket())]).toEqual([null, null]);
   });
 

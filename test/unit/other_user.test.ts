@@ -24,7 +24,7 @@ test('the file and the directory have to be open to the user, with all above the
   expect(mayPreload(path.join(directory, 'none'), NOBODY, directory)).toBe(false);
 });
 
-test('who stays the same user, and root, may always', () => {
+test('a child that stays the same user, and a child of root, may always load it', () => {
   expect(mayPreload(secret, {}, closed)).toBe(true);
   expect(mayPreload(secret, { uid: undefined, gid: undefined }, closed)).toBe(true);
   expect(mayPreload(secret, { uid: 0, gid: 65534 }, closed)).toBe(true);

@@ -51,7 +51,7 @@ test('without a callback the refusal is an error', async () => {
   child.kill('SIGCONT');
 });
 
-test('F, 2: the answers of the channel itself count as well: a child that asks for them and never reads is cut off', async () => {
+test('F, 2: replies of the channel itself count, too: if a child makes it reply and never reads, the channel ends', async () => {
   const child = forkFixture('unit-raw-child.js', 'floods', {
     dialect: 'node', execPath: fixture('unit-raw-node.sh'), env: cleanEnvironment({ UNIT_NODE: process.execPath }), limits: { unreadBytes: 65536 },
   });
@@ -61,7 +61,7 @@ test('F, 2: the answers of the channel itself count as well: a child that asks f
   child.kill('SIGKILL');
 });
 
-test('what waits behind an un-acked handle counts as well', async () => {
+test('messages that wait behind an un-acked handle count, too', async () => {
   const child = forkFixture('unit-raw-child.js', 'ignores', {
     dialect: 'node', execPath: fixture('unit-raw-node.sh'), env: cleanEnvironment({ UNIT_NODE: process.execPath }), limits: { unreadBytes: MIB },
   });
