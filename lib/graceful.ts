@@ -1,27 +1,26 @@
 /**
- * The app's side of a graceful end: on an uncaught exception, on SIGTERM or SIGINT, and when its
- * supervisor says so (reload, stop, …), what is in progress is finished before the process exits.
+ * Ends a process gracefully: requests in progress are finished before it exits. What can ask for the end is an uncaught
+ * exception, SIGTERM or SIGINT, the supervisor (a reload, a stop, …), or the app itself.
  *
  *   import { graceful } from 'cluster-internals/graceful';
  *   graceful(server, { timeoutMs: 10_000 });
  *
- * For servers of http, https, http2 and net; in a worker of `supervise`, in any other process as well.
+ * It works for servers of http, https, http2 and net, in a worker of `supervise` and in any other process.
  *
- * What happens, in order:
- *   1. a supervised worker asks for a successor (the suicide signal). It accepts until that one is
- *      ready, so that capacity does not dip, but no longer than half of `timeoutMs`. Every other
- *      process goes on accepting for `drainDelayMs`; with `acceptUntilReplaced: false`, and after an
- *      exception, none does
- *   2. answers carry `Connection: close`; idle connections may ask once more within `idleGraceMs`. From
- *      here on `isLeaving()` is true: a health check should fail
- *   3. when no connection is left, or at the deadline, when the others are cut off, `onDrained` runs, for
- *      `cleanUpMs` at most. Then the process exits: with 1 after an exception, or when somebody had to be
- *      cut off; else with 0
- * A signal that is repeated within a second is the same one; a later one cuts everybody off at once.
- * Several calls in one process have one end together, which is over when the servers of all are.
+ * What happens, in this order:
+ *   1. A supervised worker asks its supervisor for a successor. It accepts connections until the successor is ready, but
+ *      for at most half of `timeoutMs`. Any other process accepts for `drainDelayMs`. After an exception, and with
+ *      `acceptUntilReplaced: false`, no process accepts any longer: step 2 follows at once.
+ *   2. The process stops accepting. Responses say `Connection: close`; an idle connection may send one more request
+ *      within `idleGraceMs`. `isLeaving()` is true from here on, or from the beginning of `drainDelayMs`.
+ *   3. When no connection is open, or at the deadline, when the open ones are cut off, `onDrained` runs for at most
+ *      `cleanUpMs`. Then the process exits: with 1 after an exception or if a connection was cut off, otherwise with 0.
+ *
+ * A signal that comes again within a second counts as the same one; a later one cuts off all connections at once.
+ * Several calls of `graceful` in one process share one end: it is over when the servers of all calls are drained.
  */
 import type { Server } from 'node:net';
-import { supervised } from '../internal/supervisor/worker/supervised';
+import { currentAgent } from '../internal/supervisor/worker/supervised';
 import { StopRequests } from '../internal/supervisor/stop_requests';
 import { attach } from '../internal/supervisor/app_calls';
 import { Drain } from '../internal/supervisor/worker/drain';
@@ -30,47 +29,48 @@ import { invalidArgType, nodeError } from '../internal/errors';
 import { performance } from '../internal/builtins';
 import { ownOptions } from '../internal/own_options';
 
-/** What `onDrained` gets. */
+/** The argument of `onDrained`. */
 export type { End } from '../internal/supervisor/worker/ending';
 
-/** The options of `graceful`. */
+/** The options of `graceful`. Times are in milliseconds. */
 export interface GracefulOptions {
-  /** How long the end may take until `onDrained` runs, in milliseconds: 10 s. The deadline of a reload and a stop, too. */
+  /** How long the end may take until `onDrained` runs: 10 s by default. It also limits a reload and a stop of the supervisor. */
   timeoutMs?: number;
-  /** How long `onDrained` may take, in milliseconds: 5 s. Then the process exits, with 1. */
+  /** How long `onDrained` may take: 5 s by default. After that the process exits with 1. */
   cleanUpMs?: number;
-  /** How long idle connections may ask once more, in milliseconds: 1 s. Under a supervisor its own grace holds. */
+  /** How long an idle connection may still send one request: 1 s by default. If the supervisor ends the worker, the supervisor's value holds. */
   idleGraceMs?: number;
   /**
-   * How long it goes on accepting after a signal, while load balancers learn that it leaves, in milliseconds:
-   * 0. `timeoutMs` begins afterwards. Under a supervisor its own delay holds.
+   * How long the process accepts connections after a signal, while load balancers learn that it leaves: 0 by default.
+   * `timeoutMs` begins afterwards. Under a supervisor, the supervisor's value holds.
    */
   drainDelayMs?: number;
-  /** Does a supervised worker accept until its successor is ready? True by default. */
+  /** Does a supervised worker accept connections until its successor is ready? True by default. */
   acceptUntilReplaced?: boolean;
-  /** Gets the uncaught exception; prints it by default. */
+  /** Called with an uncaught exception. By default it is printed to stderr. */
   onFatal?: (error: unknown) => void;
-  /** Called when it accepts no more: the moment to tell long-lived connections. */
+  /** Called when the process stops accepting connections: the moment to close long-lived ones (WebSockets, …). */
   onLeave?: () => void;
   /**
-   * Called once in every end, when no connection is left: all have ended, or the last ones were cut off. The
-   * exit waits for it, for `cleanUpMs` at most: the place to close a database, and to flush logs.
+   * Called once, when no connection is open any more: all have ended, or the rest was cut off. The exit waits for its
+   * promise for at most `cleanUpMs`. Close databases and flush logs here.
    */
   onDrained?: (end: End) => void | Promise<void>;
 }
 
 const names = ['timeoutMs', 'cleanUpMs', 'idleGraceMs', 'drainDelayMs', 'acceptUntilReplaced', 'onFatal', 'onLeave', 'onDrained'] as const;
 
-/** The end of this process; the first call of `graceful` makes it. */
+/** The end of this process, and the connections of its servers. The first call of `graceful` makes them. */
 let ending: Ending | undefined;
 let drain: Drain | undefined;
 
 /**
- * Lets this process end gracefully when it has to.
+ * Makes this process end gracefully when something asks for its end.
  *
- * @param server   the server, or several; before or after they listen
- * @returns        begins the end by hand; its argument is the exit code, 0 by default
- * @throws         ERR_INVALID_ARG_TYPE, ERR_OUT_OF_RANGE
+ * @param server   one server or an array of servers, before or after they listen
+ * @param options  see GracefulOptions; each may be left out
+ * @returns        a function that begins the end. Its argument is the exit code, 0 by default; it returns at once
+ * @throws         ERR_INVALID_ARG_TYPE or ERR_OUT_OF_RANGE for a wrong argument
  */
 export function graceful(server: Server | readonly Server[], options: GracefulOptions = {}): (code?: number) => void {
   const servers = Array.isArray(server) ? server as Server[] : [server as Server];
@@ -82,12 +82,12 @@ export function graceful(server: Server | readonly Server[], options: GracefulOp
   }
   if (typeof acceptUntilReplaced !== 'boolean') throw invalidArgType('options.acceptUntilReplaced', 'of type boolean', acceptUntilReplaced);
 
-  const part = supervised();
-  drain ??= part?.drain ?? new Drain({ all: false });
+  const agent = currentAgent();
+  drain ??= agent?.drain ?? new Drain({ all: false });
   for (const one of servers) drain.add(one);
   if (ending === undefined) {
-    ending = new Ending(drain, part);
-    listen(ending, part !== undefined, drain);
+    ending = new Ending(drain, agent);
+    listenToProcess(ending, agent !== undefined, drain);
   }
   ending.join({ timeoutMs, cleanUpMs, idleGraceMs, drainDelayMs, acceptUntilReplaced, onFatal, onLeave, onDrained });
   const own = ending;
@@ -95,36 +95,38 @@ export function graceful(server: Server | readonly Server[], options: GracefulOp
 }
 
 /**
- * Does this process leave? From then on a health check should fail, so that load balancers send nothing
- * more: at a stop with `drainDelayMs` it still accepts for a while. For a process with `graceful`, and for
- * each worker of `supervise`, without `graceful` as well; always false in any other.
+ * Does this process leave? Let a health check fail while it does, so that load balancers send no more requests: with
+ * `drainDelayMs` the process still accepts connections for a while.
+ *
+ * @returns  true while the process leaves. It works in a process with `graceful`, and in each worker of `supervise`, with
+ *           or without `graceful`. In any other process it is always false
  */
 export function isLeaving(): boolean {
-  const phase = (supervised()?.drain ?? drain)?.phase ?? 'serving';
+  const phase = (currentAgent()?.drain ?? drain)?.phase ?? 'serving';
   return phase !== 'serving';
 }
 
-/** What makes this process end, besides its supervisor. */
-function listen(end: Ending, inWorker: boolean, servers: Drain): void {
+/** Listens to what can end this process besides its supervisor: exceptions and signals. */
+function listenToProcess(end: Ending, isSupervised: boolean, servers: Drain): void {
   attach(process, 'uncaughtException', (error: unknown) => {
     end.fatal(error);
-    // Before it serves there is nothing to finish. A server that the app has closed may still have connections.
+    // If no server listens yet, there is nothing to finish. A server that the app has closed can still have connections.
     if (!end.isLeaving && !servers.isListening && servers.left === 0) process.exit(1);
     end.leave(1, `uncaught exception: ${messageOf(error)}`, 0);
   });
   const requests = new StopRequests();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     attach(process, signal, () => {
-      // In a worker it is the primary that decides, as long as it is there.
-      if (inWorker && !process.connected) return end.now();
-      // Whoever asks again does not want to wait.
-      if (requests.next(performance.now()) === 'now' && !inWorker) return end.now();
+      // In a worker the primary decides. Without a primary nobody answers, and the worker ends at once.
+      if (isSupervised && !process.connected) return end.now();
+      // A second signal: somebody does not want to wait.
+      if (requests.next(performance.now()) === 'now' && !isSupervised) return end.now();
       end.leave(0, signal);
     });
   }
 }
 
-/** Of whatever was thrown: its message, or its text. Both may be the app's code, which may throw. */
+/** The message of what was thrown, or its text. Both can be getters or methods of the app that throw. */
 function messageOf(error: unknown): string {
   try {
     return String(error instanceof Error ? error.message : error);

@@ -1,19 +1,20 @@
 /**
- * Calls from a loop of ours into the app's code: a listener, a hook, a method that the app may have
- * replaced. If such a call throws, our loop goes on, and the exception becomes an uncaught one, as if
- * Node had made the call.
+ * Calls from our code into the app's code: a listener, a hook, a method that the app may have replaced. If such a call
+ * throws, our code goes on, and the exception becomes an uncaught one, as if Node had made the call.
  *
- * Attaching a listener of ours to an object of the app's (a server, `process`, a stream) is such a call
- * too: Node first runs the app's listeners of 'newListener', and attaches nothing if one of them throws.
+ * To add a listener of ours to an object of the app (a server, `process`, a stream) is such a call too: Node first calls
+ * the app's listeners of 'newListener', and does not add ours if one of them throws.
  *
- * Used by  stderr_lines.ts, stop_signals.ts, most of worker/, lib/graceful.ts
+ * Used by  stderr_lines.ts, signal_handlers.ts, lib/graceful.ts, and in worker/: agent.ts, drain.ts, drain_connections.ts,
+ *          drain_http1.ts, drain_http2.ts, ending.ts, trial.ts
  * Keeps    our listener is there after `attach`, and gone after `detach`, whatever the app's listeners do
- * Node     `process` has a listener of 'newListener' of its own, which is how it comes to watch a signal
+ * Node     `process` has a listener of 'newListener' of its own, which makes it watch a signal. It must run even if a
+ *          listener of the app throws before it
  */
 import type { EventEmitter } from 'node:events';
 
-/** Makes the call. An exception is thrown again in a tick of its own. */
-export function apart(call: () => void): void {
+/** Calls `call`. If it throws, the exception is thrown again in a tick of its own. */
+export function callApp(call: () => void): void {
   try {
     call();
   } catch (error) {
@@ -21,9 +22,9 @@ export function apart(call: () => void): void {
   }
 }
 
-type Listener = (...given: never[]) => void;
+type Listener = (...args: never[]) => void;
 
-/** Adds `listener`, `first` or last of those that are there. */
+/** Adds `listener`, before or after the listeners that are there. */
 export function attach(emitter: EventEmitter, event: string, listener: Listener, where: 'first' | 'last' = 'last'): void {
   const add = (): void => {
     if (where === 'first') emitter.prependListener(event, listener as () => void);
@@ -32,12 +33,12 @@ export function attach(emitter: EventEmitter, event: string, listener: Listener,
   if (emitter.listenerCount('newListener') === 0) return add();
   const own = Object.getOwnPropertyDescriptor(emitter, 'emit');
   const { emit } = emitter;
-  // Only for this one call, which is synchronous: each listener of 'newListener' is called apart from the others.
+  // For this one synchronous call `emit` is replaced by a function that calls each listener of 'newListener' by itself.
   Object.defineProperty(emitter, 'emit', {
     configurable: true, writable: true,
-    value(this: EventEmitter, name: string | symbol, ...given: unknown[]): boolean {
-      if (name !== 'newListener') return emit.call(this, name, ...given);
-      for (const told of emitter.rawListeners(name)) apart(() => void told.apply(emitter, given));
+    value(this: EventEmitter, name: string | symbol, ...args: unknown[]): boolean {
+      if (name !== 'newListener') return emit.call(this, name, ...args);
+      for (const other of emitter.rawListeners(name)) callApp(() => void other.apply(emitter, args));
       return true;
     },
   });
@@ -49,7 +50,7 @@ export function attach(emitter: EventEmitter, event: string, listener: Listener,
   }
 }
 
-/** Removes `listener`, whatever listeners of 'removeListener' do: they are called when it is gone. */
+/** Removes `listener`. Node removes it before it calls the listeners of 'removeListener', so these may throw. */
 export function detach(emitter: EventEmitter, event: string, listener: Listener): void {
-  apart(() => void emitter.removeListener(event, listener as () => void));
+  callApp(() => void emitter.removeListener(event, listener as () => void));
 }

@@ -1,66 +1,75 @@
 /**
- * Watches one worker that serves: does its event loop answer, and is it time for a new one?
+ * Watches one worker that serves: does its event loop answer pings, and has it reached a recycling limit (memory,
+ * requests, age)?
  *
- * Owns     the ping that is out, and the timers
- * Used by  worker_process.ts
- * Never    decides what follows: it tells
- * Keeps    1. one ping is out at a time; without an answer for `pingTimeoutMs`, `silent` is told once
- *             A worker whose inspector is open may stand at a breakpoint: its answer has no deadline
- *          2. each limit is this worker's own: some more, some less, so that not all reach it at once
+ * Owns     the ping that waits for its answer, and the timers
+ * Used by  worker_process.ts, which decides what follows
+ * Keeps    1. at most one ping waits for an answer. Without one for `pingTimeoutMs`, `silent` is called once. A worker
+ *             whose inspector is open may stand at a breakpoint, so its answer has no deadline
+ *          2. each worker has limits of its own, varied by `jitter`, so that not all workers reach them at the same time
  */
 import type { Checked } from './options';
 import type { EpochClock } from '../clock';
 
-/** A timer that is so late, in milliseconds, says that the primary was stopped or busy. */
+/**
+ * A timer that fires so much too late, in milliseconds, shows that the primary itself did not run: it was stopped, or
+ * busy. A second is more than a busy event loop usually takes, and much less than the time for which somebody stops
+ * a process or a container is frozen.
+ */
 const STOOD_STILL_MS = 1_000;
 
-/** What a watch needs, and whom it tells. */
-export interface WatchPorts {
+/** What the health watch calls. */
+export interface HealthPorts {
   readonly clock: EpochClock;
+  /** Returns numbers from 0 to 1. */
   readonly random: () => number;
+  /** Sends a ping with this number. */
   ping(seq: number): void;
+  /** The worker has reached a limit; `reason` says which. */
   tooOld(reason: string): void;
+  /** The worker did not answer in time. */
   silent(): void;
 }
 
-/** From `start` to `stop`. */
-export class Watch {
-  readonly #ports: WatchPorts;
+/** The watch over one worker, from `start` to `stop`. */
+export class Health {
+  readonly #ports: HealthPorts;
   readonly #pingMs: number;
   readonly #pingTimeoutMs: number;
   readonly #limits: { readonly rss: number; readonly requests: number; readonly ageMs: number };
-  readonly #timers = new Map<'ping' | 'answer' | 'age', () => void>();
+  readonly #cancels = new Map<'ping' | 'answer' | 'age', () => void>();
   #seq = 0;
-  /** Is a ping out? */
-  #out = false;
-  #inspected = false;
+  /** Does a ping wait for its answer? */
+  #isWaiting = false;
+  #isInspected = false;
 
-  constructor({ pingMs, pingTimeoutMs, recycle }: Checked, ports: WatchPorts) {
+  constructor({ pingMs, pingTimeoutMs, recycle }: Checked, ports: HealthPorts) {
     this.#ports = ports;
     this.#pingMs = pingMs;
     this.#pingTimeoutMs = pingTimeoutMs;
-    const own = (limit: number): number => limit * (1 + recycle.jitter * (2 * ports.random() - 1));
-    this.#limits = { rss: own(recycle.rssBytes), requests: own(recycle.requests), ageMs: own(recycle.ageMs) };
+    const varied = (limit: number): number => limit * (1 + recycle.jitter * (2 * ports.random() - 1));
+    this.#limits = { rss: varied(recycle.rssBytes), requests: varied(recycle.requests), ageMs: varied(recycle.ageMs) };
   }
 
-  /** `inspected`: it was started with an inspector. */
-  start(inspected: boolean): void {
-    this.#inspected = inspected;
+  /** `isInspected`: the worker was started with an inspector. */
+  start(isInspected: boolean): void {
+    this.#isInspected = isInspected;
     const { ageMs } = this.#limits;
-    if (Number.isFinite(ageMs)) this.#set('age', ageMs, () => this.#ports.tooOld(`is older than ${Math.round(ageMs)} ms`));
+    if (Number.isFinite(ageMs)) this.#setTimer('age', ageMs, () => this.#ports.tooOld(`is older than ${Math.round(ageMs)} ms`));
     this.#pingLater();
   }
 
   stop(): void {
-    for (const cancel of this.#timers.values()) cancel();
-    this.#timers.clear();
+    for (const cancel of this.#cancels.values()) cancel();
+    this.#cancels.clear();
   }
 
-  pong(seq: number, rss: number, requests: number, inspected: boolean): void {
-    if (seq !== this.#seq || !this.#out) return;
-    this.#out = false;
-    this.#inspected = inspected;
-    this.#clear('answer');
+  /** The worker answered ping `seq`. `rss` is in bytes. */
+  pong(seq: number, rss: number, requests: number, isInspected: boolean): void {
+    if (seq !== this.#seq || !this.#isWaiting) return;
+    this.#isWaiting = false;
+    this.#isInspected = isInspected;
+    this.#clearTimer('answer');
     this.#pingLater();
     if (rss > this.#limits.rss) this.#ports.tooOld(`holds ${rss} bytes, more than ${Math.round(this.#limits.rss)}`);
     else if (requests > this.#limits.requests) this.#ports.tooOld(`served ${requests} requests, more than ${Math.round(this.#limits.requests)}`);
@@ -68,32 +77,32 @@ export class Watch {
 
   #pingLater(): void {
     if (this.#pingMs === 0) return;
-    this.#set('ping', this.#pingMs, () => {
-      this.#out = true;
-      if (!this.#inspected) this.#awaitAnswer();
+    this.#setTimer('ping', this.#pingMs, () => {
+      this.#isWaiting = true;
+      if (!this.#isInspected) this.#awaitAnswer();
       this.#ports.ping(++this.#seq);
     });
   }
 
   #awaitAnswer(): void {
     const due = this.#ports.clock.now() + this.#pingTimeoutMs;
-    this.#set('answer', this.#pingTimeoutMs, () => {
-      // This process itself stood still: a frozen container, a stopped process group. The worker may have as well.
+    this.#setTimer('answer', this.#pingTimeoutMs, () => {
+      // If the primary itself stood still (a frozen container, a stopped process group), the worker may have as well.
       if (this.#ports.clock.now() - due > STOOD_STILL_MS) return this.#awaitAnswer();
       this.#ports.silent();
     });
   }
 
-  #set(name: 'ping' | 'answer' | 'age', ms: number, call: () => void): void {
-    this.#clear(name);
-    this.#timers.set(name, this.#ports.clock.after(ms, () => {
-      this.#timers.delete(name);
+  #setTimer(name: 'ping' | 'answer' | 'age', ms: number, call: () => void): void {
+    this.#clearTimer(name);
+    this.#cancels.set(name, this.#ports.clock.after(ms, () => {
+      this.#cancels.delete(name);
       call();
     }));
   }
 
-  #clear(name: 'ping' | 'answer' | 'age'): void {
-    this.#timers.get(name)?.();
-    this.#timers.delete(name);
+  #clearTimer(name: 'ping' | 'answer' | 'age'): void {
+    this.#cancels.get(name)?.();
+    this.#cancels.delete(name);
   }
 }

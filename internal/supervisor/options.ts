@@ -15,111 +15,117 @@ import type { RestartLimits } from './restart_budget';
 import type { HttpCheck, ReadyRule } from './readiness';
 import type { RestartRule } from './restart_policy';
 
-/** When a worker is replaced though nothing is wrong with it: by a new one first. Infinity: never. */
+/** The limits of recycling: a worker that reaches one is replaced, although nothing is wrong with it. Infinity: no limit. */
 export interface Recycle {
   /** Its resident memory, in bytes. */
   readonly rssBytes: number;
-  /** Requests served: http requests, http2 streams, connections of other servers. */
+  /** How many requests it has served: http requests, http2 streams, connections of other servers. */
   readonly requests: number;
-  /** Since it was ready, in milliseconds. */
+  /** How long it has been ready, in milliseconds. */
   readonly ageMs: number;
-  /** Each worker's limits are more or less by up to this share, so that not all reach them at once. */
+  /** Each worker's limits are higher or lower by up to this share (0 to 0.5), so that not all workers reach them at the same time. */
   readonly jitter: number;
 }
 
-/** The options of `supervise`. Each may be left out; times are milliseconds. */
+/** The options of `supervise`. Each may be left out. Times are in milliseconds. */
 export interface SuperviseOptions {
-  /** The script of the workers; this program's own by default. Its symlinks are followed anew at each reload. */
+  /** The script of the workers: that of this program by default. Symlinks in its path are followed again at each reload. */
   exec?: string;
   /**
-   * The working directory of the workers; cluster.settings.cwd by default, else the directory of this program
-   * as it was named (see release.ts). Its symlinks are followed anew together with those of `exec`.
+   * The working directory of the workers. By default cluster.settings.cwd, and if that is not set, the directory of this
+   * program, by the name under which it was entered (see release.ts). Its symlinks are followed together with those of `exec`.
    */
   cwd?: string;
-  /** Its arguments, Node's flags, and more environment for it. */
+  /** The arguments of the script: those of this program by default. */
   args?: readonly string[];
+  /** Node's flags for the workers: those of this program by default. */
   execArgv?: readonly string[];
+  /** Variables that are added to the environment of the workers. */
   env?: NodeJS.ProcessEnv;
-  /** How many; one per CPU by default. */
+  /** How many workers: one for each CPU by default. */
   workers?: number;
-  /** The most that `scale` takes: 1024. */
+  /** The largest number that `workers` and `scale` accept: 1024 by default. */
   maxWorkers?: number;
-  /** The cluster object: that of cluster-internals by default. `node:cluster` works as well. */
+  /** The cluster object that forks: that of cluster-internals by default. `node:cluster` works as well. */
   cluster?: Cluster;
   /**
-   * When a worker is ready: it listens where its predecessor does (default), its process runs, its app has sent
-   * the message 'ready', or one of its http servers answers a GET of this path with 2xx. See readiness.ts.
+   * When a worker is ready. 'listening' (default): it listens where its predecessor does. 'online': its process runs.
+   * 'message': its app has sent the message 'ready'. { http }: one of its http servers answers GET of this path with 2xx.
+   * See readiness.ts.
    */
   ready?: 'listening' | 'online' | 'message' | { http: string | (Partial<HttpCheck> & { path: string }) };
   /**
-   * A worker that is not ready by then has failed: 30 s. If it does not listen yet it is ended without
-   * waiting for `leaveTimeoutMs`: disconnected, SIGTERM a second later, SIGKILL after `killMs` more.
-   * A worker that was started with an inspector has no such deadline.
+   * How long a worker may take to become ready: 30 s by default. After that it has failed. If it does not listen yet, it is
+   * ended without waiting for `leaveTimeoutMs`: its channel is closed, SIGTERM follows a second later, SIGKILL after
+   * another `killMs`. A worker that was started with an inspector has no such deadline.
    */
   readyTimeoutMs?: number;
-  /** How long the first worker of a new release must stay ready before any other is replaced: 2 s. */
+  /** How long the canary, the first worker of a new release, must stay ready before other workers are replaced: 2 s by default. */
   canaryMs?: number;
-  /** How long each further one must, before the one that it replaces leaves: 0. */
+  /** How long each other new worker must stay ready before the one that it replaces leaves: 0 by default. */
   minReadyMs?: number;
-  /** How many more than wanted a reload may start at a time: 1. */
+  /** How many workers more than desired may run during a reload: 1 by default. */
   maxSurge?: number;
-  /** The deadline of a leaving worker, with everything: 20 s. If one has to be killed in a stop, this process exits with 70. */
+  /** How long a worker may take to leave, until SIGKILL: 20 s by default. If a worker has to be killed in a stop, this process exits with 70. */
   leaveTimeoutMs?: number;
-  /** The part of it at its end that SIGTERM has before SIGKILL: a fifth of it, 2 s at most. */
+  /** The last part of `leaveTimeoutMs`, which begins with SIGTERM: a fifth of it by default, at most 2 s. */
   killMs?: number;
-  /** How long an idle connection may ask once more: 1 s. */
+  /** How long an idle connection of a leaving worker may still send one request: 1 s by default. */
   idleGraceMs?: number;
   /**
-   * How long the workers go on accepting when everything stops, while load balancers learn of it: 0. Answers say
-   * `Connection: close` then, and `isLeaving()` of cluster-internals/graceful is true. `leaveTimeoutMs` begins afterwards.
+   * How long the workers still accept connections after `stop` or a signal, while load balancers learn of it: 0 by default.
+   * Responses say `Connection: close`, and `isLeaving()` of cluster-internals/graceful is true. `leaveTimeoutMs` begins
+   * afterwards.
    */
   drainDelayMs?: number;
-  /** How often a worker is asked whether its event loop runs: 2 s; 0: never. */
+  /** How long after each answer the next ping is sent, which checks that the worker's event loop runs: 2 s by default. 0: no pings. */
   pingMs?: number;
-  /** How long it may take to answer: 10 s. A worker whose inspector is open may stand at a breakpoint, and has no deadline. */
+  /** How long a worker may take to answer a ping: 10 s by default. A worker whose inspector is open has no such deadline. */
   pingTimeoutMs?: number;
+  /** When a worker is replaced although it works; no limits by default. */
   recycle?: Partial<Recycle>;
   /**
-   * At most `max` restarts of one place in `withinMs`, and `maxAll` of all together, though each place may
-   * have one. The first death of a worker is repaired at once, the next waits for `minDelayMs`, then twice
-   * that and so on up to `maxDelayMs`, each more or less by `jitter`; one that served for `healthyMs`
-   * begins anew. A worker that is recycled is replaced under the same rule; where more than three in a row
-   * reach their limits before `healthyMs`, recycling is put off, and 'giveup' tells it. Defaults: 10; the larger of 20
-   * and twice the workers, or `max` if that is more; 60 s; 10 s; 100 ms; 10 s; 0.2.
+   * The restart budget. Within `withinMs` (60 s) one slot may have `max` restarts (10), and all slots together `maxAll`
+   * (20, twice the workers or `max`, whichever is largest); a slot without a restart in that time always gets one.
+   * The first death in a slot is followed by a restart at once, the next by one after `minDelayMs` (100 ms), then after
+   * twice that, and so on up to `maxDelayMs` (10 s), each delay varied by the share `jitter` (0.2). The death of a worker
+   * that served for `healthyMs` (10 s) counts as a first one. Recycling is charged to the same budget; if more than three
+   * workers of a slot in a row reach their limits before `healthyMs`, recycling is postponed, and 'giveup' reports it.
    */
   restarts?: Partial<RestartLimits>;
   /**
-   * When a place that was given up is tried again by itself, while others serve: 60 s, twice that the next
-   * time and so on, up to an hour. Recycling that comes too often is put off for as long.
+   * After how long a slot that was given up is tried again by itself, while others serve: 60 s by default, twice that the
+   * next time, and so on up to an hour. Recycling that comes too often is postponed by the same times.
    */
   retryAfterMs?: number;
   /**
-   * What follows when a place is given up: the others go on (default), or everything stops. When everything
-   * was given up or stopped for it, this process exits with 69, unless the program has set `process.exitCode`.
+   * What follows when a slot is given up: the other workers serve on ('go on', default), or all stop ('stop'). If all
+   * slots are given up, or all workers stopped for this reason, this process exits with 69, unless the program sets
+   * `process.exitCode`.
    */
   onGiveUp?: 'go on' | 'stop';
   /**
-   * 'inherit' (default): the workers' stderr goes where the cluster's settings say, by default straight to
-   * that of this process. 'pipe': the supervisor reads it, and writes whole lines to its own stderr; a
-   * worker waits while nobody takes them, and what cannot be written is lost. With either, 'giveup' tells
-   * the last words of a worker: the end of stderr if that is a pipe, else its uncaught error.
+   * 'inherit' (default): the workers' stderr goes where the cluster's settings say, by default directly to that of this
+   * process. 'pipe': the supervisor reads it, and writes whole lines to its own stderr. A worker has to wait while that is
+   * full; what cannot be written is lost. In both cases 'giveup' has what a worker printed last: the end of its stderr if
+   * that is a pipe, otherwise its uncaught error.
    */
   stderr?: 'inherit' | 'pipe';
   /**
-   * SIGHUP, SIGTERM, SIGINT, SIGTTIN and SIGTTOU of this process: true by default. A SIGHUP because the
-   * terminal was closed stops as SIGTERM does.
+   * Does the supervisor obey signals to this process? True by default. SIGHUP reloads (if it comes because the terminal was
+   * closed, it stops), SIGTERM and SIGINT stop, SIGTTIN adds a worker, SIGTTOU removes one.
    */
   signals?: boolean;
   /**
-   * A primary that obeys signals ends when nothing is left to supervise, after a signal or because all was
-   * given up. If something of the program's keeps it alive, it is ended so much later: 2 s. Infinity: never.
+   * A primary that obeys signals ends when nothing is left to supervise, after a signal or because all slots are given up.
+   * If something of the program keeps it alive, it exits after this time: 2 s by default. Infinity: never.
    */
   exitAfterMs?: number;
 }
 
-/** Options that were checked, with their defaults. */
+/** The options after the check, with all defaults. */
 export interface Checked extends Readonly<Required<Omit<SuperviseOptions, 'cluster' | 'cwd' | 'ready' | 'recycle' | 'restarts'>>> {
-  /** undefined: nobody has said. */
+  /** undefined: the option was not given. */
   readonly cwd: string | undefined;
   readonly ready: ReadyRule;
   readonly recycle: Recycle;

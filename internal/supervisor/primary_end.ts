@@ -1,96 +1,95 @@
 /**
- * The end of the primary: with which exit code, and when, though something of the program's own (a timer,
- * a metrics server) would keep it alive.
+ * How the primary ends: with which exit code, and when, although something of the program (a timer, a metrics server)
+ * would keep the process alive.
  *
- *   exit code  69 (EXIT_GIVEN_UP)  every place was given up, or one with `onGiveUp: 'stop'`
- *              70 (EXIT_KILLED)    all were told to stop, and one had to be killed at its deadline
- *              0                   all have left, or were killed because somebody asked for it at once
- *              whatever the program has set as `process.exitCode` holds before any of these
- *   when       a primary that obeys signals ends `exitAfterMs` after nothing is left to supervise: a signal
- *              (or a closed terminal, or `onGiveUp`) stopped all and the last worker is gone, or every place
- *              is given up. It ends earlier if nothing keeps it alive. After `stop()`, or with
- *              `signals: false`, the program decides when it ends. With several supervisors in one process
- *              nobody ends it while another one has workers
+ *   exit code  69 (EXIT_GIVEN_UP)  every slot was given up, or one slot with `onGiveUp: 'stop'`
+ *              70 (EXIT_KILLED)    all workers were told to stop, and one had to be killed at its deadline
+ *              0                   all workers have left, or were killed because somebody asked for it at once
+ *              If the program sets `process.exitCode`, that holds instead of any of these
+ *   when       `exitAfterMs` after nothing is left to supervise, or earlier if nothing keeps the process alive. That is
+ *              so where the supervisor obeys signals, and a signal, a closed terminal or `onGiveUp` has stopped all
+ *              workers, or every slot is given up. After `stop()`, or with `signals: false`, the program decides.
+ *              If there are several supervisors in the process, it ends when none of them has workers
  *
- * Owns     the exit code that it has set, until a command starts workers again; one timer for all
- *          supervisors of the process, which keeps nothing alive
+ * Owns     the exit code that a supervisor has set, until a command starts workers again; one timer for all
+ *          supervisors of the process, which does not keep the process alive
  * Used by  supervisor.ts
  */
 import { timers } from '../builtins';
 
-/** The service is not there: no worker could be kept alive. EX_UNAVAILABLE of sysexits.h; Node has no code of that number. */
+/** No worker could be kept running: the service is not available. EX_UNAVAILABLE of sysexits.h; Node itself exits with no such code. */
 export const EXIT_GIVEN_UP = 69;
-/** Workers were killed at their deadline, with what they were doing. EX_SOFTWARE of sysexits.h. */
+/** Workers were killed at their deadline, so requests were lost. EX_SOFTWARE of sysexits.h. */
 export const EXIT_KILLED = 70;
 
-/** What the end of a process is made of; tests have one of their own. */
-export interface Ending {
+/** The parts of `process` that end it; tests pass their own. */
+export interface ProcessExit {
   get(): typeof process.exitCode;
   set(code: number | undefined): void;
   exit(): void;
 }
 
-const realEnding: Ending = {
+const realExit: ProcessExit = {
   get: () => process.exitCode,
   set: (code) => { process.exitCode = code; },
   exit: () => process.exit(),
 };
 
-/** What the supervisors of this process share: it ends when none of them has anything to supervise. */
-const all = {
-  /** Those that have workers, or may start some. */
+/** What all supervisors of this process share. */
+const shared = {
+  /** The supervisors that have workers, or may start some. */
   supervising: new Set<PrimaryEnd>(),
-  /** How the process is to end when the last of them is done; null if the program decides. */
-  wish: null as { readonly afterMs: number; readonly exit: () => void } | null,
+  /** How the process ends when `supervising` is empty; null if the program decides. */
+  planned: null as { readonly afterMs: number; readonly exit: () => void } | null,
   timer: undefined as NodeJS.Timeout | undefined,
 };
 
-function endIfAllAreDone(): void {
-  timers.clearTimeout(all.timer);
-  if (all.wish === null || all.supervising.size > 0) return;
-  const { afterMs, exit } = all.wish;
-  all.timer = timers.setTimeout(exit, afterMs).unref();
+function exitIfNothingIsLeft(): void {
+  timers.clearTimeout(shared.timer);
+  if (shared.planned === null || shared.supervising.size > 0) return;
+  const { afterMs, exit } = shared.planned;
+  shared.timer = timers.setTimeout(exit, afterMs).unref();
 }
 
 /** The end of the primary, as one supervisor sees it. */
 export class PrimaryEnd {
   readonly #exitAfterMs: number;
-  readonly #ending: Ending;
-  /** The code that a supervisor of this process has set: the next one takes it back. */
+  readonly #process: ProcessExit;
+  /** The exit code that a supervisor of this process has set. The next supervisor takes it back. */
   static #code: number | undefined;
 
-  /** `exitAfterMs`: Infinity for never. */
-  constructor(exitAfterMs: number, ending: Ending = realEnding) {
+  /** `exitAfterMs` is in milliseconds; Infinity for never. */
+  constructor(exitAfterMs: number, processExit: ProcessExit = realExit) {
     this.#exitAfterMs = exitAfterMs;
-    this.#ending = ending;
+    this.#process = processExit;
   }
 
-  /** From now on the primary would exit with `code`, unless the program has said otherwise or another reason came first. */
-  because(code: number): void {
-    if (this.#ending.get() != null) return;
-    this.#ending.set(code);
+  /** Sets the exit code, unless the program or an earlier reason has set one. */
+  setCode(code: number): void {
+    if (this.#process.get() != null) return;
+    this.#process.set(code);
     PrimaryEnd.#code = code;
   }
 
-  /** Nothing is left to supervise here. `ends`: the process ends, as soon as that is so of every supervisor. */
-  done(ends: boolean): void {
-    all.supervising.delete(this);
-    if (ends && this.#exitAfterMs !== Infinity) all.wish = { afterMs: this.#exitAfterMs, exit: () => this.#ending.exit() };
-    endIfAllAreDone();
+  /** This supervisor has nothing left to supervise. `ends`: the process ends as soon as no supervisor has. */
+  nothingLeft(ends: boolean): void {
+    shared.supervising.delete(this);
+    if (ends && this.#exitAfterMs !== Infinity) shared.planned = { afterMs: this.#exitAfterMs, exit: () => this.#process.exit() };
+    exitIfNothingIsLeft();
   }
 
-  /** Somebody does not want to wait for it. Other supervisors have got the signal as well, and kill what they have. */
-  now(): void {
-    all.wish = { afterMs: 0, exit: () => this.#ending.exit() };
-    if (all.supervising.size === 0) this.#ending.exit();
+  /** A second signal: ends the process now, or when the other supervisors, which got that signal too, have killed their workers. */
+  exitNow(): void {
+    shared.planned = { afterMs: 0, exit: () => this.#process.exit() };
+    if (shared.supervising.size === 0) this.#process.exit();
   }
 
-  /** A command wants workers. */
-  callOff(): void {
-    all.supervising.add(this);
-    all.wish = null;
-    timers.clearTimeout(all.timer);
-    if (PrimaryEnd.#code !== undefined && this.#ending.get() === PrimaryEnd.#code) this.#ending.set(undefined);
+  /** A command starts workers: the process does not end, and the exit code of an earlier reason is taken back. */
+  cancel(): void {
+    shared.supervising.add(this);
+    shared.planned = null;
+    timers.clearTimeout(shared.timer);
+    if (PrimaryEnd.#code !== undefined && this.#process.get() === PrimaryEnd.#code) this.#process.set(undefined);
     PrimaryEnd.#code = undefined;
   }
 }

@@ -1,108 +1,114 @@
 /**
- * When a starting worker is ready. By default it is when it listens where its predecessor does: an app
- * often listens on a port for metrics at once, and on its own when the database is there.
+ * Decides when a worker that starts is ready. By default it is ready when it listens where its predecessor listens,
+ * and not already at its first address: an app often opens its metrics port at once, and its main port only when the
+ * database is connected.
  *
- *   'listening'   it listens at each address of its predecessor that all who serve have in common, or at
- *                 as many (an address may have moved). Without a predecessor: at its first address
- *   'online'      its process runs
- *   'message'     its app has sent the message 'ready'
- *   { http }      as 'listening', and a GET to one of its http servers was answered with 2xx: its part in
- *                 the worker asks (worker/ready_check.ts)
+ *   'listening'   It listens at each address of its predecessor that all serving workers have in common, or at the
+ *                 same number of addresses (one may have changed). Without a predecessor: at any address.
+ *   'online'      Its process runs.
+ *   'message'     Its app has sent the message 'ready'.
+ *   { http }      As 'listening', and one of its http servers has answered a GET with 2xx. The agent in the worker
+ *                 sends that request (worker/ready_check.ts).
  *
- * Used by  worker_process.ts, one for each worker; supervisor.ts (whose addresses count)
- * Never    looks at what a worker listens on by itself, beside the cluster: nobody is told of that
+ * Used by  worker_process.ts (one for each worker), supervisor.ts (`commonAddresses`), options.ts, wire.ts,
+ *          worker/ready_check.ts (types)
+ * Never    sees addresses at which a worker listens without its cluster (`exclusive: true`, for example)
  */
 
-/** The HTTP check, with all defaults. */
+/** The HTTP check, with all defaults filled in. */
 export interface HttpCheck {
   readonly path: string;
-  /** Of several http servers the one that listens on this port; null: any of them. */
+  /** If there are several http servers, the one that listens on this port is asked; null: any of them. */
   readonly port: number | null;
-  /** How long after a failure the next question comes. */
+  /** Milliseconds from a failure to the next request. */
   readonly intervalMs: number;
-  /** How long an answer may take. */
+  /** How many milliseconds an answer may take. */
   readonly timeoutMs: number;
 }
 
-/** The rule. */
+/** The option `ready`, with all defaults filled in. */
 export type ReadyRule = 'listening' | 'online' | 'message' | { readonly http: HttpCheck };
 
-/** What a worker has to do before it is ready. */
+/** What one worker still has to do before it is ready. */
 export class Readiness {
   readonly #rule: ReadyRule;
   readonly #expected: () => ReadonlySet<string>;
   #listens: ReadonlySet<string> = new Set();
-  #listened = false;
-  #healthy = false;
+  #hasListened = false;
+  #isHealthy = false;
   #complaint = '';
 
-  /** `expected` says where those listen whom it is to be like; empty: there is nobody. */
+  /** `expected` returns the addresses at which the worker has to listen; empty if there is no worker to compare it with. */
   constructor(rule: ReadyRule, expected: () => ReadonlySet<string>) {
     this.#rule = rule;
     this.#expected = expected;
   }
 
-  /** Where it listens now. */
+  /** The addresses at which the worker listens now. */
   get listens(): ReadonlySet<string> {
     return this.#listens;
   }
 
-  // Each of these says whether the worker is ready by it.
+  // Each of the following events returns whether the worker is ready because of it.
 
   online(): boolean {
     return this.#rule === 'online';
   }
 
-  said(message: unknown): boolean {
+  messageReceived(message: unknown): boolean {
     return this.#rule === 'message' && message === 'ready';
   }
 
-  /** It has told where it listens, all of it. */
+  /** The agent reported all addresses of the worker. The event `listening` follows. */
   addresses(all: readonly string[]): void {
     this.#listens = new Set(all);
   }
 
-  /** The cluster says that it listens somewhere: after `addresses`. */
+  /** The cluster reported that the worker listens at one more address. */
   listening(): boolean {
-    this.#listened = true;
-    return this.#isThere();
+    this.#hasListened = true;
+    return this.#isReady();
   }
 
-  /** The HTTP check: what is wrong, or that nothing is. */
+  /** The HTTP check has a result: what is wrong, or null if nothing is. */
   checked(complaint: string | null): boolean {
     this.#complaint = complaint ?? '';
-    this.#healthy = complaint === null;
-    return this.#isThere();
+    this.#isHealthy = complaint === null;
+    return this.#isReady();
   }
 
-  /** Its time is up. Without anybody to be like, it is enough to listen somewhere. */
-  late(): boolean {
-    return this.#rule === 'listening' && this.#listened && this.#expected().size === 0;
+  /** The deadline of the start has come. If there is no worker to compare this one with, any address is enough. */
+  deadline(): boolean {
+    return this.#rule === 'listening' && this.#hasListened && this.#expected().size === 0;
   }
 
-  /** What is missing, for people to read; empty if there is nothing to say. */
+  /** What is missing, as text that is appended to an error message; '' if there is nothing to say. */
   get missing(): string {
-    if (!this.#listened || this.#rule === 'online' || this.#rule === 'message') return '';
-    const missing = [...this.#expected()].filter((address) => !this.#listens.has(address));
-    if (!this.#isEnough(missing.length)) return `: it listens at ${list(this.#listens)}, and not at ${list(missing)} as its predecessor does`;
+    if (!this.#hasListened || this.#rule === 'online' || this.#rule === 'message') return '';
+    const missing = this.#missingAddresses;
+    if (!this.#isEnough(missing)) return `: it listens at ${list(this.#listens)}, and not at ${list(missing)} as its predecessor does`;
     return this.#complaint === '' ? '' : `: ${this.#complaint}`;
   }
 
-  #isThere(): boolean {
-    if (this.#rule === 'online' || this.#rule === 'message' || !this.#listened) return false;
-    if (this.#rule !== 'listening' && !this.#healthy) return false;
-    return this.#isEnough([...this.#expected()].filter((address) => !this.#listens.has(address)).length);
+  #isReady(): boolean {
+    if (this.#rule === 'online' || this.#rule === 'message' || !this.#hasListened) return false;
+    if (this.#rule !== 'listening' && !this.#isHealthy) return false;
+    return this.#isEnough(this.#missingAddresses);
   }
 
-  #isEnough(missing: number): boolean {
-    return missing === 0 || this.#listens.size >= this.#expected().size;
+  get #missingAddresses(): string[] {
+    return [...this.#expected()].filter((address) => !this.#listens.has(address));
+  }
+
+  #isEnough(missing: readonly string[]): boolean {
+    return missing.length === 0 || this.#listens.size >= this.#expected().size;
   }
 }
 
 /**
- * Whom a new worker is to be like: its predecessor, as far as all who serve agree, since one of them may
- * listen where nobody else does (a leader, a port by number of the worker). Without a predecessor that
- * serves: all who serve.
+ * Returns the addresses at which a new worker has to listen: those of its predecessor that all serving workers have in
+ * common. An address of a single worker is left out, because only one can have it (a leader's port, a port for each
+ * worker id). Without a predecessor that serves: the addresses that all serving workers have in common.
  */
 export function commonAddresses(predecessor: ReadonlySet<string> | null, serving: readonly ReadonlySet<string>[]): ReadonlySet<string> {
   const [first, ...others] = predecessor === null ? serving : [predecessor, ...serving];

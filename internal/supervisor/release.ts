@@ -1,47 +1,52 @@
 /**
- * Where the releases of an app are found: its script and its working directory, as somebody named them,
- * with the symlinks that a deployment points elsewhere. Node and the kernel resolve those when a program
- * starts, so that after `cd current && node app.js` neither `process.cwd()` nor `process.argv[1]` says
- * 'current'. Here the names are found again, once, and the symlinks are followed at each reload, so that what runs stays what it is
- * when they are pointed elsewhere.
+ * Finds the current release of an app: its script and its working directory, as real paths.
  *
- *   the name of …            is looked for in
- *   the directory            the option `cwd`, cluster.settings.cwd, else the directory of the program
- *   a directory or script    `PWD`, if that is this directory (shells and systemd set it); the script as
- *   that came resolved       it was named. Where `PWD` says nothing: a link `current` beside the release, or
- *                            beside the directory of releases, as Capistrano and its kind make it
+ * A deployment often keeps each release in a directory of its own, with a symlink `current` that points to the newest
+ * one. Node and the kernel follow symlinks when a program starts: after `cd current && node app.js` both
+ * `process.cwd()` and `process.argv[1]` name the release, not `current`. So this file first finds the name with the
+ * symlink again, once; then it follows the symlinks at each reload. Workers are started with real paths, so a running
+ * release stays what it is when the symlink is pointed elsewhere.
  *
- * Used by  supervisor.ts, at the start
- * Node     `require.resolve` remembers what a path was; this looks each time
- * Never    takes a name that does not lead to the same place at that moment
+ *   to find …                  it looks at …
+ *   the working directory      the option `cwd`, then cluster.settings.cwd, then the directory of this program
+ *   the name of a path that    `PWD`, if that leads to the directory of this program (shells and systemd set it), and
+ *   has no symlink             the script as it was named. Without `PWD`: a symlink `current` beside the release, or
+ *                              beside the directory of releases, as Capistrano and similar tools make it
+ *
+ * Used by  supervisor.ts, fleet.ts, rollout.ts (the type Release)
+ * Never    uses a name that does not lead to the same place at the moment when it is found
+ * Node     `require.resolve` caches what a path was; this file looks at the disk each time
  */
 import { realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { nodeError } from '../errors';
 
-/** What is started: real paths, as of some moment. */
+/** The real paths of a script and a working directory, at one moment. */
 export interface Release {
   readonly exec: string;
   readonly cwd: string;
 }
 
-/** What a search needs to know of this process. */
+/** What the search needs to know about this process. */
 export interface Surroundings {
-  /** The directory of the process. */
+  /** `process.cwd()`. */
   readonly directory: string;
-  /** `PWD` of its environment. */
+  /** `process.env.PWD`. */
   readonly pwd: string | undefined;
   /** `process.argv[1]`. */
   readonly program: string | undefined;
 }
 
-/** One place with two names: with symlinks, and without. */
+/** One directory or file with two names: one with symlinks, and the real path. */
 interface Alias {
   readonly name: string;
   readonly real: string;
 }
 
-/** Gives the way to the release of any moment. `cwd` is asked for each time; undefined: the directory of the program. */
+/**
+ * Returns a function that finds the current release, whenever it is called; that one throws ENOENT or ENOTDIR if the
+ * script or the directory does not exist. `cwd` is called each time; undefined means the directory of this program.
+ */
 export function releases(exec: string, cwd: () => string | undefined, around: Surroundings): () => Release {
   const isNamed = around.pwd !== undefined && realOf(around.pwd) === realOf(around.directory);
   const aliases = [
@@ -62,20 +67,20 @@ export function releases(exec: string, cwd: () => string | undefined, around: Su
   };
 }
 
-/** A path that leads over a symlink: the two names of the place where it does. */
+/** If the path leads over a symlink: the two names of that symlink. */
 function aliasesOf(name: string | undefined): Alias[] {
   if (name === undefined || !path.isAbsolute(name)) return [];
   const real = realOf(name);
   if (real === null || real === path.normalize(name)) return [];
   let alias: Alias = { name: path.normalize(name), real };
-  // What comes after the link is the same in both names.
+  // Behind the symlink both names are the same: cut that off.
   while (path.basename(alias.name) === path.basename(alias.real) && path.dirname(alias.real) !== alias.real) {
     alias = { name: path.dirname(alias.name), real: path.dirname(alias.real) };
   }
   return [alias];
 }
 
-/** The links named `current` that lead to the directory, or to one that it lies in. */
+/** The symlinks named `current` that lead to `directory`, or to a directory above it. */
 function linksTo(directory: string): Alias[] {
   const found: Alias[] = [];
   for (let real = realOf(directory); real !== null && path.dirname(real) !== real; real = path.dirname(real)) {
@@ -88,28 +93,28 @@ function linksTo(directory: string): Alias[] {
   return found;
 }
 
-/** The path by the alias; null if it does not lie there. */
+/** The path `real` with the name of the alias; null if it is not inside the alias. */
 function rename(real: string, { name, real: from }: Alias): string | null {
   const rest = path.relative(from, real);
   if (rest === '..' || rest.startsWith(`..${path.sep}`) || path.isAbsolute(rest)) return null;
   return path.join(name, rest);
 }
 
-/** null: there is nothing, or it may not be looked at. */
+/** The real path; null if it does not exist or may not be read. */
 function realOf(name: string): string | null {
   try {
     return realpathSync(name);
   } catch {
-    return null; // Whoever needs it looks again, and says what is wrong.
+    return null; // `findRelease` looks again, and throws an error that says what is wrong.
   }
 }
 
-/** The release as of now, by absolute names. Throws ENOENT or ENOTDIR, which say what is not there. */
+/** The current release, by absolute names that may contain symlinks. Throws ENOENT or ENOTDIR. */
 function findRelease(exec: string, cwd: string): Release {
   return { exec: scriptPath(exec), cwd: directoryPath(cwd) };
 }
 
-/** The script's real path, found as `node` would find it. */
+/** The real path of the script, with the file endings that `node` would try. */
 function scriptPath(exec: string): string {
   for (const ending of ['', '.js', '.cjs', '.mjs']) {
     try {
@@ -121,6 +126,7 @@ function scriptPath(exec: string): string {
   throw nodeError(Error, 'ENOENT', `there is no script ${path.resolve(exec)}`);
 }
 
+/** The real path of the working directory. */
 function directoryPath(cwd: string): string {
   let real: string;
   try {

@@ -1,45 +1,46 @@
 /**
- * What becomes of a worker, as types: its states, the ends of processes, and what a command reports.
+ * What becomes of a worker, as types: the states of a process, how it ended, what a command reports, and what the
+ * fleet expects of a worker (Member). Imports nothing. lib/supervisor.ts exports the public ones.
  *
- * Imports nothing. Everything public of it is exported again by lib/supervisor.ts.
  * States   of a process:
- *            starting ── ready in time ──► ready ── told to, or asked to ──► leaving ── exit ──► gone
- *               ├──────── not in time, or told to ──────────────────────────►   │
- *               └──────── dies ──────────────────────────────────────────────────────────────► gone
- *          of a place whose process is gone:
- *            backing off ── its time has come ──► starting (a new process)
- *               └────────── too many restarts ──► given up ── its time has come, reload, scale ──► starting
+ *            starting ── ready in time ──► ready ── told to leave, or it wants to ──► leaving ── exit ──► gone
+ *               ├──────── not ready in time, or told to leave ─────────────────────►   │
+ *               └──────── dies ─────────────────────────────────────────────────────────────────────────► gone
+ *          of a slot without a process:
+ *            backing off ── the delay is over ──► starting (a new process)
+ *               └────────── too many restarts ──► given up ── retryAt, reload or scale ──► starting
  */
 
-/** How far a worker is on its way out; see worker_process.ts. */
+/** The phases of a worker that leaves, in this order; it can skip some. See worker_process.ts. */
 export type LeavingPhase =
-  /** It was told, and still gets connections. */
+  /** It was told to leave, and still gets connections. */
   | 'told'
-  /** No new connections. Answers carry `Connection: close`, idle connections may ask once more. */
+  /** It gets no new connections. Answers carry `Connection: close`; an idle connection may send one more request. */
   | 'out of rotation'
-  /** Idle connections are closed; upgraded and streaming ones may finish. */
+  /** Idle connections are closed; requests in progress, streams and upgraded connections may finish. */
   | 'finishing'
-  /** Nothing is left, or the time is up: its channel is closed. */
+  /** No connection is left, or the time is up: its channel is closed. */
   | 'disconnecting'
-  /** It still lives: SIGTERM. */
+  /** It was sent SIGTERM, because it still ran. */
   | 'terminating'
-  /** It still lives at the deadline: SIGKILL. */
+  /** It was sent SIGKILL, because it still ran at the deadline. */
   | 'killing';
 
-/** A worker's state; the last two are those of a place without a process. Times are of `Date.now()`. */
+/** The state of a worker; the last two are states of a slot without a process. Times are comparable to `Date.now()`. */
 export type WorkerState =
   | { readonly is: 'starting'; readonly since: number }
   | { readonly is: 'ready'; readonly since: number }
   | { readonly is: 'leaving'; readonly since: number; readonly phase: LeavingPhase; readonly reason: string }
   | ({ readonly is: 'gone'; readonly since: number; readonly reason: string } & Exit)
+  /** The next worker starts at `until`; `failures` workers in a row have failed. */
   | { readonly is: 'backing off'; readonly since: number; readonly until: number; readonly failures: number }
-  /** `retryAt`: when it is tried again; null: when a command says so. */
+  /** `retryAt`: when the next worker is started by itself; null: when a command is called. */
   | { readonly is: 'given up'; readonly since: number; readonly retryAt: number | null; readonly exits: readonly Exit[]; readonly stderr: string };
 
 /** The states of a process. */
 export type ProcessState = Extract<WorkerState, { is: 'starting' | 'ready' | 'leaving' | 'gone' }>;
 
-/** What was given up: a whole place, or only the replacement of its worker, which is too old and goes on. */
+/** What was given up: a slot (`place`), or only the recycling of its worker, which is too old and serves on (`recycling`). */
 export type GivenUp = 'place' | 'recycling';
 
 /** How a process ended. Both are null for one that could not be started. */
@@ -48,68 +49,72 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** One release of the app: what a reload starts. */
+/** One release of the app. Each reload makes a new one, also if the script is the same. */
 export interface Generation {
+  /** Counts up from 1. */
   readonly number: number;
-  /** The script's real path when the generation was made. */
+  /** The path of the script with all symlinks followed, as it was when the generation was made. */
   readonly exec: string;
-  /** The real path of its working directory, likewise. */
+  /** The path of the working directory, likewise. */
   readonly cwd: string;
 }
 
 /** What happened to one worker while a command ran. */
 export interface Fate {
+  /** The id of the worker. */
   readonly worker: number;
   readonly pid: number | undefined;
+  /** The number of its slot. */
   readonly place: number;
   readonly generation: number;
-  /** `ready`: it serves. `left`: it was told to leave, and has. `died`: nobody told it. */
+  /** `ready`: it serves. `left`: it was told to leave, and its process is gone. `died`: it ended though nobody told it to leave. */
   readonly became: 'ready' | 'left' | 'died';
-  /** Why it left or died; empty for one that is ready. */
+  /** Why it left or died; '' for a worker that became ready. */
   readonly reason: string;
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** Milliseconds since it was started (ready), told to leave (left) or ready (died). */
+  /** Milliseconds since it was started (ready), since it was told to leave (left), or since it was ready (died). */
   readonly ms: number;
 }
 
 /** What a command did. */
 export interface Report {
   readonly command: 'start' | 'reload' | 'scale' | 'stop';
-  /** `superseded`: a later command wanted something else before this one was done. */
+  /** `superseded`: a later command changed the goal before this one reached it. */
   readonly outcome: 'done' | 'superseded';
   readonly workers: readonly Fate[];
 }
 
-/** Which command a report is about. */
+/** The name of a command. */
 export type Command = Report['command'];
 
-/** A worker as the fleet sees it: worker_process.ts in earnest, something simpler in tests. */
+/** A worker as the fleet sees it. worker_process.ts implements it with a process, tests with an object. */
 export interface Member {
+  /** The id of the worker in its cluster. */
   readonly id: number;
   readonly pid: number | undefined;
   /** The number of its slot; public as `place`. */
   readonly slot: number;
   readonly generation: Generation;
   readonly state: ProcessState;
-  /** Where it listens, for comparison with others. */
+  /** The addresses at which it listens. */
   readonly listens: ReadonlySet<string>;
-  /** Its last words, see GiveUp; complete when its process is gone. */
+  /** The end of its stderr, or its uncaught error (see GiveUp). Resolves when its process is gone and all of it has arrived. */
   stderr(): Promise<string>;
-  /** It was on trial, and takes connections from now on. */
+  /** It was a canary on trial, and takes connections from now on. */
   serve(): void;
-  /** Leaves, in phases; `atOnce` skips those for which it would have to answer. */
+  /** Makes it leave, phase by phase. `atOnce` skips the phases in which the worker itself would have to answer. */
   leave(reason: string, atOnce: boolean): void;
-  /** SIGKILL. */
+  /** Sends SIGKILL. */
   kill(): void;
 }
 
-/** What a member tells the fleet, each at most once and in this order; `lost` and `ended` may come alone. */
+/** The events of a member for its fleet. Each comes at most once, in this order; `lost` and `ended` may come without the others. */
 export interface MemberEvents {
   ready(member: Member): void;
-  /** It goes on, but wants to be replaced. `failed`: something is wrong with it, it is not just old. */
+  /** It serves on, but wants to be replaced. `failed`: something is wrong with it; otherwise it is only too old. */
   retiring(member: Member, reason: string, failed: boolean): void;
-  /** It serves no more, and nobody told it so. Its process may still live. */
+  /** It serves no more, though nobody told it to leave. Its process may still run. */
   lost(member: Member, reason: string): void;
   /** Its process is gone. */
   ended(member: Member): void;

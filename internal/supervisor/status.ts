@@ -1,72 +1,76 @@
 /**
- * What a supervisor tells: how it stands, and what happens.
+ * What a supervisor returns from `status()` and passes to the listeners of its events, as types. In these public
+ * types a slot is called `place`. Public through lib/supervisor.ts.
  *
- * Used by  supervisor.ts; public through lib/supervisor.ts
+ * Used by  supervisor.ts, lib/supervisor.ts
  */
 import type { ReloadState } from './rollout';
 import type { Exit, GivenUp, WorkerState } from './states';
 
-/** One worker, or one place without, as `status()` tells it. */
+/** One worker in `status()`, or a slot that has none. */
 export interface WorkerStatus {
+  /** The number of the slot, from 1. */
   readonly place: number;
-  /** The cluster's number of the worker; null for a place without one. */
+  /** The id of the worker in its cluster; null for a slot without a worker. */
   readonly worker: number | null;
   readonly pid: number | null;
   readonly generation: number | null;
-  /** `current`: the place is its; `successor`: it will be; `leaving`: it was. */
+  /** `current`: it holds the slot. `successor`: it will replace the current one. `leaving`: it held the slot before. */
   readonly role: 'current' | 'successor' | 'leaving';
   readonly state: WorkerState;
 }
 
-/** Everything at one moment. */
+/** The state of a supervisor and all of its workers at one moment. */
 export interface Status {
-  /** How many workers there should be; 0 when stopped. */
+  /** How many workers are desired; 0 when stopped. */
   readonly desired: number;
-  /** How many are ready. */
+  /** How many workers are ready. */
   readonly ready: number;
   readonly reload: 'idle' | 'canary' | 'rolling';
+  /** The number of the release that a new worker runs. */
   readonly generation: number;
   /** The script that a new worker runs. */
   readonly exec: string;
-  /** Its working directory. */
+  /** The working directory of a new worker. */
   readonly cwd: string;
   readonly workers: readonly WorkerStatus[];
 }
 
-/** A worker, or a place without one, changed its state. */
+/** The state of a worker, or of a slot without a worker, changed. */
 export interface Transition {
   readonly place: number;
   readonly worker: number | null;
   readonly pid: number | null;
   readonly generation: number | null;
-  /** null: it was just started. */
+  /** null if the worker was just started. */
   readonly from: WorkerState | null;
   readonly state: WorkerState;
 }
 
-/** A place was given up, or its worker is too old and cannot be replaced as often as that. */
+/** A slot was given up, or its worker is too old but cannot be replaced as often as the limits ask for. */
 export interface GiveUp {
   readonly place: number;
-  /** `place`: no worker is there any more. `recycling`: its worker goes on. */
+  /** `place`: the slot has no worker any more. `recycling`: its worker serves on. */
   readonly what: GivenUp;
   readonly reason: string;
-  /** When it is tried again by itself, as `Date.now()` tells; null: when `reload` or `scale` is called. */
+  /** When it is tried again by itself, comparable to `Date.now()`; null: only when `reload` or `scale` is called. */
   readonly retryAt: number | null;
-  /** The last ends there, newest last. */
+  /** How the last processes in this slot ended, newest last. */
   readonly exits: readonly Exit[];
-  /** The last words of the last worker there: the end of its stderr if that is a pipe, else its uncaught error. */
+  /** What the last worker there printed last: the end of its stderr if that is a pipe, otherwise its uncaught error. */
   readonly stderr: string;
 }
 
-/** A reload has come so far. */
+/** A reload changed its state. */
 export interface ReloadEvent {
   readonly state: ReloadState;
   readonly generation: number;
   readonly exec: string;
+  /** Why it was aborted or superseded; '' otherwise. */
   readonly reason: string;
 }
 
-/** The events and their arguments. */
+/** The events of a supervisor and their arguments. */
 export interface SupervisorEvents {
   transition: [Transition];
   giveup: [GiveUp];

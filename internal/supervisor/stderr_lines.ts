@@ -1,48 +1,50 @@
 /**
- * Writes what workers print to stderr to one destination, for `stderr: 'pipe'`: whole lines, so that two
- * workers never share one.
+ * For `stderr: 'pipe'`: writes what all workers print to stderr to one destination, in whole lines, so that the output
+ * of two workers never shares a line.
  *
- *   worker ── its pipe ──► Lines (the beginning of a line) ── whole lines ──► Output ──► process.stderr
+ *   worker ── its pipe ──► StderrLines (keeps an unfinished line) ── whole lines ──► StderrOutput ──► process.stderr
  *
- * Owns     of each worker the beginning of its present line; the list of pipes that are paused. The pipes
- *          belong to the ChildProcesses, the destination to the process
- * Used by  worker_process.ts (a Lines for each worker), supervisor.ts (one Output)
- * Keeps    1. memory is bounded: a worker's pipe is paused until the destination takes more, so what
- *             nobody reads stays with the worker; a line longer than LONGEST goes on in pieces
- *          2. an error of the destination (EPIPE, ENOSPC, EIO) loses what was being written and nothing
- *             else: the primary goes on, and the workers' pipes are still read
+ * Owns     the unfinished line of each worker, and the list of paused pipes. The pipes belong to the ChildProcesses,
+ *          the destination to this process
+ * Used by  worker_process.ts (one StderrLines for each worker), supervisor.ts (one StderrOutput)
+ * Keeps    1. memory is bounded. While the destination is full, the pipe of each worker that writes is paused, so the
+ *             worker itself has to wait. A line longer than LONGEST_LINE is written in pieces
+ *          2. an error of the destination (EPIPE, ENOSPC, EIO) loses what was being written and nothing else: the
+ *             primary goes on, and the workers' pipes are still read
  */
 import { timers } from '../builtins';
 import type { Readable, Writable } from 'node:stream';
 import { attach, detach } from './app_calls';
 
-/** The longest line that is kept whole, in bytes: a log record with a large body, and no more. */
-const LONGEST = 2 ** 20;
+/** The longest line that is kept whole, in bytes: 1 MiB is enough for a log record with a large body. */
+const LONGEST_LINE = 2 ** 20;
+/** The byte that ends a line. */
 const NEWLINE = 10;
 
-/** Where the lines of all workers go. */
-export class Output {
+/** The destination of the lines of all workers. */
+export class StderrOutput {
   readonly #to: Writable;
   readonly #paused = new Set<Readable>();
+  /** How many writes have not been completed. */
   #unwritten = 0;
 
   constructor(to: Writable) {
     this.#to = to;
   }
 
-  /** Writes `bytes`; pauses `source` while the destination is full. */
+  /** Writes `bytes`, and pauses `source` if the destination is full. */
   write(bytes: Buffer, source: Readable): void {
-    if (!this.#to.writable) return; // It was ended, or destroyed by an error: lost, and the worker is read on.
-    // Without a listener an error would end the primary. It is there only while something of ours is on its way.
+    if (!this.#to.writable) return; // It was ended, or an error destroyed it. The bytes are lost, and the worker is still read.
+    // Without a listener for 'error' an error would end the primary. Ours is there only while a write of ours is open.
     if (this.#unwritten++ === 0) attach(this.#to, 'error', ignore);
-    let takesMore = true;
+    let hasRoom = true;
     try {
-      // An 'error' follows the callback within the same turn.
-      takesMore = this.#to.write(bytes, () => timers.setImmediate(() => this.#written()));
+      // If the write fails, 'error' follows this callback in the same turn: the listener must stay until the next one.
+      hasRoom = this.#to.write(bytes, () => timers.setImmediate(() => this.#written()));
     } catch {
-      this.#written(); // Somebody has replaced `write`, and theirs throws.
+      this.#written(); // The program has replaced `write` by a function that throws.
     }
-    if (takesMore) return;
+    if (hasRoom) return;
     this.#paused.add(source);
     source.pause();
   }
@@ -56,14 +58,16 @@ export class Output {
   }
 }
 
-/** The lines of one worker. */
-export class Lines {
+/** Cuts the stderr of one worker into lines. */
+export class StderrLines {
   readonly #source: Readable;
-  readonly #output: Output;
+  readonly #output: StderrOutput;
+  /** The unfinished line, in the pieces in which it arrived. */
   #begun: Buffer[] = [];
+  /** Its length in bytes. */
   #length = 0;
 
-  constructor(source: Readable, output: Output) {
+  constructor(source: Readable, output: StderrOutput) {
     this.#source = source;
     this.#output = output;
     source.on('data', (bytes: Buffer | string) => this.#add(typeof bytes === 'string' ? Buffer.from(bytes) : bytes));
@@ -74,20 +78,20 @@ export class Lines {
 
   #add(bytes: Buffer): void {
     const end = bytes.lastIndexOf(NEWLINE) + 1;
-    if (end > 0) {
-      this.#output.write(Buffer.concat([...this.#begun, bytes.subarray(0, end)]), this.#source);
-      this.#begun = [];
-      this.#length = 0;
-    }
+    if (end > 0) this.#write(bytes.subarray(0, end));
     if (end < bytes.length) this.#begun.push(bytes.subarray(end));
     this.#length += bytes.length - end;
-    if (this.#length <= LONGEST) return;
-    this.#output.write(Buffer.concat(this.#begun), this.#source);
+    if (this.#length > LONGEST_LINE) this.#write();
+  }
+
+  /** Writes the unfinished line and `rest`. */
+  #write(...rest: Buffer[]): void {
+    this.#output.write(Buffer.concat([...this.#begun, ...rest]), this.#source);
     this.#begun = [];
     this.#length = 0;
   }
 }
 
 function ignore(): void {
-  // What could not be written is lost, as it would be if the worker had written it there itself.
+  // What could not be written is lost, as it would be if the worker had written to the destination itself.
 }

@@ -1,34 +1,38 @@
 /**
- * The end of what a worker writes to stderr, where that is a pipe to this process: the program said
- * `silent` or `stdio`, or the supervisor `stderr: 'pipe'`. Where stderr is inherited there is nothing to
- * read here, and worker/last_error.ts tells why a worker died.
+ * Keeps the end of what a worker writes to stderr. That is possible where its stderr is a pipe to this process: the
+ * program set `silent` or `stdio`, or the supervisor has `stderr: 'pipe'`. Where stderr is inherited there is nothing
+ * to read; then the agent reports the uncaught error (worker/last_error.ts).
  *
- * Owns     the last bytes; the stream belongs to the ChildProcess and ends with the process
+ * Owns     the last bytes. The stream belongs to the ChildProcess, and ends with the process
  * Used by  worker_process.ts
  */
 import { timers } from '../builtins';
 import type { Readable } from 'node:stream';
 
-/** How much is kept, in bytes. */
+/** How much is kept, in bytes: room for an error with a long stack, and small beside a process. */
 const KEPT = 4_096;
-/** How long the rest of a stream may take to come after its process has gone. */
+/**
+ * How long the rest of the output may take to arrive after the process is gone, in milliseconds. The pipe can stay
+ * open for longer if a child of the worker inherited it, so there must be an end.
+ */
 export const LATE_MS = 500;
 
-/** Follows one stream. */
-export class Tail {
+/** The end of one stream. */
+export class StderrTail {
   readonly #stream: Readable | null;
   #bytes: Buffer = Buffer.alloc(0);
 
+  /** null: the worker's stderr is no pipe. */
   constructor(stream: Readable | null) {
     this.#stream = stream;
-    stream?.on('error', () => undefined); // It ends, and that is all.
+    stream?.on('error', () => undefined); // An error ends the stream. What was read before it is kept.
     stream?.on('data', (bytes: Buffer | string) => {
       this.#bytes = Buffer.concat([this.#bytes, Buffer.from(bytes)]);
       if (this.#bytes.length > KEPT) this.#bytes = Buffer.from(this.#bytes.subarray(-KEPT));
     });
   }
 
-  /** What there is when the stream has ended. */
+  /** Resolves to the last KEPT bytes when the stream has ended, or after LATE_MS. Call it when the process is gone. */
   async text(): Promise<string> {
     const stream = this.#stream;
     if (stream !== null && !stream.readableEnded && !stream.destroyed) {

@@ -1,12 +1,15 @@
 /**
- * The supervisor: the fleet on one side, the public cluster object on the other. It forks what the
- * fleet starts, tells what happens, and obeys signals.
+ * The supervisor connects a fleet with the public cluster object: it forks the workers that the fleet wants, emits
+ * events for the program, and obeys signals.
  *
- * Owns     the handlers of signals while there is anything to supervise
+ * Owns     the signal handlers, while there is anything to supervise
  * Used by  lib/supervisor.ts
- * Never    uses more of the cluster than its documented members, so that Node's own serves as well;
- *          calls a listener of the program's from inside the fleet. Each event is emitted in a tick of its
- *          own, when the fleet has done what follows from it: a listener may throw, or command anything
+ * Uses     fleet.ts (decides which workers run), worker_process.ts (one for each worker), primary_end.ts (how this
+ *          process ends)
+ * Never    uses members of the cluster that Node does not document, so that Node's own cluster works as well (except
+ *          `forkWith` where it exists: start_worker.ts)
+ * Keeps    no listener of the program runs inside the fleet. Each event is emitted in a tick of its own, when the fleet
+ *          has done all that follows from it, so a listener may throw or call any command
  */
 import { EventEmitter } from 'node:events';
 import type { Cluster } from 'node:cluster';
@@ -15,13 +18,13 @@ import { builtFile } from '../dist_files';
 import { ownOptions } from '../own_options';
 import { epochClock } from '../clock';
 import { Fleet } from './fleet';
-import { Output } from './stderr_lines';
+import { StderrOutput } from './stderr_lines';
 import { checkCount, type Checked } from './options';
 import type { Occupant, Slot } from './slots';
 import { EXIT_GIVEN_UP, EXIT_KILLED, PrimaryEnd } from './primary_end';
-import { Process } from './worker_process';
+import { WorkerProcess } from './worker_process';
 import { commonAddresses } from './readiness';
-import { Signals } from './stop_signals';
+import { SignalHandlers } from './signal_handlers';
 import { startWorker } from './start_worker';
 import { StopRequests } from './stop_requests';
 import { releases } from './release';
@@ -30,27 +33,29 @@ import type { Status, SupervisorEvents, WorkerStatus } from './status';
 import { Terminal } from './terminal';
 import { SETUP, type Setup } from './wire';
 
-/** What each worker loads first. */
+/** The agent, which each worker loads before the app. */
 const agent = builtFile('internal/supervisor/worker/agent.js');
 
 /** Keeps the workers of one app alive; `supervise` makes it. */
 export class Supervisor extends EventEmitter<SupervisorEvents> {
-  /** Settled when all workers are ready for the first time, or one of them was given up. */
+  /** Resolves when all workers are ready for the first time. Rejects with ERR_GIVEN_UP if a slot was given up before. */
   readonly started: Promise<Report>;
   readonly #cluster: Cluster;
   readonly #options: Checked;
   readonly #fleet: Fleet;
-  readonly #signals: Signals;
-  /** Obeyed when a signal has stopped all, and the process has not ended yet. */
-  readonly #lastSignals: Signals;
+  readonly #signals: SignalHandlers;
+  /** The handlers while this process ends, after a signal has stopped all workers. */
+  readonly #lastSignals: SignalHandlers;
   readonly #stopRequests = new StopRequests();
+  /** null: this supervisor does not obey signals. */
   readonly #terminal: Terminal | null;
   readonly #end: PrimaryEnd;
-  /** Why all stop, while they do. `killed`: one did not leave in time. */
+  /** Who asked for the running stop; null if none runs. `now`: without waiting. `killed`: a worker did not leave in time. */
   #stopping: { readonly by: 'program' | 'signal' | 'give up'; now: boolean; killed: boolean } | null = null;
-  readonly #output: Output | null;
+  /** null: the supervisor does not write the workers' stderr. */
+  readonly #output: StderrOutput | null;
   /** The last output of the last worker of each slot that was given up, by the number of the slot. */
-  readonly #lastWords = new Map<number, string>();
+  readonly #lastOutput = new Map<number, string>();
 
   constructor(cluster: Cluster, options: Checked) {
     super();
@@ -58,69 +63,75 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#options = options;
     this.#terminal = options.signals ? new Terminal() : null;
     this.#end = new PrimaryEnd(options.exitAfterMs);
-    this.#output = options.stderr === 'pipe' ? new Output(process.stderr) : null;
+    this.#output = options.stderr === 'pipe' ? new StderrOutput(process.stderr) : null;
     this.#fleet = new Fleet(options, {
       clock: epochClock,
       random: Math.random,
       resolve: releases(options.exec, () => options.cwd ?? directoryOf(ownOptions(cluster.settings, ['cwd']).cwd), { directory: process.cwd(), pwd: process.env['PWD'], program: process.argv[1] }),
-      start: (...what) => this.#fork(...what),
+      start: (generation, slot, events, onTrial) => this.#fork(generation, slot, events, onTrial),
       vacant: (slot, state) => this.#vacant(slot, state),
       gaveUp: (slot, what, reason) => void this.#gaveUp(slot, what, reason),
       exhausted: () => {
-        this.#end.because(EXIT_GIVEN_UP);
-        this.#end.done(options.signals);
+        this.#end.setCode(EXIT_GIVEN_UP);
+        this.#end.nothingLeft(options.signals);
       },
       stopped: () => this.#stopped(),
-      reloading: (state, { number, exec }, reason) => this.#tell('reload', { state, generation: number, exec, reason }),
+      reloading: (state, { number, exec }, reason) => this.#emitLater('reload', { state, generation: number, exec, reason }),
     });
-    this.#signals = new Signals({
+    this.#signals = new SignalHandlers({
       SIGHUP: () => this.#hangUp(),
       SIGTERM: () => this.#stopBySignal(),
       SIGINT: () => this.#stopBySignal(),
       SIGTTIN: () => void this.scale(Math.min(options.maxWorkers, this.#fleet.desired + 1)).catch(() => undefined),
       SIGTTOU: () => void this.scale(Math.max(1, this.#fleet.desired - 1)).catch(() => undefined),
     });
-    const later = (): void => { if (this.#stopRequests.next(epochClock.now()) === 'now') this.#end.now(); };
-    this.#lastSignals = new Signals({ SIGTERM: later, SIGINT: later });
-    // An earlier supervisor of this process may have given up.
-    this.started = this.#fleet.scale(options.workers, 'start', () => this.#end.callOff());
+    const again = (): void => { if (this.#stopRequests.next(epochClock.now()) === 'now') this.#end.exitNow(); };
+    this.#lastSignals = new SignalHandlers({ SIGTERM: again, SIGINT: again });
+    // `cancel` takes back the exit code of an earlier supervisor of this process that gave up.
+    this.started = this.#fleet.scale(options.workers, 'start', () => this.#end.cancel());
     if (options.signals) this.#signals.listen();
   }
 
   /**
-   * Replaces all workers by new ones, whose script is looked up anew: first one, the canary, which has to
-   * stay ready for `canaryMs`, then the others. Nobody who serves leaves before his successor is ready.
-   * Asked for while another reload runs, it follows that one.
+   * Replaces all workers by workers of the release as of now: the symlinks in the paths of the script and the working
+   * directory are followed again. First one new worker starts, the canary, which has to stay ready for `canaryMs`; then
+   * the others are replaced, `maxSurge` at a time. No worker that serves leaves before its successor is ready. Calls
+   * while a reload runs become one reload after it.
    *
-   * @returns  what became of each worker, when the last old one is gone
-   * @throws   SupervisorError ERR_RELOAD_ABORTED, with the reason: the old workers go on
+   * @returns  a promise of what became of each worker. It resolves when the last old worker is gone
+   * @throws   nothing. The promise rejects with a SupervisorError ERR_RELOAD_ABORTED if the script does not exist, or if
+   *           the new release does not work; the old workers serve on
    */
   reload(): Promise<Report> {
-    if (this.#fleet.desired > 0) this.#end.callOff();
+    if (this.#fleet.desired > 0) this.#end.cancel();
     return this.#fleet.reload();
   }
 
   /**
-   * Wants so many workers from now on, also after a stop. Places that were given up are tried again.
+   * Keeps `count` workers running from now on, also after a stop. Slots that were given up are tried again.
    *
-   * @returns  what became of each worker, when so many are ready and those too many are gone
-   * @throws   ERR_OUT_OF_RANGE, ERR_INVALID_ARG_TYPE; SupervisorError ERR_GIVEN_UP
+   * @param count  how many workers, 1 to `maxWorkers`
+   * @returns      a promise of what became of each worker. It resolves when `count` workers are ready and surplus ones
+   *               are gone
+   * @throws       nothing. The promise rejects with ERR_OUT_OF_RANGE or ERR_INVALID_ARG_TYPE for another `count`, with
+   *               ENOENT if the script does not exist, and with a SupervisorError ERR_GIVEN_UP if a slot was given up
    */
   async scale(count: number): Promise<Report> {
     checkCount('count', count, this.#options.maxWorkers);
     const report = this.#fleet.scale(count, 'scale', () => {
       this.#stopping = null;
       this.#lastSignals.ignore();
-      this.#end.callOff();
+      this.#end.cancel();
     });
     if (this.#options.signals) this.#signals.listen();
     return report;
   }
 
   /**
-   * Lets all workers leave. `now`: kills them. The process is free to end afterwards; `scale` begins anew.
+   * Makes all workers leave. Afterwards the supervisor keeps this process alive no longer; `scale` starts workers again.
    *
-   * @returns  what became of each worker, when all are gone
+   * @param options  `now: true` kills the workers instead of letting them finish their requests
+   * @returns        a promise of what became of each worker. It resolves when all are gone
    */
   async stop({ now = false }: { now?: boolean } = {}): Promise<Report> {
     return this.#stop('program', now);
@@ -135,7 +146,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     return stopping;
   }
 
-  /** How it stands with everybody. */
+  /**
+   * Describes the current state.
+   *
+   * @returns  the desired and the ready number of workers, the release, and one entry for each worker
+   */
   status(): Status {
     const { slots: { all, departing }, rollout, desired } = this.#fleet;
     const of = ({ member }: Occupant, role: WorkerStatus['role']): WorkerStatus => ({ ...nameOf(member), role, state: member.state });
@@ -159,29 +174,29 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     };
   }
 
-  /** A second signal does not wait; see stop_requests.ts for what a second one is. */
+  /** SIGTERM or SIGINT. A second one kills the workers; stop_requests.ts says which signal counts as a second one. */
   #stopBySignal(): void {
     if (this.#fleet.desired > 0) this.#stopRequests.forget();
     const request = this.#stopRequests.next(epochClock.now());
     if (request !== 'same') void this.#stop('signal', request === 'now');
   }
 
-  /** Nobody is there to see what a closed terminal would show: that is the end. Else somebody wants a reload. */
+  /** SIGHUP: stops if the terminal of this process was closed; otherwise somebody sent the signal to reload. */
   #hangUp(): void {
-    if (!this.#terminal?.isGone) return void this.reload().catch(() => undefined); // 'reload' events tell.
+    if (!this.#terminal?.isGone) return void this.reload().catch(() => undefined); // The event 'reload' reports it.
     if (this.#fleet.desired > 0) this.#stopBySignal();
   }
 
   /** The last worker is gone after a stop. */
   #stopped(): void {
     this.#signals.ignore();
-    // A repeat of the signal may come when the workers are gone already, and must not end this process by its default.
+    // The signal can come again after the last worker is gone. Its default action would end this process with the wrong code.
     if (this.#stopping?.by === 'signal') this.#lastSignals.listen();
     const { by, killed } = this.#stopping ?? { by: 'program', killed: false };
     this.#stopping = null;
-    if (killed) this.#end.because(EXIT_KILLED);
-    this.#end.done(by !== 'program' && this.#options.signals);
-    this.#tell('stopped');
+    if (killed) this.#end.setCode(EXIT_KILLED);
+    this.#end.nothingLeft(by !== 'program' && this.#options.signals);
+    this.#emitLater('stopped');
   }
 
   #fork(generation: Generation, slot: number, events: MemberEvents, onTrial: boolean): Member {
@@ -189,71 +204,74 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const worker = startWorker(this.#cluster, {
       exec: generation.exec, cwd: generation.cwd, args, execArgv: [...execArgv, '--require', agent], env: { ...env, [SETUP]: JSON.stringify(this.#setup(onTrial)) }, stderr,
     });
-    this.#lastWords.delete(slot);
-    const member: Process = new Process(worker, slot, generation, this.#options, {
+    this.#lastOutput.delete(slot);
+    const member: WorkerProcess = new WorkerProcess(worker, slot, generation, this.#options, {
       clock: epochClock,
       random: Math.random,
       delayMs: () => (this.#fleet.desired === 0 ? this.#options.drainDelayMs : 0),
       expected: () => this.#expected(slot, member),
       output: this.#output,
-      ready: (...told) => events.ready(...told),
-      retiring: (...told) => events.retiring(...told),
-      lost: (...told) => events.lost(...told),
-      ended: (...told) => events.ended(...told),
-      transition: (one, from) => this.#changed(one, from),
+      ready: (...event) => events.ready(...event),
+      retiring: (...event) => events.retiring(...event),
+      lost: (...event) => events.lost(...event),
+      ended: (...event) => events.ended(...event),
+      transition: (changed, from) => this.#changed(changed, from),
     });
     this.#changed(member, null);
     return member;
   }
 
-  /** What its part in a worker has to know from the start. */
+  /** What the agent of a worker must know from the start. */
   #setup(trial: boolean): Setup {
     const { idleGraceMs, leaveTimeoutMs, ready, readyTimeoutMs } = this.#options;
     const check = typeof ready === 'object' ? ready.http : null;
     return { trial, graceMs: idleGraceMs, leaveMs: leaveTimeoutMs, patienceMs: readyTimeoutMs + leaveTimeoutMs, check };
   }
 
-  /** Where a worker that starts has to listen before it is ready. */
+  /** The addresses at which a worker that starts in this slot has to listen before it is ready. */
   #expected(slot: number, starting: Member): ReadonlySet<string> {
     const serving = this.#fleet.slots.all.filter((other) => other.isServed && other.current?.member !== starting);
     const predecessor = serving.find(({ number }) => number === slot)?.current?.member.listens ?? null;
     return commonAddresses(predecessor, serving.map(({ current }) => current?.member.listens ?? new Set()));
   }
 
-  #tell<Name extends keyof SupervisorEvents>(name: Name, ...told: SupervisorEvents[Name]): void {
-    process.nextTick(() => (this as EventEmitter).emit(name, ...told));
+  /** Emits an event in a tick of its own. */
+  #emitLater<Name extends keyof SupervisorEvents>(name: Name, ...args: SupervisorEvents[Name]): void {
+    process.nextTick(() => (this as EventEmitter).emit(name, ...args));
   }
 
+  /** `from`: null if the worker was just started. */
   #changed(member: Member, from: ProcessState | null): void {
     const { state } = member;
     if (state.is === 'leaving' && state.phase === 'killing' && this.#stopping?.now === false) this.#stopping.killed = true;
-    this.#tell('transition', { ...nameOf(member), from, state: member.state });
+    this.#emitLater('transition', { ...nameOf(member), from, state: member.state });
   }
 
+  /** A slot without a worker backs off, or is given up. */
   #vacant(slot: Slot, state: WorkerState): void {
     const from = slot.lastDead?.state ?? null;
-    this.#tell('transition', { place: slot.number, worker: null, pid: null, generation: null, from, state });
+    this.#emitLater('transition', { place: slot.number, worker: null, pid: null, generation: null, from, state });
   }
 
-  /** Tells of it when everything that the last worker said is there. */
+  /** Emits 'giveup' as soon as all output of the last worker has arrived. */
   async #gaveUp(slot: Slot, what: GivenUp, reason: string): Promise<void> {
     if (what === 'place' && this.#options.onGiveUp === 'stop') {
-      this.#end.because(EXIT_GIVEN_UP);
+      this.#end.setCode(EXIT_GIVEN_UP);
       this.#stopping ??= { by: 'give up', now: false, killed: false };
     }
     const { nextStart, postponement, exits, lastDead } = slot;
     const retryAt = what === 'recycling' ? postponement?.until ?? null : nextStart.is === 'given up' ? nextStart.retryAt : null;
     const stderr = what === 'recycling' ? '' : await lastDead?.stderr() ?? '';
-    if (what === 'place') this.#lastWords.set(slot.number, stderr);
-    this.#tell('giveup', { place: slot.number, what, reason, retryAt, exits, stderr });
+    if (what === 'place') this.#lastOutput.set(slot.number, stderr);
+    this.#emitLater('giveup', { place: slot.number, what, reason, retryAt, exits, stderr });
   }
 
   #withStderr(slot: number, state: WorkerState): WorkerState {
-    return state.is === 'given up' ? { ...state, stderr: this.#lastWords.get(slot) ?? '' } : state;
+    return state.is === 'given up' ? { ...state, stderr: this.#lastOutput.get(slot) ?? '' } : state;
   }
 }
 
-/** Where the program's own settings want its workers to run: a path, or a URL of one. */
+/** The working directory that the program's own cluster settings name: a path or a file URL; undefined if they name none. */
 function directoryOf(cwd: unknown): string | undefined {
   if (cwd instanceof URL) return fileURLToPath(cwd);
   return typeof cwd === 'string' ? cwd : undefined;

@@ -1,13 +1,13 @@
 /**
- * The commands that are under way, and what they will report: each is a promise that is settled once,
- * and gathers what became of workers until then.
+ * The commands that are not finished yet. Each has a promise that is settled once, and a report that collects what
+ * becomes of workers until then.
  *
  * Owns     the promises of start, reload, scale and stop
- * Used by  fleet.ts, which knows when one is done
+ * Used by  fleet.ts and rollout.ts, which know when a command has reached its goal; lib/supervisor.ts (SupervisorError)
  */
 import type { Command, Fate, Report } from './states';
 
-/** A command that did not reach what it wanted. `report` says what happened to each worker until then. */
+/** A command did not reach its goal. `report` lists what became of workers until then. */
 export class SupervisorError extends Error {
   readonly code: string;
   readonly report: Omit<Report, 'outcome'>;
@@ -24,41 +24,49 @@ export class SupervisorError extends Error {
 export interface Task {
   readonly command: Command;
   readonly promise: Promise<Report>;
-  /** Ends it; only the first call does. */
+  /** Resolves the promise. Only the first call of `end` or `fail` has an effect. */
   end(outcome: Report['outcome']): void;
+  /** Rejects the promise with a SupervisorError. */
   fail(code: string, message: string): void;
 }
 
-/** All commands under way. */
+/** The open commands of one fleet. */
 export class Tasks {
   readonly #open = new Map<Task, Fate[]>();
 
   begin(command: Command): Task {
     const workers: Fate[] = [];
-    let settle!: { resolve(report: Report): void; reject(error: Error): void };
-    const promise = new Promise<Report>((resolve, reject) => { settle = { resolve, reject }; });
-    // Whoever wants to know listens. A command that nobody waits for must not end the primary.
+    const { promise, resolve, reject } = newPromise<Report>();
+    // A program may ignore the promise of a command. Its rejection must not end the primary as an unhandled one.
     promise.catch(() => undefined);
     const task: Task = {
       command,
       promise,
       end: (outcome) => {
-        if (this.#open.delete(task)) settle.resolve({ command, outcome, workers });
+        if (this.#open.delete(task)) resolve({ command, outcome, workers });
       },
       fail: (code, message) => {
-        if (this.#open.delete(task)) settle.reject(new SupervisorError(code, message, { command, workers }));
+        if (this.#open.delete(task)) reject(new SupervisorError(code, message, { command, workers }));
       },
     };
     this.#open.set(task, workers);
     return task;
   }
 
-  /** Something became of a worker: every command under way reports it. */
+  /** Adds what became of a worker to the report of every open command. */
   note(fate: Fate): void {
     for (const workers of this.#open.values()) workers.push(fate);
   }
 
+  /** The open commands of these names, oldest first. */
   open(...commands: Command[]): Task[] {
     return [...this.#open.keys()].filter(({ command }) => commands.includes(command));
   }
+}
+
+/** Promise.withResolvers, which Node 20 does not have. */
+function newPromise<Value>(): { promise: Promise<Value>; resolve(value: Value): void; reject(error: Error): void } {
+  let settle!: { resolve(value: Value): void; reject(error: Error): void };
+  const promise = new Promise<Value>((resolve, reject) => { settle = { resolve, reject }; });
+  return { promise, ...settle };
 }

@@ -1,24 +1,23 @@
 /**
- * Tells a SIGHUP that a person sent from one that says that the terminal is gone. The kernel sends the
- * latter to the foreground group when a terminal is closed or its connection is lost; the process has no
- * controlling terminal any more by then.
+ * Tells a SIGHUP that a person sent (reload) from a SIGHUP that the kernel sent, because the terminal of this process
+ * was closed or its connection was lost. In the second case the process has no controlling terminal any more.
  *
  * Used by  supervisor.ts
  * Never    keeps the terminal open
  */
 import { closeSync, openSync } from 'node:fs';
 
-/** The terminal of this process, if it had one when it began. */
+/** The terminal of this process, if it had one when this object was made. */
 export class Terminal {
-  readonly #had = hasTerminal();
+  readonly #hadTerminal = hasTerminal();
 
-  /** It had one, and has none now. */
+  /** Did the process have a terminal that it has no more? */
   get isGone(): boolean {
-    return this.#had && !hasTerminal();
+    return this.#hadTerminal && !hasTerminal();
   }
 }
 
-/** Opening /dev/tty fails (ENXIO) in a process that has no controlling terminal. */
+/** Opening /dev/tty fails with ENXIO in a process that has no controlling terminal. */
 function hasTerminal(): boolean {
   try {
     closeSync(openSync('/dev/tty', 'r'));

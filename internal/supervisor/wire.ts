@@ -1,145 +1,210 @@
 /**
- * What a supervisor and its part in a worker say to each other, and the guards through which it comes
- * in. Imports types alone.
+ * The messages between a supervisor in the primary and its agent in a worker, as types, and the guards that check
+ * what arrives. Imports only types.
  *
- * On the wire each message is `{ cmd: 'NODE_CLUSTER_SUPERVISOR', ...body }`. The prefix NODE_ makes it
- * an 'internalMessage' on our channel and on Node's own: no 'message' listener of the app sees it,
- * in the worker or in the primary.
+ * On the channel each message is `{ cmd: 'NODE_CLUSTER_SUPERVISOR', ...fields }`. Because `cmd` begins with NODE_, the
+ * message arrives as 'internalMessage' on our channel and on Node's own: no 'message' listener of the app sees it.
  *
- * Wire     P → W ping               W → P pong
- *          P → W serve              (a canary, when it is proven)
+ * Used by  worker_process.ts, worker_events.ts, supervisor.ts (primary); worker/agent.ts (worker)
+ * Wire     P is the primary, W the worker.
+ *          P → W ping               W → P pong
+ *          P → W serve              (to a canary, when it is proven)
  *          P → W leave              W → P out, finishing, drained, in this order
- *          W → P suicide            P → W noted, at once; leave, when a successor is ready
+ *          W → P suicide            P → W noted, at once; then leave, when a successor is ready
  *                                   W → P last words, when an uncaught error ends the process
+ *                                   W → P listens, checked, while the worker starts, and later
  */
-
 import type { HttpCheck } from './readiness';
 
-/** The `cmd` of every message of a supervisor's. */
+/** The `cmd` of every message of a supervisor or its agent. */
 export const SUPERVISOR = 'NODE_CLUSTER_SUPERVISOR';
 
-/** In the environment of a supervised worker, until its part has read it: a `Setup`, as JSON. */
+/** The environment variable of a supervised worker that holds its Setup as JSON. The agent deletes it before the app runs. */
 export const SETUP = 'CLUSTER_INTERNALS_SUPERVISED';
 
-/** What a worker has to know from its start. */
+/** What an agent must know when its worker starts. Times are in milliseconds. */
 export interface Setup {
-  /** It is a canary: it takes no connections before the order 'serve'. */
+  /** The worker is a canary: it takes no connections before the message 'serve'. */
   readonly trial: boolean;
-  /** How long idle connections may ask once more, should the worker have to leave by itself. */
+  /** If the worker leaves without its primary: how long idle connections may send one more request. */
   readonly graceMs: number;
-  /** And how long all of that may take. */
+  /** If the worker leaves without its primary: how long that may take. */
   readonly leaveMs: number;
-  /** How long it waits for a successor that it has asked for. */
+  /** How long a worker waits for the successor that it has asked for. */
   readonly patienceMs: number;
-  /** How it finds out that its app is ready; null: by nothing of its own. */
+  /** The HTTP check of the option `ready`; null if the app's readiness is not checked that way. */
   readonly check: HttpCheck | null;
 }
 
-/** Primary → worker. */
-export type Order =
-  /** Are you there? */
-  | { readonly act: 'ping'; readonly seq: number }
-  /** You are on trial no more: take connections. */
-  | { readonly act: 'serve' }
-  /** That you want a successor is known here. */
-  | { readonly act: 'noted' }
-  /**
-   * Go on for `delayMs`, then leave the rotation, then finish. Counted from the end of the delay: at `endMs`
-   * the worker should end by itself if it has something to do then; after `timeoutMs` it is killed.
-   */
-  | { readonly act: 'leave'; readonly delayMs: number; readonly graceMs: number; readonly endMs: number; readonly timeoutMs: number };
-
-/** Worker → primary. */
-export type Word =
-  /** Answers a ping. */
-  | { readonly act: 'pong'; readonly seq: number; readonly rss: number; readonly requests: number; readonly inspected: boolean }
-  /** Where it listens now through its cluster: all of it. */
-  | { readonly act: 'listens'; readonly at: readonly string[] }
-  /** The HTTP check: what is wrong, empty for nothing. */
-  | { readonly act: 'checked'; readonly complaint: string }
-  /** No new connections come here any more. */
-  | { readonly act: 'out' }
-  /** Idle connections are closed; `left` others go on. */
-  | { readonly act: 'finishing'; readonly left: number }
-  /** No connection is left. */
-  | { readonly act: 'drained' }
-  /** This worker must end, and wants a successor first. */
-  | { readonly act: 'suicide'; readonly reason: string }
-  /** This uncaught error ends this worker. No reply; if it is lost, 'giveup' does not say why. */
-  | { readonly act: 'last words'; readonly text: string };
-
-type Fields = Record<string, unknown>;
-
-const isSupervisors = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && (value as Fields)['cmd'] === SUPERVISOR;
-
-const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0;
-
-function isCheck(value: unknown): value is HttpCheck {
-  if (typeof value !== 'object' || value === null) return false;
-  const { path, port, intervalMs, timeoutMs } = value as Fields;
-  return typeof path === 'string' && (port === null || isNumber(port)) && isNumber(intervalMs) && isNumber(timeoutMs);
+/** Primary → worker: does its event loop run? Reply: pong. Without one in time, the primary takes the worker for hung. */
+export interface Ping {
+  readonly act: 'ping';
+  readonly seq: number;
 }
 
-/** The most addresses that a worker tells, and the longest. */
+/** Primary → worker: a canary is proven, and takes connections from now on. No reply. */
+export interface Serve {
+  readonly act: 'serve';
+}
+
+/** Primary → worker: the reply to 'suicide'. The primary knows that this worker wants a successor. */
+export interface Noted {
+  readonly act: 'noted';
+}
+
+/**
+ * Primary → worker: leave. The worker accepts connections for `delayMs`, then stops accepting, then finishes its
+ * connections. The other times are counted from the end of `delayMs`: idle connections may send one more request for
+ * `graceMs`; at `endMs` an app with `graceful` should cut off the rest; at `timeoutMs` the primary kills the worker.
+ */
+export interface LeaveNow {
+  readonly act: 'leave';
+  readonly delayMs: number;
+  readonly graceMs: number;
+  readonly endMs: number;
+  readonly timeoutMs: number;
+}
+
+/** Worker → primary: the reply to ping. `rss` is in bytes; `inspected`: its inspector is open. */
+export interface Pong {
+  readonly act: 'pong';
+  readonly seq: number;
+  readonly rss: number;
+  readonly requests: number;
+  readonly inspected: boolean;
+}
+
+/** Worker → primary: all addresses at which the worker listens through its cluster, whenever that changes. */
+export interface Listens {
+  readonly act: 'listens';
+  readonly at: readonly string[];
+}
+
+/** Worker → primary: the result of an HTTP check. `complaint` says what is wrong; '' means that the app is ready. */
+export interface CheckResult {
+  readonly act: 'checked';
+  readonly complaint: string;
+}
+
+/** Worker → primary, after leave: the worker gets no new connections any more. */
+export interface Out {
+  readonly act: 'out';
+}
+
+/** Worker → primary, after out: idle connections are closed, `left` others are still open. */
+export interface Finishing {
+  readonly act: 'finishing';
+  readonly left: number;
+}
+
+/** Worker → primary, after finishing: no connection is left. */
+export interface Drained {
+  readonly act: 'drained';
+}
+
+/** Worker → primary: this worker must end, and wants a successor first. Reply: noted. */
+export interface Suicide {
+  readonly act: 'suicide';
+  readonly reason: string;
+}
+
+/** Worker → primary: this uncaught error ends the worker. No reply. If it is lost, 'giveup' does not say why the worker died. */
+export interface LastWords {
+  readonly act: 'last words';
+  readonly text: string;
+}
+
+/** Every message from a supervisor to an agent. */
+export type SupervisorMessage = Ping | Serve | Noted | LeaveNow;
+
+/** Every message from an agent to its supervisor. */
+export type AgentMessage = Pong | Listens | CheckResult | Out | Finishing | Drained | Suicide | LastWords;
+
+// ── fields ───────────────────────────────────────────────────────────────────────────────────────
+
+/** The most addresses that a worker reports. Far more than apps have; it bounds what a faulty worker makes the primary keep. */
 export const MOST_ADDRESSES = 1_000;
+/** The longest address that is accepted, in characters: a UNIX path has at most 108, an IPv6 address with port at most 50. */
 const LONGEST_ADDRESS = 300;
 
-const isAddresses = (value: unknown): boolean =>
-  Array.isArray(value) && value.length <= MOST_ADDRESSES && value.every((one) => typeof one === 'string' && one.length <= LONGEST_ADDRESS);
+type Fields = Readonly<Record<string, unknown>>;
 
-const leaveTimes = ['delayMs', 'graceMs', 'endMs', 'timeoutMs'] as const;
+/** An object whose fields were checked to be those of `Type`. */
+type Guarded<Type> = Fields & Type;
 
-/** Reads what the environment says; null if it does not come from a supervisor. */
+const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
+const isString = (value: unknown): value is string => typeof value === 'string';
+const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean';
+const isAmount = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0;
+const isKeyOf = <Table extends object>(table: Table, name: unknown): name is keyof Table => isString(name) && Object.hasOwn(table, name);
+const isMessage = (value: unknown): value is Fields => isObject(value) && value['cmd'] === SUPERVISOR;
+
+const areAddresses = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.length <= MOST_ADDRESSES && value.every((address) => isString(address) && address.length <= LONGEST_ADDRESS);
+
+const isCheck = (value: unknown): value is HttpCheck => isObject(value)
+  && isString(value['path']) && (value['port'] === null || isAmount(value['port'])) && isAmount(value['intervalMs']) && isAmount(value['timeoutMs']);
+
+// ── primary → worker ─────────────────────────────────────────────────────────────────────────────
+
+const supervisorMessages = {
+  ping: (message: Fields): message is Guarded<Ping> => isAmount(message['seq']),
+  serve: (message: Fields): message is Guarded<Serve> => message['act'] === 'serve',
+  noted: (message: Fields): message is Guarded<Noted> => message['act'] === 'noted',
+  leave: (message: Fields): message is Guarded<LeaveNow> => ['delayMs', 'graceMs', 'endMs', 'timeoutMs'].every((name) => isAmount(message[name])),
+} satisfies Record<SupervisorMessage['act'], unknown>;
+
+/** What the primary sent, if it is a message of a supervisor; null otherwise. */
+export function readSupervisorMessage(value: unknown): SupervisorMessage | null {
+  if (!isMessage(value)) return null;
+  const { act } = value;
+  return isKeyOf(supervisorMessages, act) && supervisorMessages[act](value) ? value : null;
+}
+
+/** Reads the environment variable SETUP; null if no supervisor has set it. */
 export function readSetup(text: string | undefined): Setup | null {
   if (text === undefined) return null;
   let setup: unknown;
   try {
     setup = JSON.parse(text);
   } catch {
-    return null; // Somebody else's variable.
+    return null; // Another program uses a variable of this name.
   }
-  if (typeof setup !== 'object' || setup === null) return null;
-  const { trial, graceMs, leaveMs, patienceMs, check } = setup as Fields;
-  if (typeof trial !== 'boolean' || !isNumber(graceMs) || !isNumber(leaveMs) || !isNumber(patienceMs)) return null;
+  if (!isObject(setup)) return null;
+  const { trial, graceMs, leaveMs, patienceMs, check } = setup;
+  if (!isBoolean(trial) || !isAmount(graceMs) || !isAmount(leaveMs) || !isAmount(patienceMs)) return null;
   return { trial, graceMs, leaveMs, patienceMs, check: isCheck(check) ? check : null };
 }
 
-/** Reads what came from the primary; null for anything that is no order. */
-export function readOrder(value: unknown): Order | null {
-  if (!isSupervisors(value)) return null;
-  switch (value['act']) {
-    case 'ping': return isNumber(value['seq']) ? value as unknown as Order : null;
-    case 'serve': case 'noted': return value as unknown as Order;
-    case 'leave': return leaveTimes.every((name) => isNumber(value[name])) ? value as unknown as Order : null;
-    default: return null;
-  }
+// ── worker → primary ─────────────────────────────────────────────────────────────────────────────
+
+const agentMessages = {
+  pong: (message: Fields): message is Guarded<Pong> =>
+    isAmount(message['seq']) && isAmount(message['rss']) && isAmount(message['requests']) && isBoolean(message['inspected']),
+  listens: (message: Fields): message is Guarded<Listens> => areAddresses(message['at']),
+  checked: (message: Fields): message is Guarded<CheckResult> => isString(message['complaint']),
+  out: (message: Fields): message is Guarded<Out> => message['act'] === 'out',
+  finishing: (message: Fields): message is Guarded<Finishing> => isAmount(message['left']),
+  drained: (message: Fields): message is Guarded<Drained> => message['act'] === 'drained',
+  suicide: (message: Fields): message is Guarded<Suicide> => isString(message['reason']),
+  'last words': (message: Fields): message is Guarded<LastWords> => isString(message['text']),
+} satisfies Record<AgentMessage['act'], unknown>;
+
+/** What a worker sent, if it is a message of its agent; null otherwise. */
+export function readAgentMessage(value: unknown): AgentMessage | null {
+  if (!isMessage(value)) return null;
+  const { act } = value;
+  return isKeyOf(agentMessages, act) && agentMessages[act](value) ? value : null;
 }
 
-/** Reads what came from a worker; null for anything that is no word of its supervisor's part. */
-export function readWord(value: unknown): Word | null {
-  if (!isSupervisors(value)) return null;
-  switch (value['act']) {
-    case 'pong': return isNumber(value['seq']) && isNumber(value['rss']) && isNumber(value['requests'])
-      && typeof value['inspected'] === 'boolean' ? value as unknown as Word : null;
-    case 'finishing': return isNumber(value['left']) ? value as unknown as Word : null;
-    case 'listens': return isAddresses(value['at']) ? value as unknown as Word : null;
-    case 'checked': return typeof value['complaint'] === 'string' ? value as unknown as Word : null;
-    case 'out': case 'drained': return value as unknown as Word;
-    case 'last words': return typeof value['text'] === 'string' ? value as unknown as Word : null;
-    case 'suicide': return typeof value['reason'] === 'string' ? value as unknown as Word : null;
-    default: return null;
-  }
-}
+// ── messages of the cluster ──────────────────────────────────────────────────────────────────────
 
-/** What a worker's cluster tells its primary, as far as a supervisor wants to know it. */
-export type News = { readonly act: 'online' } | { readonly act: 'listening'; readonly address: string; readonly port: number };
+/** The messages of the cluster itself, from a worker to its primary, that a supervisor listens to as well. */
+export type ClusterNews = 'online' | 'listening';
 
-/** Reads a message of the cluster's own; null for any other. See `Online` and `Listening` in internal/messages.ts. */
-export function readNews(value: unknown): News | null {
-  if (typeof value !== 'object' || value === null || (value as Fields)['cmd'] !== 'NODE_CLUSTER') return null;
-  const { act, address, port } = value as Fields;
-  if (act === 'online') return { act };
-  if (act !== 'listening') return null;
-  return { act, address: typeof address === 'string' ? address : '', port: typeof port === 'number' ? port : 0 };
+/** Which of these messages a worker sent; null for any other message. See `Online` and `Listening` in internal/messages.ts. */
+export function readClusterNews(value: unknown): ClusterNews | null {
+  if (!isObject(value) || value['cmd'] !== 'NODE_CLUSTER') return null;
+  const { act } = value;
+  return act === 'online' || act === 'listening' ? act : null;
 }

@@ -1,4 +1,4 @@
-/** Guards that SIGTERM ends a supervised worker whose primary does not answer: here it never does, since there is no supervisor. */
+/** Guards that SIGTERM ends a supervised worker whose primary does not answer. This primary has no supervisor, so it never answers. */
 import cluster from 'node:cluster';
 import { request, type IncomingMessage } from 'node:http';
 import { afterEach, expect, test } from 'vitest';
@@ -18,27 +18,27 @@ async function start(kind: 'plain' | 'graceful', setup: Partial<Setup> = {}) {
   return { worker, port, exited, messages };
 }
 
-/** Begins a request whose answer never ends. */
+/** Begins a request whose response never ends. */
 async function stream(port: number): Promise<void> {
   const sent = request({ port, host: '127.0.0.1', path: '/stream', agent: false }).on('error', () => undefined).end();
   const [response] = await event<[IncomingMessage]>(sent, 'response');
   response.on('error', () => undefined).resume();
 }
 
-test('an idle worker dies of it', async () => {
+test('an idle worker dies of the signal', async () => {
   const { worker, exited } = await start('plain');
   worker.process.kill('SIGTERM');
   expect(await exited).toEqual([null, 'SIGTERM']);
 });
 
-test('one with a request in progress dies of it at its deadline', async () => {
+test('a worker with a request in progress dies of the signal at its deadline', async () => {
   const { worker, port, exited } = await start('plain', { leaveMs: 300 });
   await stream(port);
   worker.process.kill('SIGTERM');
   expect(await exited).toEqual([null, 'SIGTERM']);
 });
 
-test('one with graceful cuts it off at its own deadline, and cleans up', async () => {
+test('a worker with graceful cuts the request off at its own deadline, and runs onDrained', async () => {
   const { worker, port, exited, messages } = await start('graceful');
   await stream(port);
   worker.process.kill('SIGTERM');

@@ -1,4 +1,4 @@
-/** An app under a supervisor, in the process of the test: its script, its port, what happened, and its end. */
+/** An app under a supervisor in the process of the test: its script, its port, and a record of all events. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -12,7 +12,7 @@ export const stock = nodeCluster;
 
 export type Mode = 'serve' | 'throws' | 'exits' | 'never listens' | 'dies later' | 'ready by message' | 'ignores SIGTERM' | 'graceful' | 'two ports';
 
-/** One app. `end()` it in every test. */
+/** One app. Each test must call `end()`. */
 export class App {
   readonly directory = mkdtempSync(path.join(tmpdir(), 'supervised-'));
   readonly script = path.join(this.directory, 'app.js');
@@ -22,7 +22,7 @@ export class App {
   readonly cluster: Cluster;
   readonly supervisor: Supervisor;
   port = 0;
-  /** The fewest ready workers at any transition since it was set. */
+  /** The smallest number of ready workers at any transition since a test has set this to Infinity. */
   least = Infinity;
   readonly #waiting = new Set<() => void>();
   readonly #listening = (_worker: unknown, { port }: { port: number }): void => { this.port = port; };
@@ -30,7 +30,7 @@ export class App {
 
   constructor(options: SuperviseOptions = {}, mode: Mode = 'serve') {
     this.cluster = options.cluster ?? ours;
-    this.cluster.setupPrimary({ silent: true }); // What workers say when they die is read, not shown.
+    this.cluster.setupPrimary({ silent: true }); // The stderr of workers that die is read, not shown.
     this.write(1, mode);
     this.cluster.on('listening', this.#listening);
     this.cluster.on('message', this.#message);
@@ -49,26 +49,26 @@ export class App {
     });
   }
 
-  /** A transition is told before the fleet has seen it: a fact about the fleet is true a turn later. */
+  /** Facts about the fleet may become true only after the events of this turn, so waiting tests look now and one turn later. */
   #wake(): void {
     const wakeAll = (): void => { for (const wake of [...this.#waiting]) wake(); };
     wakeAll();
     setImmediate(wakeAll);
   }
 
-  /** Starts one, and waits until it is whole. */
+  /** Starts an app, and waits until all workers are ready. */
   static async start(options: SuperviseOptions = {}, mode: Mode = 'serve'): Promise<App> {
     const app = new App(options, mode);
     await app.supervisor.started;
     return app;
   }
 
-  /** The next release. */
+  /** Writes the script of the next release. */
   write(version: number, mode: Mode = 'serve'): void {
     writeFileSync(this.script, `require(${JSON.stringify(fixture('supervised_app.js'))})(${version}, ${JSON.stringify(mode)});`);
   }
 
-  /** Waits for a fact, which is looked at with each transition and after it. */
+  /** Waits until `fact` returns true. It is called after each event. */
   async until(fact: () => boolean, what: string): Promise<void> {
     let wake = (): void => undefined;
     try {
@@ -82,12 +82,12 @@ export class App {
     }
   }
 
-  /** The pids of the workers that hold their places. */
+  /** The pids of the current workers of all slots. */
   get pids(): number[] {
     return this.supervisor.status().workers.filter(({ role }) => role === 'current').map(({ pid }) => Number(pid));
   }
 
-  /** What became of one worker, by its number: its states, and its phases on the way out. */
+  /** The states of one worker, by its id, in their order; for 'leaving' its phases. */
   life(worker: number): string[] {
     return this.transitions.filter((transition) => transition.worker === worker)
       .map(({ state }) => (state.is === 'leaving' ? state.phase : state.is));
@@ -95,14 +95,14 @@ export class App {
 
   async end(): Promise<void> {
     await this.supervisor.stop({ now: true });
-    process.exitCode = undefined; // The supervisor says what this process would end with. It is the test runner's.
+    process.exitCode = undefined; // The supervisor has set the exit code of this process, which is the test runner's.
     this.cluster.removeListener('listening', this.#listening);
     this.cluster.removeListener('message', this.#message);
     rmSync(this.directory, { recursive: true });
   }
 }
 
-/** Runs `body` with an app, and ends it whatever happens. */
+/** Runs `body` with an app, and ends the app afterwards, also if `body` throws. */
 export async function withApp(options: SuperviseOptions, mode: Mode, body: (app: App) => Promise<void>): Promise<void> {
   const app = new App(options, mode);
   try {

@@ -1,6 +1,6 @@
 /**
- * Guards how connections end when a process leaves, without any process: pipelined answers, HTTP/2's two
- * steps, HTTP/1 beside HTTP/2, the delay, and listeners of the app's that throw or close.
+ * Guards how connections end when a process leaves, within the process of the test: pipelined responses, the two steps of
+ * HTTP/2, HTTP/1 beside HTTP/2, the delay, and listeners of the app that throw or close.
  */
 import { once } from 'node:events';
 import { createServer, type RequestListener, type ServerResponse } from 'node:http';
@@ -14,7 +14,7 @@ import { within } from '../support/children';
 const ends: (() => void)[] = [];
 afterEach(() => { for (const end of ends.splice(0)) end(); });
 
-/** A drain with one server that listens, and its phases. */
+/** A Drain with one server that listens, and the phases that it went through. */
 async function draining<S extends Server>(server: S): Promise<{ drain: Drain; server: S; port: number; phases: DrainPhase[]; drained: Promise<void> }> {
   const drain = new Drain({ all: false });
   const phases: DrainPhase[] = [];
@@ -31,7 +31,7 @@ async function draining<S extends Server>(server: S): Promise<{ drain: Drain; se
 
 const leave = (delayMs: number, graceMs: number) => ({ delayMs, graceMs, endMs: Infinity });
 
-/** A connection and all that it got. */
+/** A connection, and everything that it received. */
 class Client {
   readonly socket: Socket;
   text = '';
@@ -52,7 +52,7 @@ class Client {
     });
   }
 
-  /** What each answer says of the connection. */
+  /** The Connection header of each response. */
   get says(): string[] {
     return [...this.text.matchAll(/^Connection: (.*)\r$/gm)].map(([, says]) => String(says));
   }
@@ -60,7 +60,7 @@ class Client {
 
 const ask = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: app\r\n\r\n`;
 
-/** Answers when it is told to. */
+/** An http listener that answers each request when the test says so. */
 function answering(): { listener: RequestListener; begun: (count: number) => Promise<void>; answers: ServerResponse[] } {
   const answers: ServerResponse[] = [];
   let wake = (): void => undefined;
@@ -71,8 +71,8 @@ function answering(): { listener: RequestListener; begun: (count: number) => Pro
   };
 }
 
-describe('pipelining: each request that the app has begun is answered, and the last answer says close', () => {
-  test('three in progress', async () => {
+describe('pipelining: each request that the app has begun is answered, and the last response says close', () => {
+  test('three requests in progress', async () => {
     const app = answering();
     const { drain, port, drained } = await draining(createServer(app.listener));
     const client = new Client(port);
@@ -85,7 +85,7 @@ describe('pipelining: each request that the app has begun is answered, and the l
     await drained;
   });
 
-  test('the first is being written, the second waits, a third comes while it leaves; the app has a header of its own', async () => {
+  test('the first response is being written, the second waits, a third request comes while the process leaves; the app sets Connection itself', async () => {
     const app = answering();
     const { drain, port, drained } = await draining(createServer(app.listener));
     const client = new Client(port);
@@ -104,7 +104,7 @@ describe('pipelining: each request that the app has begun is answered, and the l
     await drained;
   });
 
-  test('those that are over count no more', async () => {
+  test('responses that are finished do not count', async () => {
     const app = answering();
     const { drain, port, drained } = await draining(createServer(app.listener));
     const client = new Client(port);
@@ -122,7 +122,7 @@ describe('pipelining: each request that the app has begun is answered, and the l
   });
 });
 
-/** A client of HTTP/2 that does nothing by itself: it sends frames, and lists those that it gets. */
+/** An HTTP/2 client that sends only the frames that the test asks for, and lists those that it receives. */
 class Frames {
   readonly #client: Client;
 
@@ -131,7 +131,7 @@ class Frames {
     this.#client.socket.write(`PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${frame(4, 0, 0, '')}`, 'latin1');
   }
 
-  /** GET / on a stream. */
+  /** Sends GET / on this stream. */
   ask(stream: number): void {
     this.#client.socket.write(frame(1, 5, stream, '\x82\x86\x84\x41\x01a'), 'latin1');
   }
@@ -148,7 +148,7 @@ class Frames {
     });
   }
 
-  /** `HEADERS 1, GOAWAY 2147483647`: the headers of answers, and last ids. */
+  /** Received frames, such as `HEADERS 1, GOAWAY 2147483647`: responses with their stream, GOAWAY with its last stream id. */
   get list(): string {
     const bytes = Buffer.from(this.#client.text, 'latin1');
     const list: string[] = [];
@@ -170,7 +170,7 @@ function frame(type: number, flags: number, stream: number, payload: string): st
 }
 
 describe('http2: GOAWAY in two steps', () => {
-  test('a notice; what crosses it is served; then the last id, and the end, also for a client that never ends', async () => {
+  test('first a notice, and requests that cross it are served; then GOAWAY with the last stream id; then the connection is closed, even if the client never closes it', async () => {
     const { drain, port, drained, phases } = await draining(createHttp2((_request, response) => response.end('x')));
     const client = new Frames(port);
     client.ask(1);
@@ -185,7 +185,7 @@ describe('http2: GOAWAY in two steps', () => {
     expect(phases).toEqual(['out of rotation', 'finishing', 'drained']);
   });
 
-  test('the notice stands between two frames of a stream that is being written', async () => {
+  test('the notice is written between two frames of a response, not inside one', async () => {
     const { drain, port, drained } = await draining(createHttp2((_request, response) => {
       const more = (left: number): void => void (left === 0 ? response.end() : response.write(Buffer.alloc(40_000, 'x'), () => more(left - 1)));
       more(50);
@@ -207,7 +207,7 @@ describe('http2: GOAWAY in two steps', () => {
   const server = { ciphers: 'PSK', maxVersion: 'TLSv1.2', pskCallback: () => psk, pskIdentityHint: 'tests', allowHTTP1: true } as const;
   const secure = { ciphers: 'PSK', maxVersion: 'TLSv1.2', checkServerIdentity: () => undefined, pskCallback: () => ({ psk, identity: 'client' }) } as unknown as ConnectionOptions;
 
-  test('over TLS: the one in progress ends, the next is refused at once, so that the client may send it again', async () => {
+  test('over TLS: the stream in progress is finished, the next one is refused at once, so that the client may send it again elsewhere', async () => {
     const streams: { end(text: string): void }[] = [];
     const { drain, port, drained } = await draining(createSecureServer(server, (_request, response) => { streams.push(response); response.write('half '); }));
     const session: ClientHttp2Session = connectHttp2(`https://127.0.0.1:${port}`, secure as object).on('error', () => undefined);
@@ -226,7 +226,7 @@ describe('http2: GOAWAY in two steps', () => {
     await drained;
   });
 
-  test('HTTP/1 on the same server: the one in progress and the next one say close, idle ones are closed', async () => {
+  test('HTTP/1 on the same server: the response in progress and the next one say close, idle connections are closed', async () => {
     const app = answering();
     const { drain, port, drained } = await draining(createSecureServer(server, app.listener as never));
     const clients = await Promise.all([0, 1, 2].map(async () => {
@@ -260,7 +260,7 @@ describe('http2: GOAWAY in two steps', () => {
 });
 
 describe('the delay', () => {
-  test('it accepts, says close, and tells that it leaves; then it refuses', async () => {
+  test('it accepts connections with Connection: close, in phase announcing; then it refuses connections', async () => {
     const { drain, server, port, phases, drained } = await draining(createServer((_request, response) => response.end(drain.phase)));
     drain.leave(leave(200, 50));
     const client = new Client(port);
@@ -273,7 +273,7 @@ describe('the delay', () => {
     expect([error.code, phases]).toEqual(['ECONNREFUSED', ['announcing', 'out of rotation', 'drained']]);
   });
 
-  test('a session of HTTP/2 that comes meanwhile is served, and asked for no more after its first request', async () => {
+  test('an HTTP/2 session that begins during the delay is served, and gets the notice after its first request', async () => {
     const { drain, port, drained } = await draining(createHttp2((_request, response) => response.end('x')));
     drain.leave(leave(300, 50));
     const client = new Frames(port);
@@ -282,7 +282,7 @@ describe('the delay', () => {
     await drained;
   });
 
-  test('a later call makes it shorter, never longer', async () => {
+  test('a later call of leave can shorten the delay, not lengthen it', async () => {
     const { drain, phases, drained } = await draining(createServer());
     drain.leave(leave(60_000, 0));
     drain.leave(leave(90_000, 0));
@@ -292,8 +292,8 @@ describe('the delay', () => {
   });
 });
 
-describe('the app throws, closes, and removes', () => {
-  /** Runs `body` while exceptions that reach nobody are gathered instead of ending the test. */
+describe('the app throws, closes connections, and removes listeners', () => {
+  /** Runs `body`, and returns the messages of the uncaught exceptions during it. */
   async function gathering(body: () => Promise<void>): Promise<string[]> {
     const listeners = process.listeners('uncaughtException');
     const caught: string[] = [];
@@ -310,10 +310,16 @@ describe('the app throws, closes, and removes', () => {
 
   const fail = (what: string) => (): never => { throw new Error(what); };
 
-  test('listeners of a connection: its end is seen all the same', async () => {
+  test('listeners of a connection throw: its end is noticed nevertheless', async () => {
     const caught = await gathering(async () => {
       const { drain, server, port, drained } = await draining(createNet());
-      server.prependListener('connection', (socket: Socket) => { socket.prependListener('close', fail('close')); });
+      // `left` looks at sockets too, so 'drained' can come before the socket has emitted 'close'.
+      const closed = new Promise<void>((resolve) => {
+        server.prependListener('connection', (socket: Socket) => {
+          socket.prependListener('close', fail('close'));
+          socket.prependListener('close', resolve);
+        });
+      });
       const connected = once(server, 'connection');
       server.on('connection', fail('connection'));
       const client = new Client(port);
@@ -321,11 +327,12 @@ describe('the app throws, closes, and removes', () => {
       drain.leave(leave(0, 10));
       client.socket.destroy();
       await drained;
+      await closed;
     });
     expect(caught.sort()).toEqual(['close', 'connection']);
   });
 
-  test('a socket whose listeners were all removed', async () => {
+  test('a socket whose listeners the app has removed: its end is noticed', async () => {
     const { drain, server, port, drained } = await draining(createNet((socket) => void socket.removeAllListeners('close').resume().on('error', () => undefined)));
     const client = new Client(port);
     await once(server, 'connection');
@@ -334,7 +341,7 @@ describe('the app throws, closes, and removes', () => {
     await drained;
   });
 
-  test('a hook, a header, a method of the server, a session: the others are seen to', async () => {
+  test('a hook, setHeader, a method of the server and a session throw: the other connections are drained nevertheless', async () => {
     const caught = await gathering(async () => {
       const app = answering();
       const { drain, server, port, drained, phases } = await draining(createServer(app.listener));
@@ -360,7 +367,7 @@ describe('the app throws, closes, and removes', () => {
     expect([...new Set(caught)].sort()).toEqual(expect.arrayContaining(['hook', 'setHeader']));
   });
 
-  test('a hook that leaves again, and cuts', async () => {
+  test('a listener of phases that calls leave and cut', async () => {
     const { drain, server, port, phases, drained } = await draining(createNet((socket) => void socket.on('error', () => undefined)));
     drain.on((phase) => {
       drain.leave(leave(0, 0));
@@ -375,7 +382,7 @@ describe('the app throws, closes, and removes', () => {
   });
 });
 
-test('10,000 servers that were closed are not kept; one that listens again is', async () => {
+test('10,000 closed servers are not kept in the table; a server that listens again is added', async () => {
   const drain = new Drain({ all: false });
   const server = createNet();
   for (let turn = 0; turn < 3; turn++) {

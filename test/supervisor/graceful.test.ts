@@ -1,4 +1,4 @@
-/** `graceful` without a supervisor, for each kind of server: what is in progress ends, then the process does. */
+/** `graceful` without a supervisor, for each kind of server: the requests in progress are finished, then the process exits. */
 import { once } from 'node:events';
 import { Agent, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
@@ -41,7 +41,7 @@ const responseOf = async (sent: ClientRequest): Promise<IncomingMessage> => (awa
 describe.each(['http', 'https'] as const)('%s', (kind) => {
   const agentOf = (): Agent => (kind === 'http' ? new Agent({ keepAlive: true }) : new HttpsAgent({ keepAlive: true }));
 
-  test('SIGTERM: an idle connection asks once more, a slow answer ends, then exit 0', async () => {
+  test('SIGTERM: an idle connection sends one more request, a slow response is finished, then exit 0', async () => {
     await withServer(kind, { idleGraceMs: 1_500 }, async (port, program) => {
       const agent = agentOf();
       const slow = await responseOf(ask(kind, port, '/slow', agent));
@@ -65,7 +65,7 @@ describe.each(['http', 'https'] as const)('%s', (kind) => {
     });
   });
 
-  test('a request in progress is answered with Connection: close', async () => {
+  test('the response to a request in progress says Connection: close', async () => {
     await withServer(kind, {}, async (port, program) => {
       const agent = agentOf();
       const late = ask(kind, port, '/late', agent);
@@ -80,7 +80,7 @@ describe.each(['http', 'https'] as const)('%s', (kind) => {
     });
   });
 
-  test('an uncaught exception: the others are answered, then exit 1', async () => {
+  test('an uncaught exception: the other requests are answered, then exit 1', async () => {
     await withServer(kind, {}, async (port, program) => {
       const agent = agentOf();
       const slow = await responseOf(ask(kind, port, '/slow', agent));
@@ -95,8 +95,8 @@ describe.each(['http', 'https'] as const)('%s', (kind) => {
   });
 });
 
-/** The reason was made with String(), and nothing was left to finish where the app had closed its server: 7, or 1 at once. */
-test('http: something without a text is thrown when the app has closed its server: who is in progress is answered all the same', async () => {
+/** Two faults of before: String() of the thrown value could throw (exit 7), and a server that the app had closed counted as idle (exit 1 at once). */
+test('http: the app closes its server and throws a value that has no text: requests in progress are still answered', async () => {
   await withServer('http', {}, async (port, program) => {
     const agent = agentKept();
     const slow = await responseOf(ask('http', port, '/slow', agent));
@@ -110,7 +110,7 @@ test('http: something without a text is thrown when the app has closed its serve
   });
 });
 
-test('http: at the deadline who is left is cut off, and the exit code says so', async () => {
+test('http: at the deadline the open connections are cut off, and the exit code is 1', async () => {
   await withServer('http', { timeoutMs: 500 }, async (port, program) => {
     const agent = new Agent();
     const slow = await responseOf(ask('http', port, '/slow', agent));
@@ -123,7 +123,7 @@ test('http: at the deadline who is left is cut off, and the exit code says so', 
   });
 });
 
-test.each([['hangs', ''], ['throws', 'fatal hook\n'], ['rejects', 'fatal hook\n']])('a clean-up that %s: the exit is not held up, and the code says so', async (hook, says) => {
+test.each([['hangs', ''], ['throws', 'fatal hook\n'], ['rejects', 'fatal hook\n']])('onDrained that %s: the process exits in time, with 1', async (hook, says) => {
   await withServer('http', { hook, cleanUpMs: hook === 'hangs' ? 100 : 5_000 }, async (_port, program) => {
     program.child.kill('SIGTERM');
     const { code, stdout } = await program.ended;
@@ -131,7 +131,7 @@ test.each([['hangs', ''], ['throws', 'fatal hook\n'], ['rejects', 'fatal hook\n'
   });
 });
 
-test('two calls have one end: it waits for the servers of both, and runs the hooks of both', async () => {
+test('two calls share one end: it waits for the servers of both calls, and runs the hooks of both', async () => {
   await withServer('http', { twice: true }, async (_port, program) => {
     const other = Number((await program.prints(/^other (\d+)$/m))[1]);
     const agent = new Agent();
@@ -146,14 +146,14 @@ test('two calls have one end: it waits for the servers of both, and runs the hoo
   });
 });
 
-test('drainDelayMs: it accepts for a while, a health check says that it leaves; then it refuses and ends', async () => {
+test('drainDelayMs: it accepts connections for a while, with isLeaving() true; then it refuses connections and exits', async () => {
   await withServer('http', { drainDelayMs: 600 }, async (port, program) => {
     const agent = new Agent();
     const health = async (): Promise<[string, string | undefined]> => {
       const response = await responseOf(ask('http', port, '/health', agent));
       return [await text(response), response.headers.connection];
     };
-    expect(await health()).toEqual(['fine', 'close']); // An agent without keepAlive asks for it.
+    expect(await health()).toEqual(['fine', 'close']); // The agent has no keepAlive, so the client asks for `close`.
     const kept = agentKept();
     expect((await responseOf(ask('http', port, '/', kept).on('error', () => undefined))).headers.connection).toBe('keep-alive');
     program.child.kill('SIGTERM');
@@ -169,7 +169,7 @@ test('drainDelayMs: it accepts for a while, a health check says that it leaves; 
   });
 });
 
-test('under a supervisor: timeoutMs and the clean-up hold for a stop and a reload', async () => {
+test('under a supervisor: timeoutMs and onDrained hold for a stop and a reload as well', async () => {
   await withApp({ workers: 1, env: { APP_TIMEOUT: '400' } }, 'graceful', async (app) => {
     await app.supervisor.started;
     const agent = new Agent();
@@ -184,7 +184,7 @@ test('under a supervisor: timeoutMs and the clean-up hold for a stop and a reloa
   });
 });
 
-test('a stop signal that is repeated within a second is the same one: the request in progress is answered', async () => {
+test('a signal that comes again within a second is the same request: the request in progress is answered', async () => {
   await withServer('http', {}, async (port, program) => {
     const agent = new Agent();
     const slow = await responseOf(ask('http', port, '/slow', agent));
@@ -198,7 +198,7 @@ test('a stop signal that is repeated within a second is the same one: the reques
   });
 });
 
-test('http: a second signal, a second later, does not wait', async () => {
+test('http: a second signal after more than a second cuts off the connections', async () => {
   await withServer('http', { timeoutMs: 20_000 }, async (port, program) => {
     const agent = new Agent();
     const slow = await responseOf(ask('http', port, '/slow', agent));
@@ -212,7 +212,7 @@ test('http: a second signal, a second later, does not wait', async () => {
   });
 });
 
-test('http2: a stream in progress ends, the session is asked to go, then exit 0', async () => {
+test('http2: a stream in progress is finished, the session gets GOAWAY, then exit 0', async () => {
   await withServer('http2', {}, async (port, program) => {
     const session = connectHttp2(`http://127.0.0.1:${port}`);
     const stream = session.request({ ':path': '/slow' }).setEncoding('utf8');
@@ -227,7 +227,7 @@ test('http2: a stream in progress ends, the session is asked to go, then exit 0'
   });
 });
 
-test('net: connections end by themselves, no new one comes in; exit 1 after an exception', async () => {
+test('net: open connections may end by themselves, no new one is accepted; exit 1 after an exception', async () => {
   await withServer('net', {}, async (port, program) => {
     const [one, two] = [connect(port, '127.0.0.1').setEncoding('utf8'), connect(port, '127.0.0.1').setEncoding('utf8')];
     two.write('there');
@@ -245,7 +245,7 @@ test('net: connections end by themselves, no new one comes in; exit 1 after an e
   });
 });
 
-test('input that makes no sense', () => {
+test('wrong arguments throw', () => {
   const { graceful } = compiled<{ graceful: typeof Graceful }>('lib/graceful.js');
   const server = { getConnections: () => undefined } as never;
   expect(thrownBy(() => graceful({} as never)).code).toBe('ERR_INVALID_ARG_TYPE');

@@ -1,4 +1,4 @@
-/** What becomes of workers that die, hang, grow old or want to end; and of input that makes no sense. */
+/** What becomes of workers that die, hang, become too old or want to end; and what wrong options do. */
 import { once } from 'node:events';
 import { createServer, connect, type AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
@@ -12,7 +12,7 @@ import { ours, stock, supervise, withApp, type Mode } from './app';
 const quick = { max: 3, minDelayMs: 10, maxDelayMs: 50 };
 
 describe.each([['ours', ours], ['node:cluster', stock]])('%s', (_name, cluster) => {
-  test('one death is one replacement', async () => {
+  test('one death causes one replacement', async () => {
     await withApp({ cluster }, 'serve', async (app) => {
       await app.supervisor.started;
       const [first] = app.pids;
@@ -24,7 +24,7 @@ describe.each([['ours', ours], ['node:cluster', stock]])('%s', (_name, cluster) 
     });
   });
 
-  test('a worker that leaves by itself is replaced, too', async () => {
+  test('a worker that disconnects itself is replaced, too', async () => {
     await withApp({ cluster, workers: 1 }, 'serve', async (app) => {
       await app.supervisor.started;
       const [first] = app.pids;
@@ -34,8 +34,8 @@ describe.each([['ours', ours], ['node:cluster', stock]])('%s', (_name, cluster) 
   });
 });
 
-// On ours; `npm run storm -- --stock` plays it on node:cluster, at length.
-test('a storm of commands and kills ends in what was wanted last', async () => {
+// On our cluster only; `npm run storm -- --stock` runs a longer one on node:cluster.
+test('a storm of commands and kills ends in the state that the last command asked for', async () => {
   await withApp({ cluster: ours, restarts: { max: 1000 }, canaryMs: 20 }, 'serve', async (app) => {
     await app.supervisor.started;
     const { alive, placed, wanted } = await storm(app.supervisor, 40, 7, 4);
@@ -44,7 +44,7 @@ test('a storm of commands and kills ends in what was wanted last', async () => {
   });
 });
 
-describe('a script that never serves is given up, with its exits and its last words', () => {
+describe('a slot whose script never serves is given up; the event has the exits and the stderr of its workers', () => {
   test.each<[Mode, number, RegExp]>([
     ['throws', 1, /Error: version 1 throws/],
     ['exits', 0, /^$/],
@@ -59,19 +59,19 @@ describe('a script that never serves is given up, with its exits and its last wo
     });
   });
 
-  test('a port that is taken', async () => {
+  test('a port that another process uses', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     await withApp({ workers: 1, restarts: quick, env: { APP_PORT: String((taken.address() as AddressInfo).port) } }, 'serve', async (app) => {
       await app.until(() => app.giveups.length > 0, 'the event');
       expect(app.giveups[0]?.stderr).toMatch(/EADDRINUSE/);
       taken.close();
-      // It is free now, and somebody wants it to be tried anew.
+      // The port is free now, and a command tries the slot again.
       expect(await app.supervisor.scale(1)).toMatchObject({ outcome: 'done' });
     });
   });
 
-  test('the others go on; or everything stops, if that is the policy', async () => {
+  test("when a slot is given up the other workers serve on; with onGiveUp: 'stop' all stop", async () => {
     await withApp({ workers: 1, restarts: quick }, 'serve', async (app) => {
       await app.supervisor.started;
       app.write(1, 'throws');
@@ -88,7 +88,7 @@ describe('a script that never serves is given up, with its exits and its last wo
   });
 });
 
-test('readiness by message; a version that sends none in time is not ready though it listens', async () => {
+test("ready: 'message': a release that sends no message in time is not ready although it listens", async () => {
   await withApp({ workers: 1, ready: 'message', readyTimeoutMs: 4_000 }, 'ready by message', async (app) => {
     await app.supervisor.started;
     expect(app.messages).toEqual(['ready']);
@@ -97,8 +97,8 @@ test('readiness by message; a version that sends none in time is not ready thoug
   });
 });
 
-test('suicide: the successor is ready before the worker leaves, under load, and nobody fails', async () => {
-  // It waits for its successor for half of its time, which a busy machine needs.
+test('a worker with an uncaught exception asks for a successor: it is ready before the worker leaves, and no request fails', async () => {
+  // The worker waits for its successor for half of APP_TIMEOUT, and a busy machine needs some seconds for that.
   await withApp({ restarts: { max: 100 }, env: { APP_TIMEOUT: '20000' } }, 'graceful', async (app) => {
     await app.supervisor.started;
     const load = new SteadyLoad(app.port);
@@ -115,7 +115,7 @@ test('suicide: the successor is ready before the worker leaves, under load, and 
   });
 });
 
-test('SIGTERM to a worker: it asks for a successor', async () => {
+test('SIGTERM to a worker: it asks for a successor and leaves when that one is ready', async () => {
   await withApp({ workers: 1 }, 'serve', async (app) => {
     await app.supervisor.started;
     app.least = Infinity;
@@ -127,7 +127,7 @@ test('SIGTERM to a worker: it asks for a successor', async () => {
 });
 
 describe('leaving', () => {
-  test('an app that hangs on to a request and ignores SIGTERM: every phase, and SIGKILL at the deadline', async () => {
+  test('an app that does not answer a request and ignores SIGTERM goes through every phase, and gets SIGKILL at the deadline', async () => {
     await withApp({ workers: 1, leaveTimeoutMs: 3_000, killMs: 500, idleGraceMs: 100 }, 'ignores SIGTERM', async (app) => {
       await app.supervisor.started;
       const held = connect(app.port, '127.0.0.1').on('error', () => undefined);
@@ -142,7 +142,7 @@ describe('leaving', () => {
     });
   });
 
-  test('an idle connection may ask once more, and is told that it was the last; a silent one is closed', async () => {
+  test('an idle connection may send one more request, whose response says close; a connection that never sent a byte is closed', async () => {
     await withApp({ workers: 1, idleGraceMs: 1_000 }, 'serve', async (app) => {
       await app.supervisor.started;
       const [idle, silent] = [connect(app.port, '127.0.0.1').setEncoding('utf8'), connect(app.port, '127.0.0.1')];
@@ -159,7 +159,7 @@ describe('leaving', () => {
     });
   });
 
-  test('with nothing left it is over at once, whatever the deadline', async () => {
+  test('a worker without connections leaves at once, however long the deadline is', async () => {
     await withApp({ workers: 1, leaveTimeoutMs: 60_000, idleGraceMs: 30_000 }, 'serve', async (app) => {
       await app.supervisor.started;
       await get(app.port);
@@ -169,7 +169,7 @@ describe('leaving', () => {
   });
 });
 
-describe('replaced first', () => {
+describe('a worker that serves is replaced by a successor first', () => {
   test.each<[string, SuperviseOptions['recycle'], RegExp]>([
     ['requests', { requests: 20, jitter: 0 }, /^served \d+ requests, more than 20$/],
     ['memory', { rssBytes: 1 }, /^holds \d+ bytes, more than 1$/],
@@ -186,7 +186,7 @@ describe('replaced first', () => {
     });
   });
 
-  test('a worker whose event loop stands still is out of rotation, replaced and ended', async () => {
+  test('a worker whose event loop is blocked gets no connections, is replaced and ended', async () => {
     await withApp({ workers: 2, pingMs: 50, pingTimeoutMs: 2_500, leaveTimeoutMs: 1_000, killMs: 500 }, 'serve', async (app) => {
       await app.supervisor.started;
       const blocked = Number((await get(app.port, '/block?ms=60000')).split(' ')[2]);
@@ -198,7 +198,7 @@ describe('replaced first', () => {
   });
 });
 
-test('nobody sees anything of it: no flags, no messages, the program\'s own settings', async () => {
+test('app and program see nothing of the supervisor: no flags, no messages, unchanged settings', async () => {
   const { exec, execArgv, args, stdio } = ours.settings;
   await withApp({ workers: 1, pingMs: 10 }, 'serve', async (app) => {
     expect(ours.settings).toMatchObject({ exec, execArgv, args });
@@ -223,11 +223,11 @@ describe('what makes no sense is an error at once', () => {
     expect(thrownBy(() => supervise({ exec: __filename, [name]: value } as SuperviseOptions)).code).toBe(code);
   });
 
-  test('in a worker', () => {
+  test('supervise() in a worker', () => {
     expect(thrownBy(() => supervise({ exec: __filename, cluster: { isPrimary: false } as never })).code).toBe('ERR_INVALID_STATE');
   });
 
-  test('scale(0), scale(-1), scale(1e6) and others: rejected, the rest goes on', async () => {
+  test('scale(0), scale(-1), scale(1e6) and others: rejected, and nothing changes', async () => {
     await withApp({ workers: 1 }, 'serve', async (app) => {
       await app.supervisor.started;
       for (const count of [0, -1, 1e6, 1.5, NaN]) await expect(app.supervisor.scale(count)).rejects.toMatchObject({ code: 'ERR_OUT_OF_RANGE' });
@@ -237,7 +237,7 @@ describe('what makes no sense is an error at once', () => {
   });
 });
 
-test('signal handlers come with supervise() and go with the last worker; importing installs none', async () => {
+test('supervise() installs the signal handlers, and they are removed with the last worker; importing installs none', async () => {
   const counts = (): number[] => (['SIGHUP', 'SIGTERM', 'SIGINT', 'SIGTTIN', 'SIGTTOU'] as const).map((signal) => process.listenerCount(signal));
   const before = counts();
   await withApp({ workers: 1, signals: true }, 'serve', async (app) => {

@@ -1,4 +1,4 @@
-/** How a primary ends: its exit code, and that it ends at all. */
+/** How a primary ends: with which exit code, and that it ends although a timer would keep it alive. */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
 import { request } from 'node:http';
@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { startsInspected } from '../../internal/supervisor/debugger';
 import type { Checked } from '../../internal/supervisor/options';
 import { PrimaryEnd } from '../../internal/supervisor/primary_end';
-import { Watch } from '../../internal/supervisor/health';
+import { Health } from '../../internal/supervisor/health';
 import { fixture, within } from '../support/children';
 import { TestClock } from '../support/fleet_world';
 import { claimPort } from '../support/own_port';
@@ -19,7 +19,7 @@ const broken = { workers: 1, env: { WAY: 'throws' }, restarts: { max: 1, minDela
 const ends = (options: object, env: NodeJS.ProcessEnv = {}): { args: string[]; env: NodeJS.ProcessEnv } =>
   ({ args: ['ends'], env: { ...env, OPTIONS: JSON.stringify(options) } });
 
-test('no worker can be kept alive: 69, also when everything stops for it, and though a timer would keep the primary; the program\'s own code holds', async () => {
+test('no worker can be kept running: exit code 69, also with onGiveUp and although a timer would keep the primary alive; a process.exitCode of the program holds instead', async () => {
   const codes = await Promise.all([
     run(primary, ends({ ...broken, workers: 2 })), run(primary, ends(broken, { HOLDS: '1' })),
     run(primary, ends({ ...broken, onGiveUp: 'stop' }, { HOLDS: '1' })), run(primary, ends(broken, { EXIT_CODE: '3' })),
@@ -27,7 +27,7 @@ test('no worker can be kept alive: 69, also when everything stops for it, and th
   expect(codes.map(({ code }) => code)).toEqual([69, 69, 69, 3]);
 });
 
-test('SIGTERM: 0, though a timer would keep the primary; 70 when a worker had to be killed at its deadline', async () => {
+test('SIGTERM: exit code 0 although a timer would keep the primary alive; 70 if a worker had to be killed at its deadline', async () => {
   const { port, release } = await claimPort();
   await release();
   const [quiet, held] = [
@@ -44,18 +44,18 @@ test('SIGTERM: 0, though a timer would keep the primary; 70 when a worker had to
   expect((await held.ended).stdout).toMatch(/^\["stopped","SIGKILL"\]$/m);
 });
 
-test('a worker that is never ready and does not listen is not kept for leaveTimeoutMs', async () => {
+test('a worker that never listens and is never ready is ended without waiting for leaveTimeoutMs', async () => {
   const program = new Program(primary, ends({ workers: 1, env: { WAY: 'never' }, readyTimeoutMs: 2_000, leaveTimeoutMs: 60_000, killMs: 100 }));
   const began = performance.now();
-  // SIGTERM where it has not even come so far as to ignore it.
+  // The worker ignores SIGTERM; on a slow machine SIGTERM arrives before it has begun to.
   await program.prints(/^\["not ready within 2000 ms","SIG(KILL|TERM)"\]$/m);
   expect(performance.now() - began).toBeLessThan(30_000);
   program.child.kill('SIGTERM');
   await program.ended;
 });
 
-/** `script` gives the primary a terminal; when it is killed, the terminal is closed. */
-test.skipIf(!existsSync('/usr/bin/script'))('the terminal is closed: the primary stops as at SIGTERM, with 0; no worker stays', async () => {
+/** The program `script` gives the primary a terminal. When `script` is killed, that terminal is closed. */
+test.skipIf(!existsSync('/usr/bin/script'))('the terminal is closed: the primary stops its workers as after SIGTERM, and exits with 0', async () => {
   const directory = mkdtempSync(path.join(tmpdir(), 'terminal-'));
   const file = path.join(directory, 'code');
   const { args, env } = ends({ workers: 1 }, { HOLDS: '1', FILE: file });
@@ -88,52 +88,52 @@ describe('the exit code', () => {
     return state;
   };
 
-  test('the first reason holds; a command takes it back; what the program has set is never touched', () => {
+  test('the first reason sets the code; a command takes it back; a code that the program has set is never changed', () => {
     const state = world(undefined);
-    state.end.because(69);
-    state.end.because(70);
+    state.end.setCode(69);
+    state.end.setCode(70);
     expect(state.code).toBe(69);
-    state.end.callOff();
+    state.end.cancel();
     expect(state.code).toBeUndefined();
-    state.end.because(70);
-    state.code = 0; // The program's word, later than ours.
-    state.end.callOff();
+    state.end.setCode(70);
+    state.code = 0; // The program sets its own code after ours.
+    state.end.cancel();
     expect(state.code).toBe(0);
     const own = world(5);
-    own.end.because(69);
-    own.end.callOff();
+    own.end.setCode(69);
+    own.end.cancel();
     expect(own.code).toBe(5);
   });
 });
 
 describe('a worker at a breakpoint', () => {
-  const watched = (inspected: boolean): { watch: Watch; clock: TestClock; pings: number[]; silences: number[] } => {
+  const watched = (inspected: boolean): { health: Health; clock: TestClock; pings: number[]; silences: number[] } => {
     const clock = new TestClock();
     const [pings, silences]: number[][] = [[], []];
     const recycle = { rssBytes: Infinity, requests: Infinity, ageMs: Infinity, jitter: 0 };
-    const one = new Watch({ pingMs: 100, pingTimeoutMs: 500, recycle } as unknown as Checked, {
+    const health = new Health({ pingMs: 100, pingTimeoutMs: 500, recycle } as unknown as Checked, {
       clock, random: () => 0.5, ping: (seq) => void pings?.push(seq), tooOld: () => undefined, silent: () => void silences?.push(clock.now()),
     });
-    one.start(inspected);
-    return { watch: one, clock, pings: pings ?? [], silences: silences ?? [] };
+    health.start(inspected);
+    return { health, clock, pings: pings ?? [], silences: silences ?? [] };
   };
 
-  test('is not taken for hung: neither one that was started so, nor one whose last pong said so', () => {
+  test('does not count as hung, whether it was started with an inspector or its last pong reported one', () => {
     const started = watched(true);
     started.clock.pass(60_000);
     expect([started.pings, started.silences]).toEqual([[1], []]);
-    started.watch.pong(1, 1, 1, false);
+    started.health.pong(1, 1, 1, false);
     started.clock.pass(600);
     expect(started.silences, 'its inspector is closed').toEqual([60_600]);
 
     const opened = watched(false);
     opened.clock.pass(100);
-    opened.watch.pong(1, 1, 1, true);
+    opened.health.pong(1, 1, 1, true);
     opened.clock.pass(60_000);
     expect([opened.pings, opened.silences]).toEqual([[1, 2], []]);
   });
 
-  test('by its flags', () => {
+  test('startsInspected reads the flags of Node', () => {
     expect(['--inspect', '--inspect-brk=0', '--inspect-port=9230'].map((flag) => startsInspected(['node', flag, 'app.js']))).toEqual([true, true, true]);
     expect(startsInspected(['node', '--inspector-like', '--no-warnings', 'app.js'].slice(2))).toBe(false);
   });

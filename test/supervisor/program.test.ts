@@ -1,4 +1,4 @@
-/** What a supervisor does to the program that uses it: its settings, its listeners, its stderr. */
+/** What the program around a supervisor sees: its own cluster settings, its listeners, its stderr. */
 import { closeSync, openSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ const primary = fixture('supervised_primary.js');
 const lines = (text: string): unknown[] => text.trim().split('\n').map((line) => JSON.parse(line) as unknown);
 
 /** Issue 17, 26: each fork set and restored the global settings: three 'setup' events, and `stdio` left behind. */
-test.each([['ours', 0], ['stock', 3]])('%s: the program\'s settings stay its own; %i \'setup\' events for three forks', async (kind, setups) => {
+test.each([['ours', 0], ['stock', 3]])('%s: the settings of the program do not change; %i \'setup\' events for three forks', async (kind, setups) => {
   const { stdout, stderr, code } = await run(primary, { args: ['settings', kind] });
   expect([code, stderr]).toEqual([0, '']);
   expect(lines(stdout)).toEqual([
@@ -19,8 +19,8 @@ test.each([['ours', 0], ['stock', 3]])('%s: the program\'s settings stay its own
   ]);
 });
 
-/** Issue 17, E4: a listener that threw inside a step of the fleet left that step undone. */
-test.each(['ours', 'stock'])('%s: every listener throws and commands something, and all commands end all the same', async (kind) => {
+/** Issue 17, E4: a listener that threw inside a step of the fleet left the rest of that step undone. */
+test.each(['ours', 'stock'])('%s: every listener throws and calls commands, and all commands end nevertheless', async (kind) => {
   const { stdout, code } = await run(primary, { args: ['listeners', kind] });
   expect(code).toBe(0);
   expect(lines(stdout)).toEqual([
@@ -29,8 +29,8 @@ test.each(['ours', 'stock'])('%s: every listener throws and commands something, 
   ]);
 });
 
-/** Issue 17, 15: the reason was read from the worker's stderr, which went through the primary for that. */
-test.each(['ours', 'stock'])('%s: stderr is the worker\'s own, and \'giveup\' tells the error all the same', async (kind) => {
+/** Issue 17, 15: the primary read the reason from the worker's stderr, so all of it had to go through the primary. */
+test.each(['ours', 'stock'])('%s: the workers inherit stderr, and \'giveup\' has the error nevertheless', async (kind) => {
   const { stdout, stderr, code } = await run(primary, { args: ['words', kind] });
   expect(code, 'the last one was given up').toBe(69);
   expect(lines(stdout)).toEqual([
@@ -41,7 +41,7 @@ test.each(['ours', 'stock'])('%s: stderr is the worker\'s own, and \'giveup\' te
 });
 
 describe('stderr: \'pipe\'', () => {
-  test('lines of two workers are whole, the last one too', async () => {
+  test('two workers never share a line, and an unfinished last line gets its newline', async () => {
     const program = new Program(primary, { args: ['pipe'] });
     await program.prints(/^"ready"$/m);
     program.child.kill('SIGHUP');
@@ -55,8 +55,8 @@ describe('stderr: \'pipe\'', () => {
     expect([printed.length, records.length]).toEqual([4_002, 4_000]);
   });
 
-  /** Issue 17, 15: EPIPE and ENOSPC ended the primary; with `stderr: 'pipe'` the way is the same as it was then. */
-  test.each(['nobody reads it any more', 'the disk is full'])('%s: primary and workers go on', async (how) => {
+  /** Issue 17, 15: EPIPE and ENOSPC ended the primary. With `stderr: 'pipe'` the output still takes the way that it took then. */
+  test.each(['nobody reads it any more', 'the disk is full'])('%s: the primary and the workers go on', async (how) => {
     const full = how === 'the disk is full' ? openSync('/dev/full', 'a') : null;
     const child = spawn(process.execPath, [primary, 'pipe'], { stdio: ['ignore', 'pipe', full ?? 'pipe'] });
     if (full !== null) closeSync(full);

@@ -1,11 +1,11 @@
-/** Guards that a successor is ready when it serves, not when it has begun to, and that a stop can wait for load balancers. */
+/** Guards when a successor counts as ready: at its main port, not at its first one. And that a stop can wait for load balancers. */
 import { once } from 'node:events';
 import { get as httpGet, type IncomingMessage } from 'node:http';
 import { expect, test } from 'vitest';
 import { SteadyLoad } from '../support/steady_load';
 import { ours, stock, withApp, type App } from './app';
 
-/** Counts at how many addresses each worker listens; `both` waits until the first one does at two. */
+/** Counts the addresses at which each worker listens; `both` waits until the first worker listens at two. */
 function addressesOf(app: App): { of(worker: number | null): number; both(): Promise<void>; end(): void } {
   const counts = new Map<number, number>();
   const count = ({ id }: { id: number }): void => void counts.set(id, (counts.get(id) ?? 0) + 1);
@@ -18,7 +18,7 @@ function addressesOf(app: App): { of(worker: number | null): number; both(): Pro
   };
 }
 
-test('one port for metrics at once, its own later: a successor is ready when it listens at both, and no request fails', async () => {
+test('an app that opens its metrics port first: the successor is ready when it listens at both ports, and no request fails', async () => {
   await withApp({ workers: 1, canaryMs: 0 }, 'two ports', async (app) => {
     const addresses = addressesOf(app);
     await addresses.both();
@@ -33,7 +33,7 @@ test('one port for metrics at once, its own later: a successor is ready when it 
   });
 });
 
-test('a release that listens at fewer addresses than the one before: the reason says which one is missing', async () => {
+test('a release that listens at fewer addresses than the one before: the error says which address is missing', async () => {
   await withApp({ workers: 1, readyTimeoutMs: 3_000 }, 'two ports', async (app) => {
     const addresses = addressesOf(app);
     await addresses.both();
@@ -44,7 +44,7 @@ test('a release that listens at fewer addresses than the one before: the reason 
   });
 });
 
-test.each([['ours', ours], ['node:cluster', stock]])('%s: an HTTP check is asked of each worker itself, a canary on trial as well', async (_name, cluster) => {
+test.each([['ours', ours], ['node:cluster', stock]])('%s: the HTTP check asks each worker itself, also a canary on trial', async (_name, cluster) => {
   await withApp({ cluster, workers: 2, ready: { http: { path: '/ready', intervalMs: 20 } } }, 'serve', async (app) => {
     await app.supervisor.started;
     app.write(2);
@@ -52,14 +52,14 @@ test.each([['ours', ours], ['node:cluster', stock]])('%s: an HTTP check is asked
   });
 });
 
-test("'online': a worker without any server", async () => {
+test("'online': a worker without a server is ready", async () => {
   await withApp({ workers: 1, ready: 'online' }, 'never listens', async (app) => {
     await app.supervisor.started;
     expect(app.supervisor.status().ready).toBe(1);
   });
 });
 
-test('drainDelayMs: at a stop the workers go on accepting for a while, and say close; a reload does not wait', async () => {
+test('drainDelayMs: after a stop the workers accept connections for a while, with Connection: close; a reload does not wait', async () => {
   await withApp({ workers: 1, drainDelayMs: 700, leaveTimeoutMs: 10_000 }, 'serve', async (app) => {
     await app.supervisor.started;
     await app.supervisor.reload();

@@ -1,4 +1,4 @@
-/** Reload under load, on our cluster and on Node's own: no request fails, and the capacity never dips. */
+/** Reload under load, on our cluster and on Node's: no request fails, and there are never fewer ready workers than desired. */
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -10,7 +10,7 @@ import { ours, stock, withApp, type Mode } from './app';
 
 const RELOADS = 3;
 
-test.each([['ours', ours], ['node:cluster', stock]])('%s: one-shot, re-used, keepAlive, streaming and upgraded connections live through reloads', async (_name, cluster) => {
+test.each([['ours', ours], ['node:cluster', stock]])('%s: reloads break no connection: one-shot, reused, keepAlive, streaming and upgraded ones', async (_name, cluster) => {
   await withApp({ cluster }, 'serve', async (app) => {
     await app.supervisor.started;
     const load = new SteadyLoad(app.port);
@@ -30,7 +30,7 @@ test.each([['ours', ours], ['node:cluster', stock]])('%s: one-shot, re-used, kee
   });
 });
 
-describe('a release that does not work: aborted with the reason, nobody notices', () => {
+describe('a release that does not work: the reload is aborted with the reason, and no request fails', () => {
   test.each<[Mode, RegExp]>([
     ['throws', /^reload of .*app\.js aborted: the canary, worker \d+, did not make it: exited with 1$/],
     ['exits', /: exited with 0$/],
@@ -52,7 +52,7 @@ describe('a release that does not work: aborted with the reason, nobody notices'
   });
 });
 
-test('the script of a deleted file: rejected at once, the old ones go on', async () => {
+test('a script that was deleted: the reload is rejected at once, and the old workers serve on', async () => {
   await withApp({}, 'serve', async (app) => {
     await app.supervisor.started;
     renameSync(app.script, `${app.script}.gone`);
@@ -62,7 +62,7 @@ test('the script of a deleted file: rejected at once, the old ones go on', async
   });
 });
 
-test.each([['ours', ours], ['node:cluster', stock]])('%s: a release is a symlink: it is followed anew at each reload, and not between; so is its directory', async (_name, cluster) => {
+test.each([['ours', ours], ['node:cluster', stock]])('%s: the symlinks to the script and to the directory are followed again at each reload, and only then', async (_name, cluster) => {
   const directory = mkdtempSync(path.join(tmpdir(), 'releases-'));
   const release = (version: number): string => {
     const folder = path.join(directory, String(version));

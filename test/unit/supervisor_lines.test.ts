@@ -1,11 +1,11 @@
-/** Lines of workers on their way to one destination: whole, with back-pressure, and no error that ends the process. */
+/** The stderr of workers on its way to one destination: whole lines, bounded memory, and no error that ends the process. */
 import { PassThrough, Writable } from 'node:stream';
 import { expect, test } from 'vitest';
-import { Lines, Output } from '../../internal/supervisor/stderr_lines';
+import { StderrLines, StderrOutput } from '../../internal/supervisor/stderr_lines';
 
 const turn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve); });
 
-/** A destination that takes what it is given when the test says so. */
+/** A destination that completes a write when the test calls `take`. */
 class Slow extends Writable {
   text = '';
   #taken: (() => void) | null = null;
@@ -27,11 +27,11 @@ class Slow extends Writable {
   }
 }
 
-test('two workers that print pieces of lines: each line is whole, the last one gets its newline', async () => {
+test('two workers that print pieces of lines: no line has output of both, and the last line gets its newline', async () => {
   const to = new Slow();
-  const output = new Output(to);
+  const output = new StderrOutput(to);
   const workers = [new PassThrough(), new PassThrough()];
-  for (const worker of workers) new Lines(worker, output);
+  for (const worker of workers) new StderrLines(worker, output);
   for (const piece of ['be', 'gin', 'ning\nnext', ' line\nre', 'st']) {
     for (const worker of workers) worker.write(piece);
     await turn();
@@ -42,11 +42,11 @@ test('two workers that print pieces of lines: each line is whole, the last one g
   expect(to.listenerCount('error')).toBe(0);
 });
 
-/** Issue 17, 15: what nobody read was queued in the primary: +223 MiB. */
-test('a destination that stands still: what is held here is bounded, the rest stays with the worker', async () => {
+/** Issue 17, 15: output that nobody read was queued in the primary, up to 223 MiB. */
+test('a destination that completes no write: this process holds a bounded amount, the rest stays with the worker', async () => {
   const to = new Slow();
   const worker = new PassThrough();
-  new Lines(worker, new Output(to));
+  new StderrLines(worker, new StderrOutput(to));
   const line = `${'x'.repeat(99)}\n`;
   for (let count = 0; count < 10_000; count++) worker.write(line);
   for (let turns = 0; turns < 20; turns++) await turn();
@@ -57,11 +57,11 @@ test('a destination that stands still: what is held here is bounded, the rest st
   expect(worker.isPaused()).toBe(false);
 });
 
-test('a line without an end goes on in pieces of a bounded size', async () => {
+test('a line without an end is written in pieces of bounded size', async () => {
   const to = new Writable({ write: (bytes: Buffer, _encoding, done) => { written += bytes.length; done(); } });
   let written = 0;
   const worker = new PassThrough();
-  new Lines(worker, new Output(to));
+  new StderrLines(worker, new StderrOutput(to));
   for (let count = 0; count < 80; count++) {
     worker.write(Buffer.alloc(65_536, 'x'));
     await turn();
@@ -69,13 +69,13 @@ test('a line without an end goes on in pieces of a bounded size', async () => {
   expect(80 * 65_536 - written).toBeLessThanOrEqual(2 ** 20);
 });
 
-test.each([['it goes on', false], ['it is destroyed', true]])('a destination with errors, %s: they end nothing, and the worker is read on', async (_name, destroyed) => {
+test.each([['it goes on', false], ['it is destroyed', true]])('a destination that fails each write, %s: the process goes on, and the worker is still read', async (_name, destroyed) => {
   let tries = 0;
   const to = new Writable({ write: (_bytes, _encoding, done) => { tries++; done(new Error('EPIPE')); } });
-  // As process.stderr, which no error destroys.
+  // Like process.stderr, which errors do not destroy.
   if (!destroyed) to._destroy = function (error, done) { done(error); (this as unknown as { _undestroy(): void })._undestroy(); };
   const worker = new PassThrough();
-  new Lines(worker, new Output(to));
+  new StderrLines(worker, new StderrOutput(to));
   for (let count = 0; count < 50; count++) {
     worker.write(`${'x'.repeat(10_000)}\n`);
     for (let turns = 0; turns < 4; turns++) await turn();

@@ -1,4 +1,4 @@
-/** The app's listeners throw where ours are attached, or before ours are called; its options are getters; time stood still. */
+/** Listeners of the app that throw where ours are added or called; options that are getters; a process that stood still. */
 import type { Worker } from 'node:cluster';
 import { EventEmitter, once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
@@ -7,12 +7,12 @@ import { attach, detach } from '../../internal/supervisor/app_calls';
 import { epochClock } from '../../internal/clock';
 import { checkOptions, type SuperviseOptions } from '../../internal/supervisor/options';
 import { PrimaryEnd } from '../../internal/supervisor/primary_end';
-import { Process } from '../../internal/supervisor/worker_process';
-import { Watch } from '../../internal/supervisor/health';
+import { WorkerProcess } from '../../internal/supervisor/worker_process';
+import { Health } from '../../internal/supervisor/health';
 import type { Checked } from '../../internal/supervisor/options';
 import { TestClock } from '../support/fleet_world';
 
-/** Collects what is thrown in ticks of its own while `body` runs. */
+/** Runs `body`, and returns the messages of the uncaught exceptions during it. */
 async function uncaught(body: () => void | Promise<void>): Promise<string[]> {
   const thrown: string[] = [];
   const others = process.rawListeners('uncaughtException') as ((error: Error) => void)[];
@@ -31,7 +31,7 @@ async function uncaught(body: () => void | Promise<void>): Promise<string[]> {
 
 const thrower = (text: string) => (): never => { throw new Error(text); };
 
-test('a listener of newListener or removeListener that throws: ours is there, then gone, and the others are told', async () => {
+test('listeners of newListener and removeListener that throw: our listener is added and removed nevertheless, and other listeners are called', async () => {
   const emitter = new EventEmitter();
   const told: unknown[] = [];
   emitter.on('newListener', (name) => told.push(name));
@@ -50,7 +50,7 @@ test('a listener of newListener or removeListener that throws: ours is there, th
   expect([calls, told, thrown, Object.keys(emitter).includes('emit')]).toEqual([1, ['event'], ['new', 'removed'], false]);
 });
 
-test('a signal is watched though a listener of newListener of the process throws', async () => {
+test('a signal reaches our listener although a listener of newListener of the process throws', async () => {
   const fail = thrower('process');
   const signalled = new Promise<void>((resolve) => {
     void uncaught(async () => {
@@ -65,13 +65,13 @@ test('a signal is watched though a listener of newListener of the process throws
 });
 
 describe('a worker', () => {
-  /** A worker as a cluster has it: what the child tells is told by the worker, too. */
-  function fork(ready: Checked['ready']): { child: EventEmitter; states: () => string; member: Process; ended: string[] } {
+  /** A fake worker. Like a cluster, it emits each event of its child as an event of the worker too. */
+  function fork(ready: Checked['ready']): { child: EventEmitter; states: () => string; member: WorkerProcess; ended: string[] } {
     const child = Object.assign(new EventEmitter(), { stderr: null, spawnargs: [], pid: 1, send: () => true, kill: () => true });
     const worker = Object.assign(new EventEmitter(), { id: 1, process: child, isConnected: () => true, exitedAfterDisconnect: false, disconnect: () => undefined });
     const ended: string[] = [];
     const clock = new TestClock();
-    const member = new Process(worker as unknown as Worker, 1, { number: 1, exec: 'app.js', cwd: '/' }, { ...checkOptions({ exec: 'app.js' }), ready }, {
+    const member = new WorkerProcess(worker as unknown as Worker, 1, { number: 1, exec: 'app.js', cwd: '/' }, { ...checkOptions({ exec: 'app.js' }), ready }, {
       clock, random: () => 0.5, delayMs: () => 0, expected: () => new Set<string>(), output: null, transition: () => undefined,
       ready: () => void ended.push('ready'), retiring: () => undefined, lost: () => void ended.push('lost'), ended: () => void ended.push('ended'),
     });
@@ -85,7 +85,7 @@ describe('a worker', () => {
     ['online', 'internalMessage', { cmd: 'NODE_CLUSTER', act: 'online' }],
     ['listening', 'internalMessage', { cmd: 'NODE_CLUSTER', act: 'listening', address: '127.0.0.1', port: 80 }],
     ['message', 'message', 'ready'],
-  ] as const)('ready by %s, and its end, though a listener before ours throws', async (rule, event, given) => {
+  ] as const)('ready by %s, and gone, although a listener before ours throws', async (rule, event, given) => {
     const { child, ended } = fork(rule);
     await uncaught(() => expect(() => child.emit(event, given)).toThrow(rule));
     expect(ended).toEqual(['ready']);
@@ -95,7 +95,7 @@ describe('a worker', () => {
   });
 });
 
-test('each option is read once, and kept as it was then', () => {
+test('each option is read once, and later changes have no effect', () => {
   const reads: string[] = [];
   const counting = <Options extends object>(options: Options): Options => {
     const getters: Record<string, PropertyDescriptor> = {};
@@ -116,7 +116,7 @@ test('each option is read once, and kept as it was then', () => {
 });
 
 describe('time that stood still', () => {
-  test('an answer that is there comes before the deadline that has passed meanwhile', async () => {
+  test('an answer that has arrived is read before a deadline that passed while the process was busy', async () => {
     const order: string[] = [];
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -140,11 +140,11 @@ describe('time that stood still', () => {
     await once(server, 'close');
   });
 
-  test('a primary that was stopped waits for the answer anew', () => {
+  test('a primary that was stopped waits for the answer for another pingTimeoutMs', () => {
     let now = 0;
     const due: (() => void)[] = [];
     let silences = 0;
-    const watch = new Watch({ pingMs: 100, pingTimeoutMs: 500, recycle: { rssBytes: Infinity, requests: Infinity, ageMs: Infinity, jitter: 0 } } as unknown as Checked, {
+    const health = new Health({ pingMs: 100, pingTimeoutMs: 500, recycle: { rssBytes: Infinity, requests: Infinity, ageMs: Infinity, jitter: 0 } } as unknown as Checked, {
       clock: { now: () => now, after: (_ms, call) => (due.push(call), () => undefined) },
       random: () => 0.5, ping: () => undefined, tooOld: () => undefined, silent: () => void silences++,
     });
@@ -152,7 +152,7 @@ describe('time that stood still', () => {
       now += ms;
       due.shift()?.();
     };
-    watch.start(false);
+    health.start(false);
     passes(100);
     passes(60_000);
     expect(silences).toBe(0);
@@ -161,22 +161,22 @@ describe('time that stood still', () => {
   });
 });
 
-test('two supervisors in one process: it ends when both are done, and not while a new one serves', async () => {
+test('two supervisors in one process: it exits when both have nothing left, and not while a third one serves', async () => {
   let exits = 0;
   const ending = { get: () => undefined, set: () => undefined, exit: () => void exits++ };
   const [one, two, three] = [new PrimaryEnd(0, ending), new PrimaryEnd(0, ending), new PrimaryEnd(0, ending)] as const;
   const turn = (): Promise<void> => new Promise((resolve) => { setTimeout(resolve, 2); });
-  one.callOff();
-  two.callOff();
-  one.done(true);
-  one.now();
+  one.cancel();
+  two.cancel();
+  one.nothingLeft(true);
+  one.exitNow();
   await turn();
   expect(exits).toBe(0);
-  two.done(false);
-  three.callOff();
+  two.nothingLeft(false);
+  three.cancel();
   await turn();
   expect(exits).toBe(0);
-  three.done(true);
+  three.nothingLeft(true);
   await turn();
   expect(exits).toBe(1);
 });

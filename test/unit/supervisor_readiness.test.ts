@@ -1,15 +1,15 @@
-/** Guards when a worker is ready: where its predecessor listens, by an HTTP check in the process, or as it says itself. */
+/** Guards when a worker is ready: when it listens where its predecessor does, by an HTTP check in its process, or by a message. */
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import { createSecureServer } from 'node:http2';
 import { createServer as createNet, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { Addresses } from '../../internal/supervisor/worker/listen_addresses';
+import { ListenAddresses } from '../../internal/supervisor/worker/listen_addresses';
 import { checkOptions } from '../../internal/supervisor/options';
 import { commonAddresses, Readiness, type HttpCheck } from '../../internal/supervisor/readiness';
 import { ReadyCheck } from '../../internal/supervisor/worker/ready_check';
-import { MOST_ADDRESSES, readSetup, readWord, SUPERVISOR } from '../../internal/supervisor/wire';
+import { MOST_ADDRESSES, readSetup, readAgentMessage, SUPERVISOR } from '../../internal/supervisor/wire';
 import { thrownBy, within } from '../support/children';
 
 const http: HttpCheck = { path: '/ready', port: null, intervalMs: 5, timeoutMs: 2_000 };
@@ -21,40 +21,40 @@ describe("'listening'", () => {
     return readiness.listening();
   };
 
-  test('without a predecessor: at the first address', () => {
+  test('without a predecessor: ready at the first address', () => {
     expect(listens(like(), 'tcp *:9090')).toBe(true);
   });
 
-  test('with one: at all of its addresses, and what is missing is said', () => {
+  test('with a predecessor: ready at all of its addresses; `missing` names the others', () => {
     const readiness = like('tcp *:8000', 'tcp *:9090');
     expect(readiness.missing).toBe('');
     expect(listens(readiness, 'tcp *:9090')).toBe(false);
     expect(readiness.missing).toBe(': it listens at tcp *:9090, and not at tcp *:8000 as its predecessor does');
-    expect(readiness.late()).toBe(false);
+    expect(readiness.deadline()).toBe(false);
     expect(listens(readiness, 'tcp *:9090', 'tcp *:8000')).toBe(true);
   });
 
-  test('at as many, where one has moved', () => {
+  test('an address has changed: ready at the same number of addresses', () => {
     const readiness = like('tcp *:8000', 'tcp *:9001');
     expect([listens(readiness, 'tcp *:9002'), listens(readiness, 'tcp *:9002', 'tcp *:8000')]).toEqual([false, true]);
   });
 
-  test('its predecessor listens at one more meanwhile: there too', () => {
+  test('its predecessor begins to listen at one more address: the worker must listen there too', () => {
     const expected = new Set(['tcp *:9090']);
     const readiness = new Readiness('listening', () => expected);
     expected.add('tcp *:8000');
     expect([listens(readiness, 'tcp *:9090'), listens(readiness, 'tcp *:8000', 'tcp *:9090')]).toEqual([false, true]);
   });
 
-  test('its predecessor is gone: at the end of its time it is enough to listen somewhere', () => {
+  test('its predecessor is gone: at the deadline any address is enough', () => {
     const expected = new Set(['tcp *:8000', 'tcp *:9090']);
     const readiness = new Readiness('listening', () => expected);
-    expect([listens(readiness, 'tcp *:9090'), readiness.late()]).toEqual([false, false]);
+    expect([listens(readiness, 'tcp *:9090'), readiness.deadline()]).toEqual([false, false]);
     expected.clear();
-    expect([readiness.late(), like().late()]).toEqual([true, false]);
+    expect([readiness.deadline(), like().deadline()]).toEqual([true, false]);
   });
 
-  test('only what all who serve have in common: not the port of a leader, or of one worker', () => {
+  test('commonAddresses: only addresses of all serving workers, not the port of a leader or of one worker', () => {
     const [leader, other] = [new Set(['tcp *:8000', 'tcp *:7000', 'tcp *:9001']), new Set(['tcp *:8000', 'tcp *:9002'])];
     expect(commonAddresses(leader, [leader, other])).toEqual(new Set(['tcp *:8000']));
     expect(commonAddresses(leader, [leader])).toEqual(leader);
@@ -63,27 +63,27 @@ describe("'listening'", () => {
   });
 });
 
-test("'online', 'message': by these alone", () => {
+test("'online', 'message': ready by these events alone", () => {
   const nobody = (): Set<string> => new Set();
   expect([new Readiness('online', nobody).online(), new Readiness('message', nobody).online(), new Readiness('listening', nobody).online()]).toEqual([true, false, false]);
   const message = new Readiness('message', nobody);
-  expect([message.listening(), message.said('steady'), message.said('ready'), message.late()]).toEqual([false, false, true, false]);
-  expect(new Readiness('online', nobody).said('ready')).toBe(false);
+  expect([message.listening(), message.messageReceived('steady'), message.messageReceived('ready'), message.deadline()]).toEqual([false, false, true, false]);
+  expect(new Readiness('online', nobody).messageReceived('ready')).toBe(false);
 });
 
-test('{ http }: it listens as its predecessor does, and was answered well', () => {
+test('{ http }: ready when it listens where its predecessor does and the check has succeeded', () => {
   const readiness = new Readiness({ http }, () => new Set(['tcp *:8000']));
   readiness.addresses([]);
   expect([readiness.checked(null), readiness.listening()]).toEqual([false, false]);
   readiness.addresses(['tcp *:8000']);
   expect(readiness.listening()).toBe(true);
-  expect([readiness.checked('GET /ready: 503'), readiness.missing, readiness.late()]).toEqual([false, ': GET /ready: 503', false]);
+  expect([readiness.checked('GET /ready: 503'), readiness.missing, readiness.deadline()]).toEqual([false, ': GET /ready: 503', false]);
   expect(readiness.checked(null)).toBe(true);
 });
 
-test('addresses are told as they were asked for, as long as the server listens', async () => {
+test('addresses are reported as the app asked for them, as long as the server listens', async () => {
   const told: (readonly string[])[] = [];
-  const addresses = new Addresses((all) => told.push(all));
+  const addresses = new ListenAddresses((all) => told.push(all));
   const servers = [createNet(), createNet(), createNet(), createNet(), createNet()] as const;
   const queries = [
     { address: null, port: 0, addressType: 4 }, { address: null, port: 0, addressType: 4 }, { address: '127.0.0.1', port: 80, addressType: 4 },
@@ -102,7 +102,7 @@ describe('the HTTP check', () => {
   const open: Server[] = [];
   afterEach(() => { for (const server of open.splice(0)) server.close(); });
 
-  /** What was told until the check was over. */
+  /** The reports of a check until it has succeeded, or until there are `complaints`. */
   async function check(servers: object[], options: Partial<HttpCheck> = {}, complaints = Infinity): Promise<(string | null)[]> {
     const told: (string | null)[] = [];
     await within<void>(10_000, `the end of the check, after ${String(told)}`, (resolve) => {
@@ -115,7 +115,7 @@ describe('the HTTP check', () => {
     return told;
   }
 
-  test('of http, https, and http2 that speaks HTTP/1: no network, no TLS, no limit in its way', async () => {
+  test('the check works with http, https, and http2 with allowHTTP1: without network and TLS, and in spite of maxConnections', async () => {
     const kinds: ((listener: never) => Server)[] = [createServer, createHttps, (listener) => createSecureServer({ allowHTTP1: true }, listener) as never];
     for (const create of kinds) {
       let asked = 0;
@@ -130,7 +130,7 @@ describe('the HTTP check', () => {
     }
   });
 
-  test('an app that hangs up, or does not answer, or throws', async () => {
+  test('an app that closes the connection, does not answer, or throws', async () => {
     let asked = 0;
     const server = createServer((request) => { if (++asked === 1) request.socket.destroy(); });
     server.on('connection', () => { if (asked > 1) throw new Error('no such socket'); });
@@ -138,7 +138,7 @@ describe('the HTTP check', () => {
     server.removeAllListeners();
   });
 
-  test('of several servers any, or the one at the port', async () => {
+  test('of several servers any one may answer; with `port` only the server on that port', async () => {
     const wrong = createServer((_request, response) => void response.writeHead(404).end());
     const right = createServer((_request, response) => void response.end());
     expect(await check([wrong, right])).toEqual([null]);
@@ -150,11 +150,11 @@ describe('the HTTP check', () => {
   });
 });
 
-test('what a worker or the environment says is checked', () => {
-  const word = (more: object): unknown => readWord({ cmd: SUPERVISOR, ...more });
-  expect(word({ act: 'listens', at: ['tcp *:80'] })).toMatchObject({ at: ['tcp *:80'] });
-  for (const at of [undefined, 'x', [1], Array(MOST_ADDRESSES + 1).fill('x'), ['x'.repeat(1_000)]]) expect(word({ act: 'listens', at })).toBe(null);
-  expect([word({ act: 'checked', complaint: '' }), word({ act: 'checked' })]).toMatchObject([{ complaint: '' }, null]);
+test('messages of a worker and the environment variable are checked', () => {
+  const message = (more: object): unknown => readAgentMessage({ cmd: SUPERVISOR, ...more });
+  expect(message({ act: 'listens', at: ['tcp *:80'] })).toMatchObject({ at: ['tcp *:80'] });
+  for (const at of [undefined, 'x', [1], Array(MOST_ADDRESSES + 1).fill('x'), ['x'.repeat(1_000)]]) expect(message({ act: 'listens', at })).toBe(null);
+  expect([message({ act: 'checked', complaint: '' }), message({ act: 'checked' })]).toMatchObject([{ complaint: '' }, null]);
   const setup = { trial: true, graceMs: 1, leaveMs: 2, patienceMs: 3, check: http };
   expect(readSetup(JSON.stringify(setup))).toEqual(setup);
   expect(readSetup(JSON.stringify({ ...setup, check: { path: 1 } }))?.check).toBe(null);

@@ -25,7 +25,7 @@ function point(release: string): void {
   renameSync(at('next'), at('current'));
 }
 
-/** What is found before the link is pointed at release 2, and after. */
+/** The script and directory that are found before `current` points to release 2, and after. */
 function found(exec: string, around: Partial<Surroundings>, cwd?: string): string[] {
   const find = releases(exec, () => cwd, { directory: at('releases/1'), pwd: undefined, program: undefined, ...around });
   return [0, 1].flatMap((turn) => {
@@ -40,7 +40,7 @@ const whole = ['releases/1/app.js', 'releases/1', 'releases/2/app.js', 'releases
 test.each<[string, () => string[], string[]]>([
   ['cd current && node app.js, in a shell', () => found(at('releases/1/app.js'), { pwd: at('current'), program: at('releases/1/app.js') }), whole],
   ['the same by a service manager that sets no PWD', () => found(at('releases/1/app.js'), { program: at('releases/1/app.js') }), whole],
-  ['PWD is that of somebody else', () => found(at('releases/1/app.js'), { pwd: '/' }), whole],
+  ['PWD of another process', () => found(at('releases/1/app.js'), { pwd: '/' }), whole],
   ['cd current/dist && node app.js', () => found(at('releases/1/dist/app.js'), { directory: at('releases/1/dist'), pwd: at('current/dist') }),
     ['releases/1/dist/app.js', 'releases/1/dist', 'releases/2/dist/app.js', 'releases/2/dist']],
   ['cd current/dist, and a script outside of it', () => found(at('releases/1/app.js'), { directory: at('releases/1/dist'), pwd: at('current/dist') }),
@@ -52,14 +52,14 @@ test.each<[string, () => string[], string[]]>([
   ['exec: /…/current/app.js, from elsewhere', () => found(at('current/app.js'), { directory: root }), ['releases/1/app.js', '', 'releases/2/app.js', '']],
   ['cwd given', () => found(at('current/app.js'), { directory: '/' }, at('current')), whole],
   ['cwd given, relative to the directory', () => found(at('current/app.js'), { directory: root }, 'current'), whole],
-  ['somebody has named the release itself: it stays', () => found(at('releases/1/app.js'), { pwd: at('releases/1'), program: at('releases/1/app.js') }),
+  ['named by the path of release 1 itself: stays at release 1', () => found(at('releases/1/app.js'), { pwd: at('releases/1'), program: at('releases/1/app.js') }),
     ['releases/1/app.js', 'releases/1', 'releases/1/app.js', 'releases/1']],
-  ['a script of one release, run from elsewhere: it stays', () => found(at('releases/1/app.js'), { directory: root }), ['releases/1/app.js', '', 'releases/1/app.js', '']],
+  ['a script of release 1, run from elsewhere: stays at release 1', () => found(at('releases/1/app.js'), { directory: root }), ['releases/1/app.js', '', 'releases/1/app.js', '']],
 ])('%s', (_name, find, expected) => {
   expect(find()).toEqual(expected);
 });
 
-test('what is not there is said', () => {
+test('a script or a directory that does not exist: the error names it', () => {
   const around = { directory: at('releases/1'), pwd: at('current'), program: undefined };
   const find = releases('app.js', () => undefined, around);
   rmSync(at('current'));
@@ -68,7 +68,7 @@ test('what is not there is said', () => {
   expect(thrownBy(releases(at('releases/1/app.js'), () => at('releases/1/app.js'), around)).code).toBe('ENOTDIR');
 });
 
-test('the old release is deleted: the names still lead to the new one', () => {
+test('the old release is deleted: the names with symlinks still lead to the new one', () => {
   const find = releases('app.js', () => undefined, { directory: at('releases/1'), pwd: at('current'), program: undefined });
   point('2');
   rmSync(at('releases/1'), { recursive: true });

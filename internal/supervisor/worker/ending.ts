@@ -1,34 +1,33 @@
 /**
- * How a process with `graceful` ends: whatever asks for the end, it runs through here, once.
+ * How a process with `graceful` ends. Whatever asks for the end (an exception, a signal, the supervisor, the app), it
+ * takes this way, once:
  *
- *   serving ── leave ──► leaving ── drained, the deadline, or `now` ──► cleaning up ──► exit
+ *   serving ── leave ──► leaving ── no connection is left, the deadline, or `now` ──► cleaning up ──► exit
  *
- * An order of the supervisor's moves the drain without `leave`: its phase 'out of rotation' is heard as
- * well, so the app's deadline and hooks hold for a reload and a stop as they do for a signal.
+ * When the supervisor tells the worker to leave, that begins in the drain and not with `leave`. This file listens to the
+ * phase 'out of rotation' as well, so the app's deadline and hooks hold for a reload and a stop as for a signal.
  *
- * Owns     the exit of the process: its code, the deadline, the bound of the hooks
- * Used by  lib/graceful.ts, one for a process, however many servers and calls there are
- * Never    waits without a bound: `timeoutMs` for connections, then `cleanUpMs` for hooks
- * Keeps    1. `onDrained` of every caller runs once, in every end but one: an exception before any
- *             server listens
- *          2. the timers keep the process alive: one that has nothing else to do does not end before
- *             its hooks have run
+ * Owns     the exit of the process: its code, the deadline, the time limit of the hooks
+ * Used by  lib/graceful.ts, which makes one for the process, however many servers and calls there are
+ * Never    waits without a limit: `timeoutMs` for connections, then `cleanUpMs` for hooks
+ * Keeps    1. `onDrained` of every caller runs once, in every end except an exception before any server listens
+ *          2. the timers keep the process alive until the hooks have run
  *          3. a hook that throws or rejects changes the exit code to 1, and nothing else
  */
 import { performance, timers } from '../../builtins';
-import { apart } from '../app_calls';
+import { callApp } from '../app_calls';
 import type { Drain } from './drain';
-import type { Supervised } from './supervised';
+import type { Agent } from './supervised';
 
-/** How a process ended that had to; what `onDrained` gets. */
+/** How the process ended: the argument of `onDrained`. */
 export interface End {
-  /** How many connections were cut off, at the deadline or since somebody asked twice; 0: all ended by themselves. */
+  /** How many connections were cut off, at the deadline or because of a second signal; 0 if all ended by themselves. */
   readonly cut: number;
-  /** The exit code: 1 after an exception, or when somebody was cut off. */
+  /** The exit code of the process: 1 after an exception, or if a connection was cut off. */
   readonly code: number;
 }
 
-/** What one call of `graceful` wants. */
+/** The options of one call of `graceful`, with all defaults; times in milliseconds. */
 export interface Terms {
   readonly timeoutMs: number;
   readonly cleanUpMs: number;
@@ -43,25 +42,28 @@ export interface Terms {
 /** The end of this process. */
 export class Ending {
   readonly #drain: Drain;
-  readonly #part: Supervised | undefined;
+  /** undefined: no supervisor started this process. */
+  readonly #agent: Agent | undefined;
   readonly #terms: Terms[] = [];
   #state: 'serving' | 'leaving' | 'cleaning up' = 'serving';
   #code = 0;
   #deadline: NodeJS.Timeout | undefined;
+  /** When the deadline is, by `performance.now()`. */
   #endsAt = Infinity;
+  /** Waits for the successor. */
   #patience: NodeJS.Timeout | undefined;
 
-  constructor(drain: Drain, part: Supervised | undefined) {
+  constructor(drain: Drain, agent: Agent | undefined) {
     this.#drain = drain;
-    this.#part = part;
+    this.#agent = agent;
     drain.on((phase) => {
-      if (phase === 'announcing') this.#wait();
-      if (phase === 'out of rotation') this.#leaves();
+      if (phase === 'announcing') this.#delayed();
+      if (phase === 'out of rotation') this.#outOfRotation();
       if (phase === 'drained') void this.#end(0);
     });
   }
 
-  /** One more call of `graceful`. Of several, the shortest deadline and grace hold, and the longest delay. */
+  /** Adds the options of one call of `graceful`. Of several calls the shortest deadline and grace hold, and the longest delay. */
   join(terms: Terms): void {
     this.#terms.push(terms);
   }
@@ -70,52 +72,52 @@ export class Ending {
     return this.#state !== 'serving';
   }
 
-  /** Begins the end. A later call can only make the exit code worse. */
+  /** Begins the end with this exit code. A later call can only raise the code. */
   leave(code: number, reason: string, delayMs = this.#most('drainDelayMs')): void {
     this.#code = Math.max(this.#code, code);
     if (this.#state !== 'serving') return;
     this.#state = 'leaving';
     const timeoutMs = this.#least('timeoutMs');
     const stopAccepting = (): void => this.#drain.leave({ delayMs: 0, graceMs: this.#graceMs, endMs: Infinity });
-    if (this.#part === undefined) return this.#drain.leave({ delayMs, graceMs: this.#graceMs, endMs: Infinity });
+    if (this.#agent === undefined) return this.#drain.leave({ delayMs, graceMs: this.#graceMs, endMs: Infinity });
     const accepts = this.#terms.every(({ acceptUntilReplaced }) => acceptUntilReplaced);
-    // A primary that does not answer is waited for no longer than one that has nobody to start.
-    if (!this.#part.retire(reason) || !accepts) return stopAccepting();
+    // The primary may not answer, or have no successor to start: half of the time is left for the connections.
+    if (!this.#agent.retire(reason) || !accepts) return stopAccepting();
     this.#endAfter(timeoutMs);
     this.#patience = timers.setTimeout(stopAccepting, timeoutMs / 2);
   }
 
-  /** Does not wait for connections any more. */
+  /** Cuts off all connections, and ends. */
   now(): void {
     void this.#end(this.#drain.cut());
   }
 
-  /** The app's own words about an error that nobody caught. An `onFatal` that throws has the last one. */
+  /** Passes an uncaught error to `onFatal` of every caller. If `onFatal` throws, that error is printed. */
   fatal(error: unknown): void {
     for (const { onFatal } of [...this.#terms]) {
       try {
         onFatal(error);
       } catch (another) {
-        apart(() => console.error(another));
+        callApp(() => console.error(another));
       }
     }
   }
 
-  /** Its supervisor wants a delay before all else: what was begun without begins after it. */
-  #wait(): void {
+  /** The supervisor told the process to accept connections for a while. A deadline that runs already starts again afterwards. */
+  #delayed(): void {
     timers.clearTimeout(this.#patience);
     timers.clearTimeout(this.#deadline);
     this.#endsAt = Infinity;
   }
 
-  /** It accepts no more, whoever wanted that. */
-  #leaves(): void {
+  /** The process has stopped accepting connections. */
+  #outOfRotation(): void {
     if (this.#state === 'serving') this.#state = 'leaving';
     this.#endAfter(Math.min(this.#least('timeoutMs'), this.#drain.terms.endMs));
-    for (const { onLeave } of [...this.#terms]) if (onLeave !== undefined) apart(onLeave);
+    for (const { onLeave } of [...this.#terms]) if (onLeave !== undefined) callApp(onLeave);
   }
 
-  /** Of several deadlines the first to come holds. */
+  /** Sets the deadline, unless an earlier one is set. */
   #endAfter(ms: number): void {
     const at = performance.now() + ms;
     if (at >= this.#endsAt || this.#state === 'cleaning up') return;
@@ -124,6 +126,7 @@ export class Ending {
     this.#deadline = timers.setTimeout(() => this.now(), ms);
   }
 
+  /** Runs the hooks and exits. `cut`: how many connections were cut off. */
   async #end(cut: number): Promise<void> {
     if (this.#state === 'cleaning up') return;
     this.#state = 'cleaning up';
@@ -139,6 +142,7 @@ export class Ending {
     process.exit(this.#code);
   }
 
+  /** At most a quarter of the time, so that requests which use the grace can still be answered. */
   get #graceMs(): number {
     return Math.min(this.#least('idleGraceMs'), this.#least('timeoutMs') / 4);
   }

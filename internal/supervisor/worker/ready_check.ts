@@ -1,13 +1,13 @@
 /**
- * The HTTP check of a worker that starts: asks its own http servers whether the app is ready, until one
- * of them answers with 2xx. The question does not go over the network: all workers share their ports, and
- * another one would answer. It is given to the server as a connection ('connection', or 'secureConnection'
- * behind TLS), which the documentation of node:http allows for any Duplex.
+ * The HTTP check of a worker that starts: sends GET requests to the worker's own http servers until one of them answers
+ * with 2xx. The requests do not go over the network, because all workers share their ports and another worker might
+ * answer. Instead an in-process connection is given to the server: its event 'connection' is emitted (behind TLS:
+ * 'secureConnection'), which the documentation of node:http allows with any Duplex.
  *
- * Owns     the timer, and one question at a time
+ * Owns     the timer, and at most one request at a time
  * Used by  agent.ts
- * Never    fails the worker: what goes wrong is told, and asked again
- * Node     `maxConnections` is looked at before 'connection' is emitted, so a canary on trial is asked too
+ * Never    ends the worker: a failure is reported, and the request is sent again
+ * Node     checks `maxConnections` before it emits 'connection', so the check works in a canary on trial too
  */
 import { timers } from '../../builtins';
 import type { IncomingMessage, Server } from 'node:http';
@@ -15,48 +15,48 @@ import type { AddressInfo } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { HttpCheck } from '../readiness';
 
-/** Asks until it is answered well. */
+/** Sends requests until one is answered with 2xx. */
 export class ReadyCheck {
   readonly #check: HttpCheck;
-  readonly #told: (complaint: string | null) => void;
+  readonly #report: (complaint: string | null) => void;
   readonly #servers = new Set<Server>();
   #state: 'idle' | 'asking' | 'over' = 'idle';
   #complaint: string | null = '';
 
-  /** `told` gets each new complaint, and null in the end. */
-  constructor(check: HttpCheck, told: (complaint: string | null) => void) {
+  /** `report` is called with each new complaint, and with null in the end. */
+  constructor(check: HttpCheck, report: (complaint: string | null) => void) {
     this.#check = check;
-    this.#told = told;
+    this.#report = report;
   }
 
-  /** A server listens. One that does not speak HTTP/1 is none of ours. */
+  /** A server begins to listen. A server that does not speak HTTP/1 is ignored. */
   add(server: object): void {
     if (this.#state === 'over' || typeof (server as Partial<Server>).closeIdleConnections !== 'function') return;
     this.#servers.add(server as Server);
     if (this.#state === 'asking') return;
     this.#state = 'asking';
-    // It listens in a tick or two.
+    // The server emits 'listening' within the next ticks; its address is known then.
     timers.setImmediate(() => void this.#ask());
   }
 
   async #ask(): Promise<void> {
-    const servers = [...this.#servers].filter((server) => this.#isMeant(server));
+    const servers = [...this.#servers].filter((server) => this.#isSelected(server));
     let complaint = `no http server listens on port ${this.#check.port}`;
     for (const server of servers) {
       const status = await ask(server, this.#check).catch((error: Error) => error.message);
       if (typeof status === 'number' && status >= 200 && status < 300) {
         this.#state = 'over';
         this.#servers.clear();
-        return this.#told(null);
+        return this.#report(null);
       }
       complaint = `GET ${this.#check.path}: ${status}`;
     }
-    if (complaint !== this.#complaint) this.#told(complaint);
+    if (complaint !== this.#complaint) this.#report(complaint);
     this.#complaint = complaint;
     timers.setTimeout(() => void this.#ask(), this.#check.intervalMs).unref();
   }
 
-  #isMeant(server: Server): boolean {
+  #isSelected(server: Server): boolean {
     const { port } = this.#check;
     if (port === null) return true;
     const address = server.address() as AddressInfo | string | null;
@@ -64,11 +64,11 @@ export class ReadyCheck {
   }
 }
 
-/** The status of one answer. */
+/** Sends one request to a server. Resolves to the status of the answer. */
 function ask(server: Server, { path, timeoutMs }: HttpCheck): Promise<number> {
   const { request } = require('node:http') as typeof import('node:http');
   return new Promise((resolve, reject) => {
-    const [client, connection] = pair();
+    const [client, connection] = connectedPair();
     connection.server = server;
     const sent = request({
       path, createConnection: () => client as never, headers: { host: 'localhost', connection: 'close', 'user-agent': 'cluster-internals' },
@@ -97,13 +97,14 @@ function ask(server: Server, { path, timeoutMs }: HttpCheck): Promise<number> {
   });
 }
 
-/** One end of a connection within the process, with what apps use of a socket. */
-class End extends Duplex {
+/** One end of an in-process connection, with those members of a socket that apps use. */
+class ConnectionEnd extends Duplex {
   readonly remoteAddress = '127.0.0.1';
-  /** A server of HTTP/2 that speaks HTTP/1 as well looks at this. */
+  /** An HTTP/2 server with `allowHTTP1` reads this. */
   readonly alpnProtocol = 'http/1.1';
   server: Server | null = null;
-  other: End | null = null;
+  other: ConnectionEnd | null = null;
+  /** Completes the other end's write, when this end is read. */
   #resume: (() => void) | null = null;
 
   override _read(): void {
@@ -140,8 +141,8 @@ class End extends Duplex {
   unref(): this { return this; }
 }
 
-function pair(): [End, End] {
-  const [one, two] = [new End(), new End()];
+function connectedPair(): [ConnectionEnd, ConnectionEnd] {
+  const [one, two] = [new ConnectionEnd(), new ConnectionEnd()];
   one.other = two;
   two.other = one;
   for (const end of [one, two]) end.on('error', () => undefined);

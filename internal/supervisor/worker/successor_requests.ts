@@ -1,80 +1,82 @@
 /**
- * A worker that has asked for a successor, and does not trust that its primary hears it: a primary may
- * be stopped, busy, or without anybody to start. So each question wants an answer, and all of it an end.
+ * A worker that must end asks its primary for a successor, and does not rely on an answer: the primary may be stopped or
+ * busy, or may have no successor to start. So each request must be answered, and all of them together have a deadline.
  *
- *   quiet ── ask ──► asking ── noted ──► waiting ── ASK_AGAIN_MS ──► asking
- *     ▲                │ ANSWER_MS           │
- *     └── leaves ──────┴── or `patienceMs` ──┴──► alone: `alone` is called, and the worker leaves by itself
+ *   idle ── request ──► asking ── noted ──► waiting ── REQUEST_AGAIN_MS ──► asking
+ *    ▲                    │ no answer for ANSWER_MS │
+ *    └─ (start)           └── or `patienceMs` is over, in either state ──► over, and `onAlone` is called:
+ *   leaving, in any state ──► over                                         the worker leaves by itself
  *
  * Owns     the timers
  * Used by  agent.ts
- * Keeps    `alone` is called once, at the latest `patienceMs` after the first question, unless the primary
- *          has given the order to leave before
+ * Keeps    `onAlone` is called once, at the latest `patienceMs` after the first request, unless the primary has told the
+ *          worker to leave before
  */
 import type { EpochClock } from '../../clock';
 
-/** How long the primary may take to note a question, in milliseconds. A busy one takes longer than it should. */
+/** How long the primary may take to answer a request, in milliseconds. It answers in its next turn, so only a busy one needs longer than a few. */
 export const ANSWER_MS = 1_500;
-/** How long after an answer the next question comes, in milliseconds. */
-export const ASK_AGAIN_MS = 2_000;
+/** How long after an answer the request is sent again, in milliseconds. It shows whether the primary still runs. */
+export const REQUEST_AGAIN_MS = 2_000;
 
-/** What it needs from the worker. */
-export interface AskingPorts {
+/** What the requests need from the worker. */
+export interface SuccessorPorts {
   readonly clock: EpochClock;
-  /** Sends the question. False: there is nobody to send it to. */
+  /** Sends the request. False if the worker is not connected with a primary. */
   send(reason: string): boolean;
 }
 
-/** The questions of one worker. */
-export class Asking {
-  readonly #ports: AskingPorts;
+/** The requests of one worker. */
+export class SuccessorRequests {
+  readonly #ports: SuccessorPorts;
   readonly #patienceMs: number;
-  #alone: (() => void)[] = [];
-  #state: 'quiet' | 'asking' | 'waiting' | 'over' = 'quiet';
+  #onAlone: (() => void)[] = [];
+  #state: 'idle' | 'asking' | 'waiting' | 'over' = 'idle';
   #reason = '';
-  #timer: () => void = () => undefined;
-  #end: () => void = () => undefined;
+  #cancelWait: () => void = () => undefined;
+  #cancelPatience: () => void = () => undefined;
 
-  constructor(patienceMs: number, ports: AskingPorts) {
+  /** `patienceMs`: how long the worker waits for its successor, in milliseconds. */
+  constructor(patienceMs: number, ports: SuccessorPorts) {
     this.#patienceMs = patienceMs;
     this.#ports = ports;
   }
 
-  /** Asks for a successor. False: there is nobody to ask. */
-  ask(reason: string, alone?: () => void): boolean {
+  /** Asks for a successor. `onAlone` is called if the worker has to leave without one. False if nobody can be asked. */
+  request(reason: string, onAlone?: () => void): boolean {
     if (this.#state === 'over' || !this.#ports.send(reason)) return false;
     this.#reason = reason;
-    if (alone !== undefined) this.#alone.push(alone);
-    if (this.#state === 'quiet') this.#end = this.#ports.clock.after(this.#patienceMs, () => this.#isAlone());
+    if (onAlone !== undefined) this.#onAlone.push(onAlone);
+    if (this.#state === 'idle') this.#cancelPatience = this.#ports.clock.after(this.#patienceMs, () => this.#isAlone());
     if (this.#state !== 'asking') this.#wait('asking', ANSWER_MS, () => this.#isAlone());
     return true;
   }
 
-  /** The primary has noted the question. */
+  /** The primary has answered. */
   noted(): void {
     if (this.#state !== 'asking') return;
-    this.#wait('waiting', ASK_AGAIN_MS, () => {
-      if (!this.ask(this.#reason)) this.#isAlone();
+    this.#wait('waiting', REQUEST_AGAIN_MS, () => {
+      if (!this.request(this.#reason)) this.#isAlone();
     });
   }
 
-  /** The worker leaves: nothing is to be asked any more. */
-  over(): void {
+  /** The worker leaves: no successor has to be asked for any more. */
+  leaving(): void {
     this.#state = 'over';
-    this.#timer();
-    this.#end();
-    this.#alone = [];
+    this.#cancelWait();
+    this.#cancelPatience();
+    this.#onAlone = [];
   }
 
   #wait(state: 'asking' | 'waiting', ms: number, then: () => void): void {
     this.#state = state;
-    this.#timer();
-    this.#timer = this.#ports.clock.after(ms, then);
+    this.#cancelWait();
+    this.#cancelWait = this.#ports.clock.after(ms, then);
   }
 
   #isAlone(): void {
-    const alone = this.#alone;
-    this.over();
-    for (const call of alone) call();
+    const onAlone = this.#onAlone;
+    this.leaving();
+    for (const call of onAlone) call();
   }
 }

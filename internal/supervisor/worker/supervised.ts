@@ -1,23 +1,26 @@
 /**
- * Where a process keeps the supervisor's part in it: agent.ts puts it there, lib/graceful.ts finds it.
- * On `process`, by a registered symbol, since there may be two copies of this code (sources under tsx,
- * `dist` in the preload).
+ * Where a supervised worker keeps its agent: agent.ts stores it, lib/graceful.ts finds it. It is a property of
+ * `process` with a registered symbol, and not a variable, because a process can load this file twice: compiled in
+ * `dist` for the agent, and as a source when the app runs under tsx.
+ *
+ * Used by  agent.ts, ending.ts, lib/graceful.ts
  */
 import type { Drain } from './drain';
 
-/** The supervisor's part in a worker. */
-export interface Supervised {
+/** What the agent of a worker offers to `graceful` in the same process. */
+export interface Agent {
+  /** The connections of all servers of the worker. */
   readonly drain: Drain;
-  /** Asks for a successor; this worker is told to leave when there is one. False if nobody can be asked. */
+  /** Asks the primary for a successor; the primary tells this worker to leave when there is one. False if it cannot be asked. */
   retire(reason: string): boolean;
 }
 
-const place = Symbol.for('cluster-internals.supervised');
+const key = Symbol.for('cluster-internals.supervised');
 
-/** Undefined in a process that nobody supervises. */
-export const supervised = (): Supervised | undefined => (process as { [place]?: Supervised })[place];
+/** The agent of this process; undefined if no supervisor started the process. */
+export const currentAgent = (): Agent | undefined => (process as { [key]?: Agent })[key];
 
 /** This process is supervised from now on. */
-export function takePart(part: Supervised): void {
-  Object.defineProperty(process, place, { value: part });
+export function setAgent(agent: Agent): void {
+  Object.defineProperty(process, key, { value: agent });
 }

@@ -1,7 +1,7 @@
 /**
- * The signals that a primary obeys. Nothing is installed before `listen`.
+ * A set of signal handlers that is switched on and off as a whole. Nothing is installed before `listen`.
  *
- * Owns     one handler per signal, from `listen` to `ignore`
+ * Owns     one listener of `process` for each signal, from `listen` to `ignore`
  * Used by  supervisor.ts
  */
 import { attach, detach } from './app_calls';
@@ -9,23 +9,23 @@ import { attach, detach } from './app_calls';
 /** What to do at each signal. */
 export type Handlers = Partial<Record<NodeJS.Signals, () => void>>;
 
-/** A set of handlers, on or off. */
-export class Signals {
+/** The handlers, on or off. */
+export class SignalHandlers {
   readonly #handlers: [NodeJS.Signals, () => void][];
-  #listening = false;
+  #isListening = false;
 
   constructor(handlers: Handlers) {
     this.#handlers = Object.entries(handlers) as [NodeJS.Signals, () => void][];
   }
 
   listen(): void {
-    if (this.#listening) return;
-    this.#listening = true;
+    if (this.#isListening) return;
+    this.#isListening = true;
     for (const [signal, handler] of this.#handlers) attach(process, signal, handler);
   }
 
   ignore(): void {
-    this.#listening = false;
+    this.#isListening = false;
     for (const [signal, handler] of this.#handlers) detach(process, signal, handler);
   }
 }
