@@ -5,8 +5,7 @@
  * To add a listener of ours to an object of the app (a server, `process`, a stream) is such a call too: Node first calls
  * the app's listeners of 'newListener', and does not add ours if one of them throws.
  *
- * Used by  stderr_lines.ts, signal_handlers.ts, lib/graceful.ts, and in worker/: agent.ts, drain.ts, drain_connections.ts,
- *          drain_http1.ts, drain_http2.ts, ending.ts, trial.ts
+ * Used by  stderr_lines.ts, signal_handlers.ts, lib/graceful.ts, most files of worker/
  * Keeps    our listener is there after `attach`, and gone after `detach`, whatever the app's listeners do
  * Node     `process` has a listener of 'newListener' of its own, which makes it watch a signal. It must run even if a
  *          listener of the app throws before it

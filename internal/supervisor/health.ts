@@ -8,7 +8,7 @@
  *             whose inspector is open may stand at a breakpoint, so its answer has no deadline
  *          2. each worker has limits of its own, varied by `jitter`, so that not all workers reach them at the same time
  */
-import type { Checked } from './options';
+import type { CheckedOptions } from './options';
 import type { EpochClock } from '../clock';
 
 /**
@@ -43,7 +43,7 @@ export class Health {
   #isWaiting = false;
   #isInspected = false;
 
-  constructor({ pingMs, pingTimeoutMs, recycle }: Checked, ports: HealthPorts) {
+  constructor({ pingMs, pingTimeoutMs, recycle }: CheckedOptions, ports: HealthPorts) {
     this.#ports = ports;
     this.#pingMs = pingMs;
     this.#pingTimeoutMs = pingTimeoutMs;

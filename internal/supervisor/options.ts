@@ -1,9 +1,9 @@
 /**
- * What `supervise` takes: every option, its default, and what is no option at all.
+ * The options of `supervise`: their types, their defaults, and the check of what a program passes.
  *
- * Used by  lib/supervisor.ts
- * Never    lets a value through that would fail later and elsewhere: a wrong one is an error at once; reads
- *          an option twice, or keeps an object of the program's, which it may change
+ * Used by  lib/supervisor.ts, supervisor.ts
+ * Never    accepts a value that would fail later in another place: a wrong value throws at once. Never reads an option
+ *          twice (it may be a getter), and keeps no object of the program, which the program could change
  */
 import type { Cluster } from 'node:cluster';
 import { availableParallelism } from 'node:os';
@@ -64,7 +64,7 @@ export interface SuperviseOptions {
   canaryMs?: number;
   /** How long each other new worker must stay ready before the one that it replaces leaves: 0 by default. */
   minReadyMs?: number;
-  /** How many workers more than desired may run during a reload: 1 by default. */
+  /** How many workers more than desired may run while others are being replaced: 1 by default. */
   maxSurge?: number;
   /** How long a worker may take to leave, until SIGKILL: 20 s by default. If a worker has to be killed in a stop, this process exits with 70. */
   leaveTimeoutMs?: number;
@@ -124,7 +124,7 @@ export interface SuperviseOptions {
 }
 
 /** The options after the check, with all defaults. */
-export interface Checked extends Readonly<Required<Omit<SuperviseOptions, 'cluster' | 'cwd' | 'ready' | 'recycle' | 'restarts'>>> {
+export interface CheckedOptions extends Readonly<Required<Omit<SuperviseOptions, 'cluster' | 'cwd' | 'ready' | 'recycle' | 'restarts'>>> {
   /** undefined: the option was not given. */
   readonly cwd: string | undefined;
   readonly ready: ReadyRule;
@@ -135,12 +135,13 @@ export interface Checked extends Readonly<Required<Omit<SuperviseOptions, 'clust
 /** The greatest number that `restarts.max` may be: far more than any program restarts. */
 const MOST_RESTARTS = 2 ** 31 - 1;
 
+/** The options that are times of at most LONGEST_DELAY. */
 const times = ['readyTimeoutMs', 'canaryMs', 'minReadyMs', 'leaveTimeoutMs', 'killMs', 'idleGraceMs', 'drainDelayMs', 'pingMs', 'pingTimeoutMs', 'retryAfterMs'] as const;
 const known: (keyof SuperviseOptions)[] = [...times, 'exec', 'cwd', 'args', 'execArgv', 'env', 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
   'recycle', 'restarts', 'onGiveUp', 'stderr', 'signals', 'exitAfterMs'];
 
-/** Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for what makes no sense. */
-export function checkOptions(options: SuperviseOptions): Checked & { readonly cluster: Cluster | undefined } {
+/** Returns all options with their defaults. Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for a wrong one. */
+export function checkOptions(options: SuperviseOptions): CheckedOptions & { readonly cluster: Cluster | undefined } {
   checkNames('options', options, known);
   const given = ownOptions(options, known);
   const maxWorkers = checkInteger('options.maxWorkers', given.maxWorkers ?? 1024, 1, 65_536);
@@ -179,7 +180,7 @@ export function checkOptions(options: SuperviseOptions): Checked & { readonly cl
   return checked;
 }
 
-/** How many workers there may be. */
+/** Returns `value` if it is a number of workers, 1 to `most`; throws otherwise. */
 export function checkCount(name: string, value: unknown, most: number): number {
   return checkInteger(name, value, 1, most, '; stop() ends all workers');
 }

@@ -19,7 +19,7 @@ import { ownOptions } from '../own_options';
 import { epochClock } from '../clock';
 import { Fleet } from './fleet';
 import { StderrOutput } from './stderr_lines';
-import { checkCount, type Checked } from './options';
+import { checkCount, type CheckedOptions } from './options';
 import type { Occupant, Slot } from './slots';
 import { EXIT_GIVEN_UP, EXIT_KILLED, PrimaryEnd } from './primary_end';
 import { WorkerProcess } from './worker_process';
@@ -41,7 +41,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** Resolves when all workers are ready for the first time. Rejects with ERR_GIVEN_UP if a slot was given up before. */
   readonly started: Promise<Report>;
   readonly #cluster: Cluster;
-  readonly #options: Checked;
+  readonly #options: CheckedOptions;
   readonly #fleet: Fleet;
   readonly #signals: SignalHandlers;
   /** The handlers while this process ends, after a signal has stopped all workers. */
@@ -57,7 +57,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** The last output of the last worker of each slot that was given up, by the number of the slot. */
   readonly #lastOutput = new Map<number, string>();
 
-  constructor(cluster: Cluster, options: Checked) {
+  constructor(cluster: Cluster, options: CheckedOptions) {
     super();
     this.#cluster = cluster;
     this.#options = options;

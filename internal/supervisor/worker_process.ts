@@ -17,7 +17,7 @@
  *             worker that never listened and was never ready gets it after EXIT_MS + `killMs`
  */
 import type { Worker } from 'node:cluster';
-import type { Checked } from './options';
+import type { CheckedOptions } from './options';
 import { startsInspected } from './debugger';
 import { Health } from './health';
 import { Readiness } from './readiness';
@@ -59,7 +59,7 @@ export class WorkerProcess implements Member {
   readonly slot: number;
   readonly generation: Generation;
   readonly #worker: Worker;
-  readonly #options: Checked;
+  readonly #options: CheckedOptions;
   readonly #ports: WorkerProcessPorts;
   readonly #tail: StderrTail;
   readonly #health: Health;
@@ -74,7 +74,7 @@ export class WorkerProcess implements Member {
   /** Was it started with an inspector? */
   readonly #isInspected: boolean;
 
-  constructor(worker: Worker, slot: number, generation: Generation, options: Checked, ports: WorkerProcessPorts) {
+  constructor(worker: Worker, slot: number, generation: Generation, options: CheckedOptions, ports: WorkerProcessPorts) {
     this.#worker = worker;
     this.slot = slot;
     this.generation = generation;

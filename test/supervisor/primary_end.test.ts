@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { startsInspected } from '../../internal/supervisor/debugger';
-import type { Checked } from '../../internal/supervisor/options';
+import type { CheckedOptions } from '../../internal/supervisor/options';
 import { PrimaryEnd } from '../../internal/supervisor/primary_end';
 import { Health } from '../../internal/supervisor/health';
 import { fixture, within } from '../support/children';
@@ -111,7 +111,7 @@ describe('a worker at a breakpoint', () => {
     const clock = new TestClock();
     const [pings, silences]: number[][] = [[], []];
     const recycle = { rssBytes: Infinity, requests: Infinity, ageMs: Infinity, jitter: 0 };
-    const health = new Health({ pingMs: 100, pingTimeoutMs: 500, recycle } as unknown as Checked, {
+    const health = new Health({ pingMs: 100, pingTimeoutMs: 500, recycle } as unknown as CheckedOptions, {
       clock, random: () => 0.5, ping: (seq) => void pings?.push(seq), tooOld: () => undefined, silent: () => void silences?.push(clock.now()),
     });
     health.start(inspected);

@@ -9,7 +9,7 @@ import { checkOptions, type SuperviseOptions } from '../../internal/supervisor/o
 import { PrimaryEnd } from '../../internal/supervisor/primary_end';
 import { WorkerProcess } from '../../internal/supervisor/worker_process';
 import { Health } from '../../internal/supervisor/health';
-import type { Checked } from '../../internal/supervisor/options';
+import type { CheckedOptions } from '../../internal/supervisor/options';
 import { TestClock } from '../support/fleet_world';
 
 /** Runs `body`, and returns the messages of the uncaught exceptions during it. */
@@ -66,7 +66,7 @@ test('a signal reaches our listener although a listener of newListener of the pr
 
 describe('a worker', () => {
   /** A fake worker. Like a cluster, it emits each event of its child as an event of the worker too. */
-  function fork(ready: Checked['ready']): { child: EventEmitter; states: () => string; member: WorkerProcess; ended: string[] } {
+  function fork(ready: CheckedOptions['ready']): { child: EventEmitter; states: () => string; member: WorkerProcess; ended: string[] } {
     const child = Object.assign(new EventEmitter(), { stderr: null, spawnargs: [], pid: 1, send: () => true, kill: () => true });
     const worker = Object.assign(new EventEmitter(), { id: 1, process: child, isConnected: () => true, exitedAfterDisconnect: false, disconnect: () => undefined });
     const ended: string[] = [];
@@ -144,7 +144,7 @@ describe('time that stood still', () => {
     let now = 0;
     const due: (() => void)[] = [];
     let silences = 0;
-    const health = new Health({ pingMs: 100, pingTimeoutMs: 500, recycle: { rssBytes: Infinity, requests: Infinity, ageMs: Infinity, jitter: 0 } } as unknown as Checked, {
+    const health = new Health({ pingMs: 100, pingTimeoutMs: 500, recycle: { rssBytes: Infinity, requests: Infinity, ageMs: Infinity, jitter: 0 } } as unknown as CheckedOptions, {
       clock: { now: () => now, after: (_ms, call) => (due.push(call), () => undefined) },
       random: () => 0.5, ping: () => undefined, tooOld: () => undefined, silent: () => void silences++,
     });
