@@ -42,6 +42,16 @@ test('a call is returned as it is; a malformed one only with its id; one without
   expect([readCall({ op: 'get', key: 'k' }), readCall(null), readCall({ id: 0.5 })]).toEqual([null, null, null]);
 });
 
+test.each(['ttlMs', 'fence', 'version', 'since', 'beat'])('9: an option %s that was not sent is not found on Object.prototype', (name) => {
+  const call = JSON.parse('{ "id": 1, "op": "set", "key": "k", "text": "1" }') as object;
+  Object.defineProperty(Object.prototype, name, { value: 5, configurable: true });
+  try {
+    expect(Reflect.get(readCall(call) as object, name)).toBe(undefined);
+  } finally {
+    Reflect.deleteProperty(Object.prototype, name);
+  }
+});
+
 describe('isResultOf', () => {
   const good: Record<OperationName, readonly object[]> = {
     get: [{ version: 0 }, { version: 1, text: '1', expiresAt: 5.5 }],
