@@ -21,9 +21,15 @@ export interface ChannelLimits {
 
 /** The limits of a primary. */
 export interface Limits extends ChannelLimits {
-  /** Connections of one address that the primary has accepted and no worker has got. Beyond them it stops accepting, and new ones wait in the kernel's backlog. */
+  /**
+   * Connections of one address that the primary has accepted and no worker has got. Beyond them it stops accepting,
+   * and new ones wait in the kernel's backlog.
+   */
   readonly queuedConnections: number;
-  /** Fds, of those that the process may open, that are kept free when connections are accepted (at most a quarter of all); half of them are kept free when addresses are opened too. */
+  /**
+   * Fds that the primary does not use for accepted connections, of all that the process may open; at most a quarter
+   * of these. Half of the reserved fds it does not use for new addresses either.
+   */
   readonly reservedFds: number;
   /** Addresses at which one worker listens at a time. Beyond them its `listen` fails with EMFILE. */
   readonly listeningHandles: number;

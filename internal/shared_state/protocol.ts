@@ -38,7 +38,10 @@ export interface Limits {
   readonly valueBytes: number;
   /** Bytes of all keys and values together. */
   readonly totalBytes: number;
-  /** Bytes of the keys, with their values, that one process was the last to write. Default: half of `totalBytes`, but at least one key and one value of the greatest size. */
+  /**
+   * Bytes of the keys, with their values, that one process was the last to write. Default: half of `totalBytes`, but
+   * enough for one key and one value of the greatest size.
+   */
   readonly bytesPerProcess: number;
   /** Watches of one process. A replica counts as one. */
   readonly watches: number;
@@ -81,7 +84,10 @@ export type Operation =
   | { readonly op: 'renew'; readonly name: string; readonly token: number; readonly ttlMs: number }
   | { readonly op: 'release'; readonly name: string; readonly token: number }
   | { readonly op: 'holder'; readonly name: string }
-  /** `watch`: a number that the client has chosen. `since`: continue after this version; without it the watch begins with a reset. `beat`: send a batch each second even if nothing happens. */
+  /**
+   * `watch`: a number that the client has chosen. `since`: continue after this version; without it the watch begins
+   * with a reset. `beat`: send a batch each second even if nothing happens.
+   */
   | { readonly op: 'watch'; readonly watch: number; readonly prefix: string; readonly since?: number | 'now' | undefined; readonly beat?: boolean | undefined }
   | { readonly op: 'unwatch'; readonly watch: number };
 

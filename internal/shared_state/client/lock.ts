@@ -138,7 +138,10 @@ export class Lease {
     this.#setTimers();
   }
 
-  /** Sets the timer of the end, and with `autoRenew` one after a third of the time that is left: two more renewals fit in if the first fails. */
+  /**
+   * Sets the timer of the end, and with `autoRenew` one for a renewal after a third of the time that is left: if it
+   * fails, there is time for others.
+   */
   #setTimers(): void {
     const { clock } = this.#client;
     this.#cancelEnd();
@@ -146,13 +149,15 @@ export class Lease {
     const end = this.#expiresAt;
     this.#cancelEnd = clock.at(end, () => this.#lapse());
     if (!this.#autoRenew) return;
-    this.#cancelRenewal = clock.at(clock.now() + (end - clock.now()) / 3, () => void this.renew().catch(() => undefined)); // A renewal that fails has set the timers again, or the lease is lost.
+    // A renewal that fails has set the timers again, or the lease is lost: the error needs no handling here.
+    this.#cancelRenewal = clock.at(clock.now() + (end - clock.now()) / 3, () => void this.renew().catch(() => undefined));
   }
 
   /** The end of the lease has passed. */
   #lapse(): void {
     if (this.#end.signal.aborted) return;
-    if (this.#asked.size > 0 && this.#connected) this.#giveBack().catch(() => undefined); // It fails if the connection is lost: then the primary has freed the lock.
+    // The call fails if the connection is lost: then the primary has freed the lock.
+    if (this.#asked.size > 0 && this.#connected) this.#giveBack().catch(() => undefined);
     this.#lose();
   }
 

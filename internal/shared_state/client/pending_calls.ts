@@ -43,7 +43,10 @@ interface Pending {
 /** Milliseconds, more than any process lives. In a primary a call without a timeout has a timer too, because only the timer keeps the process alive. */
 const FOREVER = 2 ** 52;
 
-/** Bytes of values after which a message of calls is sent and another begins. One message with many large values could go beyond the channel's `limits.messageBytes`. */
+/**
+ * Bytes of values after which a message of calls is sent and another begins. One message with many large values could
+ * go beyond the channel's `limits.messageBytes`.
+ */
 const MESSAGE_BYTES = 1024 * 1024;
 
 /** The pending calls of one process. */
@@ -175,7 +178,8 @@ export class PendingCalls {
       if (name === undefined || 'error' in answer || !isResultOf('lock', answer.result)) return;
       const { token } = answer.result;
       if (token === undefined) return;
-      this.ask({ op: 'release', name, token }, {}, () => undefined).catch(() => undefined); // It fails if the connection is lost: then the primary has freed the lock.
+      // The call fails if the connection is lost: then the primary has freed the lock.
+      this.ask({ op: 'release', name, token }, {}, () => undefined).catch(() => undefined);
       return;
     }
     const pending = this.#pending.get(id);

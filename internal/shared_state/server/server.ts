@@ -170,7 +170,10 @@ export class StateServer {
     return session.unreadAnswers + this.#locks.waitsOf(session);
   }
 
-  /** The refusal of a call of a process that does not read its answers; null if it reads them. No Error is made, because its stack would cost more than a call. */
+  /**
+   * The refusal of a call of a process that does not read its answers; null if it reads them. It is made without an
+   * Error, because the stack of one would cost more than a call.
+   */
   #unread(session: Session): Refusal | null {
     const { pendingCalls, unreadBytes } = this.#limits;
     if (this.#pending(session) >= pendingCalls) {
