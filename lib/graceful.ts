@@ -25,9 +25,11 @@ import { StopRequests } from '../internal/supervisor/stop_requests';
 import { attach } from '../internal/supervisor/app_calls';
 import { Drain } from '../internal/supervisor/worker/drain';
 import { Ending, type End } from '../internal/supervisor/worker/ending';
-import { invalidArgType, nodeError } from '../internal/errors';
+import { LONGEST_DELAY } from '../internal/clock';
+import { invalidArgType } from '../internal/errors';
 import { performance } from '../internal/builtins';
 import { ownOptions } from '../internal/own_options';
+import { checkBoolean, checkNumber } from '../internal/validate';
 
 /** The argument of `onDrained`. */
 export type { End } from '../internal/supervisor/worker/ending';
@@ -76,11 +78,11 @@ export function graceful(server: Server | readonly Server[], options: GracefulOp
   const servers = Array.isArray(server) ? server as Server[] : [server as Server];
   const { timeoutMs = 10_000, cleanUpMs = 5_000, idleGraceMs = 1_000, drainDelayMs = 0, acceptUntilReplaced = true, onFatal = print, onLeave, onDrained } = ownOptions(options, names);
   for (const one of servers) if (typeof one?.getConnections !== 'function') throw invalidArgType('server', 'a server of node:net, http, https or http2', one);
-  for (const [name, value] of Object.entries({ timeoutMs, cleanUpMs, idleGraceMs, drainDelayMs })) checkTime(`options.${name}`, value);
+  for (const [name, value] of Object.entries({ timeoutMs, cleanUpMs, idleGraceMs, drainDelayMs })) checkNumber(`options.${name}`, value, 0, LONGEST_DELAY);
   for (const [name, value] of Object.entries({ onFatal, onLeave, onDrained })) {
     if (value !== undefined && typeof value !== 'function') throw invalidArgType(`options.${name}`, 'of type function', value);
   }
-  if (typeof acceptUntilReplaced !== 'boolean') throw invalidArgType('options.acceptUntilReplaced', 'of type boolean', acceptUntilReplaced);
+  checkBoolean('options.acceptUntilReplaced', acceptUntilReplaced);
 
   const agent = currentAgent();
   drain ??= agent?.drain ?? new Drain({ all: false });
@@ -137,9 +139,4 @@ function messageOf(error: unknown): string {
 
 function print(error: unknown): void {
   console.error(error);
-}
-
-function checkTime(name: string, value: unknown): void {
-  if (typeof value !== 'number') throw invalidArgType(name, 'of type number', value);
-  if (!(value >= 0 && value < 2 ** 31)) throw nodeError(RangeError, 'ERR_OUT_OF_RANGE', `The value of "${name}" is out of range. It must be >= 0 && < 2147483648. Received ${value}`);
 }
