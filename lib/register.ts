@@ -3,7 +3,7 @@
  *
  *   node --require cluster-internals/register app.js
  *
- * In a worker of a stock primary the same flag (in `execArgv`) gives the worker our role; it speaks Node's own dialect
+ * In a worker of a stock primary the same flag (in `execArgv`) gives the worker our role; it uses Node's own dialect
  * with that primary.
  */
 import { takenOverCluster } from '../internal/node_cluster';

@@ -1,5 +1,5 @@
 /**
- * How a parent tells a child about its channel: by one environment variable, and by a flag that loads our preload. The
+ * How a child learns which channel it inherits: by one environment variable, and by a flag that loads our preload. The
  * parent adds both (`announce`); the preload removes both before the app, or a process that the app starts, can see them.
  *
  * The flag is on the command line, because a Node binary with file capabilities ignores NODE_OPTIONS. If the child has

@@ -55,7 +55,7 @@ export class Channel {
   /** The handle in flight and the messages behind it; it is always free in dialect pipelined. */
   readonly #queue: HandleQueue;
   #state: ChannelState = 'open';
-  /** Who ended the channel. Only one end does; the fact is needed in both later states, so it is no state of its own. */
+  /** This end has closed the channel, not the other one. It stays true in both later states, so it is no state of its own. */
   #endedHere = false;
 
   constructor(pipe: NativePipe, options: ChannelOptions, sink: ChannelSink) {

@@ -12,7 +12,7 @@ import type { OutboxSink } from './outbox';
 /** The protocol of a channel: *node* is Node's own, for a stock process at the other end; *pipelined* is ours. */
 export type Dialect = 'node' | 'pipelined';
 
-/** What both ends of a channel know from the start of the child on, and a name. */
+/** The properties of a channel. Both ends know serialization and dialect from the start of the child on. */
 export interface ChannelOptions {
   readonly serialization: Serialization;
   readonly dialect: Dialect;
@@ -22,7 +22,7 @@ export interface ChannelOptions {
   readonly limits?: ChannelLimits | undefined;
 }
 
-/** What the owner of a channel must handle. A message, an error and the end of the channel each come in a tick of their own. */
+/** The callbacks of a channel, which its owner implements. A message, an error and the end of the channel each come in a tick of their own. */
 export interface ChannelSink extends Pick<OutboxSink, 'pending' | 'drained'> {
   message(message: unknown, handle: SendHandle | undefined): void;
   /** A message whose `cmd` begins with NODE_: it is for the runtime, not for the app. */

@@ -9,7 +9,7 @@ import { Buffer } from '../builtins';
 /** The two forms of framing, by Node's names. */
 export type Serialization = 'json' | 'advanced';
 
-/** What an fd that comes with a frame is: there is none; a native handle; or a handle that the message, an envelope, describes. */
+/** `plain`: no fd comes with the frame. `handle`: the fd is a native handle. `envelope`: the message describes the fd. */
 export type Tag = 'plain' | 'handle' | 'envelope';
 
 /** Called for each frame, in the order of the stream. */

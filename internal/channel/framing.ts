@@ -3,7 +3,7 @@
  * message is a big-endian uint32 length, and then V8's structured clone. The parent chooses the form when it starts the
  * child, and both ends use it.
  *
- * In the dialect *pipelined* a frame may begin with a tag, one byte that says that an fd came with the frame. An app
+ * In the dialect *pipelined* a frame may begin with a tag: one byte that announces that an fd comes with the frame. An app
  * cannot forge a tag, whatever message it sends: no JSON text begins with the letter `H` or `E`, and the structured clone
  * always begins with 0xFF.
  *

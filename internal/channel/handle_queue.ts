@@ -39,7 +39,7 @@ interface InFlight {
   attempts: number;
 }
 
-/** What the channel does for the queue. */
+/** The callbacks of the queue, which the channel implements. */
 export interface HandleQueueSink {
   /** Writes the same frame and fd once more. */
   sendAgain(frame: string | Buffer, native: NativeHandle): void;

@@ -35,7 +35,7 @@ export interface Envelope {
   dgramType?: 'udp4' | 'udp6';
 }
 
-/** A received message that says of itself that it is an envelope. `isKnownEnvelope` checks it. */
+/** A received message that is marked as an envelope. `isKnownEnvelope` checks it. */
 export interface UncheckedEnvelope {
   readonly type?: unknown;
   readonly msg?: unknown;
@@ -50,7 +50,7 @@ export interface Outgoing {
   release(): void;
 }
 
-/** What must be known about a handle before it is taken from its owner. */
+/** Facts about a handle, which are read before the handle is taken from its owner. */
 export interface Prepared {
   readonly envelope: Envelope;
   /** The server that accepted this socket; it still counts the socket after it was sent. */

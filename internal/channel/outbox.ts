@@ -56,7 +56,7 @@ export interface Completion {
   readonly failed?: (() => void) | undefined;
 }
 
-/** What the channel must handle. */
+/** The callbacks of the outbox, which the channel implements. */
 export interface OutboxSink {
   /** A write has failed that had no callback. */
   failed(error: Error): void;

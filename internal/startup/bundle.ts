@@ -45,7 +45,7 @@ const child = path.join(internal, 'child/');
 const ONCE = '"use strict"; require(';
 const TAIL = '\n});\n';
 
-// The code cache is made by running the bundles, whatever the environment of the build says.
+// The code cache comes from running the bundles, so the build itself ignores this variable.
 delete process.env['CLUSTER_INTERNALS_BUNDLE'];
 
 const worker = takenOverCluster() as Cluster | null;

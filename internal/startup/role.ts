@@ -3,7 +3,7 @@
  * our `fork`, so that a primary loads everything from one bundle.
  *
  * Three cases: in a worker that our primary started, preload.ts has taken over `node:cluster` before this file runs.
- * In a worker that a stock primary started, Node's own cluster object says so; our worker's role then uses Node's
+ * In a worker that a stock primary started, Node's own cluster object has `isWorker`; our worker's role then uses Node's
  * `process.send`. Every other process is a primary.
  *
  * Used by  load_role.ts, lib/cluster.ts (for its types)

@@ -1,4 +1,7 @@
-/** The doors of lib, as a whole process sees them: one instance of each module (7), spawn on our channel (11), a preload that arrives (E13), servers that are let go (6, E13). */
+/**
+ * The entry points of lib/ in whole processes: each module has one instance (7), spawn uses our channel (11), each child
+ * loads the preload (E13), and servers can be collected (6, E13).
+ */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,7 +25,7 @@ test('7: whichever entry points a process loads, and how often, each module runs
   expect(lines.filter((line, at) => lines.indexOf(line) !== at)).toEqual([]);
 });
 
-/** Each two doors, in both orders. */
+/** Each pair of entry points, loaded in both orders. */
 const orders = ['cluster,child_process,register_fork,supervisor,shared_state,register', 'register,shared_state,supervisor,register_fork,child_process,cluster', 'supervisor,shared_state,cluster,register,child_process,register_fork'];
 
 test.concurrent.each(orders.flatMap((order) => [[order, 'cjs'], [order, 'esm']]))('7: one primary, whichever door comes first: %s (%s)', async (order, how) => {
@@ -49,10 +52,10 @@ test('6, E13: servers whose sockets were sent can be collected, without a listen
   expect(JSON.parse(stdout)).toEqual({ afterSent: [1, 0, 0], afterReceived: [1, 0, 0], warnings: [], kept: 'few' });
 });
 
-/** Whoever runs it: a file capability is no privilege for root. */
+/** The user that runs the copy of Node. It is not root: for root a file capability is no additional privilege. */
 const nobody = { uid: 65534, gid: 65534 };
 
-/** Why this copy of Node, with a file capability, cannot be tested here; setcap is of libcap2-bin, and needs root. */
+/** The reason why a copy of Node with a file capability cannot be made here: setcap (of libcap2-bin) is missing, or needs root. */
 function whyNotCapable(node: string): string | null {
   try {
     execFileSync('setcap', ['cap_net_raw+ep', node], { stdio: 'pipe' });
@@ -71,7 +74,7 @@ test('E13: a Node binary with file capabilities ignores NODE_OPTIONS, and still 
     copyFileSync(process.execPath, node);
     const why = whyNotCapable(node);
     if (why !== null) return skip(`no Node binary with file capabilities here: ${why}`);
-    // Not by a helper of the tests: none starts a process as somebody else.
+    // Started here, because no helper of the tests starts a process as another user.
     const text = execFileSync(node, [fixture('register_capable.js')], { ...nobody, env: { ...cleanEnvironment(), NODE_OPTIONS: '--no-warnings' }, encoding: 'utf8', timeout: 30_000 });
     const seen = [[], '--no-warnings'];
     expect(JSON.parse(text)).toEqual([['fork', seen], ['fork', 0], ['worker', seen], ['worker', 0]].sort());

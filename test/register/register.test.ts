@@ -1,6 +1,6 @@
 /**
- * `node --require cluster-internals/register app`: an unmodified program of node:cluster runs on ours.
- * On the Node at hand, and on each of TEST_NODES (paths with colons between them).
+ * `node --require cluster-internals/register app`: an unmodified program that uses node:cluster runs on our cluster. The
+ * tests run on this Node, and on each one in TEST_NODES (paths, separated by colons).
  */
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -10,7 +10,7 @@ const fixture = (file: string): string => path.join(root, 'test/fixtures', file)
 const register = ['--require', dist('lib/register.js')];
 const nodes = [process.execPath, ...(process.env['TEST_NODES'] ?? '').split(':').filter((node) => node !== '')];
 
-/** What an app prints under `options`, which has to end well. */
+/** The output of an app, which must exit with 0. */
 async function output(file: string, options: ProgramOptions): Promise<unknown> {
   return parsed(await run(file, options));
 }
@@ -68,13 +68,13 @@ describe.concurrent.each(nodes)('%s', (node) => {
       const worker = cluster.fork();
       worker.on('message', (message) => console.log(JSON.stringify({ message, ours: Symbol.for('cluster-internals.taken-over') in cluster })));
       worker.send('to and fro');`;
-    // `run` puts the file behind the flags: here the program itself.
+    // `run` puts its first argument behind the flags: here that is the program text of -e.
     const ended = await run(program, { node, execArgv: [...register, '-e'] });
     expect(parsed(ended)).toEqual({ message: 'to and fro', ours: true });
   });
 });
 
-/** Both workers exist, share their ports, and answered; under round robin in turn. */
+/** Checks that there were two workers, that they shared their ports, and that both answered; under round robin in turn. */
 function expectServed(seen: unknown): void {
   const served = [{ id: 1, ours: true, same: true }, { id: 2, ours: true, same: true }];
   const someone = expect.objectContaining({ ours: true, same: true, id: expect.toBeOneOf([1, 2]) });

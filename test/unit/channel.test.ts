@@ -54,7 +54,7 @@ both('order (%s)', (serialization) => {
       child.send(message as never);
     };
     send('first');
-    send('x'.repeat(70_000)); // longer than what is joined
+    send('x'.repeat(70_000)); // longer than the limit up to which frames are joined
     send('third');
     process.nextTick(() => send('tick'));
     queueMicrotask(() => send('microtask'));
@@ -163,11 +163,11 @@ describe('send', () => {
     const errors: unknown[] = [];
     const done = within<void>(30_000, 'three callbacks', (resolve) => {
       const callback = (error: Error | null): void => void (errors.push(error) === 3 && resolve());
-      expect(child.send('x'.repeat(100 << 10), callback)).toBe(true); // below the mark, whatever the kernel took
+      expect(child.send('x'.repeat(100 << 10), callback)).toBe(true); // below 128 KiB, even if the kernel took nothing
       expect(child.send('x'.repeat(1 << 20), callback)).toBe(false); // the kernel takes 208 KiB at most
       expect(child.send('small', callback)).toBe(false);
     });
-    // A later turn, when everything joined is with the kernel or behind it.
+    // A later turn: every joined frame was written by then, to the kernel or to libuv's queue.
     await new Promise((resolve) => setImmediate(resolve));
     expect(child.send('another turn')).toBe(false);
     expect(errors.length).toBeLessThan(3);
@@ -198,7 +198,7 @@ describe('send', () => {
       expect(child.send('late', (error) => resolve(error))).toBe(false);
     });
     expect(loose(child).send('later')).toBe(false);
-    expect(loose(child).send(undefined)).toBe(false); // nothing is looked at any more
+    expect(loose(child).send(undefined)).toBe(false); // a closed channel does not check its arguments
     expect(errors).toEqual([]);
     expect(await called).toMatchObject({ code: 'ERR_IPC_CHANNEL_CLOSED', message: 'Channel closed' });
     await new Promise((resolve) => setImmediate(resolve));
@@ -496,7 +496,7 @@ describe('fork', () => {
   });
 });
 
-/** The code of what `start` throws; a child that it starts in spite of all is ended. */
+/** The error code that `start` throws. If it starts a child nevertheless, that child is ended. */
 function codeOf(start: () => ChildProcess): string | undefined {
   try {
     keep(start()).on('error', () => {});

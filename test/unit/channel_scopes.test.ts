@@ -1,6 +1,6 @@
 /**
- * F, E1, E3, E10: each message has a tick, an exception scope and an async context of its own, and no
- * exception of the app's harms the channel. The children survive their exceptions.
+ * F, E1, E3, E10: each message has a tick and an async context of its own, and an exception of the app does not
+ * harm the channel. The children of these tests catch their uncaught exceptions and go on.
  */
 import { createServer, connect } from 'node:net';
 import { once } from 'node:events';
@@ -80,7 +80,7 @@ test('E4: if no socket can be built around an fd, because the app has replaced `
   const inbox = new Inbox(child);
   await inbox.next();
   const { client, accepted } = await connection();
-  const end = allOf(client); // Comes when the last copy of the fd is closed.
+  const end = allOf(client); // Resolves when the last copy of the fd is closed.
   child.send('with a socket', accepted);
   child.send('behind it');
   expect(await inbox.take(2)).toEqual(['no Socket', 'behind it']);
@@ -97,6 +97,6 @@ test.each([['json', 'SIGCONT'], ['json', 'SIGSTOP'], ['advanced', 'SIGSTOP']])('
   const inbox = new Inbox<{ log: unknown[]; kinds: string[] }>(forkFixture(FILE, `sendsWithCallbacks ${serialization} ${signal}`));
   const { log, kinds } = await inbox.next();
   expect(log).toEqual(Array.from({ length: 360 }, (_, at) => (at % 50 === 10 ? [at, `of ${at}`] : [at])).flat());
-  // What Node's own channel shows there, and no more.
+  // The same events as on Node's own channel, and no others.
   expect(kinds.filter((kind) => !['TickObject', 'WRITEWRAP', 'PIPEWRAP', 'TCPSERVERWRAP', 'TCPWRAP', 'Timeout', 'Immediate'].includes(kind))).toEqual([]);
 });

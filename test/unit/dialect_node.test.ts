@@ -1,4 +1,4 @@
-/** Our end of a channel whose other end is Node's own, or pretends to be. */
+/** Our end of a channel whose other end is Node's own, or a child that imitates it. */
 import type { ChildProcess } from 'node:child_process';
 import type net from 'node:net';
 import { describe, expect, test } from 'vitest';
@@ -14,7 +14,7 @@ endChildrenAfterEachTest();
 const stock = (options: ChannelForkOptions = {}): ChildProcess =>
   forkFixture('unit-handles-child.js', 'serve', { dialect: 'node', ...options });
 
-/** A child that speaks byte by byte. */
+/** A child that writes the bytes of Node's dialect itself, without Node's channel. */
 const raw = (program: string): ChildProcess => forkFixture('unit-raw-child.js', program, {
   dialect: 'node', execPath: fixture('unit-raw-node.sh'), env: cleanEnvironment({ UNIT_NODE: process.execPath }),
 });
@@ -46,7 +46,7 @@ describe('one handle in flight (I-29)', () => {
     expect(child.send('before')).toBe(true);
     child.send('with a socket', accepted, {}, callback('socket'));
     expect([child.send('one', callback('one')), child.send('two', callback('two')), child.send('three')]).toEqual([true, false, false]);
-    await inbox.next(); // it has seen the handle, and says nothing more
+    await inbox.next(); // it has seen the handle, and sends nothing more
     await new Promise((resolve) => setImmediate(resolve));
     expect(called).toEqual(['socket']);
 
@@ -80,8 +80,8 @@ describe('one handle in flight (I-29)', () => {
     child.send('report');
     const { lines } = await inbox.next();
     const orders = (lines as { cmd?: string; msg?: { order: number }; order?: number }[]).map((line) => line.msg?.order ?? line.order);
-    expect(orders).toEqual([1, 1, 1, 2, 3, 4]); // the first refused twice
-    await Promise.all(ends); // acknowledged: no copy is left here
+    expect(orders).toEqual([1, 1, 1, 2, 3, 4]); // the first handle was refused twice
+    await Promise.all(ends); // acknowledged, so this process has no copy any more
   });
 
   test('disconnect() waits until the messages behind it are sent (I-44, I-56)', async () => {
@@ -120,7 +120,7 @@ describe('a receiver that reports that no fd came (I-41)', () => {
     expect([warning.name, warning.message]).toEqual(['SentHandleNotReceivedWarning', 'Handle did not reach the receiving process correctly']);
     expect(warnings).toEqual([warning.message]);
     expect(called).toBe(1);
-    await end; // given up, and closed
+    await end; // the sender has given up and closed its copy
   });
 
   test.each<[name: string, send: (child: ChildProcess, accepted: net.Socket) => void]>([

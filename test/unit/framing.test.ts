@@ -26,7 +26,7 @@ function decoded(decoder: Decoder, chunks: readonly Uint8Array[]): Frame[] {
   return frames;
 }
 
-/** The stream in the pieces that the bits of `cuts` say: bit k cuts after byte k. */
+/** Cuts the stream into pieces: if bit k of `cuts` is 1, there is a cut after byte k. */
 function cut(stream: Buffer, cuts: number): Buffer[] {
   const pieces: Buffer[] = [];
   let start = 0;
@@ -166,7 +166,7 @@ describe.each<Serialization>(['json', 'advanced'])('%s', (serialization) => {
         taken++;
       }
     }).code).toBe('ERR_IPC_MESSAGE_TOO_LONG');
-    expect([got, taken]).toEqual([['before'], serialization === 'json' ? 1 : 0]); // known by its length, or when that is reached
+    expect([got, taken]).toEqual([['before'], serialization === 'json' ? 1 : 0]); // advanced knows the length at once, json when the limit is reached
   });
 
   test('an exception of the receiver does not upset the decoder', () => {
@@ -182,17 +182,17 @@ describe.each<Serialization>(['json', 'advanced'])('%s', (serialization) => {
     const bytes = bytesOf(codec.encode('x'.repeat(length), 'plain'));
     const chunks: Buffer[] = [];
     for (let start = 0; start < bytes.length; start += 65536) chunks.push(bytes.subarray(start, start + 65536));
-    // Of the processor, not of the clock: other programs may have it in between.
+    // Processor time, not time of the clock: other programs may run in between.
     const microseconds = (work: () => number): number => {
       const began = process.cpuUsage();
       expect(work()).toBeGreaterThanOrEqual(length);
       const { user, system } = process.cpuUsage(began);
       return user + system;
     };
-    // The measure is other linear work on the same bytes: 16 MB would compare the caches of the machine.
+    // Compared with other linear work on the same bytes. A comparison with 16 MB would measure the processor's caches.
     const linear = Math.min(...[1, 2].map(() => microseconds(() => Buffer.concat(chunks).toString('latin1').length)));
     const decoding = Math.min(...[1, 2].map(() => microseconds(() => (decoded(codec.decoder(), chunks)[0]?.[0] as string).length)));
-    // Looking at all earlier chunks with each of the 1024 would be 500 times the bytes.
+    // A decoder that looked at all earlier chunks with each of the 1024 chunks would read 500 times the bytes.
     expect(decoding / linear).toBeLessThan(12);
   });
 });
@@ -268,9 +268,9 @@ describe('advanced', () => {
   });
 
   test('V8 decides what becomes of a text whose length does not fit its frame', () => {
-    const longer = Buffer.from('00000006ff0f22036869', 'hex'); // Says 3, has 2.
+    const longer = Buffer.from('00000006ff0f22036869', 'hex'); // The length says 3, there are 2 bytes.
     expect(() => decoded(decoder(), [longer])).toThrow();
-    const shorter = Buffer.from('00000006ff0f22016869', 'hex'); // Says 1, has 2: V8 does not look behind a value.
+    const shorter = Buffer.from('00000006ff0f22016869', 'hex'); // The length says 1, there are 2 bytes: V8 does not read behind a value.
     expect(decoded(decoder(), [shorter])).toEqual([['h', 'plain']]);
     expect(() => decoded(decoder(), [Buffer.from('00000003ff0f22', 'hex')])).toThrow();
     expect(() => decoded(decoder(), [Buffer.from('00000004ff0f2280', 'hex')])).toThrow();

@@ -1,4 +1,4 @@
-/** Handles over our own channel, between two processes that both run it. */
+/** Handles on our own channel, when both processes use it. */
 import net from 'node:net';
 import tls from 'node:tls';
 import { describe, expect, test } from 'vitest';

@@ -1,7 +1,7 @@
 /**
- * I-57: what `send` accepted arrives, in order, once, also when the sender ends right after it. Each way
- * to end is compared with Node's in the scenario many-messages-before-the-end, as far as Node goes: with
- * a thousand messages it loses most, since each takes a place of its own in the pipe.
+ * I-57: each message that `send` accepted arrives once and in order, also if the sender ends right after it. The
+ * scenario many-messages-before-the-end compares the ways to end with Node's, with fewer messages: of a thousand
+ * Node loses most, since each message takes a place of its own in the pipe.
  */
 import { expect, test } from 'vitest';
 import { nodeMajor } from '../../internal/native/bindings';
@@ -23,7 +23,7 @@ test.each([
   }
 });
 
-/** What the child has sent by the time at which it is gone. */
+/** The messages that have arrived from the child by its end. */
 async function heardOf(program: string): Promise<{ came: number; ended: unknown[] }> {
   const child = forkFixture('unit-last-words.js', program, { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
   let came = 0;
@@ -39,7 +39,7 @@ test.each([
 ] as const)('E5: nothing is lost where no exit listener of ours could help: %s', async (way, end) => {
   const { came, ended } = await heardOf(`${way} 411`);
   expect(came).toBe(411);
-  // The code of an exception in a listener was 7 up to Node 22 and is that of exit since.
+  // The exit code after an exception in an 'exit' listener: 7 up to Node 22, and since then the code of process.exit.
   if (way !== 'throws') expect(ended).toEqual(end);
 });
 

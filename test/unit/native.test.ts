@@ -1,4 +1,4 @@
-/** Each fact about Node's private surface that internal/native relies on. */
+/** A test for each fact about undocumented parts of Node on which internal/native relies. */
 import childProcess, { spawn, type ChildProcess } from 'node:child_process';
 import dgram from 'node:dgram';
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
@@ -21,7 +21,7 @@ import { run } from '../support/program';
 
 endChildrenAfterEachTest();
 
-/** What `start` starts first gets `pipe` as fd 3. */
+/** The first child that `start` starts gets `pipe` as fd 3. */
 function spawnWithPipe(pipe: NativePipe, start: () => ChildProcess): ChildProcess {
   const end = interceptSpawn((child, _options, go) => startWithPipe(child, pipe, 3, (given) => given, go));
   try {
@@ -58,7 +58,7 @@ describe('pipes', () => {
     expect(writePipe(pipe, Buffer.from('bytes'), null, () => {}, null)).toBeGreaterThanOrEqual(WRITTEN);
     expect(await Promise.all(written)).toEqual([0, 0]);
     await Promise.all(servers.map(closed));
-    // Closed only when all is read: libuv tells the end too early when it meets a read that an fd cut short.
+    // Close only after everything was read: libuv reports the end too early after a read that an fd cut short.
     const stdout = child.stdout as NonNullable<ChildProcess['stdout']>;
     while (!text().includes('read\n')) await event(stdout, 'data');
     await closedHandle(pipe);
@@ -253,7 +253,7 @@ describe('detachSocket', () => {
     accepted.setTimeout(60_000);
     const handle = detachSocket(accepted) as NativeHandle;
     expect([isTcp(handle), handleOf(accepted), accepted.timeout, detachSocket(accepted)]).toEqual([true, null, 0, null]);
-    await closed(server); // it counts no connection any more
+    await closed(server); // it emits 'close', so it counts no connection any more
     const text = allOf(client);
     const options = { handle, readable: true, writable: true };
     new net.Socket(options as net.SocketConstructorOpts).end('again');
@@ -324,7 +324,7 @@ describe('listening', () => {
       setAccepting(handle, false);
       const client = typeof where === 'string' ? net.connect(where) : net.connect(where.port, '127.0.0.1');
       await event(client, 'connect');
-      // Its end would come over the event loop that also accepts: a few turns.
+      // If the connection were closed, its end would come through this event loop, within a few turns.
       for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
       expect(accepted).toBe(round);
       setAccepting(handle, true);

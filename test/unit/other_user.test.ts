@@ -1,4 +1,4 @@
-/** Guards E13's kind: a child of another user that may not look into its working directory cannot load our preload (Node 24 on). */
+/** E13: from Node 24 on, a child of another user that may not look into its working directory cannot load our preload. */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

@@ -1,4 +1,4 @@
-/** D35: what waits for an end that does not read is bounded, and who sends more is told. */
+/** D35: the bytes that wait for an end that does not read are limited, and a send beyond the limit gets an error. */
 import type { ChildProcess } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { Inbox, cleanEnvironment, endChildrenAfterEachTest, event, fixture, forkFixture, within } from '../support/children';
@@ -29,10 +29,10 @@ test.each(['json', 'advanced'] as const)('beyond the limit a message is refused;
       }));
     }
   });
-  expect(returned).toEqual(Array(10).fill(false)); // above the high-water mark from the first on
+  expect(returned).toEqual(Array(10).fill(false)); // each of them is above 128 KiB unwritten
   for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
   const refused = Object.values(results);
-  // Four fit, and one that began when there was room; the kernel has taken a part of the first.
+  // Four messages fit, and a fifth that came while there was room. The kernel has taken a part of the first.
   expect([refused.length, new Set(refused)]).toEqual([5, new Set(['ERR_IPC_NOT_READ'])]);
   child.kill('SIGCONT');
   await told;
@@ -55,7 +55,7 @@ test('F, 2: replies of the channel itself count, too: if a child makes it reply 
   const child = forkFixture('unit-raw-child.js', 'floods', {
     dialect: 'node', execPath: fixture('unit-raw-node.sh'), env: cleanEnvironment({ UNIT_NODE: process.execPath }), limits: { unreadBytes: 65536 },
   });
-  // Its envelopes announce handles that do not come: each is answered with a NACK.
+  // The child's envelopes announce handles that do not come, so the channel replies with a NACK to each.
   const [error] = await event<[NodeJS.ErrnoException]>(child, 'error');
   expect([error.code, child.connected]).toEqual(['ERR_IPC_NOT_READ', false]);
   child.kill('SIGKILL');
