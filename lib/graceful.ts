@@ -9,8 +9,8 @@
  *
  * What happens, in this order:
  *   1. A supervised worker asks its supervisor for a successor. It accepts connections until the successor is ready, but
- *      for at most half of `timeoutMs`. Any other process accepts for `drainDelayMs`. After an exception, and with
- *      `acceptUntilReplaced: false`, no process accepts any longer: step 2 follows at once.
+ *      for at most half of `timeoutMs`; with `acceptUntilReplaced: false` step 2 follows at once. A process without a
+ *      supervisor accepts connections for `drainDelayMs`; after an exception step 2 follows at once.
  *   2. The process stops accepting. Responses say `Connection: close`; an idle connection may send one more request
  *      within `idleGraceMs`. `isLeaving()` is true from here on, or from the beginning of `drainDelayMs`.
  *   3. When no connection is open, or at the deadline, when the open ones are cut off, `onDrained` runs for at most

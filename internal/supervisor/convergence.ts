@@ -14,7 +14,8 @@
  */
 import type { RestartPolicy, RestartRule } from './restart_policy';
 import type { Rollout } from './rollout';
-import { Occupant, type Retirement, type Slot, type Slots } from './slots';
+import { Occupant, type Retirement, type Slot } from './slot';
+import type { Slots } from './slots';
 import type { EpochClock } from '../clock';
 import type { Generation, GivenUp, Member, WorkerState } from './states';
 

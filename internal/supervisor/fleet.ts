@@ -23,7 +23,8 @@ import { Convergence, type ConvergencePorts, type FleetOptions } from './converg
 import type { Release } from './release';
 import { RestartPolicy } from './restart_policy';
 import { Rollout, type ReloadState } from './rollout';
-import { Slots, type Slot } from './slots';
+import type { Slot } from './slot';
+import { Slots } from './slots';
 import type { Fate, Generation, Member, MemberEvents, Report, WorkerState } from './states';
 import { Tasks } from './tasks';
 

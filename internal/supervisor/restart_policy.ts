@@ -8,20 +8,21 @@
  *
  * Owns     the timers of slots that back off, are given up, or have their recycling postponed
  * Used by  convergence.ts, fleet.ts
- * Uses     restart_budget.ts (how many restarts, with which delay), slots.ts (keeps what is decided for each slot)
+ * Uses     restart_budget.ts (how many restarts, with which delay), slot.ts (keeps what is decided for each slot)
  * States   of a slot's next start:
  *            free ── backOff, recycle ──► restart ── mayStart: 'start' ──────► free
  *                                          │  ▲ └─── giveUp ──► given up ── its timer, or reset ──► free
  *                                          └──┘ mayStart: 'not yet'
  */
 import { RestartBudget, type RestartLimits } from './restart_budget';
-import type { Slot } from './slots';
+import type { Slot } from './slot';
 import type { EpochClock } from '../clock';
 import type { WorkerState } from './states';
 
 /**
- * The longest time before a slot that was given up is tried again: an hour, in milliseconds. It is about as long as a
- * broken database or disk takes people to repair. A `retryAfterMs` beyond it holds instead.
+ * The longest time before a slot that was given up is tried again, in milliseconds. Without it the time would double for
+ * ever; with an hour, a slot serves again at most an hour after its cause is repaired, and costs 24 starts a day until
+ * then. A longer `retryAfterMs` holds instead.
  */
 const LONGEST_RETRY_MS = 3_600_000;
 

@@ -9,7 +9,7 @@
  * Keeps    1. the new release is the stable one from `roll` on, and never before
  *          2. all reloads that are asked for while one runs are a single one after it
  */
-import type { Occupant } from './slots';
+import type { Occupant } from './slot';
 import type { Release } from './release';
 import type { Generation, Member } from './states';
 import type { Task } from './tasks';

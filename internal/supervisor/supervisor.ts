@@ -20,7 +20,7 @@ import { epochClock } from '../clock';
 import { Fleet } from './fleet';
 import { StderrOutput } from './stderr_lines';
 import { checkCount, type CheckedOptions } from './options';
-import type { Occupant, Slot } from './slots';
+import type { Occupant, Slot } from './slot';
 import { EXIT_GIVEN_UP, EXIT_KILLED, PrimaryEnd } from './primary_end';
 import { WorkerProcess } from './worker_process';
 import { commonAddresses } from './readiness';
@@ -36,7 +36,7 @@ import { SETUP, type Setup } from './wire';
 /** The agent, which each worker loads before the app. */
 const agent = builtFile('internal/supervisor/worker/agent.js');
 
-/** Keeps the workers of one app alive; `supervise` makes it. */
+/** Keeps the workers of one app running. `supervise` creates it. */
 export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** Resolves when all workers are ready for the first time. Rejects with ERR_GIVEN_UP if a slot was given up before. */
   readonly started: Promise<Report>;

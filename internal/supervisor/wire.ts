@@ -124,7 +124,7 @@ export type AgentMessage = Pong | Listens | CheckResult | Out | Finishing | Drai
 
 /** The most addresses that a worker reports. Far more than apps have; it bounds what a faulty worker makes the primary keep. */
 export const MOST_ADDRESSES = 1_000;
-/** The longest address that is accepted, in characters: a UNIX path has at most 108, an IPv6 address with port at most 50. */
+/** The longest address that is accepted, in characters: a UNIX path has at most 108, an IPv6 address with zone and port about 70. */
 const LONGEST_ADDRESS = 300;
 
 type Fields = Readonly<Record<string, unknown>>;

@@ -42,8 +42,8 @@ export function listenToWorker(worker: Worker, handlers: WorkerEventHandlers): v
 }
 
 /**
- * The events of the ChildProcess come first. Each waits for a tick, so that the event of the Worker reaches the
- * handlers before it wherever nothing throws: the program sees the same order as without a supervisor.
+ * Our listeners on the ChildProcess run before the cluster's own. So they wait for a tick: where nothing throws, the
+ * handlers are called by the event of the Worker, when the cluster has handled the event, and this second call does nothing.
  */
 function listenToChild(child: Worker['process'], handlers: WorkerEventHandlers): void {
   child.prependListener('internalMessage' as 'message', (value: unknown) => {

@@ -9,7 +9,7 @@ import { Program, run } from '../support/program';
 const primary = fixture('supervised_primary.js');
 const lines = (text: string): unknown[] => text.trim().split('\n').map((line) => JSON.parse(line) as unknown);
 
-/** Issue 17, 26: each fork set and restored the global settings: three 'setup' events, and `stdio` left behind. */
+/** Fixed fault: each fork set and restored the global settings: three 'setup' events, and `stdio` left behind. */
 test.each([['ours', 0], ['stock', 3]])('%s: the settings of the program do not change; %i \'setup\' events for three forks', async (kind, setups) => {
   const { stdout, stderr, code } = await run(primary, { args: ['settings', kind] });
   expect([code, stderr]).toEqual([0, '']);
@@ -19,7 +19,7 @@ test.each([['ours', 0], ['stock', 3]])('%s: the settings of the program do not c
   ]);
 });
 
-/** Issue 17, E4: a listener that threw inside a step of the fleet left the rest of that step undone. */
+/** Fixed fault: a listener that threw inside a step of the fleet left the rest of that step undone. */
 test.each(['ours', 'stock'])('%s: every listener throws and calls commands, and all commands end nevertheless', async (kind) => {
   const { stdout, code } = await run(primary, { args: ['listeners', kind] });
   expect(code).toBe(0);
@@ -29,7 +29,7 @@ test.each(['ours', 'stock'])('%s: every listener throws and calls commands, and 
   ]);
 });
 
-/** Issue 17, 15: the primary read the reason from the worker's stderr, so all of it had to go through the primary. */
+/** Fixed fault: the primary read the reason from the worker's stderr, so all of it had to go through the primary. */
 test.each(['ours', 'stock'])('%s: the workers inherit stderr, and \'giveup\' has the error nevertheless', async (kind) => {
   const { stdout, stderr, code } = await run(primary, { args: ['words', kind] });
   expect(code, 'the last one was given up').toBe(69);
@@ -55,7 +55,7 @@ describe('stderr: \'pipe\'', () => {
     expect([printed.length, records.length]).toEqual([4_002, 4_000]);
   });
 
-  /** Issue 17, 15: EPIPE and ENOSPC ended the primary. With `stderr: 'pipe'` the output still takes the way that it took then. */
+  /** Fixed fault: EPIPE and ENOSPC ended the primary. With `stderr: 'pipe'` the output still takes the way that it took then. */
   test.each(['nobody reads it any more', 'the disk is full'])('%s: the primary and the workers go on', async (how) => {
     const full = how === 'the disk is full' ? openSync('/dev/full', 'a') : null;
     const child = spawn(process.execPath, [primary, 'pipe'], { stdio: ['ignore', 'pipe', full ?? 'pipe'] });

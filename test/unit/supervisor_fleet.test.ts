@@ -105,7 +105,7 @@ describe('death', () => {
     expect(world.clock.waiting).toBe(0);
   });
 
-  /** Issue 17, 25: six of the sixteen slots waited for a minute, because the others had used up the budget. */
+  /** Fixed fault: six of the sixteen slots waited for a minute, because the others had used up the budget. */
   test('16 healthy workers die at once: each slot gets its own first restart. When they die again, maxAll limits the restarts of all', () => {
     const world = running(16);
     for (const storm of [1, 2]) {
@@ -119,7 +119,7 @@ describe('death', () => {
     expect(world.giveups).toEqual([]);
   });
 
-  /** Issue 17, 14: the slot was never tried again, and the primary ended with exit code 0. */
+  /** Fixed fault: the slot was never tried again, and the primary ended with exit code 0. */
   test('a slot that was given up is tried again by itself, after growing pauses, with one worker each time, while others serve', () => {
     const world = new World();
     let broken = true;
@@ -321,7 +321,7 @@ describe('retiring', () => {
   });
 });
 
-/** Issue 17, 23: a limit of 40 MB for an app that needs 45 MB started a worker every two seconds for ever, without an event. */
+/** Fixed fault: a limit of 40 MB for an app that needs 45 MB started a worker every two seconds for ever, without an event. */
 test('recycling that comes too often is limited as restarts are, emits giveup, and is postponed by growing pauses; no worker leaves without a successor', () => {
   const world = running(2);
   let least = Infinity;
@@ -351,7 +351,7 @@ test('recycling that comes too often is limited as restarts are, emits giveup, a
   expect([world.clock.waiting, world.alive]).toEqual([0, []]);
 });
 
-/** Issue 17, E4: code of the program runs inside a fork (`inspectPort`, getters of `env`), and may call any command. */
+/** Fixed fault: code of the program runs inside a fork (`inspectPort`, getters of `env`), and may call any command. */
 test('commands that are called while a worker is started: the last one wins, and no worker is left over', async () => {
   for (let seed = 1; seed <= 30; seed++) {
     const below = seeded(seed);

@@ -42,7 +42,7 @@ test('two workers that print pieces of lines: no line has output of both, and th
   expect(to.listenerCount('error')).toBe(0);
 });
 
-/** Issue 17, 15: output that nobody read was queued in the primary, up to 223 MiB. */
+/** Fixed fault: output that nobody read was queued in the primary, up to 223 MiB. */
 test('a destination that completes no write: this process holds a bounded amount, the rest stays with the worker', async () => {
   const to = new Slow();
   const worker = new PassThrough();

@@ -45,7 +45,7 @@ describe('the limits', () => {
     expect(budget.charge(1, 10_000, 0)).toEqual({ is: 'give up', budget: 'slot' });
   });
 
-  /** Issue 17, 25: the tenth death in slot 1 used up the restart that slot 2 needed for its first death. */
+  /** Fixed fault: the tenth death in slot 1 used up the restart that slot 2 needed for its first death. */
   test('a slot does not pay for the deaths in another slot; many deaths in all slots meet the limit maxAll', () => {
     const budget = new RestartBudget(rule, () => 0.5);
     for (let at = 0; at < 5; at++) budget.charge(1, at, 0);

@@ -103,7 +103,7 @@ export class Ending {
     }
   }
 
-  /** The supervisor told the process to accept connections for a while. A deadline that runs already starts again afterwards. */
+  /** The process leaves, but first accepts connections for `drainDelayMs`. A deadline that runs already begins again afterwards. */
   #delayed(): void {
     timers.clearTimeout(this.#patience);
     timers.clearTimeout(this.#deadline);
