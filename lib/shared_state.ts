@@ -21,8 +21,10 @@ import { checkOrigin, mark, openedHere, sameCluster, unmark } from '../internal/
 import { mergeLimits, stateError } from '../internal/shared_state/values';
 import { checkBoolean, checkNumber, checkObject } from '../internal/validate';
 
-/** The object that `sharedState` returns, and the options and results of its methods. */
-export type { Comparison, Holder, LockOptions, Read, SharedState, WriteOptions } from '../internal/shared_state/client/api';
+/** The object that `sharedState` returns. */
+export type { SharedState } from '../internal/shared_state/client/api';
+/** The options and results of its methods. */
+export type { Comparison, Holder, LockOptions, Read, WriteOptions } from '../internal/shared_state/client/call_options';
 /** The options that each call takes: how long it may wait. */
 export type { CallOptions } from '../internal/shared_state/client/pending_calls';
 /** The object that `elect` returns. */

@@ -4,7 +4,7 @@
  * the class AbortSignal itself are called.
  *
  * Owns     one listener on each signal, however many calls share the signal: Node warns from eleven listeners on
- * Used by  pending_calls.ts, client.ts, watch.ts, api.ts, election.ts
+ * Used by  pending_calls.ts, client.ts, watch.ts, call_options.ts, election.ts
  */
 const abortedOf = getterOf('aborted');
 const reasonOf = getterOf('reason');

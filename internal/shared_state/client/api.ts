@@ -3,64 +3,22 @@
  * arguments, asks the client, and makes the result.
  *
  * Used by  lib/shared_state.ts; worker.ts and server/primary.ts, which make the object
- * Uses     client.ts for each call; watch.ts, replica.ts, lock.ts, election.ts for the objects that it returns
+ * Uses     client.ts for each call; call_options.ts; watch.ts, replica.ts, lock.ts, election.ts for the objects that it returns
  * Keeps    arguments are read before anything is sent, each property once. If a getter or proxy of the program
  *          throws, the call rejects with that error, and nothing was done
  */
 import { invalidArgType } from '../../errors';
 import { ownOptions } from '../../own_options';
+import { calling, checkSignal, fenced, writing, type Comparison, type Holder, type LockOptions, type Read, type WriteOptions } from './call_options';
 import type { StateClient } from './client';
 import { Election } from './election';
 import { Lease } from './lock';
 import type { CallOptions } from './pending_calls';
-import type { Fence, ResultOf } from '../protocol';
+import type { ResultOf } from '../protocol';
 import { Replica } from './replica';
-import { isSignal } from './abort_signals';
 import { checkInteger, checkNumber, checkObject, checkString } from '../../validate';
 import { checkBytes, checkTtl, encode, stateError } from '../values';
 import { Watch } from './watch';
-
-/** A key that was read. */
-export interface Read<Value = unknown> {
-  readonly value: Value;
-  /** Of the write that made this value. Each write of any key has a greater version than all writes before. */
-  readonly version: number;
-  /** Milliseconds until the key is removed; undefined: never. */
-  readonly ttlMs: number | undefined;
-}
-
-/** The options of a write. */
-export interface WriteOptions extends CallOptions {
-  /** Milliseconds after which the primary removes the key. Default: never. */
-  readonly ttlMs?: number | undefined;
-  /** Write only if this lease is held at the moment when the primary writes; otherwise reject with ERR_SHARED_STATE_LEASE_LOST. */
-  readonly lease?: Lease | undefined;
-}
-
-/** The options of `lock` and `withLock`. `timeoutMs`: milliseconds to wait for the lock; 0: do not wait. Default: Infinity. */
-export interface LockOptions extends CallOptions {
-  /** Milliseconds after which the lease ends if it is not renewed. Default: 10000. */
-  readonly ttlMs?: number | undefined;
-  /** Renew the lease in time, as long as the event loop of this process runs. Default: false for `lock`, true for `withLock`. */
-  readonly autoRenew?: boolean | undefined;
-}
-
-/** The result of `compareAndSet`: the version that was written; or, if the key had another version, what it is (`current`; undefined: there is no such key). */
-export type Comparison<Value = unknown> =
-  | { readonly done: true; readonly version: number }
-  | { readonly done: false; readonly version: number; readonly current: Read<Value> | undefined };
-
-/** The result of `holder`. */
-export interface Holder {
-  /** The id of the worker that holds the lock; 0: the primary. */
-  readonly holder: number;
-  /** Of its lease. */
-  readonly token: number;
-  /** Milliseconds until its lease ends if it is not renewed. */
-  readonly leftMs: number;
-  /** The number of calls that wait for the lock. */
-  readonly waiting: number;
-}
 
 /** Milliseconds. A holder that hangs blocks the others for so long; one that renews loses its lease only if its event loop is blocked for most of it. */
 const LEASE_MS = 10_000;
@@ -273,33 +231,4 @@ export class SharedState {
     const ttlMs = expiresAt === undefined ? undefined : Math.max(0, expiresAt - this.#client.clock.now());
     return { value: JSON.parse(text) as Value, version, ttlMs };
   }
-}
-
-/** Splits the options of a write: `call` for the client, `how` for the primary. Throws ERR_SHARED_STATE_LEASE_LOST. */
-function writing(options: WriteOptions): { call: CallOptions; how: { ttlMs?: number; fence?: Fence } } {
-  const call = calling(options);
-  const { ttlMs, lease } = ownOptions(options, ['ttlMs', 'lease']);
-  if (ttlMs !== undefined) checkTtl('options.ttlMs', ttlMs);
-  return { call, how: { ...(ttlMs !== undefined && { ttlMs }), ...fenced(lease) } };
-}
-
-/** What is sent of a lease. Throws ERR_SHARED_STATE_LEASE_LOST if it is not held. */
-function fenced(lease: Lease | undefined): { fence?: Fence } {
-  if (lease === undefined) return {};
-  if (!(lease instanceof Lease)) throw invalidArgType('options.lease', 'an instance of Lease', lease);
-  lease.assertHeld();
-  return { fence: { name: lease.name, token: lease.token } };
-}
-
-/** Checks and copies the options of a call. */
-function calling(options: CallOptions): CallOptions {
-  checkObject('options', options);
-  const read = ownOptions(options, ['signal', 'timeoutMs']);
-  if (read.timeoutMs !== undefined) checkNumber('options.timeoutMs', read.timeoutMs, 0, Infinity);
-  checkSignal(read.signal);
-  return read;
-}
-
-function checkSignal(signal: unknown): void {
-  if (signal !== undefined && !isSignal(signal)) throw invalidArgType('options.signal', 'an instance of AbortSignal', signal);
 }
