@@ -27,7 +27,7 @@ export function number(value: number): string {
 }
 
 /** Explains the columns of both tables. */
-export const LEGEND = `base, ours  the median of the samples; in brackets what was measured, if it is not stock or ours
+export const LEGEND = `base, ours  the median of the samples; --verbose adds what was measured, if it is not stock or ours
 ratio       the median of ours / base, pair by pair; with a sign it is the difference, ours - base
 goal        what the ratio must reach: at least (≥) or at most (≤) this
 stretch     a better value that the ratio should reach if it can be done

@@ -1,48 +1,63 @@
 /**
  * npm run dev: rebuilds dist/ after each change of a source, until Ctrl-C.
  *
- * Two steps make dist/: the compiler, which watches lib/ and internal/ by itself, and after each of its
- * runs without an error the bundles (internal/startup/bundle.ts). A worker that starts between the two
- * steps runs the bundles of the build before.
+ * A build has the two steps of `npm run build`: the compiler, then the bundles (internal/startup/bundle.ts). A
+ * worker that starts between the two steps still runs the bundles of the build before.
+ * (`tsc --watch` of TypeScript 7.0 did not see changes in some file systems, so this file watches by itself.)
  *
- * Owns     the compiler and the bundle step, ended with the tool
- * Never    runs two bundle steps at once: a change during one starts the next when it has ended
+ * Owns     the watchers of lib/ and internal/, and the build that runs; the tool's end ends them
+ * Never    runs two builds at once: a change during one starts the next when it has ended
  */
 import { spawn } from 'node:child_process';
+import { watch } from 'node:fs';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { root } from './program';
+import { paint } from './terminal';
 import { runTool } from './tool';
+
+const STEPS = [['node_modules/typescript/bin/tsc', '-p', '.'], ['dist/internal/startup/bundle.js']];
+/** Milliseconds from a change to the build: an editor may write a file in several steps, or several files at once. */
+const QUIET = 100;
 
 runTool({
   name: 'dev',
   usage: 'npm run dev --',
   about: 'Rebuilds dist/ after each change in lib/ and internal/: the compiler, then the bundles.',
-  takes: 'runs until Ctrl-C; about 5 s until the first build is ready',
+  takes: 'runs until Ctrl-C; a build takes 3 to 10 s',
   example: 'npm run dev',
   options: {},
-}, main);
-
-async function main(): Promise<void> {
-  const compiler = spawn(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), '-p', root, '--watch', '--preserveWatchOutput'], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
-  let wanted = false;
-  let bundling = false;
-  const bundle = (): void => {
-    if (bundling) return;
-    wanted = false;
-    bundling = true;
-    const begun = performance.now();
-    spawn(process.execPath, [path.join(root, 'dist/internal/startup/bundle.js')], { cwd: root, stdio: 'inherit' }).on('exit', (code) => {
-      bundling = false;
-      console.log(code === 0 ? `dist/ is ready (bundles: ${((performance.now() - begun) / 1000).toFixed(1)} s)` : `the bundles could not be made: exit code ${String(code)}`);
-      if (wanted) bundle();
-    });
+}, () => {
+  let isBuilding = false;
+  let isWanted = false;
+  let timer: NodeJS.Timeout | undefined;
+  const build = async (): Promise<void> => {
+    isWanted = true;
+    if (isBuilding) return;
+    isBuilding = true;
+    while (isWanted) {
+      isWanted = false;
+      const begun = performance.now();
+      const failed = await firstFailure();
+      const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+      console.log(failed === null ? `${paint('green', 'dist/ is ready')}, after ${seconds} s` : paint('red', `dist/ is not complete: ${failed}`));
+    }
+    isBuilding = false;
   };
-  for await (const line of createInterface({ input: compiler.stdout })) {
-    if (line.trim() !== '') console.log(line);
-    if (!/Found 0 errors/.test(line)) continue;
-    wanted = true;
-    bundle();
+  for (const directory of ['lib', 'internal']) {
+    watch(path.join(root, directory), { recursive: true }, (_event, name) => {
+      if (name?.endsWith('.ts') !== true) return;
+      clearTimeout(timer);
+      timer = setTimeout(() => void build(), QUIET);
+    });
   }
-  throw new Error('the compiler has ended');
+  void build();
+});
+
+/** Runs the steps; what the first one that fails was, or null. Its errors are printed by itself. */
+async function firstFailure(): Promise<string | null> {
+  for (const [file = '', ...args] of STEPS) {
+    const code = await new Promise((resolve) => spawn(process.execPath, [file, ...args], { cwd: root, stdio: 'inherit' }).on('exit', resolve));
+    if (code !== 0) return `${path.basename(file)} ended with ${String(code)}`;
+  }
+  return null;
 }
