@@ -102,11 +102,14 @@ export type OperationOf<Op extends OperationName> = Extract<Operation, { readonl
 /** One call. Its answer has the same id. If the channel ends before the answer comes, the client rejects the call. */
 export type Call = Operation & { readonly id: number };
 
-/** The client wants to use the shared state, or answers `announce`. The server replies `welcome`. Lost: the server announces itself again when it opens. */
+/**
+ * The client wants to use the shared state, or answers `announce`. The server replies `welcome`. If there is no server
+ * yet, this message is lost, and the server sends `announce` when it opens.
+ */
 export interface Hello { readonly act: 'hello' }
 /** The calls of one turn of the client's event loop. Each is checked separately: a bad one is refused and the others are done. */
 export interface Calls { readonly act: 'calls'; readonly calls: readonly unknown[] }
-/** The caller of a 'lock' waits no longer. Lost: the client gives the lock back when the grant comes. */
+/** The caller of a 'lock' waits no longer. If the grant is on its way already, the client releases the lock when it comes. */
 export interface Cancel { readonly act: 'cancel'; readonly id: number }
 /** The program has taken all events up to this batch, so the server may send more. */
 export interface Consumed { readonly act: 'consumed'; readonly watch: number; readonly batch: number }

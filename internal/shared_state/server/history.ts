@@ -13,7 +13,7 @@ import type { KeyEvent } from '../protocol';
 export class History {
   readonly #most: number;
   readonly #mostBytes: number;
-  /** The kept events, after nulls in place of some that were dropped. */
+  /** The kept events. Before them stand nulls: the places of events that were dropped since the array was last shortened. */
   #events: (KeyEvent | null)[] = [];
   /** The position of `#events[0]`. */
   #base = 0;
