@@ -20,13 +20,11 @@ const inherited = takeInheritedChannel(process.env);
 if (inherited !== null) {
   const { fd, serialization } = inherited;
   const node = process.argv[1] ? findWorker() : null;
+  const child = node === null ? null : require('../child/index') as typeof import('../child/index');
   // Node's own role ends before `process` can send, so it never sends on our channel.
-  if (node !== null) require('../child/index').releaseFromNode();
+  child?.releaseFromNode();
   attachChannel(process, openPipe(fd), { serialization, dialect: 'pipelined', name: node === null ? 'child' : `W${node.id}` }, 'child');
-  if (node !== null) {
-    const { installWorker } = require('../child/index') as typeof import('../child/index');
-    takeOver((cluster) => installWorker(cluster, { id: node.id, announced: false }));
-  }
+  if (child !== null && node !== null) takeOver((cluster) => child.installWorker(cluster, { id: node.id, announced: false }));
 }
 
 /** The worker that Node's bootstrap prepared because of NODE_UNIQUE_ID; null in a plain forked child. */

@@ -28,7 +28,7 @@ test('7: whichever entry points a process loads, and how often, each module runs
 /** Each pair of entry points, loaded in both orders. */
 const orders = ['cluster,child_process,register_fork,supervisor,shared_state,register', 'register,shared_state,supervisor,register_fork,child_process,cluster', 'supervisor,shared_state,cluster,register,child_process,register_fork'];
 
-test.concurrent.each(orders.flatMap((order) => [[order, 'cjs'], [order, 'esm']]))('7: one primary, whichever door comes first: %s (%s)', async (order, how) => {
+test.concurrent.each(orders.flatMap((order) => [[order, 'cjs'], [order, 'esm']]))('7: one primary, whichever entry point is loaded first: %s (%s)', async (order, how) => {
   const { stdout } = await ended('register_orders.js', { args: [how], env: { ORDER: order } });
   const heard = ['cluster', 'cluster online', 'cluster, once', 'seat online', 'seat, before'];
   expect(JSON.parse(stdout)).toEqual({ names: [[], [], []], weight: 2, table: [['1'], true, true], counts: [true, true], states: [true, true, true], heard });

@@ -376,7 +376,7 @@ describe('the end', () => {
     ['exits', (child: ChildProcess) => void child.disconnect(), 'listens'],
     ['is killed', (child: ChildProcess) => void child.kill('SIGKILL'), 'listens'],
     ['ends at once', () => {}, 'doesNothing'],
-  ])('close comes once, after exit, disconnect and the end of stdout, when a child %s', async (_name, end, program) => {
+  ])('close is emitted once, after exit, disconnect and the end of stdout, when a child %s', async (_name, end, program) => {
     const child = fork(program);
     const events: string[] = [];
     for (const name of ['exit', 'disconnect', 'close']) child.on(name, () => events.push(name));
@@ -453,7 +453,7 @@ describe('traces', () => {
     grandchild: { env: NodeJS.ProcessEnv; send: string; fds: string[] };
   }
 
-  test.each([['json'], ['advanced']] as const)('I-2: nothing of the channel in env, argv or execArgv; a grandchild has neither it nor its fd (%s)', async (serialization) => {
+  test.each([['json'], ['advanced']] as const)('I-2: env, argv and execArgv show no trace of the channel, and a grandchild inherits neither a trace nor the fd (%s)', async (serialization) => {
     const child = fork('tellsItsSurroundings', { serialization, execArgv: ['--no-warnings'], env: cleanEnvironment({ OWN: 'kept' }) });
     const [report] = await event<[Surroundings]>(child, 'message');
     const plain = cleanEnvironment({ OWN: 'kept' });

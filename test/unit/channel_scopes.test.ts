@@ -52,7 +52,7 @@ describe.each(['json', 'advanced'] as const)('%s', (serialization) => {
   });
 });
 
-test.each(['that came together', 'that waited for a listener'])('E10: an async context entered in a listener is not seen by the other messages %s', async (when) => {
+test.each(['that came together', 'that waited for a listener'])('E10: an async context that one listener call enters does not reach the other messages %s', async (when) => {
   const child = forkFixture(FILE, 'entersContexts');
   const inbox = new Inbox(child);
   await inbox.next();

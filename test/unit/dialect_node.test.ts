@@ -55,7 +55,7 @@ describe('one handle in flight (I-29)', () => {
     await end;
   });
 
-  test.each(['node', 'pipelined'] as const)('what waits behind it is what it was when it was sent: %s', async (dialect) => {
+  test.each(['node', 'pipelined'] as const)('a message that waits behind it arrives as it was when it was sent, even if the object changes: %s', async (dialect) => {
     const child = stock({ dialect });
     const inbox = new Inbox<{ text: string }>(child);
     const { client, accepted } = await connection();
@@ -173,7 +173,7 @@ describe('forgeries', () => {
     ['a TCP fd called a datagram socket', { cmd: 'NODE_HANDLE', type: 'dgram.Socket', dgramType: 'udp4', msg: 1 }],
     ['a TCP fd called a native datagram socket', { cmd: 'NODE_HANDLE', type: 'dgram.Native', msg: 1 }],
     ['a datagram socket of no family', { cmd: 'NODE_HANDLE', type: 'dgram.Socket', msg: 1 }],
-  ])('%s: acknowledged, closed, told as an error of the child; the channel works on', async (_name, envelope) => {
+  ])('%s is acknowledged and closed, and emits an error of the child; the channel works on', async (_name, envelope) => {
     const child = stock();
     const inbox = new Inbox(child);
     const failed = event<[Error]>(child, 'error');

@@ -333,7 +333,7 @@ describe('advanced', () => {
   });
 });
 
-describe.each(['json', 'advanced'] as const)('%s, read as a pipe reads it', (serialization) => {
+describe.each(['json', 'advanced'] as const)('%s, in borrowed memory as a pipe reads it', (serialization) => {
   test.each([1, 2, 3, 4, 5, 6])('seed %i: frames of all sizes, in memory that the next read overwrites', (seed) => {
     const random = seeded(seed);
     const messages = Array.from({ length: 60 }, (_, at) => {

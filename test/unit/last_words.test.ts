@@ -11,7 +11,7 @@ endChildrenAfterEachTest();
 
 test.each([
   ['exit', 4, null], ['throw', 1, null], ['tick', 4, null], ['SIGTERM', 4, null], ['killed', null, 'SIGTERM'], ['disconnect', 0, null],
-] as const)('a thousand messages before %s', async (way, code, signal) => {
+] as const)('a thousand messages arrive that were sent before %s', async (way, code, signal) => {
   for (const serialization of ['json', 'advanced'] as const) {
     const child = forkFixture('unit-last-words.js', way, { serialization, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
     const came: number[] = [];
@@ -36,7 +36,7 @@ async function heardOf(program: string): Promise<{ came: number; ended: unknown[
 test.each([
   ['removed', [4, null]], ['throws', [7, null]], ['twice', [5, null]], ['replaced', [4, null]], ['reallyExit', [4, null]],
   ['reallyExitInAListener', [4, null]], ['abort', [null, 'SIGABRT']], ['killsItself', [null, 'SIGKILL']],
-] as const)('E5: nothing is lost where no exit listener of ours could help: %s', async (way, end) => {
+] as const)('E5: no message is lost by an end that no exit listener of ours would see: %s', async (way, end) => {
   const { came, ended } = await heardOf(`${way} 411`);
   expect(came).toBe(411);
   // The exit code after an exception in an 'exit' listener: 7 up to Node 22, and since then the code of process.exit.

@@ -302,7 +302,7 @@ describe('listening', () => {
   test.each<[name: string, options: () => net.ListenOptions]>([
     ['a port', () => ({ port: 0, host: '127.0.0.1' })], ['any address', () => ({ port: 0 })],
     ['a path', () => ({ path: `\0unit-pausable-${process.pid}` })],
-  ])('makePausable, setAccepting: what is not accepted waits in the backlog, also at the first time: %s', async (_name, options) => {
+  ])('makePausable, setAccepting: while accepting is stopped, connections wait in the backlog, also after the first stop: %s', async (_name, options) => {
     const server = net.createServer();
     makePausable(server);
     server.listen(options());

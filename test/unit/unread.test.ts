@@ -17,7 +17,7 @@ async function frozen(unreadBytes: number, serialization: 'json' | 'advanced'): 
   return { child, inbox };
 }
 
-test.each(['json', 'advanced'] as const)('beyond the limit a message is refused; what was accepted arrives, in order, once: %s', async (serialization) => {
+test.each(['json', 'advanced'] as const)('beyond the limit a message is refused; the accepted messages arrive in order, once: %s', async (serialization) => {
   const { child, inbox } = await frozen(4 * MIB, serialization);
   const results: (string | null)[] = [];
   const returned: boolean[] = [];
