@@ -23,7 +23,7 @@ import type { Generation, GivenUp, Member, WorkerState } from './states';
 export interface FleetOptions {
   /** How long a new worker must stay ready before the one that it replaces leaves. */
   readonly minReadyMs: number;
-  /** The same for a canary. */
+  /** How long a canary must stay ready before any other worker is replaced. */
   readonly canaryMs: number;
   /** How many successors there may be at a time. Those of failed workers come on top. */
   readonly maxSurge: number;

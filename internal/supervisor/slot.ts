@@ -47,12 +47,12 @@ export class Occupant {
     this.#retirement = retirement;
   }
 
-  /** It was ready and now has to stay ready for a while. `cancel` cancels the timer of that while. */
+  /** It has become ready, and must stay so for a while before it is trusted. `cancel` cancels the timer of that. */
   awaitProof(cancel: () => void): void {
     this.#cancelProof = cancel;
   }
 
-  /** It leaves its slot: nothing has to be proven any more. */
+  /** It has left its slot, so the timer of `awaitProof` is cancelled. */
   left(): void {
     this.#cancelProof();
   }
@@ -67,7 +67,7 @@ export class Occupant {
 export type NextStart =
   /** At any time, and it is not charged to the restart budget. */
   | { readonly is: 'free' }
-  /** From `notBefore` on, if the restart budget allows it. `servedMs`: how long the worker before it had served. */
+  /** From `notBefore` on, if the restart budget allows it. `servedMs`: for how many milliseconds the previous worker had served. */
   | { readonly is: 'restart'; readonly since: number; readonly notBefore: number; readonly servedMs: number }
   /** At `retryAt`; null: when a command asks for it. */
   | { readonly is: 'given up'; readonly since: number; readonly retryAt: number | null };

@@ -1,6 +1,6 @@
 /**
- * Tells a SIGHUP that a person sent (reload) from a SIGHUP that the kernel sent, because the terminal of this process
- * was closed or its connection was lost. In the second case the process has no controlling terminal any more.
+ * Distinguishes a SIGHUP that a person sent (to reload) from a SIGHUP that the kernel sent because the terminal of this
+ * process was closed, or its connection was lost. In the second case the process has no controlling terminal any more.
  *
  * Used by  supervisor.ts
  * Never    keeps the terminal open

@@ -36,7 +36,7 @@ export interface Setup {
   readonly check: HttpCheck | null;
 }
 
-/** Primary → worker: does its event loop run? Reply: pong. Without one in time, the primary takes the worker for hung. */
+/** Primary → worker: does its event loop run? Reply: pong. Without one in time, the primary treats the worker as hung. */
 export interface Ping {
   readonly act: 'ping';
   readonly seq: number;
