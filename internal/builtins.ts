@@ -7,7 +7,7 @@
  *     import { JSON, Map, push } from '../builtins';
  *     JSON.parse(text); new Map(); push(list, item);     // a program can replace none of the three
  *
- * Used by  channel/, child/, master/, and by the timers and clocks of supervisor/ and shared_state/
+ * Used by  every file whose code can run after the app was loaded
  * Never    calls a method that a program can replace: `push(list, item)` stands for `list.push(item)`. Code that
  *          handles messages and connections does the same; elsewhere a method call is fine.
  * Node     test/faults/replaced_globals.test.ts replaces each function in turn while a message or a connection

@@ -1,7 +1,7 @@
 /**
  * Reads the options that a caller gives: what stands on Object.prototype is none of them.
  *
- * Used by  the supervisor, the shared state, lib/graceful.ts
+ * Used by  every function of the supervisor, of the shared state and of lib/graceful.ts that takes options
  * Keeps    each option is read once, since behind it may be a getter or a proxy, which may throw, or say something
  *          else the next time. What a class of the program's has on its prototype counts: the program means it
  * Node     fork and spawn take own properties only; `cluster.settings` see ownSettings in master/settings.ts (D45)
