@@ -13,7 +13,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import nodeCluster, { type Cluster } from 'node:cluster';
-import { announce, Progress } from '../test/support/terminal';
+import { announce, counted, Progress } from '../test/support/terminal';
 import { runTool } from '../test/support/tool';
 import { SteadyLoad, styles } from '../test/support/steady_load';
 import type { supervise as Supervise, Transition } from '../lib/supervisor';
@@ -53,7 +53,7 @@ async function run({ reloads, workers, bad, suicides, each, stock }: Given): Pro
   const write = (version: number, mode = 'serve'): void =>
     writeFileSync(exec, `require(${JSON.stringify(path.join(root, 'test/fixtures/supervised_app.js'))})(${version}, '${mode}');`);
   const count = bad * 3 || suicides || reloads;
-  announce('reload', `${count} ${suicides > 0 ? 'deaths' : 'reloads'} of ${workers} workers`);
+  announce('reload', `${counted(count, suicides > 0 ? 'death' : 'reload')} of ${counted(workers, 'worker')}`);
   const progress = new Progress(count);
   write(0, suicides > 0 ? 'graceful' : 'serve');
 

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import nodeCluster, { type Cluster } from 'node:cluster';
 import { storm } from '../test/support/storm';
-import { announce, duration, paint, Progress } from '../test/support/terminal';
+import { announce, counted, duration, paint, Progress } from '../test/support/terminal';
 import { runTool } from '../test/support/tool';
 import type { supervise as Supervise } from '../lib/supervisor';
 
@@ -46,7 +46,7 @@ async function run({ count, seeds, first, stock, verbose }: Given): Promise<void
   const directory = mkdtempSync(path.join(tmpdir(), 'storm-'));
   const exec = path.join(directory, 'app.js');
   writeFileSync(exec, `require(${JSON.stringify(path.join(root, 'test/fixtures/supervised_app.js'))})(1);`);
-  announce('storm', `${seeds} storms of ${count} commands and kills, about ${duration(seeds * count * STEP)}`);
+  announce('storm', `${counted(seeds, 'storm')} of ${counted(count, 'command')} or kills, about ${duration(seeds * count * STEP)}`);
   const progress = new Progress(seeds * count);
   for (let seed = first; seed < first + seeds; seed++) {
     const supervisor = supervise({ cluster, exec, workers: 2, signals: false, execArgv: [], args: [], canaryMs: 20, idleGraceMs: 100, restarts: { max: 1e6 } });

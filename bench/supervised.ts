@@ -10,7 +10,7 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import path from 'node:path';
-import { announce, duration, Progress } from '../test/support/terminal';
+import { announce, counted, duration, Progress } from '../test/support/terminal';
 import { runTool } from '../test/support/tool';
 
 const root = path.resolve(__dirname, '..');
@@ -81,7 +81,7 @@ function cpu(pids: readonly number[]): number {
 }
 
 async function run({ rounds, seconds, workers, stock }: { rounds: number; seconds: number; workers: number; stock: boolean }): Promise<void> {
-  announce('supervised', `${rounds} rounds of ${seconds} s for each side, about ${duration((2 * rounds + 2) * seconds * 1000)}`);
+  announce('supervised', `${counted(rounds, 'round')} of ${seconds} s for each side, about ${duration((2 * rounds + 2) * seconds * 1000)}`);
   const progress = new Progress(rounds);
   const [plain, supervised] = [await start(false, workers, stock), await start(true, workers, stock)];
   await load(plain.port, seconds);
@@ -96,6 +96,7 @@ async function run({ rounds, seconds, workers, stock }: { rounds: number; second
     for (const which of order) rate[which] = await load([plain, supervised][which]?.port as number, seconds);
     rates[0].push(rate[0] as number);
     rates[1].push(rate[1] as number);
+    if (rate.includes(0)) throw new Error(`not one request was answered in ${seconds} s: the machine is too busy, or --seconds is too small`);
     ratios.push((rate[1] as number) / (rate[0] as number));
     progress.step(`ratio ${ratios.at(-1)?.toFixed(2)}`);
   }

@@ -16,7 +16,7 @@ import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
 import { compare, coveredClauses, describeDifference, runScenario, scenarioFile, scenarios } from '../support/differential';
 import { root } from '../support/program';
-import { Progress, announce, duration, paint } from '../support/terminal';
+import { Progress, announce, counted, duration, paint } from '../support/terminal';
 import { WrongArgument, owning, runTool, versionOfNode } from '../support/tool';
 import { clauses } from './clauses';
 import { clauseTable, counts, isFine, sums, type Outcome, type Version } from './conformance_table';
@@ -66,7 +66,7 @@ async function main({ node, only, jobs, verbose }: Given): Promise<void> {
   for (const major of new Set(majors)) versions.push(await versionOf(major));
   const started = Date.now();
   const total = names.length * versions.length;
-  announce('conformance', `${names.length} scenarios on ${versions.map(({ exact }) => exact).join(', ')}, about ${duration(total * COST)}`);
+  announce('conformance', `${counted(names.length, 'scenario')} on ${versions.map(({ exact }) => exact).join(', ')}, about ${duration(total * COST)}`);
   const outcomes = await runAll(names.flatMap((scenario) => versions.map((version): Run => ({ scenario, version }))), jobs);
 
   // Where only some clauses were asked for there is nothing to sum up.

@@ -7,7 +7,7 @@
  * Used by  test/differential/conformance.ts, test/unit/conformance_table.test.ts
  */
 import { coveredClauses } from '../support/differential';
-import { columns, duration } from '../support/terminal';
+import { columns, counted, duration } from '../support/terminal';
 import { clauses, type Clause } from './clauses';
 import { rules } from './deliberate';
 
@@ -105,6 +105,6 @@ export function counts(outcomes: readonly Outcome[], names: readonly string[], m
   const observable = clauses.filter((clause) => clause.observable).length;
   const different = outcomes.filter(({ differences }) => differences.length > 0).length;
   const deliberate = outcomes.filter(({ scenario, version, differences }) => differences.length === 0 && rulesOf(scenario, version.major).length > 0).length;
-  return `${names.length} scenarios cite ${cited.size} clauses; ${observable} of ${clauses.length} can be observed
-${outcomes.length} runs in ${duration(milliseconds)}: ${outcomes.length - deliberate - different} alike, ${deliberate} deliberately different, ${different} different`;
+  return `${counted(names.length, 'scenario')} for ${counted(cited.size, 'clause')}; ${observable} of ${clauses.length} can be observed
+${counted(outcomes.length, 'run')} in ${duration(milliseconds)}: ${outcomes.length - deliberate - different} alike, ${deliberate} deliberately different, ${different} different`;
 }

@@ -5,7 +5,7 @@
  * Uses     sequences.ts, player.js
  */
 import { availableParallelism } from 'node:os';
-import { announce, duration, paint, Progress } from '../support/terminal';
+import { announce, counted, duration, paint, Progress } from '../support/terminal';
 import { runTool, versionOfNode } from '../support/tool';
 import { differs, generate, shrink, type Difference } from './sequences';
 
@@ -32,7 +32,7 @@ async function main({ count, seed: first, jobs, node }: { count: number; seed: n
   const failed = new Map<number, Difference>();
   let next = first;
   let played = 0;
-  announce('random', `${count} sequences on Node ${version}, about ${duration((count * COST) / Math.min(jobs, availableParallelism()))}`);
+  announce('random', `${counted(count, 'sequence')} on Node ${version}, about ${duration((count * COST) / Math.min(jobs, availableParallelism()))}`);
   const progress = new Progress(count);
   const job = async (): Promise<void> => {
     while (next <= last && failed.size === 0) {
@@ -53,7 +53,7 @@ async function main({ count, seed: first, jobs, node }: { count: number; seed: n
     console.log(again === null ? 'played once more, it did not differ' : `shrunk: ${JSON.stringify(shortest)}`);
     print(again ?? found);
   }
-  const sum = `${played} sequences on Node ${version}, seeds ${first} to ${next - 1}: ${played - failed.size} alike, ${failed.size} different`;
+  const sum = `${counted(played, 'sequence')} on Node ${version}, seeds ${first} to ${next - 1}: ${played - failed.size} alike, ${failed.size} different`;
   console.log(paint(failed.size > 0 ? 'red' : 'green', sum));
   process.exitCode = failed.size > 0 ? 1 : 0;
 }

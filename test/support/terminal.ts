@@ -30,6 +30,11 @@ export function duration(milliseconds: number): string {
   return minutes < 100 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** "1 storm", "2 storms". */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** One line on stderr before a tool begins: what it will do and how long that takes. */
 export function announce(name: string, text: string): void {
   process.stderr.write(`${paint('bold', name, process.stderr)}: ${text}\n`);

@@ -1,6 +1,6 @@
 // Guards how the tools print: no escape codes outside a terminal, few lines of progress there, tables within 100 columns.
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { Progress, WIDTH, columns, duration, paint } from '../support/terminal';
+import { Progress, WIDTH, columns, counted, duration, paint } from '../support/terminal';
 
 const terminal = { isTTY: true } as NodeJS.WriteStream;
 const file = { isTTY: false } as NodeJS.WriteStream;
@@ -22,6 +22,10 @@ test('colour appears on a terminal, and not with NO_COLOR or in a file', () => {
 
 test.each([[1, '1 s'], [44_600, '45 s'], [180_000, '3 min'], [4_800_000, '80 min'], [6_300_000, '1 h 45 min']])('%i ms are %s', (milliseconds, text) => {
   expect(duration(milliseconds)).toBe(text);
+});
+
+test('a noun goes with its count', () => {
+  expect([0, 1, 2].map((count) => counted(count, 'storm'))).toEqual(['0 storms', '1 storm', '2 storms']);
 });
 
 describe('progress', () => {
