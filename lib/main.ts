@@ -99,7 +99,8 @@ function lineOf({ place, worker, pid, state }: Transition): string | null {
 function reasonOf({ what, reason, exits, stderr }: GiveUp): string {
   if (what === 'recycling') return reason;
   const last = stderr.trim().split('\n').at(-1);
-  return `${reason}; its workers ${exits.map(endOf).join(', ')}${last ? `; the last one printed: ${last}` : ''}`;
+  const ends = [...new Set(exits.map(endOf))].map((end) => `${end} (${exits.filter((exit) => endOf(exit) === end).length})`);
+  return `${reason}; its last workers: ${ends.join(', ')}${last ? `; the last line of one: ${last}` : ''}`;
 }
 
 function endOf({ code, signal }: { readonly code: number | null; readonly signal: NodeJS.Signals | null }): string {
