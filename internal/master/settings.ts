@@ -7,6 +7,7 @@
  */
 import { Array, Number, String } from '../builtins';
 import { describe, invalidArgValue, nodeError } from '../errors';
+import type { Dialect } from '../channel/channel_types';
 import type { ChannelForkOptions } from '../channel/spawn';
 import { DEFAULT_LIMITS, keepListeningFrom, limitsFrom, type KeepListening, type Limits } from '../limits';
 import type { AllowListen } from './listen_policy';
@@ -37,6 +38,9 @@ export interface ClusterSettings extends Omit<ChannelForkOptions, 'name' | 'env'
   keepListening?: boolean | Partial<KeepListening> | undefined;
 }
 
+/** Valid values of `dialect`. */
+const DIALECTS: readonly Dialect[] = ['pipelined', 'node'];
+
 /** The settings after one more call of setupPrimary: a new object each time. Throws a TypeError if execArgv is missing, ERR_INVALID_ARG_VALUE for an invalid value of a setting of ours. */
 export function mergeSettings(current: ClusterSettings, given: ClusterSettings | undefined): ClusterSettings {
   const settings: ClusterSettings = {
@@ -47,7 +51,8 @@ export function mergeSettings(current: ClusterSettings, given: ClusterSettings |
     ...current,
     ...given,
   };
-  const { scheduling, weight, allowListen, allowedFds, limits, keepListening } = ownSettings(settings);
+  const { scheduling, weight, allowListen, allowedFds, limits, keepListening, dialect } = ownSettings(settings);
+  if (dialect !== undefined) checkOneOf('options.dialect', dialect, DIALECTS);
   if (scheduling !== undefined && !isScheduling(scheduling)) checkOneOf('options.scheduling', scheduling, SCHEDULING_NAMES, 'a function or ');
   if (weight !== undefined && !(typeof weight === 'number' && weight > 0 && weight < Infinity)) {
     throw invalidArgValue('options.weight', weight, 'must be a number > 0 && < Infinity');

@@ -117,6 +117,12 @@ describe('as functions', () => {
   });
 });
 
+test('a misspelled dialect is refused with the valid ones, at setupPrimary and not at a fork', () => {
+  const error = thrownBy(() => mergeSettings({}, { dialect: 'pipelind' as 'node' }));
+  expect([error.code, error.message]).toEqual(['ERR_INVALID_ARG_VALUE', expect.stringMatching(/'options\.dialect'.*'pipelined'.*'node'.*'pipelind'/)]);
+  for (const dialect of ['pipelined', 'node', undefined] as const) expect(mergeSettings({}, { dialect }).dialect).toBe(dialect);
+});
+
 test('9, D45: what stands on Object.prototype is no setting; an object of another class is read as it is', () => {
   const polluted: ClusterSettings = { stdio: 'ignore', cwd: '/no/such', uid: 1, dialect: 'node', limits: { messageBytes: -1 }, weight: -1, keepListening: { limit: -1 } };
   const seen = (settings: ClusterSettings): unknown[] => Object.keys(polluted).map((name) => settings[name as 'stdio']);
