@@ -28,14 +28,14 @@ describe.concurrent('no more fds', () => {
       try {
         served = many(100, 100, () => get(cluster.port));
         served.catch(() => undefined);
-        // It accepts what it has fds for, and rests.
-        await cluster.until(() => cluster.count(/^state \S+ accept resting$/gm) > 0, 'a rest');
+        // It accepts what it has fds for, and pauses.
+        await cluster.until(() => cluster.count(/^state \S+ accept paused$/gm) > 0, 'a pause');
         const [before, began] = [used(cluster.pid), performance.now()];
         const held = cluster.fds;
         await new Promise((resolve) => setTimeout(resolve, 1000)); // A measurement, over a time.
         const busy = (used(cluster.pid) - before) / (performance.now() - began);
         expect(busy, 'of a processor').toBeLessThan(0.2);
-        // One more, if the first was in flight when the rest ended, so that none waited; not a hundred.
+        // One more, if the first was in flight when the pause ended, so that none waited; not a hundred.
         expect(cluster.fds - held, 'accepted meanwhile').toBeLessThanOrEqual(2);
       } finally {
         process.kill(frozen, 'SIGCONT');
