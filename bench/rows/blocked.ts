@@ -13,10 +13,11 @@ import type { Window } from '../load/modes';
 import { capacityOf } from './latency';
 import type { Row } from './row';
 
-/** Milliseconds. */
+/** How long the worker is blocked, in milliseconds. */
 const BLOCKED = 2000;
 /** Seconds of load before the worker blocks, and after it is back. */
 const AROUND = 0.3;
+/** Connections per second of the first measurement. */
 const LOW_RATE = 1500;
 
 type Peers = Record<'stock' | 'ours', Awaited<ReturnType<typeof clusterPeer>>>;
@@ -30,7 +31,7 @@ export const blockedRow: Row = {
       ours: await clusterPeer(bench, { implementation: 'ours', workers: 4 }),
     };
     const half = Math.round((await capacityOf(bench, peers.stock)) / 2);
-    await capacityOf(bench, peers.ours); // As warm as stock.
+    await capacityOf(bench, peers.ours); // The result is not used: this warms ours up as much as stock.
     const figures = [
       ...(await atRate(bench, peers, 'blocked-1500', LOW_RATE, 'spin')),
       ...(await atRate(bench, peers, 'blocked-half', half, 'sleep')),

@@ -10,7 +10,9 @@ import { closedSample, describe, type Sample } from '../samples';
 import { median } from '../statistics';
 import type { Result, Row } from './row';
 
+/** Seconds of load before the first measurement of a peer. */
 const WARM_UP = 1;
+/** Seconds of load for one sample. */
 const WINDOW = 1.5;
 
 const STOCK = 'stock RR';

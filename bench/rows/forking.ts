@@ -18,7 +18,7 @@ export const forkRow: Row = {
       stock: await bench.start('stock primary', 'servers/cluster.js', { implementation: 'stock', fork: false }),
       ours: await bench.start('our primary', 'servers/cluster.js', { implementation: 'ours', fork: false }),
     };
-    for (const primary of Object.values(primaries)) await primary.ask('fork'); // Warm.
+    for (const primary of Object.values(primaries)) await primary.ask('fork'); // This warms it up, and is not counted.
     const rounds = bench.pairs * PER_PAIR;
     const times = await bench.inTurn(['stock', 'ours'], async (name, pair) => {
       const sample = await primaries[name].ask<Times>('fork');

@@ -149,7 +149,7 @@ class Child {
   getServer(asker: Asker, asked: Asked, answer: Answer): void {
     let { address } = asked;
     if (typeof asked.port === 'number' && asked.port < 0 && typeof address === 'string') address = path.resolve(address);
-    // First of all: an app may override this method, and its method may throw.
+    // This comes before an index is taken, because an app may override this method with one that throws.
     const data = typeof asker._getServerData === 'function' ? asker._getServerData() : null;
     const index = this.#indexes.take(join([address, asked.port, asked.addressType, asked.fd], ':'));
     const query: Query = { index: index.index, data, ...asked, address };
@@ -177,7 +177,7 @@ class Child {
       this.#calls.call({ act: 'queryServer', ...query } satisfies Omit<QueryServer, 'seq'>, answered);
       sent = true;
     } finally {
-      if (!sent) index.release(); // `data` cannot be serialized.
+      if (!sent) index.release(); // The call has thrown, for example because `data` cannot be serialized.
     }
   }
 

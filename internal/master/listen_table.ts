@@ -85,7 +85,7 @@ export class ListenTable {
     });
   }
 
-  /** The reply carries the worker's own `data`: its server takes that over before it looks at the errno. */
+  /** Refuses the query. The reply returns the `data` of this query: the worker gives it to its server even if there is an errno. */
   #refuse(peer: Peer, { seq, data }: QueryServer, key: string, errno: number): void {
     traceState(`${peer.name} at ${key}`, 'asked', 'refused');
     peer.send({ errno, key, ack: seq, data: isGoodData(data) ? data : null });

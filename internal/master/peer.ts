@@ -142,7 +142,7 @@ export class Peer {
    */
   answer(message: Accepted | NewConnectionReply, report: (open: Readonly<Record<string, number>>) => void): boolean {
     if ('ack' in message) return this.reply(message.ack, message.accepted);
-    const { upTo, rejected = [], open } = message;
+    const { upTo, rejected = nothing, open } = message;
     if (open !== undefined) {
       if (!this.#mayReport(open)) return this.#refuse();
       report(open);
@@ -167,7 +167,7 @@ export class Peer {
   /** Dialect pipelined: the worker took every hand-off up to `upTo` but those in `rejected`. False as for `answer`. */
   acknowledge(upTo: number, rejected: readonly number[]): boolean {
     if (upTo > this.#lastHandOff || rejected.length > this.#unanswered.length) return this.#refuse();
-    const refused = new Set(rejected);
+    const refused = rejected.length === 0 ? none : new Set(rejected);
     if (refused.size < rejected.length || !this.#areIn(refused, upTo)) return this.#refuse();
     // Each hand-off that ends makes room for the next one, whose number is higher than `upTo`.
     for (let head = this.#unanswered.first; head !== undefined && head.seq <= upTo; head = this.#unanswered.first) {
@@ -210,6 +210,10 @@ export class Peer {
     for (const handOff of left.reverse()) end(handOff, handOff.answer ?? outcome);
   }
 }
+
+/** Most acknowledgements reject nothing. */
+const nothing: readonly number[] = [];
+const none: ReadonlySet<number> = new Set();
 
 function end(handOff: HandOff, outcome: Outcome): void {
   handOff.ended = true;

@@ -107,7 +107,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
   /** Was the address given as an fd, which was open before? */
   readonly #inherited: boolean;
   #state: ListenState = { is: 'binding', waiting: [] };
-  /** True while `#distribute` runs: a scheduling function may call it again. */
+  /** True while `#distribute` runs. A scheduling function may disconnect a worker, and that calls `#distribute` once more. */
   #distributing = false;
   /** Whether workers take connections, or have rejected some since the last one that was taken. */
   #dispatch: DispatchState = { is: 'running', rejections: 0, rejectedBy: new Set() };

@@ -67,7 +67,7 @@ export const IDLE_WINDOW = 2;
 export const CROWD_WINDOW = 32;
 /** Window of a worker that `sticky` or a function has named: a bound against a worker that never answers. */
 export const NAMED_WINDOW = 1024;
-/** After this many milliseconds without a sign of life a worker gets no second connection: far above the time between two acknowledgements. */
+/** After this many milliseconds without a sign of life a worker gets no second connection. Two acknowledgements come much faster. */
 const YOUNG_MS = 10;
 /** More workers than this are a crowd: two for each processor, and at least 4. */
 const CROWD = Math.max(4, 2 * availableParallelism());
@@ -218,7 +218,7 @@ export class Scheduler<Worker> {
 
 // ── the rules ────────────────────────────────────────────────────────────────────────────────────
 
-/** `now` in milliseconds, and the number of the present turn of the event loop. */
+/** May the worker get one more connection? `now`: in milliseconds. `turn`: the number of the present turn of the event loop. */
 function hasRoom({ retired, inFlight, window, acknowledgedIn, aliveAt }: Candidate<unknown>, now: number, turn: number): boolean {
   if (retired) return false;
   if (inFlight === 0) return true;
@@ -261,7 +261,10 @@ function leastConnections<Worker>(candidates: readonly Candidate<Worker>[]): Can
 
 const load = ({ open, inFlight, weight }: CandidateInfo): number => (open + inFlight) / weight;
 
-/** Among the candidates that pass the test, the one that measures least; among equals, the one whose last turn is the longest ago. */
+/**
+ * Returns the candidate for which `measure` returns the lowest number, among those that pass `test`. Among equals it
+ * returns the one whose last pick is the longest ago; null if none passes.
+ */
 function least<Worker>(
   candidates: readonly Candidate<Worker>[], measure: (candidate: Candidate<unknown>, lastAnswer: number) => number,
   test: (candidate: Candidate<unknown>, now: number, turn: number) => boolean, lastAnswer = 0,

@@ -1,6 +1,6 @@
 /**
- * Every message of the protocol, read from internal/messages.ts itself, so that a new one is covered by
- * itself; and what makes each of them come (`trigger`), without which the enumeration fails.
+ * Lists every message of the protocol. The list is read from the source of internal/messages.ts, so that nobody can
+ * forget a new message: `allMessages` throws until `triggers` says what a program has to do to make it come.
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -55,18 +55,18 @@ export interface Fault {
 }
 
 /**
- * Faults that make no case of their own. Nothing of a program's runs in a worker before it says `online`
- * (killed.test.ts kills it at its fork). Who closes the channel right before he sends gets an error for
- * that, as it should be.
+ * Faults that are not tested here. In a worker no code of the program runs before `online` is sent, so it cannot
+ * cause a fault there (killed.test.ts kills a worker right after its fork). And a process that closes its channel and
+ * then sends on it gets an error, as it should.
  */
 const isNoCase = ({ message, seenBy, moment, action }: Fault): boolean =>
   (message.name === 'Online' && seenBy === 'worker') || (action === 'close' && moment === 'before' && seenBy === message.from);
 
-/** All of them. */
+/** Every fault that is tested: each message, with each moment, action and victim that makes sense for it. */
 export function allFaults(): Fault[] {
   const faults: Fault[] = [];
   for (const message of allMessages()) {
-    // Each dialect has its own acknowledgement; in a stock worker there is nobody of ours to look.
+    // Each dialect has its own acknowledgement. In dialect node the worker is a stock one, so only the primary can cause a fault.
     const dialects = ([['pipelined', 'NewConnectionReply'], ['node', 'Accepted']] as const).filter(([, other]) => other !== message.name).map(([dialect]) => dialect);
     for (const dialect of dialects) {
       for (const seenBy of dialect === 'node' ? ['primary'] as const : ['worker', 'primary'] as const) {

@@ -29,7 +29,7 @@ function runWorker(): void {
   const server = createServer((incoming, response) => {
     inProgress.add(response);
     response.on('close', () => inProgress.delete(response));
-    // What follows the answer goes wrong, outside of any try.
+    // The response is sent. The exception follows in a callback, where no `try` catches it.
     if (incoming.url === '/fail') response.end('soon', () => setImmediate(() => { throw new Error('a bug'); }));
     else incoming.on('end', () => response.end(`worker ${cluster.worker?.id}`)).resume();
   });
@@ -52,7 +52,7 @@ async function runPrimary(): Promise<void> {
   });
   cluster.on('exit', (worker, code) => console.log(`worker ${worker.id} ended with ${code}`));
 
-  // Two workers: with one alone the port would be closed between its end and its successor's start.
+  // Two workers: with only one, nobody would listen on the port from its end until its successor listens.
   const port = await forkAndListen();
   await forkAndListen();
 
@@ -91,7 +91,7 @@ async function ended(id: number): Promise<void> {
   await once(cluster.workers?.[id] as Worker, 'exit');
 }
 
-/** Lets a worker fail; returns when it has told so. `successor`: that one listens. */
+/** Makes a worker fail; returns when the primary has its message. `successor` resolves when the new worker listens. */
 async function fail(port: number): Promise<{ successor: Promise<unknown> }> {
   const successor = once(cluster, 'listening');
   const told = once(cluster, 'message');
@@ -100,7 +100,7 @@ async function fail(port: number): Promise<{ successor: Promise<unknown> }> {
   return { successor };
 }
 
-/** A request without its end: a worker has it in progress when '100 Continue' comes. */
+/** Sends the head of a request, but not its end. Returns when a worker has replied '100 Continue': it is handling the request then. */
 async function begin(port: number): Promise<ClientRequest> {
   const headers = { expect: '100-continue', connection: 'keep-alive' };
   const begun = request({ host: '127.0.0.1', port, method: 'POST', agent: false, headers });

@@ -1,6 +1,6 @@
 /**
- * No fd is left, for an accepted connection, in the primary or in a worker: clients wait, nobody spins
- * meanwhile, and all are served when fds are free again.
+ * The primary or a worker has no fd left for the next connection. The clients wait, no process uses much CPU
+ * meanwhile, and all clients are served when fds are free again.
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -9,7 +9,7 @@ import { get, many, tally } from '../interop/load';
 import { root } from '../support/program';
 import { withCluster } from './cluster';
 
-/** A primary, and with it its workers, that may have 64 fds. */
+/** Runs node with at most 64 fds for each process: the primary, and each worker. */
 const node = path.join(root, 'test/fixtures/faults_limited.sh');
 
 /** Processor time that a process has used, in milliseconds (a tick of the kernel is 10). */
@@ -28,14 +28,14 @@ describe.concurrent('no more fds', () => {
       try {
         served = many(100, 100, () => get(cluster.port));
         served.catch(() => undefined);
-        // It accepts what it has fds for, and pauses.
+        // The primary accepts connections until it has no fd left. Then it stops accepting for a while.
         await cluster.until(() => cluster.count(/^state \S+ accept paused$/gm) > 0, 'a pause');
         const [before, began] = [used(cluster.pid), performance.now()];
         const held = cluster.fds;
         await new Promise((resolve) => setTimeout(resolve, 1000)); // A measurement, over a time.
         const busy = (used(cluster.pid) - before) / (performance.now() - began);
         expect(busy, 'of a processor').toBeLessThan(0.2);
-        // One more, if the first was in flight when the pause ended, so that none waited; not a hundred.
+        // The pause lasts while a connection is queued (acceptor.ts). If none is queued when it ends, one more is accepted.
         expect(cluster.fds - held, 'accepted meanwhile').toBeLessThanOrEqual(2);
       } finally {
         process.kill(frozen, 'SIGCONT');
@@ -58,7 +58,7 @@ describe.concurrent('no more fds', () => {
       await new Promise((resolve) => setTimeout(resolve, 1000)); // A measurement, over a time.
       const busy = (used(cluster.pid) + used(worker) - before) / (performance.now() - began);
       expect(busy, 'of a processor').toBeLessThan(0.3);
-      process.kill(worker, 'SIGUSR2'); // gives them back
+      process.kill(worker, 'SIGUSR2'); // The worker closes the fds that it has hoarded.
       expect(tally(await served)).toEqual({ 1: 10 });
       await cluster.end();
     });

@@ -1,7 +1,7 @@
 /**
- * Bytes and fds into the parent's end of a real channel, over a pipe that is an object: tagged frames,
- * envelopes with and without fds, acknowledgements nobody waits for, half frames, damage, the end. Nothing
- * throws, and each fd that came is delivered once or closed once.
+ * Feeds bytes and fds to the parent's end of a real channel, through a fake pipe: frames with tags, envelopes with and
+ * without fds, acknowledgements that nobody waits for, half frames, garbage, the end of the stream. The channel must not
+ * throw, and must deliver or close each fd exactly once.
  */
 import { EventEmitter } from 'node:events';
 import type { Dialect } from '../../internal/channel/channel_types';
@@ -32,7 +32,7 @@ class Fake {
   unref(): void {}
 }
 
-/** Node's pipe as native/pipes.ts sees it. */
+/** Takes the place of Node's pipe. It has the fields and methods that native/pipes.ts uses. */
 class FakePipe extends Fake {
   writeQueueSize = 0;
   pendingHandle: Fake | null = null;
@@ -54,7 +54,7 @@ class FakePipe extends Fake {
     }
   }
 
-  /** Behind an fd the first end is taken for a short read, and read again. */
+  /** Reports the end twice: if the last bytes came with an fd, native/pipes.ts reads again after the first end. */
   ends(): void {
     for (let times = 0; times < 2; times++) {
       state[kReadBytesOrError] = UV_EOF;

@@ -1,5 +1,6 @@
 // node messages_program.js '{"workers":16,"messages":1000000}': sends numbered messages to the workers,
-// which send each one back: half of the count goes there, half comes back. Prints { sent, received, disordered }.
+// which send each one back. `messages` counts both directions: half are sent to the workers, half come back.
+// Prints { sent, received, disordered }.
 const cluster = require('../../dist/lib/cluster.js');
 
 const WINDOW = 500;

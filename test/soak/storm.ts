@@ -6,7 +6,9 @@
  *   reset    its connection ended before that: its worker had taken it and was killed
  *   refused  nobody listened: all workers were dead
  *   hung     nothing happened until the deadline
- *   twice    connections that the apps of two workers have seen (by the client's port)
+ *
+ * `twice` counts, besides, the connections that two workers have passed to their apps. A connection is known by the
+ * client's port.
  *
  * Used by  test/faults/kill_storm.test.ts (small storms), test/soak/run.ts; or npx tsx test/soak/storm.ts '{...}'
  * Owns     the program, its clients and a file, all of them released at the end
@@ -76,7 +78,7 @@ class Weather {
   readonly #options: Required<StormOptions>;
   readonly #record: string;
   readonly #counts = { served: 0, reset: 0, refused: 0, hung: 0 };
-  /** How often each port was a client's. */
+  /** For each port, how many connections of our clients have had it as their local port. */
   readonly #ports = new Map<number, number>();
   readonly #samples: [number, number, number][] = [];
   #over = false;
@@ -195,7 +197,7 @@ class Weather {
     const seen = new Map<number, number>();
     for (const line of readFileSync(this.#record, 'utf8').trim().split('\n')) seen.set(Number(line), (seen.get(Number(line)) ?? 0) + 1);
     let twice = 0;
-    // A connection can break before the client knows that it was made: its port is not among the counted ones.
+    // A connection can break before the client's 'connect' event. Its port is not in #ports then, so it is left out here.
     for (const [port, count] of seen) if (this.#ports.has(port)) twice += Math.max(0, count - (this.#ports.get(port) as number));
     return twice;
   }

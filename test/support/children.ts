@@ -42,7 +42,7 @@ export function endChildrenAfterEachTest(): void {
       child.on('error', () => {}).kill('SIGKILL');
       await ended;
     }
-    // The ends of their pipes come in the turns after.
+    // Node reports the ends of the children's pipes in the turns after 'exit'.
     for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
   });
 }

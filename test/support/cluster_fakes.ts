@@ -21,7 +21,7 @@ export type FakeHandle = NativeHandle & { closed?: boolean };
 export class FakeProcess extends EventEmitter {
   connected = true;
   readonly sent: Sent[] = [];
-  /** What was sent is written at once, unless this holds it back: then by calling what is in it. */
+  /** Null: each `send` calls its callback at once. An array: it collects the callbacks, and the test calls them later. */
   unwritten: ((error: Error | null) => void)[] | null = null;
 
   send(message: unknown, handle?: unknown, _options?: unknown, written?: (error: Error | null) => void): boolean {

@@ -1,13 +1,13 @@
 /**
- * Processes of a scenario that end by an exception which nobody catches. Two runs that die of the same
- * slip (a name that was misspelt) are alike, and have compared nothing behind it. So such an end is a
- * failure unless the scenario declares it, in lines of their own:
+ * Finds the processes of a scenario that end by an uncaught exception. If a scenario has a mistake (a misspelt name,
+ * say), both implementations die of it in the same way: their traces are equal, though the rest of the scenario never
+ * ran. So an uncaught exception is a failure, unless the scenario declares it in a line of this form:
  *
  *   // Dies: W1 of EADDRINUSE               the process, and a part of the text of its exception
- *   // Dies on 22, 24, 26: W1 of ASSERT     where it does so on some versions of Node only
+ *   // Dies on 22, 24, 26: W1 of ASSERT     if it dies on these major versions of Node only
  *
  * It is enough that one of the two implementations dies: a rule of deliberate.ts says which of them.
- * A process that never came to its recorder is known only by what Node wrote to its stderr.
+ * A process that dies before it has loaded observe.js, which records, is known only by what Node wrote to its stderr.
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -22,10 +22,10 @@ interface Declared extends Death {
   readonly versions: readonly number[] | null;
 }
 
-/** Ways in which Node ends what it writes of an exception that ended a process. */
+/** The last line of what Node writes to stderr when an uncaught exception ends a process. */
 const LAST_LINE = /^Node\.js v\d+\.\d+\.\d+/gm;
 
-/** The processes that died as the scenario declares. Throws where one did that was not to. */
+/** Returns the processes that died as the scenario declares. Throws if a process died and the scenario does not declare it. */
 export function checkDeaths(file: string, { recorded, stderr, implementation }: { recorded: readonly Death[]; stderr: string; implementation: string }): string[] {
   const declared = declaredIn(file);
   const fail = (what: string): never => {
@@ -36,13 +36,13 @@ export function checkDeaths(file: string, { recorded, stderr, implementation }: 
   }
   const names = recorded.map(({ name }) => name);
   const unrecorded = declared.filter((one) => !names.includes(one.name) && stderr.includes(one.text)).map(({ name }) => name);
-  // Of those that died with their recorder, not all share our stderr.
+  // `written` can be smaller than the number of recorded deaths: some processes have a stderr that is not read here.
   const written = (stderr.match(LAST_LINE) ?? []).length;
   if (written > names.length + unrecorded.length) fail('a process ends by an exception that it never recorded,');
   return [...names, ...(written > 0 ? unrecorded : [])];
 }
 
-/** What the scenario declares and neither implementation did. */
+/** The deaths that the scenario declares for this version of Node, and that happened under neither implementation. */
 export function staleDeaths(file: string, died: readonly string[], major: number): string[] {
   return declaredIn(file).filter(({ name, versions }) => !died.includes(name) && (versions?.includes(major) ?? true))
     .map(({ name, text }) => `${name} of ${text}`);

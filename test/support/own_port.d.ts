@@ -1,2 +1,2 @@
-/** A port of our own until `release`, or the end of this process. */
+/** Finds a free port. No other test gets it until `release` is called, or until this process ends. */
 export function claimPort(): Promise<{ readonly port: number; release(): Promise<void> }>;

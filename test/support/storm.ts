@@ -13,7 +13,7 @@ export interface Storm {
   readonly commands: Record<string, number>;
   /** How often a command ended in each way. */
   readonly outcomes: Record<string, number>;
-  /** What the last command asked for. */
+  /** The number of workers that the last command, a scale, asked for. */
   readonly wanted: number;
 }
 

@@ -13,17 +13,17 @@ const allowed: Record<string, readonly string[]> = {
   // The public doors.
   'lib/': ['lib/', 'internal/startup/load_role', 'internal/startup/role', 'internal/node_cluster', 'internal/supervisor/', 'internal/errors', 'internal/own_options', 'internal/validate', 'internal/clock'],
   'lib/cluster': ['internal/startup/role', 'internal/startup/load_role', 'internal/node_cluster'],
-  // These two stand on the public cluster object, which they are given: they know nothing of how ours works.
+  // The shared state and the supervisor use only the public API of the cluster object that the program passes.
   'lib/shared_state': ['lib/cluster', 'internal/shared_state/', 'internal/errors', 'internal/own_options', 'internal/validate'],
   'internal/shared_state/': ['internal/errors', 'internal/own_options', 'internal/validate', 'internal/clock'],
   'internal/shared_state/protocol': [],
   'internal/shared_state/guards': ['internal/shared_state/protocol'],
   'internal/shared_state/server/': ['internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock'],
-  // The primary is a client of its own server.
+  // In the primary the server and a client of it run in one process, so this file may import client/.
   'internal/shared_state/server/primary': ['internal/shared_state/', 'internal/clock'],
   'internal/shared_state/client/': ['internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock', 'internal/errors', 'internal/own_options'],
   'internal/supervisor/': ['leaves', 'internal/validate'],
-  // Runs in each worker: of the primary's side it knows the messages, and the small files that both sides use.
+  // These files run in each worker. Of the primary's side they may import the messages, and the small files that both sides use.
   'internal/supervisor/worker/': ['internal/supervisor/wire', 'internal/supervisor/states', 'internal/supervisor/readiness',
     'internal/supervisor/app_calls', 'internal/supervisor/stop_requests', 'internal/supervisor/debugger', 'internal/native/http', 'leaves'],
   // How a process begins: which role it has, and which files that loads.

@@ -13,10 +13,10 @@ import { isSignal } from './abort_signals';
 import { Lease } from './lock';
 import type { CallOptions } from './pending_calls';
 
-/** A key that was read. */
+/** The value of a key, as a read returns it. */
 export interface Read<Value = unknown> {
   readonly value: Value;
-  /** Of the write that made this value. Each write of any key has a greater version than all writes before. */
+  /** The version of the write that stored this value. Each write of any key has a greater version than all writes before. */
   readonly version: number;
   /** Milliseconds until the key is removed; undefined: never. */
   readonly ttlMs: number | undefined;

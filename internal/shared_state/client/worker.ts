@@ -1,11 +1,11 @@
 /**
  * Opens the shared state in a worker: a client that talks to the server over the worker's channel.
  *
- * Owns     a listener for 'internalMessage' on the process, which does not keep it alive, and one for 'disconnect' on
- *          the worker
+ * Owns     two listeners: for 'internalMessage' on the process (it does not keep the process alive), and for 'disconnect'
+ *          on the worker
  * Used by  lib/shared_state.ts; server/primary.ts uses `throwLater`
- * Node     uses only what is public: `worker`, its `send`, its 'disconnect' and its process; and the process's event
- *          'internalMessage'
+ * Node     uses nothing private: only `cluster.worker` with its methods, its process and its 'disconnect', and the
+ *          process's event 'internalMessage'
  */
 import type { Cluster, Worker } from 'node:cluster';
 import { SharedState } from './api';

@@ -27,7 +27,7 @@ const BATCH_BYTES = 256 * 1024;
 const ASK_EVERY = 4;
 
 type Position =
-  /** It will begin with a reset. The keys are listed when all calls of the message with this 'watch' call are done. */
+  /** The watch has sent nothing yet, and begins with a reset. server.ts calls `begin` after all calls of the client's message. */
   | { readonly at: 'new' }
   | { readonly at: 'history'; cursor: number }
   | { readonly at: 'reset'; readonly entries: readonly Entry[]; next: number; readonly version: number; readonly cursor: number };

@@ -47,8 +47,9 @@ export class Drain {
   readonly #listeners: ((phase: DrainPhase) => void)[] = [];
   #phase: DrainPhase = 'serving';
   #leave: Leave = { delayMs: 0, graceMs: 0, endMs: Infinity };
-  /** The timer of the delay, and the time when it ends, by `performance.now()`. */
+  /** The timer of `delayMs`: when it fires, this process stops accepting connections. */
   #delay: NodeJS.Timeout | undefined;
+  /** When `delayMs` ends, by `performance.now()`; Infinity while this process does not leave. */
   #delayEnds = Infinity;
 
   /** `all`: a server that nobody has added is added with the first request that it gets. */

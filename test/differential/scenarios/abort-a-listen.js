@@ -1,5 +1,5 @@
 // Covers: N-4, N-8, W-21
-// An AbortSignal among the options of listen: aborted before, while the primary is asked, and afterwards.
+// An AbortSignal in the options of listen. It aborts before listen, before the primary has replied, or after 'listening'.
 'use strict';
 const cluster = require('node:cluster');
 const net = require('node:net');

@@ -1,5 +1,5 @@
 // Covers: C-24, C-26, M-2, S-2, I-15
-// serialization 'advanced' by assignment to the settings: connections, shared sockets and sent sockets go over it.
+// serialization 'advanced', assigned to cluster.settings: connections, shared sockets and sent sockets still reach the worker.
 'use strict';
 const cluster = require('node:cluster');
 const dgram = require('node:dgram');

@@ -1,5 +1,5 @@
 // Covers: N-13, N-10
-// The blockList of a server (Node 22 and later) holds for a connection that was scheduled.
+// The blockList of a server (Node 22 and later) also blocks connections that the primary has accepted and handed to the worker.
 'use strict';
 const cluster = require('node:cluster');
 const net = require('node:net');

@@ -1,11 +1,11 @@
 // Covers: C-32
-// Which flags make a worker be inspected, and how its port follows from the primary's.
+// Which flags start an inspector in a worker, and how the worker's port is computed from the primary's.
 'use strict';
 const cluster = require('node:cluster');
 const { see, next } = require('../observe');
 
 process.debugPort = 30000;
-// Only what a worker is started with matters: a program that is no Node and ends at once stands for it.
+// This scenario looks only at the arguments of a worker. So /bin/true, which ends at once, is started instead of Node.
 process.execPath = '/bin/true';
 (async () => {
   const own = process.execArgv;
@@ -32,7 +32,7 @@ process.execPath = '/bin/true';
   process.debugPort = 30000;
   cluster.setupPrimary({ execArgv: own });
   for (const options of ['--inspect', '--no-warnings --inspect-port=0', '--no-warnings']) {
-    // Node looks at the environment once for each array of flags.
+    // Node reads NODE_OPTIONS once for each `execArgv` array and keeps the result, so each round needs a new array.
     cluster.setupPrimary({ execArgv: [...own] });
     process.env.NODE_OPTIONS = options;
     await start('by NODE_OPTIONS', options);

@@ -1,5 +1,5 @@
 // Covers, S-4, N-7
-// SCHED_NONE: a worker opens a second server on its own port; it is told so, and goes on.
+// SCHED_NONE: a worker opens a second server on the port of its first one. The second gets an 'error', and the first still serves.
 // Dies on 22, 24, 26: W1 of ERR_INTERNAL_ASSERTION
 'use strict';
 const cluster = require('node:cluster');

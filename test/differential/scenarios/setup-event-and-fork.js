@@ -1,5 +1,5 @@
 // Covers: C-23, C-30, C-35
-// In which order 'setup', 'fork' and the process's own 'spawn' come, and what holds before each.
+// In which order 'setup', 'fork' and the process's own 'spawn' come, and what the worker looks like after `fork` and at 'fork'.
 'use strict';
 const cluster = require('node:cluster');
 const { see, look, next } = require('../observe');

@@ -33,7 +33,7 @@ async function primary() {
   }
   await clients[0].close;
   see('client', 'silent', 'ended', clients[0].ended());
-  // Under Node it never does (D38): nothing to wait for but a moment.
+  // Under Node the socket of this client never closes (D38). There is no event to wait for, so wait 500 ms.
   const moment = new Promise((resolve) => setTimeout(resolve, 500, false));
   const closed = await Promise.race([clients[1].close.then(() => true), moment]);
   see('client', 'speaking', 'closed', closed);

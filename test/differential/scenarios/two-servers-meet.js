@@ -1,5 +1,5 @@
 //
-// The n-th server of each worker on port 0 shares one port with the n-th of the others.
+// Two workers each open two servers on port 0. Their first servers share one port, and their second servers another one.
 'use strict';
 const cluster = require('node:cluster');
 const net = require('node:net');

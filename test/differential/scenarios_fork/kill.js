@@ -1,5 +1,5 @@
 // Covers: I-57
-// Signals to a child: what `kill` gives, `killed`, and the end.
+// Sends signals to a child: what `kill` returns, the value of `killed`, and how the child ends.
 'use strict';
 const { see, watch, gone, attempt, message, look } = require('../observe_fork');
 const childProcess = require('node:child_process');

@@ -1,5 +1,5 @@
 // Covers: I-1
-// 9: what stands on Object.prototype is no option, of Node's or of ours, for a fork or a spawn.
+// 9: neither `fork` nor `spawn` takes a property of Object.prototype for an option, be it one of Node's or one of ours.
 'use strict';
 const { see, gone } = require('../observe_fork');
 const childProcess = require('node:child_process');
@@ -14,7 +14,7 @@ const names = {
 (async () => {
   await Promise.all(Object.entries(names).map(async ([name, value]) => {
     const ways = { fork: () => childProcess.fork(speaks), spawn: () => childProcess.spawn(process.execPath, [speaks], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] }) };
-    // Both are one in Node: each name goes one of the two ways.
+    // Node's `fork` calls its `spawn`, so one of them is enough for each name: they alternate from name to name.
     for (const way of [Object.keys(ways)[Object.keys(names).indexOf(name) % 2]]) {
       Object.prototype[name] = value;
       let child;
