@@ -1,5 +1,6 @@
 /** The cost of one choice among sixteen workers, by a rule of internal/master/scheduling.ts. bench/rows/micro.ts runs this file. */
-import { Scheduler, WINDOW, type Scheduling, type Candidate } from '../../internal/master/scheduling';
+import { Scheduler } from '../../internal/master/scheduler';
+import { WINDOW, type Scheduling, type Candidate } from '../../internal/master/scheduling';
 import { FakeConnection } from '../../test/support/cluster_fakes';
 import { answerWith, ready } from '../servers/control';
 

@@ -12,7 +12,7 @@
  *          gives each back by `ended`: it is closed here, or queued again); the timer of the pause after all
  *          workers have rejected a connection
  * Used by  listen_table.ts, which makes one for each address
- * Uses     scheduling.ts (who gets the next connection), acceptor.ts (the listening socket)
+ * Uses     scheduler.ts and scheduling.ts (who gets the next connection), acceptor.ts (the listening socket)
  * Never    reads from an accepted connection; never hands one to two workers at a time
  * States   binding ── 'listening' ──► listening ── last remove(), or close() of what was kept ──► closed
  *             ├────── 'error', or `listen` throws ──────► failed
@@ -42,7 +42,8 @@ import { traceHandle, traceState } from '../trace';
 import { Acceptor, isOneOfTheLast, type AcceptLimits } from './acceptor';
 import { listenOptions } from './listen_options';
 import type { Outcome, Peer, Source } from './peer';
-import { Scheduler, WINDOW, type Candidate, type Scheduling } from './scheduling';
+import { Scheduler } from './scheduler';
+import { WINDOW, type Candidate, type Scheduling } from './scheduling';
 
 /** Sends a worker the result of its query: an errno or fields of the reply, and a handle for it. */
 export type HandleReply = (errno: number | null, fields: { sockname?: SocketName; counts?: true }, handle: NativeHandle | null) => void;

@@ -1,6 +1,6 @@
 /**
- * Decides which worker gets the next connection. This file holds every rule: `RoundRobinHandle` asks,
- * and does what it is told. To change a rule, change its function below; to add one, add it to `rules`.
+ * The rules that decide which worker gets the next connection. To change a rule, change its function
+ * below; to add one, add it to `rules`.
  *
  *   round-robin         the worker with the fewest connections in flight; among equals the one whose last
  *                       turn is the longest ago. As long as each connection is acknowledged before the
@@ -37,12 +37,10 @@
  * connections before it wakes another one. A worker counts as awake for FRESH_MS after it was woken or has
  * acknowledged something; if it is blocked after all, it holds what came within that time.
  *
- * Owns     the candidates of one address: who listens there, and how many connections are in flight to each
- * Used by  round_robin_handle.ts; settings.ts checks what a program asks for
- * Keeps    1. under the first three rules a worker never has more in flight than WINDOW, in a crowd than
- *             CROWD_WINDOW; under every rule never more than NAMED_WINDOW
- *          2. a worker is a candidate exactly from `add` to `remove`. Its index is the lowest free one, so
- *             that under `sticky` the worker that replaces another one gets the same clients
+ * Used by  scheduler.ts, which keeps the candidates of one address; round_robin_handle.ts (WINDOW); settings.ts,
+ *          which checks what a program asks for
+ * Keeps    under the first three rules a worker never has more in flight than WINDOW, in a crowd than
+ *          CROWD_WINDOW; under every rule never more than NAMED_WINDOW
  * Node     the `free` queue of RoundRobinHandle: one connection in flight for each worker, first come
  *          first served. All rules but the first are ours (D30).
  */
@@ -132,7 +130,7 @@ export interface Candidate<Worker> extends CandidateInfo {
 type Rule = <Worker>(candidates: readonly Candidate<Worker>[], connection: NativeHandle, lastAnswer: number) => Candidate<Worker> | null;
 
 /** A named rule. `counts`: workers have to report how many connections they have open. */
-interface NamedRule {
+export interface NamedRule {
   readonly choose: Rule;
   readonly counts: boolean;
 }
@@ -147,73 +145,9 @@ const rules = {
 /** The rules that `setupPrimary({ scheduling })` takes by name. */
 export const SCHEDULING_NAMES: readonly string[] = NativeObject.keys(rules);
 
-/** The candidates of one address, and the rule that chooses among them. */
-export class Scheduler<Worker> {
-  readonly #candidates: Candidate<Worker>[] = [];
-  readonly #rule: NamedRule;
-  #picks = 0;
-  /** When any worker last acknowledged something; milliseconds of `performance.now()`. */
-  #lastAnswer = 0;
-
-  /** `scheduling`: as checked by `isScheduling`. */
-  constructor(scheduling: Scheduling = 'round-robin') {
-    this.#rule = typeof scheduling === 'function' ? { choose: ruleOf(scheduling), counts: true } : rules[scheduling];
-  }
-
-  get size(): number {
-    return this.#candidates.length;
-  }
-
-  /** Does the rule depend on how many connections workers have open? */
-  get counts(): boolean {
-    return this.#rule.counts;
-  }
-
-  every(test: (candidate: Candidate<Worker>) => boolean): boolean {
-    return this.#candidates.every(test);
-  }
-
-  has(worker: Worker): boolean {
-    return this.#candidates.some((one) => one.worker === worker);
-  }
-
-  /** A worker listens from now on; all others have their turn before it. `window`: WINDOW, or 1 for a stock worker. */
-  add(worker: Worker, id: number, window: number, weight = 1): void {
-    let index = 0;
-    while (this.#candidates.some((one) => one.index === index)) index++;
-    this.#candidates.push({ worker, id, window, weight, index, inFlight: 0, open: 0, aliveAt: 0, acknowledgedIn: Number.NEGATIVE_INFINITY, pick: ++this.#picks, retired: false });
-  }
-
-  /** The worker listens no more. False if it was no candidate. */
-  remove(worker: Worker): boolean {
-    const at = this.#candidates.findIndex((one) => one.worker === worker);
-    if (at === -1) return false;
-    this.#candidates.splice(at, 1);
-    return true;
-  }
-
-  /** The worker has reported how many connections it has open. */
-  report(worker: Worker, open: number): void {
-    const candidate = this.#candidates.find((one) => one.worker === worker);
-    if (candidate !== undefined) candidate.open = open;
-  }
-
-  /** Chooses who gets this connection, and counts it as in flight to that one; null while nobody may have it. */
-  next(connection: NativeHandle): Candidate<Worker> | null {
-    const chosen = this.#rule.choose(this.#candidates, connection, this.#lastAnswer);
-    if (chosen === null) return null;
-    if (chosen.inFlight++ === 0) chosen.aliveAt = performance.now();
-    chosen.pick = ++this.#picks;
-    return chosen;
-  }
-
-  /** A connection is in flight no more. `acknowledged`: by the worker, which is alive then. */
-  ended(candidate: Candidate<Worker>, acknowledged: boolean): void {
-    candidate.inFlight--;
-    if (!acknowledged) return;
-    candidate.aliveAt = this.#lastAnswer = performance.now();
-    candidate.acknowledgedIn = performance.turn();
-  }
+/** The rule for what `setupPrimary({ scheduling })` was given, as checked by `isScheduling`. */
+export function ruleFor(scheduling: Scheduling): NamedRule {
+  return typeof scheduling === 'function' ? { choose: ruleOf(scheduling), counts: true } : rules[scheduling];
 }
 
 // ── the rules ────────────────────────────────────────────────────────────────────────────────────

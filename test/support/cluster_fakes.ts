@@ -5,7 +5,8 @@
 import { EventEmitter } from 'node:events';
 import type { Dialect } from '../../internal/channel/channel_types';
 import { Peer, type Outcome, type Source } from '../../internal/master/peer';
-import { Scheduler, type Candidate } from '../../internal/master/scheduling';
+import { Scheduler } from '../../internal/master/scheduler';
+import type { Candidate } from '../../internal/master/scheduling';
 import type { QueryServer } from '../../internal/messages';
 import type { NativeHandle } from '../../internal/native/bindings';
 import type { Worker } from '../../internal/worker';

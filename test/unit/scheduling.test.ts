@@ -2,7 +2,8 @@
 import { availableParallelism } from 'node:os';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { performance } from '../../internal/builtins';
-import { CROWD_WINDOW, NAMED_WINDOW, IDLE_WINDOW, Scheduler, isScheduling, type Candidate, type CandidateInfo, type Client, type Scheduling } from '../../internal/master/scheduling';
+import { Scheduler } from '../../internal/master/scheduler';
+import { CROWD_WINDOW, NAMED_WINDOW, IDLE_WINDOW, isScheduling, type Candidate, type CandidateInfo, type Client, type Scheduling } from '../../internal/master/scheduling';
 import { seeded } from '../support/children';
 import { FakeConnection } from '../support/cluster_fakes';
 import { expectedWarnings } from '../support/warnings';
