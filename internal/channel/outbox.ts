@@ -4,7 +4,8 @@
  * frames are joined into one write (D15):
  *
  *   few frames                     each frame is written at once. A turn of the event loop may write ALLOWANCE frames
- *                                  so; a flood of many turns may write REFILL of them per millisecond
+ *                                  so; a flood of many turns may write REFILL of them per millisecond, over
+ *                                  all channels of this process
  *   more frames                    frames are joined into groups of #groupSize. A group is written when it is full, when
  *                                  its turn ends, when it is older than OLDEST_MS as the next frame comes, before an fd
  *                                  is sent, and when this process ends (flush_at_exit.ts)
@@ -27,7 +28,7 @@
  *          process survives (a handled signal, a replaced `reallyExit`). A blocking write in `disconnect` would stop a
  *          process that lives on. If nobody reads, Node 26 gets 171 frames of 200 through; this file gets 176.
  */
-import { Array, Math, performance, push } from '../builtins';
+import { Array, Math, performance, push, Set } from '../builtins';
 import { causedByPeer, channelClosed, systemError } from '../errors';
 import { nodeMajor, type NativeHandle, type NativePipe } from '../native/bindings';
 import { PENDING, WRITTEN, writePipe } from '../native/pipes';
@@ -76,7 +77,10 @@ const HIGH_WATER = 65536 * 2;
  * fit into the pipe even if nobody reads.
  */
 const ALLOWANCE = nodeMajor < 22 ? 200 : 96;
-/** Frames that each millisecond adds to the allowance. Written one by one, 10 frames take 4 % of that millisecond. */
+/**
+ * Frames that each millisecond adds to the allowances of all busy channels of this process together. Written one by one,
+ * 10 frames take 4 % of that millisecond.
+ */
 const REFILL = 10;
 /** Frames. After each read at least this many may be written one by one, so that replies do not wait. */
 const REPLIES = 8;
@@ -89,6 +93,8 @@ const GROUP = 40;
 const LARGEST_GROUP = 640;
 /** Milliseconds. A frame that comes when the group is older than this is written at once, with the group. */
 const OLDEST_MS = 1;
+/** Milliseconds between two looks for idle channels: some turns of a flood. */
+const IDLE_MS = 100;
 /** Bytes (of JSON: characters). A group of this length is written, whatever its number of frames. */
 const JOIN_LIMIT = 65536;
 
@@ -97,6 +103,11 @@ const JOIN_LIMIT = 65536;
  * wait behind it. `closed`: nothing is written any more.
  */
 type OutboxState = 'writable' | 'full' | 'closed';
+
+/** Channels whose allowance is not full, and so grows: they share REFILL. */
+const refilling = new Set<Outbox>();
+/** When the idle ones among them were last looked for. */
+let lookedAt = 0;
 
 /** The unwritten frames of one channel. */
 export class Outbox {
@@ -119,6 +130,8 @@ export class Outbox {
   /** Frames that may be written one by one; this was true at `#allowedAt`. */
   #allowance = ALLOWANCE;
   #allowedAt = performance.now();
+  /** Since idle channels were last looked for. */
+  #hasWritten = false;
   /** How many frames make a group full in this turn. */
   #groupSize = GROUP;
 
@@ -136,6 +149,7 @@ export class Outbox {
 
   /** Writes a frame now, or joins it to the group. Returns false at or above HIGH_WATER. */
   write(frame: string | Buffer, completion: Completion): boolean {
+    this.#hasWritten = true;
     // A program that writes once in a turn, mostly a reply to what it read, needs no tick for the end of the turn.
     if (this.#ofThisTurn < 2 && ++this.#ofThisTurn === 2) process.nextTick(this.#endTurn);
     if (this.#joined.length === 0) {
@@ -153,6 +167,7 @@ export class Outbox {
   /** No frame is joined: may this one be written at once? If not, it begins a group. */
   #mayWriteAtOnce(): boolean {
     if (this.#allowance > 0) {
+      if (this.#allowance === ALLOWANCE) refilling.add(this);
       this.#allowance--;
       return true;
     }
@@ -178,7 +193,7 @@ export class Outbox {
   }
 
   readonly #endTurn = (): void => {
-    this.newTurn();
+    this.#refill(0);
     this.#flushIfWritable();
   };
 
@@ -186,15 +201,37 @@ export class Outbox {
     if (this.#state !== 'full') this.flush();
   }
 
-  /** A new turn has begun, or something was read and may be replied to: refills the allowance. */
+  /** Something was read, and may be replied to. */
   newTurn(): void {
+    this.#refill(REPLIES);
+  }
+
+  /** A new turn begins. At least `least` frames of it may be written one by one. */
+  #refill(least: number): void {
     const now = performance.now();
     this.#ofThisTurn = 0;
     const flooded = this.#allowance === 0;
-    this.#allowance = Math.min(ALLOWANCE, Math.max(REPLIES, this.#allowance + Math.floor((now - this.#allowedAt) * REFILL)));
+    if (refilling.size > 1) Outbox.#removeIdle(now);
+    const share = REFILL / Math.max(1, refilling.size);
+    this.#allowance = Math.min(ALLOWANCE, Math.max(least, this.#allowance + Math.floor((now - this.#allowedAt) * share)));
+    if (this.#allowance === ALLOWANCE) refilling.delete(this);
     this.#allowedAt = now;
     if (flooded) this.#groupSize = Math.min(LARGEST_GROUP, this.#groupSize * 2);
     else if (this.#allowance === ALLOWANCE) this.#groupSize = GROUP;
+  }
+
+  /** Takes out the channels that have written nothing since the last look, IDLE_MS ago or more: an idle channel takes no share. */
+  static #removeIdle(now: number): void {
+    if (now - lookedAt < IDLE_MS) return;
+    lookedAt = now;
+    for (const one of refilling) {
+      if (one.#hasWritten) {
+        one.#hasWritten = false;
+      } else {
+        one.#allowance = ALLOWANCE;
+        refilling.delete(one);
+      }
+    }
   }
 
   /** Are more than `limit` bytes unwritten? The channel asks before each message, so this reads the pipe only above HIGH_WATER. */
@@ -240,6 +277,7 @@ export class Outbox {
   close(): void {
     this.flush();
     this.#state = 'closed';
+    refilling.delete(this);
   }
 
   #put(frame: string | Buffer, native: NativeHandle | null, completions: Completion | readonly Completion[]): void {

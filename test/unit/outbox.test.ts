@@ -1,0 +1,56 @@
+/** How many frames are written one by one: a flood over many channels of a process is joined as one over a single channel is. */
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { performance } from '../../internal/builtins';
+import { codecFor } from '../../internal/channel/framing';
+import { Outbox } from '../../internal/channel/outbox';
+import type { NativePipe } from '../../internal/native/bindings';
+
+/** A pipe that takes everything at once. */
+class FakePipe {
+  readonly writeQueueSize = 0;
+  writes = 0;
+  writeUtf8String(): number {
+    this.writes++;
+    return 0;
+  }
+}
+
+/** The time, in ms. */
+let now = 1000;
+beforeEach(() => { vi.spyOn(performance, 'now').mockImplementation(() => now); });
+afterEach(() => { vi.restoreAllMocks(); });
+
+const sink = { failed: () => undefined, pending: () => undefined, drained: () => undefined };
+const FRAMES = 40;
+const TURN_MS = 5;
+
+/** Each of `count` channels writes FRAMES frames in each turn of TURN_MS. Returns the writes of each channel in the last turn. */
+async function flood(count: number, turns: number): Promise<number[]> {
+  const pipes = Array.from({ length: count }, () => new FakePipe());
+  const outboxes = pipes.map((pipe) => new Outbox(pipe as unknown as NativePipe, codecFor('json'), sink));
+  let before: number[] = [];
+  for (let turn = 0; turn < turns; turn++) {
+    before = pipes.map(({ writes }) => writes);
+    for (let frame = 0; frame < FRAMES; frame++) for (const outbox of outboxes) outbox.write('"x"\n', {});
+    await new Promise((resolve) => setImmediate(resolve));
+    now += TURN_MS;
+  }
+  for (const outbox of outboxes) outbox.close();
+  return pipes.map(({ writes }, at) => writes - (before[at] as number));
+}
+
+test('one channel with 8 frames in each millisecond writes each of them at once', async () => {
+  expect(await flood(1, 30)).toEqual([FRAMES]);
+});
+
+test('sixteen such channels share what a process may write so: most frames are joined', async () => {
+  for (const writes of await flood(16, 30)) expect(writes).toBeLessThan(FRAMES / 4);
+});
+
+test('a channel that rests takes no share from another', async () => {
+  const idle = Array.from({ length: 15 }, () => new Outbox(new FakePipe() as unknown as NativePipe, codecFor('json'), sink));
+  for (const outbox of idle) outbox.write('"x"\n', {});
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(await flood(1, 60)).toEqual([FRAMES]);
+  for (const outbox of idle) outbox.close();
+});
