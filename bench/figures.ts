@@ -1,6 +1,6 @@
 /**
- * What a row returns: figures and charts; and the goals of those figures that have one. A figure compares
- * a subject with a base. Both were sampled in turn, in the same run.
+ * The figures and charts that a row returns, and the goals of figures. A figure compares a subject with a
+ * base. The row has sampled both in turn, in the same run.
  *
  * Used by  bench/rows/, bench/report.ts, bench/run.ts
  */
@@ -11,7 +11,7 @@ export interface Figure {
   readonly id: string;
   readonly title: string;
   readonly unit: string;
-  /** Which of two values is the better one. */
+  /** Is a higher or a lower value better? */
   readonly better: 'higher' | 'lower';
   /** Is `verdict` the ratio subject / base, or the difference subject - base? A difference is for bases that may be 0. */
   readonly compare: 'ratio' | 'difference';
@@ -28,11 +28,11 @@ export interface Measured {
   readonly spread: Spread;
 }
 
-/** What the median of a verdict has to reach. Where less is better the numbers are upper limits. */
+/** The value that the median of a verdict must reach: a lower limit, or an upper limit if lower values are better. */
 export interface Goal {
   /** A figure that does not reach this falls short. */
   readonly reach: number;
-  /** What would be better still. */
+  /** A value that the figure should reach if it can be done. */
   readonly stretch?: number;
 }
 

@@ -1,4 +1,4 @@
-/** What the kernel says about a process: its CPU time, its memory, and whether it runs. */
+/** Reads a process's CPU time, its memory, and whether it runs, from /proc. */
 import { readFileSync, readdirSync } from 'node:fs';
 
 /** Microseconds of CPU time that a process has used since its start, in all its threads. */

@@ -10,7 +10,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { lives } from './processes';
 
-/** What a process reports when it is ready; its own pid is the first. */
+/** The report of a process when it is ready. Its own pid is the first of `pids`. */
 export interface Facts {
   readonly pids: readonly number[];
   readonly port: number;

@@ -127,7 +127,7 @@ export class Outbox {
   #joinedAt = 0;
   /** Counts the frames of this turn up to 2: the second one schedules the end of the turn. */
   #ofThisTurn = 0;
-  /** Frames that may be written one by one; this was true at `#allowedAt`. */
+  /** Frames that may be written one by one; this was true at `#allowedAt`. Not whole: many short turns add up. */
   #allowance = ALLOWANCE;
   #allowedAt = performance.now();
   /** Since idle channels were last looked for. */
@@ -166,8 +166,8 @@ export class Outbox {
 
   /** No frame is joined: may this one be written at once? If not, it begins a group. */
   #mayWriteAtOnce(): boolean {
-    if (this.#allowance > 0) {
-      if (this.#allowance === ALLOWANCE) refilling.add(this);
+    if (this.#allowance >= 1) {
+      if (this.#allowance === ALLOWANCE && this.#state !== 'closed') refilling.add(this);
       this.#allowance--;
       return true;
     }
@@ -210,10 +210,10 @@ export class Outbox {
   #refill(least: number): void {
     const now = performance.now();
     this.#ofThisTurn = 0;
-    const flooded = this.#allowance === 0;
+    const flooded = this.#allowance < 1;
     if (refilling.size > 1) Outbox.#removeIdle(now);
     const share = REFILL / Math.max(1, refilling.size);
-    this.#allowance = Math.min(ALLOWANCE, Math.max(least, this.#allowance + Math.floor((now - this.#allowedAt) * share)));
+    this.#allowance = Math.min(ALLOWANCE, Math.max(least, this.#allowance + (now - this.#allowedAt) * share));
     if (this.#allowance === ALLOWANCE) refilling.delete(this);
     this.#allowedAt = now;
     if (flooded) this.#groupSize = Math.min(LARGEST_GROUP, this.#groupSize * 2);

@@ -54,3 +54,18 @@ test('a channel that rests takes no share from another', async () => {
   expect(await flood(1, 60)).toEqual([FRAMES]);
   for (const outbox of idle) outbox.close();
 });
+
+test('many short turns add up: channels that write little at a time have their whole allowance back after a while', async () => {
+  const pipes = Array.from({ length: 4 }, () => new FakePipe());
+  const outboxes = pipes.map((pipe) => new Outbox(pipe as unknown as NativePipe, codecFor('json'), sink));
+  for (let turn = 0; turn < 2000; turn++) {
+    if (turn % 10 === 0) for (const outbox of outboxes) outbox.write('"x"\n', {});
+    now += 0.1; // Each share of REFILL in this time is less than one frame.
+    for (const outbox of outboxes) outbox.newTurn();
+  }
+  const [pipe, outbox] = [pipes[0] as FakePipe, outboxes[0] as Outbox];
+  const before = pipe.writes;
+  for (let frame = 0; frame < 90; frame++) outbox.write('"x"\n', {});
+  expect(pipe.writes - before).toBe(90);
+  for (const one of outboxes) one.close();
+});
