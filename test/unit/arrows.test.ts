@@ -26,6 +26,9 @@ const allowed: Record<string, readonly string[]> = {
   // These files run in each worker. Of the primary's side they may import the messages, and the small files that both sides use.
   'internal/supervisor/worker/': ['internal/supervisor/wire', 'internal/supervisor/states', 'internal/supervisor/readiness',
     'internal/supervisor/app_calls', 'internal/supervisor/stop_requests', 'internal/supervisor/debugger', 'internal/native/http', 'leaves'],
+  // What operates an app. app/: the primary of one app; daemon/: the process that starts primaries.
+  'internal/operate/app/': ['internal/operate/control/', 'internal/supervisor/', 'internal/startup/load_role', 'internal/validate', 'leaves'],
+  'internal/operate/daemon/': ['internal/operate/control/', 'internal/operate/app/', 'internal/supervisor/restart_budget', 'internal/validate', 'leaves'],
   // How a process begins: which role it has, and which files that loads.
   'internal/startup/role': ['internal/startup/', 'internal/node_cluster', 'internal/master/', 'internal/child/', 'internal/channel/bootstrap_env', 'internal/channel/spawn'],
   'internal/startup/bundle': ['internal/startup/', 'internal/node_cluster'],
