@@ -12,7 +12,7 @@
  * Node     https://nodejs.org/api/cluster.html
  */
 import type { Cluster, ClusterSettings as NodeSettings, Worker } from 'node:cluster';
-import type { ClusterSettings, clusterObject } from '../internal/startup/role';
+import type { ClusterSettings, ConnectionCounts, clusterObject } from '../internal/startup/role';
 import { takenOverCluster } from '../internal/node_cluster';
 
 /** The settings that `setupPrimary` takes besides Node's. README.md has a row for each. */
@@ -27,6 +27,16 @@ type ClusterInternals = Cluster & {
   readonly queuedConnections: number;
   /** In a primary: forks one worker with other settings. `cluster.settings` does not change, and no 'setup' is emitted. */
   forkWith(settings: NodeSettings & OwnSettings, env?: NodeJS.ProcessEnv): Worker;
+  /**
+   * In a primary: how many connections it has accepted since it began, and what became of them. All numbers only grow,
+   * except `queued` and `inFlight`. Connections that workers accept by themselves (SCHED_NONE) are not counted.
+   *
+   * @param options  `latency: true` measures from this call on how long each connection takes from `accept` to the
+   *                 worker's acknowledgement; `latency` of the result is null before
+   * @returns        a copy, as of now. accepted = acknowledged + closed + queued + inFlight
+   * @throws         ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for wrong options
+   */
+  counters(options?: { readonly latency?: boolean }): ConnectionCounts;
 };
 
 /** In a worker the preload has taken over `node:cluster`, so nothing more is loaded. */

@@ -4,7 +4,7 @@
  *
  * Owns     the workers' channels; the processes belong to themselves
  * Used by  startup/role.ts, which installs it on a cluster object
- * Uses     channel/spawn.ts, peer.ts, listen_table.ts, settings.ts
+ * Uses     channel/spawn.ts, peer.ts, listen_table.ts, connection_counters.ts, settings.ts, unclaimed_handles.ts
  * Never    dies of what a worker does: an error that a worker has caused is only traced if nobody listens
  *          for it (D18); a message that makes no sense is ignored (D6)
  * Keeps    1. a worker is in `cluster.workers` until both its channel and its process have ended, or
@@ -25,12 +25,16 @@ import { DEFAULT_LIMITS, limitsFrom } from '../limits';
 import { isClusterMessage, readWorkerMessage, type WorkerMessage } from '../messages';
 import type { NativeHandle } from '../native/bindings';
 import { debugProcess } from '../native/debugging';
+import { ownOptions } from '../own_options';
 import { traceMessage, traceState } from '../trace';
+import { checkBoolean, checkNames } from '../validate';
 import { workerClass, type Worker } from '../worker';
+import { ConnectionCounters, type ConnectionCounts } from './connection_counters';
 import { allow } from './inherited_fds';
 import { ListenTable } from './listen_table';
 import { Peer } from './peer';
 import { InspectPorts, SCHED_NONE, SCHED_RR, checkPolicy, initialPolicy, mergeSettings, ownSettings, type ClusterSettings } from './settings';
+import { leaveAlone, release, type Closable } from './unclaimed_handles';
 
 /** The primary's cluster object: https://nodejs.org/api/cluster.html */
 export interface PrimaryCluster extends EventEmitter {
@@ -45,6 +49,8 @@ export interface PrimaryCluster extends EventEmitter {
   schedulingPolicy: number;
   /** How many connections the primary has accepted and not yet handed off (D33). */
   readonly queuedConnections: number;
+  /** How many connections the primary has accepted, and what became of them. `latency: true`: their latency is measured from now on (D57). */
+  counters(options?: { readonly latency?: boolean }): ConnectionCounts;
   setupPrimary(options?: ClusterSettings): void;
   setupMaster(options?: ClusterSettings): void;
   fork(env?: NodeJS.ProcessEnv): Worker;
@@ -71,11 +77,11 @@ export function installPrimary(cluster: EventEmitter): (moved: EventEmitter) => 
     setupMaster: setupPrimary,
     fork: (env: NodeJS.ProcessEnv | undefined) => primary.fork(env),
     disconnect: (callback: (() => void) | undefined) => primary.disconnect(callback),
-  } satisfies Omit<PrimaryCluster, keyof EventEmitter | 'queuedConnections' | 'forkWith'>);
+  } satisfies Omit<PrimaryCluster, keyof EventEmitter | 'queuedConnections' | 'forkWith' | 'counters'>);
   // Not enumerable: the keys of the object stay the same as Node's.
   NativeObject.defineProperty(cluster, 'queuedConnections', { get: () => primary.queued, configurable: true });
-  const forkWith: PrimaryCluster['forkWith'] = (settings, env) => primary.forkWith(settings, env);
-  NativeObject.defineProperty(cluster, 'forkWith', { value: forkWith, configurable: true, writable: true });
+  const ours: Pick<PrimaryCluster, 'forkWith' | 'counters'> = { forkWith: (settings, env) => primary.forkWith(settings, env), counters: (options) => primary.counters(options) };
+  for (const name of ['forkWith', 'counters'] as const) NativeObject.defineProperty(cluster, name, { value: ours[name], configurable: true, writable: true });
   return (moved) => primary.moveTo(moved as PrimaryCluster);
 }
 
@@ -87,7 +93,8 @@ class Primary {
   });
   #cluster: PrimaryCluster;
   readonly #peers = new Map<Worker, Peer>();
-  readonly #listenTable = new ListenTable(() => ({ settings: ownSettings(this.#cluster.settings), policy: this.#policy }));
+  readonly #counters = new ConnectionCounters();
+  readonly #listenTable = new ListenTable(() => ({ settings: ownSettings(this.#cluster.settings), policy: this.#policy }), this.#counters);
   readonly #inspectPorts = new InspectPorts();
   /** Emits 'empty' whenever a removal leaves `cluster.workers` empty. */
   readonly #table = new EventEmitter();
@@ -179,6 +186,12 @@ class Primary {
 
   get queued(): number {
     return this.#listenTable.queued;
+  }
+
+  counters(options: { readonly latency?: boolean } = {}): ConnectionCounts {
+    checkNames('options', options, ['latency']);
+    if (checkBoolean('options.latency', ownOptions(options, ['latency']).latency ?? false)) this.#counters.measureLatency();
+    return this.#counters.read(this.queued);
   }
 
   // ── messages of workers ────────────────────────────────────────────────────────────────────────
@@ -284,28 +297,4 @@ class Primary {
       else worker.once('online', () => debug(worker));
     }
   }
-}
-
-interface Closable {
-  close?(): void;
-  destroy?(): void;
-  on?(event: 'error', listener: () => void): void;
-  resume?(): void;
-}
-
-/**
- * Nobody listens for the app's message that this handle came with. A server or a native handle is closed
- * (D37). A socket stays open until its client ends it, as under Node, and its data is discarded. Node stops
- * reading at 16 KiB, so it never sees the end, and an error of the socket ends the process (D38).
- */
-function leaveAlone(handle: Closable): void {
-  if (handle.resume === undefined) return release(handle);
-  handle.on?.('error', () => undefined);
-  handle.resume();
-}
-
-/** Closes a native handle, a server or a socket that nobody uses. */
-function release(handle: Closable | undefined): void {
-  if (typeof handle?.destroy === 'function') handle.destroy();
-  else handle?.close?.();
 }

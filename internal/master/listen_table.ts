@@ -5,7 +5,8 @@
  * Owns     the server handles by key, each with the workers that listen there; the timers of those
  *          that are kept open without a worker
  * Used by  index.ts, one for each primary
- * Uses     listen_policy.ts (may this worker listen there?), round_robin_handle.ts, shared_handle.ts
+ * Uses     listen_policy.ts (may this worker listen there?), round_robin_handle.ts, shared_handle.ts,
+ *          connection_counters.ts (passed on)
  * Never    opens anything before the query has passed the policy; changes its tables before the program's
  *          `allowListen` has returned, which may end workers or the whole cluster
  * Keeps    1. a key is in the table as long as a worker listens there. If the last worker dies and
@@ -19,6 +20,7 @@ import { DEFAULT_LIMITS, keepListeningFrom, limitsFrom, type KeepListening, type
 import type { QueryServer } from '../messages';
 import { UV_EADDRINUSE, UV_EMFILE, nodeMajor } from '../native/bindings';
 import { traceState } from '../trace';
+import type { ConnectionCounters } from './connection_counters';
 import { isGoodData, refusalOf } from './listen_policy';
 import type { Peer } from './peer';
 import { RoundRobinHandle, type ServerHandle } from './round_robin_handle';
@@ -35,13 +37,15 @@ export interface Terms {
 /** All addresses of one primary. */
 export class ListenTable {
   readonly #terms: () => Terms;
+  readonly #counters: ConnectionCounters;
   readonly #handles = new Map<string, ServerHandle>();
   /** Addresses that are kept open without a worker, each with the timer of its deadline. */
   readonly #kept = new Map<string, NodeJS.Timeout>();
   readonly #keysOf = new Map<Peer, Set<string>>();
 
-  constructor(terms: () => Terms) {
+  constructor(terms: () => Terms, counters: ConnectionCounters) {
     this.#terms = terms;
+    this.#counters = counters;
   }
 
   /** How many connections wait in the primary for a worker. */
@@ -71,7 +75,7 @@ export class ListenTable {
     const keys = this.#keysOf.get(peer) ?? new Set();
     if (keys.size >= limits.listeningHandles) return this.#refuse(peer, query, key, UV_EMFILE);
     this.#keysOf.set(peer, keys.add(key));
-    if (handle === undefined) this.#handles.set(key, handle = openHandle(key, query, policy, settings, limits));
+    if (handle === undefined) this.#handles.set(key, handle = openHandle(key, query, policy, settings, limits, this.#counters));
     const asked = handle;
     this.#stopKeeping(key);
     asked.data ||= query.data;
@@ -136,9 +140,9 @@ export class ListenTable {
   }
 }
 
-function openHandle(key: string, query: QueryServer, policy: number | null, { scheduling }: ClusterSettings, limits: Limits): ServerHandle {
+function openHandle(key: string, query: QueryServer, policy: number | null, { scheduling }: ClusterSettings, limits: Limits, counters: ConnectionCounters): ServerHandle {
   const shared = policy !== SCHED_RR || query.addressType === 'udp4' || query.addressType === 'udp6';
-  return shared ? new SharedHandle(key, query, limits) : new RoundRobinHandle(key, query, { scheduling, limits });
+  return shared ? new SharedHandle(key, query, limits) : new RoundRobinHandle(key, query, { scheduling, limits, counters });
 }
 
 /**

@@ -12,7 +12,8 @@
  *          gives each back by `ended`: it is closed here, or queued again); the timer of the pause after all
  *          workers have rejected a connection
  * Used by  listen_table.ts, which makes one for each address
- * Uses     scheduler.ts and scheduling.ts (who gets the next connection), acceptor.ts (the listening socket)
+ * Uses     scheduler.ts and scheduling.ts (who gets the next connection), acceptor.ts (the listening socket),
+ *          connection_counters.ts
  * Never    reads from an accepted connection; never hands one to two workers at a time
  * States   binding ── 'listening' ──► listening ── last remove(), or close() of what was kept ──► closed
  *             ├────── 'error', or `listen` throws ──────► failed
@@ -40,6 +41,7 @@ import { UV_EINVAL, UV_EMFILE, type NativeHandle } from '../native/bindings';
 import { makePausable, socketName, takeListeningHandle } from '../native/listening';
 import { traceHandle, traceState } from '../trace';
 import { Acceptor, isOneOfTheLast, type AcceptLimits } from './acceptor';
+import { ConnectionCounters } from './connection_counters';
 import { listenOptions } from './listen_options';
 import type { Outcome, Peer, Source } from './peer';
 import { Scheduler } from './scheduler';
@@ -79,6 +81,8 @@ const PAUSE_MS = 20;
 export interface AddressOptions {
   readonly scheduling?: Scheduling | undefined;
   readonly limits?: AcceptLimits | undefined;
+  /** Those of the primary; none are read if there are none. */
+  readonly counters?: ConnectionCounters | undefined;
 }
 
 interface Waiting {
@@ -105,6 +109,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
   readonly #queue = new Fifo<NativeHandle>();
   readonly #scheduler: Scheduler<Peer>;
   readonly #limits: AcceptLimits;
+  readonly #counters: ConnectionCounters;
   /** Was the address given as an fd, which was open before? */
   readonly #inherited: boolean;
   #state: ListenState = { is: 'binding', waiting: [] };
@@ -114,9 +119,10 @@ export class RoundRobinHandle implements ServerHandle, Source {
   #dispatch: DispatchState = { is: 'running', rejections: 0, rejectedBy: new Set() };
 
   /** Begins to bind and listen as the query says; the first query of a key decides. */
-  constructor(key: string, query: QueryServer, { scheduling, limits = DEFAULT_LIMITS }: AddressOptions = {}) {
+  constructor(key: string, query: QueryServer, { scheduling, limits = DEFAULT_LIMITS, counters = new ConnectionCounters() }: AddressOptions = {}) {
     this.#key = key;
     this.#limits = limits;
+    this.#counters = counters;
     this.#inherited = namesFd(query);
     this.#scheduler = new Scheduler(scheduling);
     const server = net.createServer();
@@ -231,6 +237,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
   }
 
   #accepted(connection: NativeHandle): void {
+    this.#counters.accepted(connection);
     traceHandle('queued', this.#key, connection);
     this.#queue.push(connection);
     this.#distribute();
@@ -261,6 +268,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
       }
       this.#queue.shift();
       if (candidate.worker.handOff(this.#key, connection, candidate, this)) {
+        this.#counters.handedOff();
         traceHandle('handed off', this.#key, connection);
       } else {
         // The worker's channel has ended, and the worker is about to be removed: another one gets the connection.
@@ -278,7 +286,9 @@ export class RoundRobinHandle implements ServerHandle, Source {
   /** A hand-off has ended. Called by peer.ts, in whose table it is no more; `connection` is transferred. */
   ended(candidate: Candidate<Peer>, connection: NativeHandle, outcome: Outcome): void {
     this.#scheduler.ended(candidate, outcome === 'accepted' || outcome === 'rejected');
+    this.#counters.ended(connection, outcome);
     if (outcome === 'accepted' || outcome === 'untold' || this.#state.is !== 'listening') {
+      if (outcome !== 'accepted') this.#counters.closed(connection);
       connection.close(); // The worker has its own copy (or may have one), or nobody is left who could take it.
       this.#forgetRejections();
       if (this.#state.is === 'listening') this.#state.acceptor.freed();
@@ -343,6 +353,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
     acceptor.close();
     this.#endPause();
     for (const connection of this.#queue.drain()) {
+      this.#counters.closed(connection);
       traceHandle('closed', this.#key, connection);
       connection.close();
     }

@@ -213,6 +213,7 @@ export class World {
     current = this;
     running = [];
     installPrimary(this.#cluster);
+    this.#cluster.counters({ latency: true });
     for (const [at, dialect] of setting.dialects.entries()) {
       this.#cluster.setupPrimary({ dialect, exec: 'none' });
       nextChild = new Child(this, at + 1, dialect);
@@ -514,6 +515,7 @@ export class World {
   check(): void {
     for (const connection of this.#connections) this.#checkConnection(connection);
     for (const child of this.#children) this.#checkLife(child);
+    this.#checkCounters();
     const seated = this.#children.filter((child) => child.seated);
     if (this.#queue.length > 0) {
       must(seated.length > 0, 'S6: a connection waits only while somebody listens');
@@ -536,6 +538,15 @@ export class World {
       holder.up.some(({ covers }) => covers?.includes(connection)) || holder.untold.some((sent) => sent.connection === connection);
     must(travels || !holder.endTold && (!holder.open || holder.endedHere), `S7: connection ${fd} stays in flight to ${holder.name} for good`);
     must(!holder.endTold, `S7: connection ${fd} is in flight to ${holder.name}, whose end was told`);
+  }
+
+  #checkCounters(): void {
+    const { accepted, handedOff, acknowledged, rejected, unsent, reclaimed, untold, closed, queued, inFlight, latency } = this.#cluster.counters();
+    const now = (where: Place): number => this.#connections.reduce((count, { place }) => count + Number(place === where), 0);
+    must(accepted === this.#connections.length && queued === now('queued') && inFlight === now('in flight'), 'S8: the counters say where each connection is');
+    must(accepted === acknowledged + closed + queued + inFlight, `S8: a connection is counted as one thing (${accepted} = ${acknowledged} + ${closed} + ${queued} + ${inFlight})`);
+    must(handedOff === acknowledged + rejected + unsent + reclaimed + untold + inFlight, 'S8: a hand-off is counted as one thing');
+    must(latency?.count === acknowledged, 'S8: the latency of each acknowledged connection is measured');
   }
 
   #checkLife(child: Child): void {

@@ -1,0 +1,155 @@
+/**
+ * Counts what becomes of the connections that a primary accepts: one object for all addresses of one primary.
+ *
+ *   accepted ──► queued ── handed off ──► in flight ── acknowledged ──► the worker's
+ *                  ▲                        │    └──── untold, or nobody listens there any more ──► closed
+ *                  └─ rejected, unsent, ────┘
+ *                     reclaimed
+ *
+ * Owns     the numbers, and while latency is measured the time at which each connection in the primary was accepted
+ * Used by  index.ts, which makes one and reads it; listen_table.ts, which passes it on; round_robin_handle.ts, which counts
+ * Keeps    1. no number ever goes down, except `queued` and `inFlight`
+ *          2. accepted = acknowledged + closed + queued + inFlight, whenever no event of a connection runs
+ *          3. handedOff = acknowledged + rejected + unsent + reclaimed + untold + inFlight, likewise
+ *          4. a connection has an entry in `#acceptedAt` only while it is queued or in flight
+ * Costs    five additions for each connection, and nothing is allocated. While latency is measured, also two reads of the
+ *          clock and one entry of a Map that is removed again
+ * Node     counts nothing (D57)
+ */
+import { Map, performance, push } from '../builtins';
+import type { NativeHandle } from '../native/bindings';
+import type { Outcome } from './peer';
+
+/** How long connections took, as a histogram. Times are in seconds. */
+export interface Latency {
+  /** `upTo` is the upper bound of a bucket; `count` says how many took that long or less. The last one is Infinity. */
+  readonly buckets: readonly { readonly upTo: number; readonly count: number }[];
+  /** The sum of all times. */
+  readonly sum: number;
+  readonly count: number;
+}
+
+/** What `cluster.counters()` returns: numbers of connections since this process became a primary. */
+export interface ConnectionCounts {
+  /** Accepted by the primary. */
+  readonly accepted: number;
+  /** Sent to a worker. A connection that comes back and is sent again counts once more. */
+  readonly handedOff: number;
+  /** Taken over by a worker. */
+  readonly acknowledged: number;
+  /** Sent to a worker that did not take it: it had closed its server. */
+  readonly rejected: number;
+  /** Could not be written to the channel of a worker. */
+  readonly unsent: number;
+  /** Came back because the worker died before it acknowledged. */
+  readonly reclaimed: number;
+  /** Closed in flight, because this process ended the worker's channel and cannot know whether the worker took it. */
+  readonly untold: number;
+  /** Closed by the primary without a worker: `untold` ones, and those of an address at which nobody listens any more. */
+  readonly closed: number;
+  /** Moved from one worker to another after it was acknowledged. */
+  readonly moved: number;
+  /** Waiting in the primary now. */
+  readonly queued: number;
+  /** Sent to a worker, and not yet acknowledged, now. */
+  readonly inFlight: number;
+  /** From `accept` to the acknowledgement; null if nobody has asked for it. */
+  readonly latency: Latency | null;
+}
+
+/** The upper bounds of the buckets, in seconds: an idle worker acknowledges in 100 µs, one that is busy or stuck takes up to seconds. */
+const BOUNDS: readonly number[] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** The counters of one primary. */
+export class ConnectionCounters {
+  #accepted = 0;
+  #handedOff = 0;
+  #acknowledged = 0;
+  #rejected = 0;
+  #unsent = 0;
+  #reclaimed = 0;
+  #untold = 0;
+  #closed = 0;
+  #inFlight = 0;
+  /** When each connection was accepted, in milliseconds of `performance.now()`; null: latency is not measured. */
+  #acceptedAt: Map<NativeHandle, number> | null = null;
+  /** How many connections took no longer than the bound at the same index, and longer than the one before; the last one: longer than all. */
+  readonly #took: number[] = [...BOUNDS.map(() => 0), 0];
+  /** The sum of the times, in milliseconds. */
+  #sum = 0;
+
+  /** From now on latency is measured, until the process ends. */
+  measureLatency(): void {
+    this.#acceptedAt ??= new Map();
+  }
+
+  accepted(connection: NativeHandle): void {
+    this.#accepted++;
+    if (this.#acceptedAt !== null) this.#acceptedAt.set(connection, performance.now());
+  }
+
+  handedOff(): void {
+    this.#handedOff++;
+    this.#inFlight++;
+  }
+
+  /** A hand-off has ended. A connection that is closed now, without a worker, is counted by `closed` as well. */
+  ended(connection: NativeHandle, outcome: Outcome): void {
+    this.#inFlight--;
+    switch (outcome) {
+      case 'accepted':
+        this.#acknowledged++;
+        if (this.#acceptedAt !== null) this.#measure(connection, this.#acceptedAt);
+        return;
+      case 'rejected': this.#rejected++; return;
+      case 'unsent': this.#unsent++; return;
+      case 'lost': this.#reclaimed++; return;
+      case 'untold': this.#untold++; return;
+    }
+  }
+
+  /** The primary has closed this connection, and no worker has it, as far as the primary knows. */
+  closed(connection: NativeHandle): void {
+    this.#closed++;
+    this.#acceptedAt?.delete(connection);
+  }
+
+  #measure(connection: NativeHandle, acceptedAt: Map<NativeHandle, number>): void {
+    const at = acceptedAt.get(connection);
+    if (at === undefined) return; // It was accepted before somebody asked for latency.
+    acceptedAt.delete(connection);
+    const ms = performance.now() - at;
+    this.#sum += ms;
+    let bucket = 0;
+    while (bucket < BOUNDS.length && ms > (BOUNDS[bucket] as number) * 1000) bucket++;
+    (this.#took[bucket] as number)++;
+  }
+
+  /** The numbers as of now; `queued` is what the caller knows of its queues. */
+  read(queued: number): ConnectionCounts {
+    return {
+      accepted: this.#accepted,
+      handedOff: this.#handedOff,
+      acknowledged: this.#acknowledged,
+      rejected: this.#rejected,
+      unsent: this.#unsent,
+      reclaimed: this.#reclaimed,
+      untold: this.#untold,
+      closed: this.#closed,
+      moved: 0,
+      queued,
+      inFlight: this.#inFlight,
+      latency: this.#acceptedAt === null ? null : this.#latency(),
+    };
+  }
+
+  #latency(): Latency {
+    const buckets: { upTo: number; count: number }[] = [];
+    let count = 0;
+    for (let at = 0; at <= BOUNDS.length; at++) {
+      count += this.#took[at] as number;
+      push(buckets, { upTo: BOUNDS[at] ?? Infinity, count });
+    }
+    return { buckets, sum: this.#sum / 1000, count };
+  }
+}
