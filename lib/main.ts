@@ -18,7 +18,8 @@ import { availableParallelism } from 'node:os';
 import { parseArgs, styleText } from 'node:util';
 import type { Address, Cluster } from 'node:cluster';
 import cluster from './cluster';
-import { supervise, type GiveUp, type Transition } from './supervisor';
+import { eventLines } from '../internal/operate/cli/event_lines';
+import { supervise } from './supervisor';
 
 /** Milliseconds that requests in progress may take before their workers are killed. */
 const LEAVE_TIMEOUT = 10_000;
@@ -60,12 +61,10 @@ function runPrimary(): void {
     process.once(signal, () => console.log(`${self}: ${signal}, stopping; no new connections, requests in progress finish`));
   }
 
-  supervisor.on('transition', (transition) => {
-    const line = lineOf(transition);
-    if (line !== null) console.log(line);
-  });
-  supervisor.on('reload', ({ state, reason }) => console.log(`${self}: reload ${state}${reason && `: ${reason}`}`));
-  supervisor.on('giveup', (giveUp) => console.error(paint('red', reasonOf(giveUp), process.stderr)));
+  eventLines(supervisor, self, {
+    line: (text) => console.log(text),
+    failure: (text) => console.error(paint('red', text, process.stderr)),
+  }, paint);
 
   function fail(reason: string): void {
     if (failed) return;
@@ -81,31 +80,6 @@ const ADVICE: Readonly<Record<string, string>> = {
   EADDRINUSE: ', another program uses this port; choose a free one with --port',
   EACCES: ', this port needs more rights; choose one from 1024 on with --port',
 };
-
-/** A transition as one line; null for those that another line reports. */
-function lineOf({ place, worker, pid, state }: Transition): string | null {
-  const who = worker === null ? `slot ${place}` : `worker ${worker} (pid ${pid})`;
-  switch (state.is) {
-    case 'leaving': return `${who}: leaving (${state.reason}), ${state.phase}`;
-    case 'backing off': return `${who}: backing off for ${((state.until - state.since) / 1000).toFixed(1)} s, after ${state.failures} failures in a row`;
-    case 'gone': return `${who}: ${paint('dim', 'gone')}${state.reason === endOf(state) ? '' : ` (${state.reason})`}, ${endOf(state)}`;
-    case 'given up': return null;
-    case 'ready': return `${who}: ${paint('green', 'ready')}`;
-    case 'starting': return `${who}: starting`;
-  }
-}
-
-/** Why a slot is given up: the supervisor's reason, then how its workers ended, and the last line that one of them printed. */
-function reasonOf({ what, reason, exits, stderr }: GiveUp): string {
-  if (what === 'recycling') return reason;
-  const last = stderr.trim().split('\n').at(-1);
-  const ends = [...new Set(exits.map(endOf))].map((end) => `${end} (${exits.filter((exit) => endOf(exit) === end).length})`);
-  return `${reason}; its last workers: ${ends.join(', ')}${last ? `; the last line of one: ${last}` : ''}`;
-}
-
-function endOf({ code, signal }: { readonly code: number | null; readonly signal: NodeJS.Signals | null }): string {
-  return signal === null ? `exited with ${code}` : `killed by ${signal}`;
-}
 
 /** "*:8000", "127.0.0.1:8000", "[::1]:8000"; * stands for every address of this machine. */
 function addressText({ address, port }: Address): string {

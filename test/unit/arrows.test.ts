@@ -11,7 +11,8 @@ import { root, run } from '../support/program';
  */
 const allowed: Record<string, readonly string[]> = {
   // The public doors.
-  'lib/': ['lib/', 'internal/startup/load_role', 'internal/startup/role', 'internal/node_cluster', 'internal/supervisor/', 'internal/errors', 'internal/own_options', 'internal/validate', 'internal/clock'],
+  'lib/': ['lib/', 'internal/startup/load_role', 'internal/startup/role', 'internal/node_cluster', 'internal/supervisor/', 'internal/operate/', 'internal/errors', 'internal/own_options', 'internal/validate', 'internal/clock'],
+  'lib/cli': ['lib/supervisor', 'internal/operate/cli/', 'internal/dist_files'],
   'lib/cluster': ['internal/startup/role', 'internal/startup/load_role', 'internal/node_cluster'],
   // The shared state and the supervisor use only the public API of the cluster object that the program passes.
   'lib/shared_state': ['lib/cluster', 'internal/shared_state/', 'internal/errors', 'internal/own_options', 'internal/validate'],
@@ -23,6 +24,8 @@ const allowed: Record<string, readonly string[]> = {
   'internal/shared_state/server/primary': ['internal/shared_state/', 'internal/clock'],
   'internal/shared_state/client/': ['internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock', 'internal/errors', 'internal/own_options'],
   'internal/supervisor/': ['leaves', 'internal/validate'],
+  // Operating: what the shell, the daemon and the control sockets do with a supervisor.
+  'internal/operate/cli/': ['internal/operate/', 'internal/supervisor/', 'internal/errors', 'internal/validate', 'internal/clock', 'internal/own_options', 'internal/dist_files'],
   // These files run in each worker. Of the primary's side they may import the messages, and the small files that both sides use.
   'internal/supervisor/worker/': ['internal/supervisor/wire', 'internal/supervisor/states', 'internal/supervisor/readiness',
     'internal/supervisor/app_calls', 'internal/supervisor/stop_requests', 'internal/supervisor/debugger', 'internal/native/http', 'leaves'],

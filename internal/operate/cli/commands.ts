@@ -1,0 +1,20 @@
+/**
+ * The table of all commands. To add one: a file that exports `defineCommand({ … })`, and a row here. `about` is its line
+ * in `cluster-internals --help`. A command's file is loaded when the command is used: `list` must not wait for the code
+ * of `run`.
+ *
+ * Used by  main.ts
+ */
+import type { Command } from './command';
+
+export interface Row {
+  readonly name: string;
+  /** Other names, as other tools have them. */
+  readonly aliases?: readonly string[];
+  readonly about: string;
+  load(): Command;
+}
+
+export const COMMANDS: readonly Row[] = [
+  { name: 'run', about: 'runs an app in the foreground: for containers and terminals', load: () => (require('./run') as typeof import('./run')).run },
+];

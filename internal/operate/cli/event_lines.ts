@@ -1,0 +1,52 @@
+/**
+ * The events of a supervisor as lines for people: each step of a worker is one line.
+ *
+ * Used by  run.ts, lib/main.ts
+ */
+import type { GiveUp, ReloadEvent, Transition } from '../../supervisor/status';
+import type { Supervisor } from '../../supervisor/supervisor';
+
+/** Where the lines go. `event`: the same as an object, for scripts. */
+export interface LineWriter {
+  line(text: string, event: object): void;
+  failure(text: string, event: object): void;
+}
+
+/** Writes a line for each event of `supervisor`, as long as it lives. `self` stands before the lines of a reload. */
+export function eventLines(supervisor: Supervisor, self: string, writer: LineWriter, paint: Paint = (_style, text) => text): void {
+  supervisor.on('transition', (transition) => {
+    const line = transitionLine(transition, paint);
+    if (line !== null) writer.line(line, { event: 'transition', ...transition });
+  });
+  supervisor.on('reload', (reload) => writer.line(`${self}: ${reloadLine(reload)}`, { event: 'reload', ...reload }));
+  supervisor.on('giveup', (giveUp) => writer.failure(giveUpLine(giveUp), { event: 'giveup', ...giveUp }));
+}
+
+export type Paint = (style: 'green' | 'dim', text: string) => string;
+
+/** A transition as one line; null for those that another line reports. */
+function transitionLine({ place, worker, pid, state }: Transition, paint: Paint): string | null {
+  const who = worker === null ? `slot ${place}` : `worker ${worker} (pid ${pid})`;
+  switch (state.is) {
+    case 'leaving': return `${who}: leaving (${state.reason}), ${state.phase}`;
+    case 'backing off': return `${who}: backing off for ${((state.until - state.since) / 1000).toFixed(1)} s, after ${state.failures} failures in a row`;
+    case 'gone': return `${who}: ${paint('dim', 'gone')}${state.reason === endOf(state) ? '' : ` (${state.reason})`}, ${endOf(state)}`;
+    case 'given up': return null;
+    case 'ready': return `${who}: ${paint('green', 'ready')}`;
+    case 'starting': return `${who}: starting`;
+  }
+}
+
+const reloadLine = ({ state, reason }: ReloadEvent): string => `reload ${state}${reason && `: ${reason}`}`;
+
+/** Why a slot is given up: the supervisor's reason, then how its workers ended, and the last line that one of them printed. */
+function giveUpLine({ what, reason, exits, stderr }: GiveUp): string {
+  if (what === 'recycling') return reason;
+  const last = stderr.trim().split('\n').at(-1);
+  const ends = [...new Set(exits.map(endOf))].map((end) => `${end} (${exits.filter((exit) => endOf(exit) === end).length})`);
+  return `${reason}; its last workers: ${ends.join(', ')}${last ? `; the last line of one: ${last}` : ''}`;
+}
+
+function endOf({ code, signal }: { readonly code: number | null; readonly signal: NodeJS.Signals | null }): string {
+  return signal === null ? `exited with ${code}` : `killed by ${signal}`;
+}

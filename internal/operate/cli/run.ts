@@ -1,0 +1,50 @@
+/**
+ * `run`: an app in the foreground. This process is the primary: no daemon, no log files, the workers write to its stdout
+ * and stderr. It is made for containers, and for a look at an app in a terminal.
+ *
+ * Used by  commands.ts
+ * Uses     first_process.ts (what process 1 of a container has to do besides)
+ * Never    passes a signal on to the workers: the supervisor makes them leave, phase by phase
+ * Keeps    the exit code that the supervisor decides (supervisor/primary_end.ts): 0, 69, 70
+ */
+import { allowedCpus } from './cpus';
+import { APP_OPTIONS, directoryOf, nameOf, presentDirectory, scriptOf, superviseOptions } from './app_options';
+import { defineCommand } from './command';
+import { becomeChildOfReaper } from './first_process';
+import { eventLines } from './event_lines';
+
+export const run = defineCommand({
+  name: 'run',
+  takes: { text: 'SCRIPT', least: 1, most: 1, about: [['SCRIPT', 'the script of the app']] },
+  rest: 'arguments of the app',
+  about: [
+    'Runs the app in the foreground until it is stopped. No daemon: this process starts the workers, and keeps them running.',
+    'SIGTERM and SIGINT stop it: no new connections, and requests in progress finish within --leave-timeout; a second '
+    + 'signal, a second later or more, kills what is left. SIGHUP replaces all workers. SIGTTIN adds one, SIGTTOU takes one away. '
+    + 'reload, scale, status and the like work from another shell (kubectl exec).',
+    'Exit codes: 0 all workers have left. 1 the script does not exist, or no worker can be started. 2 a wrong argument. '
+    + '69 no worker can be kept running. 70 a worker had to be killed at its deadline.',
+  ],
+  examples: ['cluster-internals run app.js -i max --drain-delay 5s --health 0.0.0.0:9000'],
+  options: APP_OPTIONS,
+  run: async ({ values, names, rest, output, doors }) => {
+    becomeChildOfReaper((text) => output.note(text));
+    const cwd = directoryOf(values.cwd);
+    const exec = scriptOf(names[0] ?? '', presentDirectory());
+    const name = nameOf(values.name, exec);
+    const workers = values.instances === 'max' ? allowedCpus() : values.instances ?? 1;
+    const supervisor = doors.supervise({
+      exec, cwd, workers, args: rest, execArgv: values['node-args'] ?? [], env: values.env ?? {}, ...superviseOptions(values),
+    });
+    output.note(`${name}: starting ${workers} ${workers === 1 ? 'worker' : 'workers'} (primary ${process.pid})`);
+    eventLines(supervisor, name, {
+      line: (text, event) => output.result(event, () => text),
+      failure: (text, event) => (output.json ? output.result(event, () => text) : output.note(output.paint('red', text, process.stderr))),
+    }, (style, text) => output.paint(style, text));
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(signal, () => output.note(`${name}: ${signal}, stopping; no new connections, requests in progress finish`));
+    }
+    await supervisor.started.catch(() => undefined); // 'giveup' has reported the reason.
+    return undefined;
+  },
+});
