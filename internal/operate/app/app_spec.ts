@@ -3,14 +3,14 @@
  * client sends it, the daemon writes it into the app's record, and the app's primary reads it there.
  *
  * Used by  every file of app/ and daemon/ that needs to know an app
- * Uses     supervisor/options.ts (checks the options of the supervisor)
+ * Uses     supervisor/options.ts (checks the options of the supervisor), cpus.ts (what 'max' is)
  * Never    returns an object of the caller, or one with members that this file does not know
  */
-import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { invalidArgType, invalidArgValue } from '../../errors';
 import { checkOptions, type SuperviseOptions } from '../../supervisor/options';
 import { checkBoolean, checkInteger, checkNames, checkObject, checkString } from '../../validate';
+import { allowedCpus } from './cpus';
 
 /** The options of `supervise` that a spec may have. Times are in milliseconds. */
 export const SUPERVISE_NAMES = ['ready', 'readyTimeoutMs', 'canaryMs', 'minReadyMs', 'maxSurge', 'maxWorkers', 'leaveTimeoutMs', 'killMs', 'idleGraceMs',
@@ -105,7 +105,7 @@ export function checkSpec(given: unknown, logDirectory: string): AppSpec {
 
 /** The options for `supervise` that a spec stands for, without those that only app_primary.ts knows. */
 export function supervisorOptions({ exec, cwd, args, execArgv, instances, supervise }: Omit<AppSpec, 'logs'>): SuperviseOptions {
-  return { ...(supervise as SuperviseOptions), exec, cwd, args, execArgv, workers: instances === 'max' ? availableParallelism() : instances };
+  return { ...(supervise as SuperviseOptions), exec, cwd, args, execArgv, workers: instances === 'max' ? allowedCpus() : instances };
 }
 
 function checkSupervise(given: unknown): SuperviseSpec {

@@ -2,13 +2,14 @@
  * The options of an app on the command line (`run` and `start`), and what they mean: the app's spec.
  *
  * Used by  run.ts, and every command that has options of an app
- * Uses     arguments.ts
+ * Uses     arguments.ts, app/app_spec.ts
  * Keeps    a script or directory under the name by which the user called it: symlinks in it are followed at each reload,
  *          so that `reload` finds the release that a link `current` leads to by then
  */
 import { realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { count, flag, oneOf, size, text, texts, time, wholeNumber, wrong, type Option, type Values } from './arguments';
+import { isAppName, type GivenSpec } from '../app/app_spec';
 import { CommandError } from './errors';
 
 /** A number of workers, or one for each CPU. */
@@ -103,8 +104,29 @@ export const LOG_OPTIONS = {
   'log-worker': flag('each line begins with the number of its worker'),
 };
 
+/**
+ * The spec of an app, as the command line describes it.
+ *
+ * @param script  as the user wrote it
+ * @param args    of the app
+ * @throws        CommandError for a wrong option, or if there is no such file or directory
+ */
+export function specOf(script: string, values: Values<typeof APP_OPTIONS>, args: readonly string[]): GivenSpec {
+  const cwd = directoryOf(values.cwd);
+  const exec = scriptOf(script);
+  return {
+    name: nameOf(values.name, exec), exec, cwd, args, execArgv: values['node-args'] ?? [],
+    env: { ...variablesOfShell(), ...values.env }, instances: values.instances ?? 1, supervise: superviseOptions(values),
+  };
+}
+
+/** The environment of the shell, which an app gets as if it were started there. */
+export function variablesOfShell(): Record<string, string> {
+  return Object.fromEntries(Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+}
+
 /** The options of supervise that the command line gave. Those that were not given are left to supervise. */
-export function superviseOptions(values: Values<typeof APP_OPTIONS>): Record<string, unknown> {
+function superviseOptions(values: Values<typeof APP_OPTIONS>): Record<string, unknown> {
   const { health } = values;
   const recycle = known({ rssBytes: values['max-memory'], requests: values['max-requests'], ageMs: values['max-age'] });
   const restarts = known({ max: values['max-restarts'], withinMs: values['restart-window'] });
@@ -159,17 +181,14 @@ export function presentDirectory(): string {
   return process.cwd();
 }
 
-/** Names of apps are file names of sockets and logs. */
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-
 /** The name of an app. @throws CommandError if the name is none */
-export function nameOf(given: string | undefined, script: string): string {
+function nameOf(given: string | undefined, script: string): string {
   const name = given ?? path.basename(script).replace(/\.[^.]+$/, '');
-  if (NAME.test(name)) return name;
+  if (isAppName(name)) return name;
   throw wrong(`'${name}' cannot be the name of an app: 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit. Choose one with --name`);
 }
 
 /** Only the properties that have a value. */
-export function known(all: Readonly<Record<string, unknown>>): Record<string, unknown> {
+function known(all: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

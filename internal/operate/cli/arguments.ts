@@ -74,8 +74,9 @@ function find(options: Options, given: string, argument: string): { readonly nam
     const meant = nearest(name, Object.keys(options));
     throw wrong(`there is no option ${given}${meant === null ? '' : `; did you mean --${meant}?`}`);
   }
+  if (Object.hasOwn(options, given.slice(1))) throw wrong(`there is no option ${given}; did you mean -${given}?`);
   const name = Object.entries(options).find(([, { short }]) => short === given[1])?.[0];
-  if (name === undefined) throw wrong(`there is no option -${given[1] ?? ''}${Object.hasOwn(options, given.slice(1)) ? `; did you mean -${given}?` : ''}`);
+  if (name === undefined) throw wrong(`there is no option -${given[1] ?? ''}`);
   const attached = argument.slice(2).replace(/^=/, '');
   return argument.length > 2 ? { name, attached } : { name };
 }

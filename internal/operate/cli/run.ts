@@ -7,8 +7,8 @@
  * Never    passes a signal on to the workers: the supervisor makes them leave, phase by phase
  * Keeps    the exit code that the supervisor decides (supervisor/primary_end.ts): 0, 69, 70
  */
-import { allowedCpus } from './cpus';
-import { APP_OPTIONS, directoryOf, nameOf, presentDirectory, scriptOf, superviseOptions } from './app_options';
+import { checkSpec, supervisorOptions } from '../app/app_spec';
+import { APP_OPTIONS, specOf } from './app_options';
 import { defineCommand } from './command';
 import { becomeChildOfReaper } from './first_process';
 import { eventLines } from './event_lines';
@@ -29,14 +29,12 @@ export const run = defineCommand({
   options: APP_OPTIONS,
   run: async ({ values, names, rest, output, doors }) => {
     becomeChildOfReaper((text) => output.note(text));
-    const cwd = directoryOf(values.cwd);
-    const exec = scriptOf(names[0] ?? '', presentDirectory());
-    const name = nameOf(values.name, exec);
-    const workers = values.instances === 'max' ? allowedCpus() : values.instances ?? 1;
-    const supervisor = doors.supervise({
-      exec, cwd, workers, args: rest, execArgv: values['node-args'] ?? [], env: values.env ?? {}, ...superviseOptions(values),
-    });
-    output.note(`${name}: starting ${workers} ${workers === 1 ? 'worker' : 'workers'} (primary ${process.pid})`);
+    const given = specOf(names[0] ?? '', values, rest);
+    const options = supervisorOptions(checkSpec({ ...given, env: {} }, '/'));
+    const supervisor = doors.supervise({ ...options, env: values.env ?? {} });
+    const { name } = given;
+    const { desired } = supervisor.status();
+    output.note(`${name}: starting ${desired} ${desired === 1 ? 'worker' : 'workers'} (primary ${process.pid})`);
     eventLines(supervisor, name, {
       line: (text, event) => output.result(event, () => text),
       failure: (text, event) => (output.json ? output.result(event, () => text) : output.note(output.paint('red', text, process.stderr))),
