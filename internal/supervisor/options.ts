@@ -1,7 +1,8 @@
 /**
  * The options of `supervise`: their types, their defaults, and the check of what a program passes.
  *
- * Used by  lib/supervisor.ts, supervisor.ts
+ * Used by  lib/supervisor.ts, supervisor.ts, operate/app/app_spec.ts
+ * Uses     endpoint_options.ts (the check of `health` and `metrics`)
  * Never    accepts a value that would fail later in another place: a wrong value throws at once. Never reads an option
  *          twice (it may be a getter), and keeps no object of the program, which the program could change
  */
@@ -10,6 +11,7 @@ import { availableParallelism } from 'node:os';
 import { LONGEST_DELAY } from '../clock';
 import { invalidArgType, invalidArgValue, outOfRange } from '../errors';
 import { ownOptions } from '../own_options';
+import { checkHealth, checkMetrics, type Endpoint, type HealthEndpoint, type HealthOption, type MetricsOption } from './endpoint_options';
 import { HIGHEST_PORT, checkBoolean, checkInteger, checkNames, checkNumber, checkOneOf, checkString } from '../validate';
 import type { RestartLimits } from './restart_budget';
 import type { HttpCheck, ReadyRule } from './readiness';
@@ -121,15 +123,26 @@ export interface SuperviseOptions {
    * If something of the program keeps it alive, it exits after this time: 2 s by default. Infinity: never.
    */
   exitAfterMs?: number;
+  /**
+   * Off by default. An HTTP server of this process, at a port or at { port, host }, that answers probes. /livez: 200 while
+   * workers run or will run. /readyz: 200 while at least `minReady` workers (1) are ready; 503 from the moment a stop is
+   * asked for, so also during `drainDelayMs`. If it cannot listen there, the supervisor emits 'error'.
+   */
+  health?: HealthOption | null;
+  /** Off by default. Likewise for /metrics, in the format OpenMetrics. The same address as that of `health` is one server. */
+  metrics?: MetricsOption | null;
 }
 
 /** The options after the check, with all defaults. */
-export interface CheckedOptions extends Readonly<Required<Omit<SuperviseOptions, 'cluster' | 'cwd' | 'ready' | 'recycle' | 'restarts'>>> {
+export interface CheckedOptions extends Readonly<Required<Omit<SuperviseOptions, 'cluster' | 'cwd' | 'ready' | 'recycle' | 'restarts' | 'health' | 'metrics'>>> {
   /** undefined: the option was not given. */
   readonly cwd: string | undefined;
   readonly ready: ReadyRule;
   readonly recycle: Recycle;
   readonly restarts: RestartRule;
+  /** null: off. */
+  readonly health: HealthEndpoint | null;
+  readonly metrics: Endpoint | null;
 }
 
 /** The greatest number that `restarts.max` may be: far more than any program restarts. */
@@ -138,7 +151,7 @@ const MOST_RESTARTS = 2 ** 31 - 1;
 /** The options that are times of at most LONGEST_DELAY. */
 const times = ['readyTimeoutMs', 'canaryMs', 'minReadyMs', 'leaveTimeoutMs', 'killMs', 'idleGraceMs', 'drainDelayMs', 'pingMs', 'pingTimeoutMs', 'retryAfterMs'] as const;
 const known: (keyof SuperviseOptions)[] = [...times, 'exec', 'cwd', 'args', 'execArgv', 'env', 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
-  'recycle', 'restarts', 'onGiveUp', 'stderr', 'signals', 'exitAfterMs'];
+  'recycle', 'restarts', 'onGiveUp', 'stderr', 'signals', 'exitAfterMs', 'health', 'metrics'];
 
 /** Returns all options with their defaults. Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for a wrong one. */
 export function checkOptions(options: SuperviseOptions): CheckedOptions & { readonly cluster: Cluster | undefined } {
@@ -175,6 +188,8 @@ export function checkOptions(options: SuperviseOptions): CheckedOptions & { read
     stderr: checkOneOf('options.stderr', given.stderr ?? 'inherit', ['inherit', 'pipe'] as const),
     signals: checkBoolean('options.signals', given.signals ?? true),
     exitAfterMs: given.exitAfterMs === Infinity ? Infinity : time('exitAfterMs', given.exitAfterMs ?? 2_000),
+    health: checkHealth(given.health, maxWorkers),
+    metrics: checkMetrics(given.metrics),
   };
   if (checked.killMs > leaveTimeoutMs) throw outOfRange('options.killMs', `<= leaveTimeoutMs (${leaveTimeoutMs})`, checked.killMs);
   return checked;

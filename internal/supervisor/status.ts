@@ -70,6 +70,9 @@ export interface ReloadEvent {
   readonly reason: string;
 }
 
+/** Each event of a supervisor, with its arguments. */
+export type SupervisorEvent = { readonly [Name in keyof SupervisorEvents]: readonly [name: Name, ...args: SupervisorEvents[Name]] }[keyof SupervisorEvents];
+
 /** The events of a supervisor and their arguments. */
 export interface SupervisorEvents {
   transition: [Transition];
@@ -77,4 +80,6 @@ export interface SupervisorEvents {
   reload: [ReloadEvent];
   /** All workers are gone after a stop. */
   stopped: [];
+  /** The address of `health` or `metrics` cannot be had. As always with 'error': if nobody listens for it, this process ends with it. */
+  error: [Error];
 }

@@ -29,12 +29,21 @@ import { startWorker } from './start_worker';
 import { StopRequests } from './stop_requests';
 import { releases } from './release';
 import type { Generation, GivenUp, Member, MemberEvents, ProcessState, Report, WorkerState } from './states';
-import type { Status, SupervisorEvents, WorkerStatus } from './status';
+import type { Status, SupervisorEvent, SupervisorEvents, WorkerStatus } from './status';
 import { Terminal } from './terminal';
 import { SETUP, type Setup } from './wire';
 
 /** The agent, which each worker loads before the app. */
 const agent = builtFile('internal/supervisor/worker/agent.js');
+
+/** Is called with each event of a supervisor. */
+export type Observer = (event: SupervisorEvent) => void;
+
+/**
+ * Calls `observer` with each event, before the listeners of the program. Unlike a listener, the program can neither remove
+ * it nor keep the event from it, by a listener that throws. For internal/operate; no member, since it is not for programs.
+ */
+export let observe: (supervisor: Supervisor, observer: Observer) => void;
 
 /** Keeps the workers of one app running. `supervise` creates it. */
 export class Supervisor extends EventEmitter<SupervisorEvents> {
@@ -56,6 +65,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #output: StderrOutput | null;
   /** The last output of the last worker of each slot that was given up, by the number of the slot. */
   readonly #lastOutput = new Map<number, string>();
+  readonly #observers: Observer[] = [];
+
+  static {
+    observe = (supervisor, observer) => void supervisor.#observers.push(observer);
+  }
 
   constructor(cluster: Cluster, options: CheckedOptions) {
     super();
@@ -236,8 +250,12 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   /** Emits an event in a tick of its own. */
-  #emitLater<Name extends keyof SupervisorEvents>(name: Name, ...args: SupervisorEvents[Name]): void {
-    process.nextTick(() => (this as EventEmitter).emit(name, ...args));
+  #emitLater(...event: SupervisorEvent): void {
+    process.nextTick(() => {
+      for (const observer of this.#observers) observer(event);
+      const [name, ...args] = event;
+      (this as EventEmitter).emit(name, ...args);
+    });
   }
 
   /** `from`: null if the worker was just started. */
