@@ -25,6 +25,7 @@ const allowed: Record<string, readonly string[]> = {
   'internal/shared_state/client/': ['internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock', 'internal/errors', 'internal/own_options'],
   'internal/supervisor/': ['leaves', 'internal/validate'],
   // Operating: what the shell, the daemon and the control sockets do with a supervisor.
+  'internal/operate/control/': ['internal/errors', 'internal/validate', 'internal/supervisor/'],
   'internal/operate/cli/': ['internal/operate/', 'internal/supervisor/', 'internal/errors', 'internal/validate', 'internal/clock', 'internal/own_options', 'internal/dist_files'],
   // These files run in each worker. Of the primary's side they may import the messages, and the small files that both sides use.
   'internal/supervisor/worker/': ['internal/supervisor/wire', 'internal/supervisor/states', 'internal/supervisor/readiness',
