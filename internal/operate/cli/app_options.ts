@@ -43,7 +43,7 @@ function address(about: string): Option<{ readonly host?: string; readonly port:
     read: (given, name) => {
       const [, host, port = ''] = /^(?:\[?([^\]]+?)\]?:)?(\d+)$/.exec(given) ?? [];
       if (port === '') throw wrong(`${name} takes a port, or HOST:PORT, not '${given}'`);
-      return { ...(host === undefined ? {} : { host }), port: wholeNumber(port, name, 0, 65535) };
+      return { ...(host === undefined ? {} : { host }), port: wholeNumber(port, name, 1, 65535) };
     },
   };
 }

@@ -1,10 +1,12 @@
 /**
  * The events of a supervisor as lines for people: each step of a worker is one line.
  *
- * Used by  run.ts, lib/main.ts
+ * Used by  run.ts, reload.ts, scale.ts, start.ts, lib/main.ts
  */
 import type { GiveUp, ReloadEvent, Transition } from '../../supervisor/status';
 import type { Supervisor } from '../../supervisor/supervisor';
+import { printable } from './output';
+import { fieldsOf, listOf, numberOf, textOf } from './read';
 
 /** Where the lines go. `event`: the same as an object, for scripts. */
 export interface LineWriter {
@@ -49,4 +51,39 @@ function giveUpLine({ what, reason, exits, stderr }: GiveUp): string {
 
 function endOf({ code, signal }: { readonly code: number | null; readonly signal: NodeJS.Signals | null }): string {
   return signal === null ? `exited with ${code}` : `killed by ${signal}`;
+}
+
+// ── events that came over a control socket ─────────────────────────────────────────────────────────
+
+/** A line about the progress of a command; null for an event that is not worth one. */
+export function progressLine(value: unknown): string | null {
+  const event = fieldsOf(value);
+  const reason = printable(textOf(event['reason']));
+  switch (event['event']) {
+    case 'reload': return `reload ${printable(textOf(event['state']))}${reason === '' ? '' : `: ${reason}`}`;
+    case 'giveup': return `place ${numberOf(event['place']) ?? '?'} is given up: ${reason}`;
+    case 'transition': {
+      const state = fieldsOf(event['state']);
+      const is = textOf(state['is']);
+      const who = numberOf(event['pid']) === null ? `place ${numberOf(event['place']) ?? '?'}` : `worker ${numberOf(event['worker']) ?? '?'} (pid ${numberOf(event['pid']) ?? '?'})`;
+      const why = printable(textOf(state['reason']));
+      const code = numberOf(state['code']);
+      if (is === 'leaving' && state['phase'] !== 'told') return null;
+      const end = is !== 'gone' || why !== '' ? '' : `: ${code === null ? `killed by ${textOf(state['signal'])}` : `exited with ${code}`}`;
+      return `${who}: ${printable(is)}${why === '' ? '' : ` (${why})`}${end}`;
+    }
+    default: return null;
+  }
+}
+
+/** "2 workers are ready, 2 have left". */
+export function reportText(report: unknown): string {
+  const fates = listOf(fieldsOf(report)['workers']);
+  const parts = (['ready', 'left', 'died'] as const).flatMap((became) => {
+    const { length } = fates.filter((fate) => fate['became'] === became);
+    if (length === 0) return [];
+    const verb = became === 'ready' ? (length === 1 ? 'is ready' : 'are ready') : `${length === 1 ? 'has' : 'have'} ${became}`;
+    return [`${length} ${length === 1 ? 'worker' : 'workers'} ${verb}`];
+  });
+  return parts.length === 0 ? 'nothing had to be changed' : parts.join(', ');
 }

@@ -7,6 +7,7 @@
  * Never    passes a signal on to the workers: the supervisor makes them leave, phase by phase
  * Keeps    the exit code that the supervisor decides (supervisor/primary_end.ts): 0, 69, 70
  */
+import { once } from 'node:events';
 import { checkSpec, supervisorOptions } from '../app/app_spec';
 import { APP_OPTIONS, specOf } from './app_options';
 import { defineCommand } from './command';
@@ -42,7 +43,11 @@ export const run = defineCommand({
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.once(signal, () => output.note(`${name}: ${signal}, stopping; no new connections, requests in progress finish`));
     }
-    await supervisor.started.catch(() => undefined); // 'giveup' has reported the reason.
+    const failed = new Promise<never>((_resolve, reject) => supervisor.on('error', (error) => {
+      void supervisor.stop({ now: true });
+      reject(error); // The address of --health or --metrics is not to be had, for example.
+    }));
+    await Promise.race([failed, once(supervisor, 'stopped')]);
     return undefined;
   },
 });
