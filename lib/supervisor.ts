@@ -16,14 +16,12 @@ import { Supervisor } from '../internal/supervisor/supervisor';
 
 /** The options of `supervise`. */
 export type { Recycle, SuperviseOptions } from '../internal/supervisor/options';
-/** What `reload` can change, and `supervise` begins with. */
-export type { ReleaseOptions } from '../internal/supervisor/release_options';
 /** The limits of the restart budget: the option `restarts`. */
 export type { RestartLimits as GuardRule } from '../internal/supervisor/restart_budget';
 /** The states of workers, and what commands report. */
-export type { Exit, Fate, Figures, GivenUp, LeavingPhase, Report, WorkerState } from '../internal/supervisor/states';
+export type { Exit, Fate, GivenUp, LeavingPhase, Report, WorkerState } from '../internal/supervisor/states';
 /** What `status()` returns, and the events of a supervisor. */
-export type { GiveUp, ReleaseStatus, ReloadEvent, Status, SupervisorEvents, Transition, WorkerStatus } from '../internal/supervisor/status';
+export type { GiveUp, ReloadEvent, Status, SupervisorEvents, Transition, WorkerStatus } from '../internal/supervisor/status';
 /** The type of the object that `supervise` returns. */
 export type { Supervisor } from '../internal/supervisor/supervisor';
 /** The error with which the promises of commands reject. */
@@ -36,12 +34,22 @@ export { SupervisorError } from '../internal/supervisor/tasks';
  * @returns        the supervisor, at once. `await supervisor.started` waits until all workers are ready. It emits
  *                 'transition', 'giveup', 'reload' and 'stopped'
  * @throws         ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for a wrong option; ENOENT if the script
- *                 does not exist; ERR_INVALID_STATE in a worker
+ *                 does not exist; ERR_CONTROL_PATH if `control` is too long a path; ERR_INVALID_STATE in a worker
  */
 export function supervise(options: SuperviseOptions = {}): Supervisor {
   const { cluster: given, ...checked } = checkOptions(options);
+  const openControl = checked.control === null ? null : controlOf(checked.control);
   // Loaded here and not at the head of this file: if the program passes Node's cluster, ours must not be loaded.
   const cluster = given ?? require('./cluster') as Cluster;
   if (!cluster.isPrimary) throw nodeError(Error, 'ERR_INVALID_STATE', 'Invalid state: a worker cannot supervise workers');
-  return new Supervisor(cluster, checked);
+  const supervisor = new Supervisor(cluster, checked);
+  openControl?.(supervisor);
+  return supervisor;
+}
+
+/** Checks the option `control`. What is returned opens the socket of a supervisor. Loads its files only here: most programs have none. */
+function controlOf(nameOrPath: string): (supervisor: Supervisor) => void {
+  const { checkControl, openControl } = require('../internal/operate/control/app_control') as typeof import('../internal/operate/control/app_control');
+  checkControl(nameOrPath);
+  return (supervisor) => openControl(supervisor, nameOrPath);
 }

@@ -6,7 +6,7 @@
  *   client.close();
  *
  * Owns     the connection, and one entry for each call that is not settled. While it is open it keeps the process alive
- * Used by  those that call a control socket
+ * Used by  app/, daemon/, cli/
  * Never    leaves a call unsettled: if the server goes, each call rejects with ERR_CONTROL_CLOSED
  * Keeps    no more than MOST_CALLS calls in progress at the server; the others wait here, in their order
  */

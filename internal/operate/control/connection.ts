@@ -34,6 +34,7 @@ export interface Call {
  */
 export type Method = (params: Readonly<Record<string, unknown>>, call: Call) => Promise<unknown>;
 
+/** The connection of one client. */
 export class Connection {
   readonly #socket: Socket;
   readonly #methods: ReadonlyMap<string, Method>;

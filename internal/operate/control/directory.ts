@@ -10,7 +10,7 @@
  * A variable that the command su left behind names the directory of another user; it is not used, so that root's sockets and a
  * user's are apart.
  *
- * Used by  lock.ts, socket_file.ts, and all that need the path of a control socket
+ * Used by  client.ts, lock.ts, socket_file.ts, app_control.ts, app/, daemon/, cli/
  * Never    uses a directory that is a symlink, belongs to another user, or is open to others: in /tmp anybody can make
  *          one before us, and would then get our requests
  */

@@ -15,6 +15,7 @@ const LINE_BREAK = 10;
 const FIRST_BUFFER = 4096;
 const EMPTY = Buffer.alloc(0);
 
+/** Reads the lines of one stream. */
 export class LineReader {
   readonly #longest: number;
   /** Holds the `#bytes` bytes of the incomplete line at its beginning. */

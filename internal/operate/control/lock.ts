@@ -9,7 +9,7 @@
  * (its process has the same start time, in the same boot of the machine). If not, it makes the next number, and looks
  * again: it has the lock if its number is the greatest. An owner that gives up the lock makes the next number `free`.
  *
- * Used by  socket_file.ts
+ * Used by  socket_file.ts, daemon/
  * Keeps    1. the greatest number is never removed before there is a greater one, so numbers only grow
  *          2. the next number is made only if the greatest one is free or its owner is dead, so at most one live process
  *             has the greatest one. A slow process that makes a number which others have left behind finds a greater one

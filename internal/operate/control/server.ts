@@ -2,7 +2,7 @@
  * The server of a control socket: an app's primary or the daemon answers its clients here, one Connection for each.
  *
  * Owns     the listening socket, its file and lock (socket_file.ts), and the connections. `close` gives all back
- * Used by  those that open a control socket
+ * Used by  app_control.ts, daemon/, app/
  * Uses     connection.ts, socket_file.ts
  * Never    keeps the process alive: neither the server nor a connection does. Never ends the process: errors of accepting
  *          (no more fds, for example) are ignored, and the next client is accepted as before
@@ -14,6 +14,7 @@ import { refusal } from './errors';
 import { MOST_CONNECTIONS, type Hello } from './protocol';
 import { bindSocket, type SocketFile } from './socket_file';
 
+/** What a method gets, and what it is. */
 export type { Call, Method };
 
 /** How long `close` waits for clients to read their last replies, and for commands in progress, in milliseconds. */

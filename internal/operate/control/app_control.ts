@@ -1,0 +1,90 @@
+/**
+ * The control socket of a supervisor: open while there is anything to supervise.
+ *
+ * Owns     one ControlServer at a time, and the name or path
+ * Used by  lib/supervisor.ts, cli/
+ * Uses     methods.ts (what clients may ask for), events.ts (when the supervisor has stopped)
+ * States   closed ── made, or workers start again ──► open ── all workers have left after a stop ──► closed
+ *          A step begins when the one before is done
+ * Never    ends the process or stops the supervisor: if the socket cannot be opened, a process warning says why, and the
+ *          workers serve on. Never keeps the process alive
+ */
+import path from 'node:path';
+import type { Supervisor } from '../../supervisor/supervisor';
+import { checkAppName, checkLength, controlPath, nameOfPath } from './directory';
+import { codeOf, refusalOf } from './errors';
+import { SupervisorFeed } from './events';
+import { appMethods, type AppExtras } from './methods';
+import { ControlServer, type Method } from './server';
+
+/**
+ * Checks the option `control` of `supervise`, and looks at no file.
+ *
+ * @throws  ERR_INVALID_ARG_VALUE for a wrong name; ERR_CONTROL_PATH for a path that is too long for a socket
+ */
+export function checkControl(nameOrPath: string): void {
+  if (nameOrPath.includes('/')) checkLength(path.resolve(nameOrPath));
+  else checkAppName(nameOrPath, 'options.control');
+}
+
+/**
+ * Opens the control socket of a supervisor. Call it right after the supervisor was made.
+ *
+ * @param supervisor  what its clients act on
+ * @param nameOrPath  a name of an app, or a path
+ * @param extras      what the app has besides its supervisor
+ */
+export function openControl(supervisor: Supervisor, nameOrPath: string, extras: AppExtras = {}): void {
+  const name = extras.name ?? (nameOrPath.includes('/') ? nameOfPath(nameOrPath) : nameOrPath);
+  const control = new AppControl(nameOrPath, { kind: 'app', name, pid: process.pid, startedBy: extras.startedBy ?? 'program' }, appMethods(supervisor, { ...extras, name }));
+  new SupervisorFeed(supervisor).add(({ event }) => {
+    if (event === 'stopped') control.close();
+    // A command has started workers after a stop.
+    else if (!control.isWanted && supervisor.status().desired > 0) control.open();
+  });
+  control.open();
+}
+
+class AppControl {
+  readonly #nameOrPath: string;
+  readonly #hello: ConstructorParameters<typeof ControlServer>[0];
+  readonly #methods: Readonly<Record<string, Method>>;
+  #server: ControlServer | null = null;
+  /** Ends when the last step has. */
+  #steps: Promise<void> = Promise.resolve();
+  #isWanted = false;
+
+  constructor(nameOrPath: string, hello: ConstructorParameters<typeof ControlServer>[0], methods: Readonly<Record<string, Method>>) {
+    this.#nameOrPath = nameOrPath;
+    this.#hello = hello;
+    this.#methods = methods;
+  }
+
+  /** Was `open` called, and `close` not since then? */
+  get isWanted(): boolean {
+    return this.#isWanted;
+  }
+
+  open(): void {
+    this.#isWanted = true;
+    this.#then(async () => {
+      const server = new ControlServer(this.#hello, this.#methods);
+      await server.listen(controlPath(this.#nameOrPath));
+      this.#server = server;
+    });
+  }
+
+  close(): void {
+    this.#isWanted = false;
+    this.#then(async () => {
+      await this.#server?.close();
+      this.#server = null;
+    });
+  }
+
+  #then(step: () => Promise<void>): void {
+    this.#steps = this.#steps.then(step).catch((error: unknown) => {
+      process.emitWarning(`The control socket ${this.#nameOrPath} does not work: ${refusalOf(error).message}`, { type: 'ControlWarning', code: codeOf(error) ?? 'ERR_FAILED' });
+    });
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * What a client may ask of an app: one method each, and the check of its parameters.
+ *
+ *   method      parameters                              progress         result
+ *   status      -                                       -                AppStatus
+ *   reload      exec, args, env, cwd, execArgv: changes events           Report
+ *   rollback    -                                       events           Report
+ *   scale       to: number of workers, or by: ±number   events           Report
+ *   stop        now: kill the workers                   events           Report
+ *   recycle     place: only this one                    events           Report
+ *   logs        lines: how many (20), follow            { line }         null
+ *   reopenLogs  -                                       -                null
+ *   metrics     -                                       -                { text }
+ *   subscribe   -                                       events           null, after a cancel
+ *
+ * Used by  app_control.ts, app/
+ * Uses     events.ts (what an event is on the wire)
+ * Never    does anything before all parameters are checked; a parameter that no method has is an error, not ignored
+ * Keeps    a command goes on when its client goes away. What follows something (logs, subscribe) ends then
+ */
+import { nodeError } from '../../errors';
+import type { Report } from '../../supervisor/states';
+import type { Status } from '../../supervisor/status';
+import type { Supervisor } from '../../supervisor/supervisor';
+import { checkBoolean, checkInteger, checkNames } from '../../validate';
+import type { Call, Method } from './connection';
+import { SupervisorFeed } from './events';
+import { LONGEST_REPLY, type Hello } from './protocol';
+
+/** How many old lines `logs` sends if the client does not say. */
+const LINES = 20;
+/** The most old lines that a client may ask for. */
+const MOST_LINES = 100_000;
+/** The longest line that is sent whole, in characters. JSON may need six bytes for one. */
+const LONGEST_LINE = LONGEST_REPLY / 8;
+/** What a line costs on the wire besides its text, in bytes, rounded up. */
+const ENVELOPE_BYTES = 60;
+
+/** Where the output of the workers is. */
+export interface LogSource {
+  /** The last lines, at most `count`, oldest first. */
+  lastLines(count: number): readonly string[];
+  /** Calls `listener` with each line from now on. Returns a function that ends this. */
+  follow(listener: (line: string) => void): () => void;
+  /** Opens the files anew, after somebody has renamed them. */
+  reopen(): void;
+}
+
+/** What an app has besides its supervisor. */
+export interface AppExtras {
+  readonly name?: string;
+  readonly startedBy?: Hello['startedBy'];
+  readonly logs?: LogSource;
+  /** The metrics, as the text of OpenMetrics. */
+  readonly metrics?: () => string;
+  /** The options with which the app was started. */
+  readonly spec?: () => unknown;
+}
+
+/** The result of `status`. */
+export interface AppStatus extends Status {
+  readonly name: string;
+  /** The primary. */
+  readonly pid: number;
+  /** Milliseconds since the primary was started. */
+  readonly uptimeMs: number;
+  readonly startedBy: Hello['startedBy'];
+  readonly spec?: unknown;
+}
+
+type Params = Readonly<Record<string, unknown>>;
+
+/**
+ * The methods of an app.
+ *
+ * @param supervisor  what they act on
+ * @param extras      what the app has besides. Without `logs` or `metrics`, these methods reject with ERR_NOT_AVAILABLE
+ * @returns           the table for a ControlServer
+ */
+export function appMethods(supervisor: Supervisor, extras: AppExtras = {}): Record<string, Method> {
+  const { name = 'app', startedBy = 'program', logs, metrics, spec } = extras;
+  const feed = new SupervisorFeed(supervisor);
+  /** Runs a command, and sends the events that come meanwhile. */
+  const command = async (call: Call, start: () => Promise<Report>): Promise<Report> => {
+    const end = feed.add((message) => call.progress(message));
+    try {
+      return await start();
+    } finally {
+      // Events are emitted in a tick of their own: those of the command's end go before its result.
+      await new Promise<void>((resolve) => process.nextTick(resolve));
+      end();
+    }
+  };
+  return {
+    async status(params): Promise<AppStatus> {
+      checkNames('params', params, []);
+      const own = { name, pid: process.pid, uptimeMs: Math.round(process.uptime() * 1000), startedBy };
+      return { ...supervisor.status(), ...own, ...(spec === undefined ? {} : { spec: spec() }) };
+    },
+    async reload(params, call) {
+      checkNames('params', params, []);
+      return command(call, () => supervisor.reload());
+    },
+    async scale(params, call) {
+      const to = checkScale(params, supervisor);
+      return command(call, () => supervisor.scale(to));
+    },
+    async stop(params, call) {
+      checkNames('params', params, ['now']);
+      const now = checkBoolean('params.now', params['now'] ?? false);
+      return command(call, () => supervisor.stop({ now }));
+    },
+    async logs(params, call) {
+      checkNames('params', params, ['lines', 'follow']);
+      const lines = checkInteger('params.lines', params['lines'] ?? LINES, 0, MOST_LINES);
+      const follow = checkBoolean('params.follow', params['follow'] ?? false);
+      return sendLogs(available(logs, 'log files: its output goes where that of its primary goes'), lines, follow, call);
+    },
+    async reopenLogs(params) {
+      checkNames('params', params, []);
+      available(logs, 'log files').reopen();
+    },
+    async metrics(params) {
+      checkNames('params', params, []);
+      return { text: available(metrics, 'metrics')() };
+    },
+    async subscribe(params, call) {
+      checkNames('params', params, []);
+      const end = feed.add((message) => call.progress(message));
+      await aborted(call.signal);
+      end();
+    },
+  };
+}
+
+function available<Value>(value: Value | undefined, what: string): Value {
+  if (value === undefined) throw nodeError(Error, 'ERR_NOT_AVAILABLE', `This app has no ${what}`);
+  return value;
+}
+
+/** The number of workers that a client asks for. The supervisor checks its range. */
+function checkScale(params: Params, supervisor: Supervisor): number {
+  checkNames('params', params, ['to', 'by']);
+  const { to, by } = params;
+  if ((to === undefined) === (by === undefined)) throw nodeError(TypeError, 'ERR_INVALID_ARG_VALUE', 'scale needs either params.to or params.by');
+  if (by === undefined) return checkInteger('params.to', to, 1, Number.MAX_SAFE_INTEGER);
+  return supervisor.status().desired + checkInteger('params.by', by, -Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+}
+
+async function sendLogs(logs: LogSource, count: number, follow: boolean, call: Call): Promise<null> {
+  const send = (line: string): void => call.progress({ line: line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)}…` : line });
+  for (const line of newest(logs.lastLines(count))) send(line);
+  if (!follow || call.signal.aborted) return null;
+  const end = logs.follow(send);
+  await aborted(call.signal);
+  end();
+  return null;
+}
+
+/** The newest of these lines: as many as a client may leave unread, so that no client is cut off for what it asked for. */
+function newest(lines: readonly string[]): readonly string[] {
+  let from = lines.length;
+  for (let bytes = 0; from > 0; from--) {
+    bytes += Buffer.byteLength(JSON.stringify(lines[from - 1])) + ENVELOPE_BYTES;
+    if (bytes > LONGEST_REPLY) break;
+  }
+  return lines.slice(from);
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
