@@ -16,12 +16,14 @@ import { Supervisor } from '../internal/supervisor/supervisor';
 
 /** The options of `supervise`. */
 export type { Recycle, SuperviseOptions } from '../internal/supervisor/options';
+/** What `reload` can change, and `supervise` begins with. */
+export type { ReleaseOptions } from '../internal/supervisor/release_options';
 /** The limits of the restart budget: the option `restarts`. */
 export type { RestartLimits as GuardRule } from '../internal/supervisor/restart_budget';
 /** The states of workers, and what commands report. */
-export type { Exit, Fate, GivenUp, LeavingPhase, Report, WorkerState } from '../internal/supervisor/states';
+export type { Exit, Fate, Figures, GivenUp, LeavingPhase, Report, WorkerState } from '../internal/supervisor/states';
 /** What `status()` returns, and the events of a supervisor. */
-export type { GiveUp, ReloadEvent, Status, SupervisorEvents, Transition, WorkerStatus } from '../internal/supervisor/status';
+export type { GiveUp, ReleaseStatus, ReloadEvent, Status, SupervisorEvents, Transition, WorkerStatus } from '../internal/supervisor/status';
 /** The type of the object that `supervise` returns. */
 export type { Supervisor } from '../internal/supervisor/supervisor';
 /** The error with which the promises of commands reject. */

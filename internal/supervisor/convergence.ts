@@ -8,9 +8,10 @@
  * Never    touches a process: a Member does that
  * Keeps    1. a slot has at most one worker and one successor: one death is one replacement
  *          2. a worker that serves is told to leave only when its successor has stayed ready for `minReadyMs`
- *             (a canary: for `canaryMs`), or its slot is removed, or it has failed and its slot is given up
- *          3. the start after a death, and after a worker that is too old, is a restart. A start for a reload or for a
- *             command is not, and costs nothing
+ *             (a canary: for `canaryMs`), or its slot is removed, or it has failed and its slot is given up, or a
+ *             rollback begins and it is a successor beside a worker that serves
+ *          3. the start after a death, and after a worker that is too old, is a restart. A start for a reload or for
+ *             another command is not, and costs nothing
  */
 import type { RestartPolicy, RestartRule } from './restart_policy';
 import type { Rollout } from './rollout';
@@ -52,7 +53,11 @@ export interface ConvergencePorts {
 }
 
 /** What a step leaves to the fleet. `repeat`: something failed, and all steps have to be done again. */
-export type StepResult = { readonly is: 'done' } | { readonly is: 'repeat' } | { readonly is: 'gave up'; readonly reason: string };
+export type StepResult =
+  | { readonly is: 'done' }
+  | { readonly is: 'repeat' }
+  /** The slot was given up, or (`recycling`) the replacement of its worker, which a command had asked for. */
+  | { readonly is: 'gave up'; readonly what: GivenUp; readonly reason: string };
 
 const done: StepResult = { is: 'done' };
 
@@ -63,6 +68,7 @@ export class Convergence {
   readonly #restarts: RestartPolicy;
   readonly #rollout: Rollout;
   readonly #ports: ConvergencePorts;
+  #restarted = 0;
 
   constructor(options: FleetOptions, { slots, restarts, rollout }: FleetParts, ports: ConvergencePorts) {
     this.#options = options;
@@ -70,6 +76,11 @@ export class Convergence {
     this.#restarts = restarts;
     this.#rollout = rollout;
     this.#ports = ports;
+  }
+
+  /** How many restarts there were in all slots, also in those that are removed. */
+  get restarted(): number {
+    return this.#restarted;
   }
 
   // ── steps ──────────────────────────────────────────────────────────────────────────────────────
@@ -109,9 +120,11 @@ export class Convergence {
     if (slot.current === null && slot.successor !== null && !this.#rollout.isCanary(slot.successor)) slot.promote();
     const missing = slot.current === null ? 'current' : slot.successor === null && this.#needsSuccessor(slot, slot.current) ? 'successor' : null;
     if (missing === null) return done;
+    const isRestart = slot.nextStart.is === 'restart' || (missing === 'current' && slot.retries > 0);
     const answer = this.#restarts.mayStart(slot);
     if (answer.is === 'give up') return this.#giveUp(slot, answer.reason);
     if (answer.is === 'not yet') return done;
+    if (isRestart) this.#countRestart(slot);
     try {
       slot.assign(this.#start(slot, this.#rollout.stable, false), missing);
       return done;
@@ -120,6 +133,11 @@ export class Convergence {
       this.#restarts.backOff(slot, 0);
       return { is: 'repeat' };
     }
+  }
+
+  #countRestart(slot: Slot): void {
+    slot.countRestart();
+    this.#restarted++;
   }
 
   #takeOver(slot: Slot, successor: Occupant): void {
@@ -135,10 +153,10 @@ export class Convergence {
 
   /** Is it time to start a successor of this worker? One that has failed does not wait until others are replaced. */
   #needsSuccessor(slot: Slot, { retirement, member }: Occupant): boolean {
-    if (retirement?.failed) return true;
+    if (retirement?.kind === 'failed') return true;
     const successors = this.#slots.all.filter(({ successor }) => successor !== null).length;
-    const isTooOld = retirement !== null && !this.#restarts.isRecyclingPostponed(slot);
-    return (isTooOld || this.#rollout.isOutdated(member)) && successors < this.#options.maxSurge;
+    const mustGo = retirement !== null && (retirement.kind === 'recycled' || !this.#restarts.isRecyclingPostponed(slot));
+    return (mustGo || this.#rollout.isOutdated(member)) && successors < this.#options.maxSurge;
   }
 
   #start(slot: Slot, generation: Generation, onTrial: boolean): Occupant {
@@ -163,9 +181,31 @@ export class Convergence {
     occupant.retire(retirement);
     if (slot.successor !== null && !this.#rollout.isCanary(slot.successor)) return;
     const servedMs = occupant.servedMs(this.#now());
-    if (retirement.failed) this.#restarts.backOff(slot, servedMs);
+    if (retirement.kind === 'failed') this.#restarts.backOff(slot, servedMs);
     else if (slot.nextStart.is === 'free' && !this.#restarts.isRecyclingPostponed(slot) && !this.#rollout.isOutdated(occupant.member)) {
       this.#restarts.recycle(slot, servedMs);
+    }
+  }
+
+  /** A command asks for another worker in this slot. That is a new chance for the slot, and no restart. */
+  recycle(slot: Slot): void {
+    this.#restarts.reset(slot);
+    if (slot.current !== null && slot.current.retirement === null) slot.current.retire({ kind: 'recycled', reason: 'is to be recycled' });
+  }
+
+  /** A rollback to `target` begins: successors of another generation do not take over any more. */
+  dropSuccessors(target: Generation): void {
+    for (const slot of this.#slots.all) {
+      const { successor, current } = slot;
+      if (successor === null || successor.member.generation === target) continue;
+      const isAlone = current === null && successor.readyAt !== null && !this.#isServed;
+      if (!isAlone) {
+        this.#dismiss(slot, successor, 'rolled back');
+        continue;
+      }
+      // Nobody else serves. It stays as the current worker, until it is replaced.
+      slot.promote();
+      successor.member.serve();
     }
   }
 
@@ -173,15 +213,17 @@ export class Convergence {
     const reason = `place ${slot.number} is given up: ${why}`;
     if (this.#rollout.is === 'rolling') this.#rollout.abort(reason);
     const { current } = slot;
-    if (current !== null && !current.retirement?.failed) {
+    if (current !== null && current.retirement?.kind !== 'failed') {
       // Only the replacement of the current worker is given up. It serves on.
-      if (current.retirement === null) {
-        slot.free();
-        return done;
-      }
-      this.#restarts.postponeRecycling(slot);
-      this.#ports.gaveUp(slot, 'recycling', `worker ${current.member.id} ${current.retirement.reason}, and is not replaced: ${why}`);
-      return done;
+      slot.free();
+      if (current.retirement === null) return done;
+      const { kind, reason: asked } = current.retirement;
+      const kept = `worker ${current.member.id} ${asked}, and is not replaced: ${why}`;
+      // The command fails, and is not carried out later.
+      if (kind === 'recycled') current.retire(null);
+      else this.#restarts.postponeRecycling(slot);
+      this.#ports.gaveUp(slot, 'recycling', kept);
+      return kind === 'recycled' ? { is: 'gave up', what: 'recycling', reason: kept } : done;
     }
     // A worker that has failed must go, also without a replacement.
     this.#dismiss(slot, current, current?.retirement?.reason ?? '');
@@ -190,7 +232,7 @@ export class Convergence {
     const state = this.#restarts.vacancy(slot);
     if (state !== null) this.#ports.vacant(slot, state);
     this.#ports.gaveUp(slot, 'place', reason);
-    return { is: 'gave up', reason };
+    return { is: 'gave up', what: 'place', reason };
   }
 
   // ── proof ──────────────────────────────────────────────────────────────────────────────────────

@@ -1,14 +1,14 @@
 /**
  * The fleet: keeps the desired number of workers running, all of the release that was loaded last.
  *
- * The desired state (how many workers, of which release) is data. A command (`scale`, `reload`, `stop`) changes that
+ * The desired state (how many workers, of which release) is data. A command (`scale`, `reload`, …) changes that
  * data and returns a promise; the latest command wins. After each command, and after each event of a worker or timer,
  * `#step` compares the desired state with the slots and does what is missing, until nothing is left to do. So
  * commands may come in any order and at any moment.
  *
- *   scale, reload, stop ────────────────► desired state ─┐
- *   a worker is ready, lost, too old, gone ──► slots ────┼──► #step ──► start a worker, tell one to leave,
- *   a timer: a back-off is over, a canary is proven ─────┘              give a slot up, resolve a promise
+ *   scale, reload, rollback, recycle, stop ──► desired state ─┐
+ *   a worker is ready, lost, too old, gone ──► slots ─────────┼──► #step ──► start a worker, tell one to leave,
+ *   a timer: a back-off is over, a canary is proven ──────────┘              give a slot up, resolve a promise
  *
  * A slot is the position of one desired worker: fleet of 4 workers, 4 slots. Besides its current worker it can hold
  * the successor that is about to replace it.
@@ -16,24 +16,25 @@
  * Owns     the desired count, the slots, the running reload and the open promises. Only one `#step` runs at a time
  * Used by  supervisor.ts; tests pass workers and a clock of their own
  * Uses     convergence.ts (the steps), rollout.ts (which release), restart_policy.ts (when a restart is allowed),
- *          tasks.ts (promises). None of them calls this file, except when one of their timers fires
+ *          tasks.ts and recycle_commands.ts (promises). None of them calls this file, except when one of their timers fires
  * Keeps    a command's promise is settled as soon as its goal is reached or cannot be reached any more
  */
 import { Convergence, type ConvergencePorts, type FleetOptions } from './convergence';
-import type { Release } from './release';
+import type { Recipe, ReleaseChange } from './recipe';
+import { RecycleCommands } from './recycle_commands';
 import { RestartPolicy } from './restart_policy';
 import { Rollout, type ReloadState } from './rollout';
 import type { Slot } from './slot';
 import { Slots } from './slots';
-import type { Fate, Generation, Member, MemberEvents, Report, WorkerState } from './states';
+import type { Fate, Generation, GivenUp, Member, MemberEvents, Report, WorkerState } from './states';
 import { Tasks } from './tasks';
 
 /** What the fleet needs from outside. */
 export interface FleetPorts extends Omit<ConvergencePorts, 'start' | 'proven'> {
   /** Returns numbers from 0 to 1. */
   readonly random: () => number;
-  /** The script and the working directory as of now. Throws if one of them does not exist. */
-  resolve(): Release;
+  /** How the first release is found. */
+  readonly recipe: Recipe;
   /** Starts a worker that reports to `events`. Throws if no process could be started. */
   start(generation: Generation, slot: number, events: MemberEvents, onTrial: boolean): Member;
   /** Every slot is given up, and no process runs any more. */
@@ -53,6 +54,7 @@ export class Fleet implements MemberEvents {
   readonly #restarts: RestartPolicy;
   readonly #convergence: Convergence;
   readonly #tasks = new Tasks();
+  readonly #recycling = new RecycleCommands(this.slots);
   #desired = 0;
   /** Does `#step` run? `repeat`: something changed meanwhile, so it runs once more. */
   #stepping: 'no' | 'yes' | 'repeat' = 'no';
@@ -62,7 +64,7 @@ export class Fleet implements MemberEvents {
     this.#options = options;
     this.#ports = ports;
     const { clock, random } = ports;
-    this.rollout = new Rollout(() => ports.resolve(), (...change) => ports.reloading(...change));
+    this.rollout = new Rollout(ports.recipe, (...change) => ports.reloading(...change));
     this.#restarts = new RestartPolicy(options.restarts, {
       clock, random, due: () => this.#step(), vacant: (slot, state) => ports.vacant(slot, state),
     });
@@ -80,6 +82,11 @@ export class Fleet implements MemberEvents {
   /** The public state of a slot without a worker; null if a worker is about to be started there. */
   vacancy(slot: Slot): WorkerState | null {
     return this.#restarts.vacancy(slot);
+  }
+
+  /** How many restarts there were since the fleet was made. */
+  get restarted(): number {
+    return this.#convergence.restarted;
   }
 
   /** How many workers are desired; 0 after `stop`. */
@@ -102,11 +109,38 @@ export class Fleet implements MemberEvents {
     return task.promise;
   }
 
-  /** Replaces all workers by workers of the release as of now. While a reload runs, the next one waits for its end. */
-  reload(): Promise<Report> {
+  /** Replaces all workers by workers of the release as of now, with what `change` gives. While a reload runs, the next one waits for its end. */
+  reload(change: ReleaseChange = {}): Promise<Report> {
     const begin = () => this.#tasks.begin('reload');
-    const task = this.rollout.queueBehind(begin) ?? begin();
-    if (this.rollout.is === 'idle') this.rollout.begin(task);
+    const task = this.rollout.queueBehind(change, begin) ?? begin();
+    if (this.rollout.is === 'idle') this.rollout.begin(task, change);
+    this.#step();
+    return task.promise;
+  }
+
+  /** Replaces all workers by workers of an earlier generation; see rollout.ts. */
+  rollback(): Promise<Report> {
+    const running = this.rollout.rollingBack;
+    if (running !== null) {
+      this.rollout.forgetNext();
+      return running.promise;
+    }
+    const task = this.#tasks.begin('rollback');
+    const interrupts = this.rollout.is !== 'idle';
+    const target = this.rollout.rollBack(task);
+    if (target !== null && interrupts) this.#convergence.dropSuccessors(target);
+    // If workers of that generation serve already, they prove more than a canary could.
+    if (this.slots.all.some((slot) => slot.isServed && slot.current?.member.generation === target)) this.rollout.roll();
+    this.#step();
+    return task.promise;
+  }
+
+  /** Replaces the worker in this place, or in all places, one after another. */
+  recycle(place: number | null): Promise<Report> {
+    const task = this.#tasks.begin('recycle');
+    const slots = this.slots.all.filter(({ number }) => place === null || number === place);
+    this.#recycling.add(task, slots);
+    for (const slot of slots) this.#convergence.recycle(slot);
     this.#step();
     return task.promise;
   }
@@ -114,7 +148,8 @@ export class Fleet implements MemberEvents {
   /** Desires no workers. */
   stop(): Promise<Report> {
     for (const task of this.#tasks.open('start', 'scale')) task.end('superseded');
-    this.rollout.supersede();
+    this.#recycling.supersede();
+    this.rollout.supersede('stopped');
     this.#desired = 0;
     const task = this.#tasks.open('stop')[0] ?? this.#tasks.begin('stop');
     this.#step();
@@ -141,8 +176,8 @@ export class Fleet implements MemberEvents {
       // A successor that fails is no successor. The worker that it should replace serves on.
       this.#convergence.lose(slot, occupant, reason);
       member.leave(reason, false);
-    } else if (occupant.retirement === null || (failed && !occupant.retirement.failed)) {
-      this.#convergence.retire(slot, occupant, { reason, failed });
+    } else if (occupant.retirement === null || (failed && occupant.retirement.kind !== 'failed')) {
+      this.#convergence.retire(slot, occupant, { reason, kind: failed ? 'failed' : 'too old' });
     }
     this.#step();
   }
@@ -187,7 +222,7 @@ export class Fleet implements MemberEvents {
         for (const slot of [...this.slots.all]) {
           const result = this.#convergence.fill(slot);
           if (result.is === 'repeat') this.#repeat();
-          if (result.is === 'gave up') this.#gaveUp(result.reason);
+          if (result.is === 'gave up') this.#gaveUp(slot, result.what, result.reason);
         }
         this.#finish();
       } while (this.#isRepeated);
@@ -210,6 +245,7 @@ export class Fleet implements MemberEvents {
     const { all, departing } = this.slots;
     const isServed = all.every((slot) => slot.isServed);
     this.#finishReload(isServed);
+    this.#recycling.finish();
     if (isServed && this.#desired > 0 && !departing.some(({ reason }) => reason === 'scaled down')) {
       for (const task of this.#tasks.open('start', 'scale')) task.end('done');
     }
@@ -231,7 +267,7 @@ export class Fleet implements MemberEvents {
   #finishReload(isServed: boolean): void {
     const { all } = this.slots;
     const isOld = (slot: Slot): boolean => slot.successor !== null || slot.current === null || this.rollout.isOutdated(slot.current.member);
-    if (this.rollout.is === 'rolling' && isServed && !all.some(isOld) && !this.slots.hasOlder(this.rollout.stable)) {
+    if (this.rollout.is === 'rolling' && isServed && !all.some(isOld) && !this.slots.hasOther(this.rollout.stable)) {
       this.rollout.done();
       this.#repeat();
     } else if (this.rollout.is === 'canary' && this.#desired === 0) {
@@ -241,8 +277,10 @@ export class Fleet implements MemberEvents {
     }
   }
 
-  /** A slot was given up. */
-  #gaveUp(reason: string): void {
+  /** A slot was given up, or the replacement of its worker that a command had asked for. */
+  #gaveUp(slot: Slot, what: GivenUp, reason: string): void {
+    this.#recycling.gaveUp(slot, reason);
+    if (what === 'recycling') return;
     for (const task of this.#tasks.open('start', 'scale')) task.fail('ERR_GIVEN_UP', reason);
     if (this.#options.onGiveUp === 'stop') void this.stop();
   }

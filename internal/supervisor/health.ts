@@ -1,6 +1,6 @@
 /**
  * Watches one worker that serves: does its event loop answer pings, and has it reached a recycling limit (memory,
- * requests, age)?
+ * requests, age)? It keeps what the worker reported with its last answer.
  *
  * Owns     the ping that waits for its answer, and the timers
  * Used by  worker_process.ts, which decides what follows
@@ -10,6 +10,8 @@
  */
 import type { CheckedOptions } from './options';
 import type { EpochClock } from '../clock';
+import type { Figures } from './states';
+import type { Pong } from './wire';
 
 /**
  * A timer that fires so much too late, in milliseconds, shows that the primary itself did not run: it was stopped, or
@@ -42,6 +44,7 @@ export class Health {
   /** Does a ping wait for its answer? */
   #isWaiting = false;
   #isInspected = false;
+  #figures: Figures | null = null;
 
   constructor({ pingMs, pingTimeoutMs, recycle }: CheckedOptions, ports: HealthPorts) {
     this.#ports = ports;
@@ -64,11 +67,17 @@ export class Health {
     this.#cancels.clear();
   }
 
-  /** The worker answered ping `seq`. `rss` is in bytes. */
-  pong(seq: number, rss: number, requests: number, isInspected: boolean): void {
+  /** What the worker reported with its last answer; null before the first one. */
+  get figures(): Figures | null {
+    return this.#figures;
+  }
+
+  /** The worker answered a ping. */
+  pong({ seq, inspected, connections, requests, rss, cpu, eventLoopDelayMs }: Pong): void {
     if (seq !== this.#seq || !this.#isWaiting) return;
     this.#isWaiting = false;
-    this.#isInspected = isInspected;
+    this.#isInspected = inspected;
+    this.#figures = { connections, requests, rss, cpu, eventLoopDelayMs };
     this.#clearTimer('answer');
     this.#pingLater();
     if (rss > this.#limits.rss) this.#ports.tooOld(`holds ${rss} bytes, more than ${Math.round(this.#limits.rss)}`);

@@ -9,10 +9,12 @@
 import type { Cluster } from 'node:cluster';
 import { availableParallelism } from 'node:os';
 import { LONGEST_DELAY } from '../clock';
-import { invalidArgType, invalidArgValue, outOfRange } from '../errors';
+import { invalidArgValue, outOfRange } from '../errors';
 import { ownOptions } from '../own_options';
 import { checkHealth, checkMetrics, type Endpoint, type HealthEndpoint, type HealthOption, type MetricsOption } from './endpoint_options';
 import { HIGHEST_PORT, checkBoolean, checkInteger, checkNames, checkNumber, checkOneOf, checkString } from '../validate';
+import type { Variables } from './recipe';
+import { checkReleaseOptions, releaseOptionNames, type ReleaseOptions } from './release_options';
 import type { RestartLimits } from './restart_budget';
 import type { HttpCheck, ReadyRule } from './readiness';
 import type { RestartRule } from './restart_policy';
@@ -30,20 +32,7 @@ export interface Recycle {
 }
 
 /** The options of `supervise`. Each may be left out. Times are in milliseconds. */
-export interface SuperviseOptions {
-  /** The script of the workers: that of this program by default. Symlinks in its path are followed again at each reload. */
-  exec?: string;
-  /**
-   * The working directory of the workers. By default cluster.settings.cwd, and if that is not set, the directory of this
-   * program, by the name under which it was entered (see release.ts). Its symlinks are followed together with those of `exec`.
-   */
-  cwd?: string;
-  /** The arguments of the script: those of this program by default. */
-  args?: readonly string[];
-  /** Node's flags for the workers: those of this program by default. */
-  execArgv?: readonly string[];
-  /** Variables that are added to the environment of the workers. */
-  env?: NodeJS.ProcessEnv;
+export interface SuperviseOptions extends ReleaseOptions {
   /** How many workers: one for each CPU by default. */
   workers?: number;
   /** The largest number that `workers` and `scale` accept: 1024 by default. */
@@ -141,9 +130,13 @@ export interface SuperviseOptions {
 }
 
 /** The options after the check, with all defaults. */
-export interface CheckedOptions extends Readonly<Required<Omit<SuperviseOptions, 'cluster' | 'cwd' | 'ready' | 'recycle' | 'restarts' | 'health' | 'metrics'>>> {
+export interface CheckedOptions extends Readonly<Required<Omit<SuperviseOptions, keyof ReleaseOptions | 'cluster' | 'ready' | 'recycle' | 'restarts' | 'health' | 'metrics'>>> {
+  readonly exec: string;
   /** undefined: the option was not given. */
   readonly cwd: string | undefined;
+  readonly args: readonly string[];
+  readonly execArgv: readonly string[];
+  readonly env: Variables;
   readonly ready: ReadyRule;
   readonly recycle: Recycle;
   readonly restarts: RestartRule;
@@ -157,7 +150,7 @@ const MOST_RESTARTS = 2 ** 31 - 1;
 
 /** The options that are times of at most LONGEST_DELAY. */
 const times = ['readyTimeoutMs', 'canaryMs', 'minReadyMs', 'leaveTimeoutMs', 'killMs', 'idleGraceMs', 'drainDelayMs', 'pingMs', 'pingTimeoutMs', 'retryAfterMs'] as const;
-const known: (keyof SuperviseOptions)[] = [...times, 'exec', 'cwd', 'args', 'execArgv', 'env', 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
+const known: (keyof SuperviseOptions)[] = [...times, ...releaseOptionNames, 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
   'recycle', 'restarts', 'onGiveUp', 'stderr', 'signals', 'exitAfterMs', 'health', 'metrics', 'control'];
 
 /** Returns all options with their defaults. Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for a wrong one. */
@@ -168,12 +161,13 @@ export function checkOptions(options: SuperviseOptions): CheckedOptions & { read
   const workers = checkCount('options.workers', given.workers ?? Math.min(maxWorkers, availableParallelism()), maxWorkers);
   const leaveTimeoutMs = time('leaveTimeoutMs', given.leaveTimeoutMs ?? 20_000, 1);
   const retryAfterMs = time('retryAfterMs', given.retryAfterMs ?? 60_000, 1);
+  const { exec, cwd, args, execArgv, env } = checkReleaseOptions({ ...given, exec: given.exec ?? process.argv[1] });
   const checked = {
-    exec: text('options.exec', given.exec ?? process.argv[1]),
-    cwd: given.cwd === undefined ? undefined : text('options.cwd', given.cwd, 'directory'),
-    args: texts('options.args', given.args ?? process.argv.slice(2)),
-    execArgv: texts('options.execArgv', given.execArgv ?? process.execArgv),
-    env: environment(given.env ?? {}),
+    exec: checkString('options.exec', exec),
+    cwd,
+    args: args ?? process.argv.slice(2),
+    execArgv: execArgv ?? process.execArgv,
+    env: env ?? {},
     cluster: given.cluster,
     workers,
     maxWorkers,
@@ -197,7 +191,7 @@ export function checkOptions(options: SuperviseOptions): CheckedOptions & { read
     exitAfterMs: given.exitAfterMs === Infinity ? Infinity : time('exitAfterMs', given.exitAfterMs ?? 2_000),
     health: checkHealth(given.health, maxWorkers),
     metrics: checkMetrics(given.metrics),
-    control: given.control == null ? null : text('options.control', given.control, 'socket'),
+    control: given.control == null ? null : checkString('options.control', given.control),
   };
   if (checked.killMs > leaveTimeoutMs) throw outOfRange('options.killMs', `<= leaveTimeoutMs (${leaveTimeoutMs})`, checked.killMs);
   return checked;
@@ -260,19 +254,3 @@ function checkRestarts(options: Partial<RestartLimits>, workers: number): Restar
 
 const time = (name: string, value: unknown, lowest = 0): number => checkNumber(`options.${name}`, value, lowest, LONGEST_DELAY);
 
-function text(name: string, value: unknown, what = 'script'): string {
-  const path = checkString(name, value);
-  if (path === '' || path.includes('\0')) throw invalidArgValue(name, path, `must be the path of a ${what}`);
-  return path;
-}
-
-function texts(name: string, value: unknown): readonly string[] {
-  const all: unknown[] = Array.isArray(value) ? [...value] : [null];
-  if (!all.every((one) => typeof one === 'string')) throw invalidArgType(name, 'an array of strings', value);
-  return all;
-}
-
-function environment(value: unknown): NodeJS.ProcessEnv {
-  if (typeof value !== 'object') throw invalidArgType('options.env', 'of type object', value);
-  return { ...value };
-}

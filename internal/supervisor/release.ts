@@ -1,5 +1,5 @@
 /**
- * Finds the current release of an app: its script and its working directory, as real paths.
+ * Finds the script and the working directory of the current release of an app, as real paths.
  *
  * A deployment often keeps each release in a directory of its own, with a symlink `current` that points to the newest
  * one. Node and the kernel follow symlinks when a program starts: after `cd current && node app.js` both
@@ -13,7 +13,7 @@
  *   has no symlink             the script as it was named. Without `PWD`: a symlink `current` beside the release, or
  *                              beside the directory of releases, as Capistrano and similar tools make it
  *
- * Used by  supervisor.ts, fleet.ts, rollout.ts (the type Release)
+ * Used by  recipe.ts, worker_settings.ts
  * Never    uses a name that does not lead to the same place at the moment when it is found
  * Node     `require.resolve` caches what a path was; this file looks at the disk each time
  */
@@ -22,9 +22,20 @@ import path from 'node:path';
 import { nodeError } from '../errors';
 
 /** The real paths of a script and a working directory, at one moment. */
-export interface Release {
+export interface Paths {
   readonly exec: string;
   readonly cwd: string;
+}
+
+/** Other names than before: of the script, or of the working directory. */
+export type OtherNames = { readonly [Name in keyof Paths]?: string | undefined };
+
+/** The names of a script and a working directory, whose symlinks can be followed at any time. */
+export interface ReleaseNames {
+  /** The paths as of now. Throws ENOENT or ENOTDIR if the script or the directory does not exist. */
+  find(): Paths;
+  /** The same with other names. A relative one belongs to the directory of this program, by its name with symlinks. */
+  with(other: OtherNames): ReleaseNames;
 }
 
 /** What the search needs to know about this process. */
@@ -44,27 +55,36 @@ interface Alias {
 }
 
 /**
- * Returns a function that finds the current release, whenever it is called; that one throws ENOENT or ENOTDIR if the
- * script or the directory does not exist. `cwd` is called each time; undefined means the directory of this program.
+ * Returns the names of a script and a directory. `cwd` is called at each search; undefined means the directory of this
+ * program.
  */
-export function releases(exec: string, cwd: () => string | undefined, around: Surroundings): () => Release {
+export function releases(exec: string, cwd: () => string | undefined, around: Surroundings): ReleaseNames {
   const isNamed = around.pwd !== undefined && realOf(around.pwd) === realOf(around.directory);
+  // Found once: later the symlinks may lead elsewhere, and their names could not be found from real paths any more.
   const aliases = [
     ...(isNamed ? aliasesOf(around.pwd) : []), ...aliasesOf(exec), ...aliasesOf(around.program), ...(isNamed ? [] : linksTo(around.directory)),
   ];
-  const nameOf = (real: string): string => {
-    for (const alias of aliases) {
-      const name = rename(real, alias);
-      if (name !== null && realOf(name) === realOf(real)) return name;
-    }
-    return real;
-  };
-  const directory = nameOf(around.directory);
-  const script = nameOf(path.resolve(directory, exec));
-  return () => {
-    const given = cwd();
-    return findRelease(script, given === undefined ? directory : path.resolve(directory, given));
-  };
+  const directory = nameOf(around.directory, aliases);
+  const named = (script: string, cwdOf: () => string | undefined): ReleaseNames => ({
+    find() {
+      const given = cwdOf();
+      return existing(script, given === undefined ? directory : path.resolve(directory, given));
+    },
+    with: (other) => named(
+      other.exec === undefined ? script : nameOf(path.resolve(directory, other.exec), [...aliases, ...aliasesOf(other.exec)]),
+      other.cwd === undefined ? cwdOf : () => other.cwd,
+    ),
+  });
+  return named(nameOf(path.resolve(directory, exec), aliases), cwd);
+}
+
+/** The name of `real` with a symlink, if one of the aliases gives it one that leads to the same place now. */
+function nameOf(real: string, aliases: readonly Alias[]): string {
+  for (const alias of aliases) {
+    const name = rename(real, alias);
+    if (name !== null && realOf(name) === realOf(real)) return name;
+  }
+  return real;
 }
 
 /** If the path leads over a symlink: the two names of that symlink. */
@@ -105,12 +125,12 @@ function realOf(name: string): string | null {
   try {
     return realpathSync(name);
   } catch {
-    return null; // `findRelease` looks again, and throws an error that says what is wrong.
+    return null; // `existing` looks again, and throws an error that says what is wrong.
   }
 }
 
-/** The current release, by absolute names that may contain symlinks. Throws ENOENT or ENOTDIR. */
-function findRelease(exec: string, cwd: string): Release {
+/** The real paths of a script and a directory, by absolute names that may contain symlinks. Throws ENOENT or ENOTDIR. */
+export function existing(exec: string, cwd: string): Paths {
   return { exec: scriptPath(exec), cwd: directoryPath(cwd) };
 }
 

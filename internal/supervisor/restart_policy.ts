@@ -84,7 +84,7 @@ export class RestartPolicy {
     if (nextStart.is === 'free') return { is: 'start' };
     if (nextStart.is === 'given up' || this.#now() < nextStart.notBefore) return { is: 'not yet' };
     const { max, maxAll, withinMs, healthyMs } = this.#rule;
-    const recycles = slot.isServed && !slot.current?.retirement?.failed;
+    const recycles = slot.isServed && slot.current?.retirement?.kind !== 'failed';
     if (recycles && slot.young > MOST_YOUNG) return { is: 'give up', reason: `${slot.young} workers in a row were within ${healthyMs} ms` };
     const tries = recycles ? slot.postponement?.times ?? 0 : slot.retries;
     if (tries > 0 && nextStart.servedMs < healthyMs) return { is: 'give up', reason: `it was tried again, and again no worker stayed for ${healthyMs} ms` };

@@ -10,10 +10,13 @@
  */
 import type { Exit, Member } from './states';
 
-/** Why a worker wants to be replaced. `failed`: something is wrong with it; otherwise it is only too old. */
+/**
+ * Why a worker is to be replaced, though it serves. `failed`: something is wrong with it. `too old`: it has reached a
+ * limit of recycling. `recycled`: a command asked for it.
+ */
 export interface Retirement {
   readonly reason: string;
-  readonly failed: boolean;
+  readonly kind: 'failed' | 'too old' | 'recycled';
 }
 
 /** A worker in a slot, with what the fleet knows about it. Times are those of the fleet's clock, in milliseconds. */
@@ -43,7 +46,8 @@ export class Occupant {
     this.#readyAt = now;
   }
 
-  retire(retirement: Retirement): void {
+  /** null: it serves on after all. */
+  retire(retirement: Retirement | null): void {
     this.#retirement = retirement;
   }
 
@@ -95,6 +99,7 @@ export class Slot {
   #young = 0;
   #postponement: Postponement | null = null;
   #cancelPostponement = nothing;
+  #restarts = 0;
   #exits: readonly Exit[] = [];
   #lastDead: Member | null = null;
 
@@ -119,6 +124,11 @@ export class Slot {
   /** How many times in a row this slot was given up. */
   get retries(): number {
     return this.#retries;
+  }
+
+  /** How many workers were started here because one had died, failed or was too old. */
+  get restarts(): number {
+    return this.#restarts;
   }
 
   /** How many workers in a row became too old here before they had served for `healthyMs`. */
@@ -195,6 +205,10 @@ export class Slot {
   /** A slot that is given up waits for a command from now on. */
   stopRetrying(): void {
     if (this.#nextStart.is === 'given up') this.#setNextStart({ ...this.#nextStart, retryAt: null });
+  }
+
+  countRestart(): void {
+    this.#restarts++;
   }
 
   resetRetries(): void {

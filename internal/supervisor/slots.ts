@@ -76,8 +76,8 @@ export class Slots {
     return departure;
   }
 
-  /** Is a worker of a release before `generation` still departing? */
-  hasOlder(generation: Generation): boolean {
-    return [...this.#departing.keys()].some((member) => member.generation.number < generation.number);
+  /** Is a worker of another generation still departing? */
+  hasOther(generation: Generation): boolean {
+    return [...this.#departing.keys()].some((member) => member.generation !== generation);
   }
 }

@@ -1,6 +1,6 @@
 /**
  * What becomes of a worker, as types: the states of a process, how it ended, what a command reports, and what the
- * fleet expects of a worker (Member). Imports nothing. lib/supervisor.ts exports the public ones.
+ * fleet expects of a worker (Member). Imports only types. lib/supervisor.ts exports the public ones.
  *
  * States   of a process:
  *            starting ── ready in time ──► ready ── told to leave, or it wants to ──► leaving ── exit ──► gone
@@ -10,6 +10,7 @@
  *            backing off ── the delay is over ──► starting (a new process)
  *               └────────── too many restarts ──► given up ── retryAt, reload or scale ──► starting
  */
+import type { Release } from './recipe';
 
 /** The phases of a worker that leaves, in this order; it can skip some. See worker_process.ts. */
 export type LeavingPhase =
@@ -49,14 +50,10 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** One release of the app. Each reload makes a new one, also if the script is the same. */
-export interface Generation {
+/** A release of the app that was loaded. Each reload makes a new one, also if the script is the same; a rollback does not. */
+export interface Generation extends Release {
   /** Counts up from 1. */
   readonly number: number;
-  /** The path of the script with all symlinks followed, as it was when the generation was made. */
-  readonly exec: string;
-  /** The path of the working directory, likewise. */
-  readonly cwd: string;
 }
 
 /** What happened to one worker while a command ran. */
@@ -79,7 +76,7 @@ export interface Fate {
 
 /** What a command did. */
 export interface Report {
-  readonly command: 'start' | 'reload' | 'scale' | 'stop';
+  readonly command: 'start' | 'reload' | 'rollback' | 'scale' | 'recycle' | 'stop';
   /** `superseded`: a later command changed the goal before this one reached it. */
   readonly outcome: 'done' | 'superseded';
   readonly workers: readonly Fate[];
@@ -87,6 +84,20 @@ export interface Report {
 
 /** The name of a command. */
 export type Command = Report['command'];
+
+/** What a worker has reported about itself with its last answer to a ping. */
+export interface Figures {
+  /** How many connections are open. */
+  readonly connections: number;
+  /** How many requests it has served since it was started: http requests, http2 streams, connections of other servers. */
+  readonly requests: number;
+  /** Its resident memory, in bytes. */
+  readonly rss: number;
+  /** How much of one CPU it has used since the answer before: 1 is one whole CPU. Several threads can use more than one. */
+  readonly cpu: number;
+  /** How much too late its event loop ran what was due, in milliseconds: the largest of about 40 samples since the answer before. */
+  readonly eventLoopDelayMs: number;
+}
 
 /** A worker as the fleet sees it. worker_process.ts implements it with a process, tests with an object. */
 export interface Member {
@@ -99,6 +110,8 @@ export interface Member {
   readonly state: ProcessState;
   /** The addresses at which it listens. */
   readonly listens: ReadonlySet<string>;
+  /** null before the first one. */
+  readonly figures: Figures | null;
   /** The end of its stderr, or its uncaught error (see GiveUp). Resolves when its process is gone and all of it has arrived. */
   stderr(): Promise<string>;
   /** It was a canary on trial, and takes connections from now on. */

@@ -2,14 +2,17 @@
  * What a supervisor returns from `status()` and passes to the listeners of its events, as types. In these public
  * types a slot is called `place`. Public through lib/supervisor.ts.
  *
- * Used by  supervisor.ts, lib/supervisor.ts
+ * Used by  supervisor.ts, fleet_status.ts, lib/supervisor.ts
  */
 import type { ReloadState } from './rollout';
-import type { Exit, GivenUp, WorkerState } from './states';
+import type { Exit, Figures, GivenUp, WorkerState } from './states';
 
-/** One worker in `status()`, or a slot that has none. */
-export interface WorkerStatus {
-  /** The number of the slot, from 1. */
+/**
+ * One worker in `status()`, or a slot that has none. The five figures (`connections` to `eventLoopDelayMs`) are those of
+ * its last answer to a ping, which is up to `pingMs` old; null before the first one, and in a slot without a worker.
+ */
+export interface WorkerStatus extends FiguresOrNull {
+  /** The number of the slot, from 1. It stays the same when the worker is replaced. */
   readonly place: number;
   /** The id of the worker in its cluster; null for a slot without a worker. */
   readonly worker: number | null;
@@ -18,21 +21,46 @@ export interface WorkerStatus {
   /** `current`: it holds the slot. `successor`: it will replace the current one. `leaving`: it held the slot before. */
   readonly role: 'current' | 'successor' | 'leaving';
   readonly state: WorkerState;
+  /** Milliseconds since the worker was started; null for a slot without a worker. */
+  readonly uptimeMs: number | null;
+  /** When it became ready, comparable to `Date.now()`; null if it has not. */
+  readonly readyAt: number | null;
+  /**
+   * How many workers were started in this place because one had died, failed or was too old. Starts for a command
+   * (reload, recycle, scale) do not count. Begins with 0 when `scale` makes the place.
+   */
+  readonly restarts: number;
+}
+
+type FiguresOrNull = { readonly [Name in keyof Figures]: Figures[Name] | null };
+
+/** A release that was loaded, as its workers are started. Its variables are not here, since they can be secret. */
+export interface ReleaseStatus {
+  /** Its number: counts up from 1 with each reload. A rollback goes back to an earlier one. */
+  readonly generation: number;
+  /** The real path of the script. */
+  readonly exec: string;
+  /** The real path of the working directory. */
+  readonly cwd: string;
+  readonly args: readonly string[];
+  readonly execArgv: readonly string[];
 }
 
 /** The state of a supervisor and all of its workers at one moment. */
-export interface Status {
+export interface Status extends ReleaseStatus {
   /** How many workers are desired; 0 when stopped. */
   readonly desired: number;
   /** How many workers are ready. */
   readonly ready: number;
+  /** A stop runs: no worker is desired any more, and some have not left yet. True from the beginning of `drainDelayMs`. */
+  readonly stopping: boolean;
   readonly reload: 'idle' | 'canary' | 'rolling';
-  /** The number of the release that a new worker runs. */
-  readonly generation: number;
-  /** The script that a new worker runs. */
-  readonly exec: string;
-  /** The working directory of a new worker. */
-  readonly cwd: string;
+  /** Where `rollback` would go while no reload runs; null if no other release was used before. */
+  readonly earlier: ReleaseStatus | null;
+  /** How many restarts there were in all places (see WorkerStatus) since the supervisor was made. */
+  readonly restarts: number;
+  /** How many reloads and rollbacks have reached their goal. */
+  readonly reloads: number;
   readonly workers: readonly WorkerStatus[];
 }
 

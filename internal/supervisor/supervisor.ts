@@ -4,8 +4,8 @@
  *
  * Owns     the signal handlers, while there is anything to supervise
  * Used by  lib/supervisor.ts, operate/control/events.ts
- * Uses     fleet.ts (decides which workers run), worker_process.ts (one for each worker), primary_end.ts (how this
- *          process ends)
+ * Uses     fleet.ts (decides which workers run), worker_process.ts (one for each worker), fleet_status.ts, primary_end.ts
+ *          (how this process ends)
  * Never    uses members of the cluster that Node does not document, so that Node's own cluster works as well (except
  *          `forkWith` where it exists: start_worker.ts)
  * Keeps    no listener of the program runs inside the fleet. Each event is emitted in a tick of its own, when the fleet
@@ -13,28 +13,25 @@
  */
 import { EventEmitter } from 'node:events';
 import type { Cluster } from 'node:cluster';
-import { fileURLToPath } from 'node:url';
-import { builtFile } from '../dist_files';
-import { ownOptions } from '../own_options';
 import { epochClock } from '../clock';
 import { Fleet } from './fleet';
 import { StderrOutput } from './stderr_lines';
+import { checkInteger } from '../validate';
 import { checkCount, type CheckedOptions } from './options';
-import type { Occupant, Slot } from './slot';
+import { fleetStatus, nameOf } from './fleet_status';
+import type { Slot } from './slot';
 import { EXIT_GIVEN_UP, EXIT_KILLED, PrimaryEnd } from './primary_end';
 import { WorkerProcess } from './worker_process';
 import { commonAddresses } from './readiness';
 import { SignalHandlers } from './signal_handlers';
 import { startWorker } from './start_worker';
 import { StopRequests } from './stop_requests';
-import { releases } from './release';
+import type { Release } from './recipe';
+import { checkChange, type ReleaseOptions } from './release_options';
 import type { Generation, GivenUp, Member, MemberEvents, ProcessState, Report, WorkerState } from './states';
-import type { Status, SupervisorEvent, SupervisorEvents, WorkerStatus } from './status';
+import type { Status, SupervisorEvent, SupervisorEvents } from './status';
 import { Terminal } from './terminal';
-import { SETUP, type Setup } from './wire';
-
-/** The agent, which each worker loads before the app. */
-const agent = builtFile('internal/supervisor/worker/agent.js');
+import { firstRecipe, settingsOf } from './worker_settings';
 
 /** Is called with each event of a supervisor. */
 export type Observer = (event: SupervisorEvent) => void;
@@ -81,7 +78,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#fleet = new Fleet(options, {
       clock: epochClock,
       random: Math.random,
-      resolve: releases(options.exec, () => options.cwd ?? directoryOf(ownOptions(cluster.settings, ['cwd']).cwd), { directory: process.cwd(), pwd: process.env['PWD'], program: process.argv[1] }),
+      recipe: firstRecipe(cluster, options),
       start: (generation, slot, events, onTrial) => this.#fork(generation, slot, events, onTrial),
       vacant: (slot, state) => this.#vacant(slot, state),
       gaveUp: (slot, what, reason) => void this.#gaveUp(slot, what, reason),
@@ -110,15 +107,60 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
    * Replaces all workers by workers of the release as of now: the symlinks in the paths of the script and the working
    * directory are followed again. First one new worker starts, the canary, which has to stay ready for `canaryMs`; then
    * the others are replaced, `maxSurge` at a time. No worker that serves leaves before its successor is ready. Calls
-   * while a reload runs become one reload after it.
+   * while a reload runs become one reload after it; of calls that contradict each other the latest holds, and the promises
+   * of the others resolve as 'superseded'.
    *
-   * @returns  a promise of what became of each worker. It resolves when the last old worker is gone
-   * @throws   nothing. The promise rejects with a SupervisorError ERR_RELOAD_ABORTED if the script does not exist, or if
-   *           the new release does not work; the old workers serve on
+   * @param change  what is different in the new release: each property replaces that of the release before as a whole, and
+   *                holds for later restarts and reloads, too. If the reload is aborted, nothing of it is kept
+   * @returns       a promise of what became of each worker. It resolves when the last old worker is gone
+   * @throws        nothing. The promise rejects with ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for a wrong `change`, and
+   *                with a SupervisorError ERR_RELOAD_ABORTED if the script does not exist, or if the new release does not
+   *                work; the old workers serve on
    */
-  reload(): Promise<Report> {
+  reload(change: ReleaseOptions = {}): Promise<Report> {
+    let checked;
+    try {
+      checked = checkChange(change);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
     if (this.#fleet.desired > 0) this.#end.cancel();
-    return this.#fleet.reload();
+    return this.#fleet.reload(checked);
+  }
+
+  /**
+   * Goes back to the release that was used before the present one, with exactly the paths, arguments, flags and variables
+   * that it had, as by a reload: with a canary, unless workers of that release still serve. While a reload runs, that ends
+   * as 'superseded', and the rollback goes to where it came from. A rollback after a rollback goes forth again. The
+   * release stays, also after `stop` and `scale`, until the next reload; that one finds its release from the names that
+   * `supervise` or `reload` got, as ever.
+   *
+   * @returns  a promise of what became of each worker. It resolves when all workers are of that release
+   * @throws   nothing. The promise rejects with a SupervisorError: ERR_NO_EARLIER_RELEASE if no other release was used
+   *           before, ERR_RELOAD_ABORTED if its script does not exist any more, or if it does not work
+   */
+  rollback(): Promise<Report> {
+    if (this.#fleet.desired > 0) this.#end.cancel();
+    return this.#fleet.rollback();
+  }
+
+  /**
+   * Replaces workers that work by workers of the same release, one after another (`maxSurge` at a time), each when its
+   * successor is ready. That is not charged to the restart budget. A place that was given up is tried again.
+   *
+   * @param place  the number of one place, from 1; all by default
+   * @returns      a promise of what became of each worker. It resolves when the workers of now are gone
+   * @throws       nothing. The promise rejects with ERR_OUT_OF_RANGE or ERR_INVALID_ARG_TYPE if there is no such place, and
+   *               with a SupervisorError ERR_GIVEN_UP if a successor does not become ready; the old worker serves on
+   */
+  recycle(place?: number): Promise<Report> {
+    try {
+      if (place !== undefined) checkInteger('place', place, 1, this.#fleet.slots.all.length, ', a place that there is');
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
+    if (this.#fleet.desired > 0) this.#end.cancel();
+    return this.#fleet.recycle(place ?? null);
   }
 
   /**
@@ -130,13 +172,18 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
    * @throws       nothing. The promise rejects with ERR_OUT_OF_RANGE or ERR_INVALID_ARG_TYPE for another `count`, with
    *               ENOENT if the script does not exist, and with a SupervisorError ERR_GIVEN_UP if a slot was given up
    */
-  async scale(count: number): Promise<Report> {
-    checkCount('count', count, this.#options.maxWorkers);
-    const report = this.#fleet.scale(count, 'scale', () => {
-      this.#stopping = null;
-      this.#lastSignals.ignore();
-      this.#end.cancel();
-    });
+  scale(count: number): Promise<Report> {
+    let report;
+    try {
+      checkCount('count', count, this.#options.maxWorkers);
+      report = this.#fleet.scale(count, 'scale', () => {
+        this.#stopping = null;
+        this.#lastSignals.ignore();
+        this.#end.cancel();
+      });
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
     if (this.#options.signals) this.#signals.listen();
     return report;
   }
@@ -163,29 +210,16 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   /**
    * Describes the current state.
    *
-   * @returns  the desired and the ready number of workers, the release, and one entry for each worker
+   * @returns  the desired and the ready number of workers, the release, and one entry for each worker, with its figures
    */
   status(): Status {
-    const { slots: { all, departing }, rollout, desired } = this.#fleet;
-    const of = ({ member }: Occupant, role: WorkerStatus['role']): WorkerStatus => ({ ...nameOf(member), role, state: member.state });
-    const workers = all.flatMap((slot): WorkerStatus[] => {
-      const vacancy = slot.current === null ? this.#fleet.vacancy(slot) : null;
-      const nobody = { worker: null, pid: null, generation: null };
-      return [
-        ...(vacancy === null ? [] : [{ place: slot.number, ...nobody, role: 'current' as const, state: this.#withStderr(slot.number, vacancy) }]),
-        ...(slot.current === null ? [] : [of(slot.current, 'current')]),
-        ...(slot.successor === null ? [] : [of(slot.successor, 'successor')]),
-      ];
-    });
-    return {
-      desired,
-      ready: workers.filter(({ state }) => state.is === 'ready').length,
-      reload: rollout.is,
-      generation: rollout.stable.number,
-      exec: rollout.stable.exec,
-      cwd: rollout.stable.cwd,
-      workers: [...workers, ...departing.map(({ occupant }) => of(occupant, 'leaving'))],
-    };
+    return fleetStatus(this.#fleet, epochClock.now(), (slot) => this.#lastOutput.get(slot) ?? '');
+  }
+
+  /** The release that new workers run, with its variables, which `status()` does not show. */
+  get release(): Readonly<Pick<Release, 'exec' | 'cwd' | 'args' | 'execArgv' | 'env'>> {
+    const { exec, cwd, args, execArgv, env } = this.#fleet.rollout.stable;
+    return { exec, cwd, args, execArgv, env };
   }
 
   /** SIGTERM or SIGINT. A second one kills the workers; stop_requests.ts says which signal counts as a second one. */
@@ -214,10 +248,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   #fork(generation: Generation, slot: number, events: MemberEvents, onTrial: boolean): Member {
-    const { args, execArgv, env, stderr } = this.#options;
-    const worker = startWorker(this.#cluster, {
-      exec: generation.exec, cwd: generation.cwd, args, execArgv: [...execArgv, '--require', agent], env: { ...env, [SETUP]: JSON.stringify(this.#setup(onTrial)) }, stderr,
-    });
+    const worker = startWorker(this.#cluster, settingsOf(generation, slot, onTrial, this.#options));
     this.#lastOutput.delete(slot);
     const member: WorkerProcess = new WorkerProcess(worker, slot, generation, this.#options, {
       clock: epochClock,
@@ -233,13 +264,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     });
     this.#changed(member, null);
     return member;
-  }
-
-  /** What the agent of a worker must know from the start. */
-  #setup(trial: boolean): Setup {
-    const { idleGraceMs, leaveTimeoutMs, ready, readyTimeoutMs } = this.#options;
-    const check = typeof ready === 'object' ? ready.http : null;
-    return { trial, graceMs: idleGraceMs, leaveMs: leaveTimeoutMs, patienceMs: readyTimeoutMs + leaveTimeoutMs, check };
   }
 
   /** The addresses at which a worker that starts in this slot has to listen before it is ready. */
@@ -283,17 +307,4 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (what === 'place') this.#lastOutput.set(slot.number, stderr);
     this.#emitLater('giveup', { place: slot.number, what, reason, retryAt, exits, stderr });
   }
-
-  #withStderr(slot: number, state: WorkerState): WorkerState {
-    return state.is === 'given up' ? { ...state, stderr: this.#lastOutput.get(slot) ?? '' } : state;
-  }
 }
-
-/** The working directory that the program's own cluster settings name: a path or a file URL; undefined if they name none. */
-function directoryOf(cwd: unknown): string | undefined {
-  if (cwd instanceof URL) return fileURLToPath(cwd);
-  return typeof cwd === 'string' ? cwd : undefined;
-}
-
-const nameOf = ({ slot, id, pid, generation }: Member): Pick<WorkerStatus, 'place' | 'worker' | 'pid' | 'generation'> =>
-  ({ place: slot, worker: id, pid: pid ?? null, generation: generation.number });

@@ -5,7 +5,7 @@
  * On the channel each message is `{ cmd: 'NODE_CLUSTER_SUPERVISOR', ...fields }`. Because `cmd` begins with NODE_, the
  * message arrives as 'internalMessage' on our channel and on Node's own: no 'message' listener of the app sees it.
  *
- * Used by  worker_process.ts, worker_events.ts, supervisor.ts (primary); worker/agent.ts (worker)
+ * Used by  worker_process.ts, worker_events.ts, worker_settings.ts, health.ts (primary); worker/agent.ts (worker)
  * Wire     P is the primary, W the worker.
  *          P → W ping               W → P pong
  *          P → W serve              (to a canary, when it is proven)
@@ -15,6 +15,7 @@
  *                                   W → P listens, checked, while the worker starts, and later
  */
 import type { HttpCheck } from './readiness';
+import type { Figures } from './states';
 
 /** The `cmd` of every message of a supervisor or its agent. */
 export const SUPERVISOR = 'NODE_CLUSTER_SUPERVISOR';
@@ -65,12 +66,10 @@ export interface LeaveNow {
   readonly timeoutMs: number;
 }
 
-/** Worker → primary: the reply to ping. `rss` is in bytes; `inspected`: its inspector is open. */
-export interface Pong {
+/** Worker → primary: the reply to ping. `inspected`: its inspector is open. */
+export interface Pong extends Figures {
   readonly act: 'pong';
   readonly seq: number;
-  readonly rss: number;
-  readonly requests: number;
   readonly inspected: boolean;
 }
 
@@ -180,7 +179,7 @@ export function readSetup(text: string | undefined): Setup | null {
 
 const agentMessages = {
   pong: (message: Fields): message is Guarded<Pong> =>
-    isAmount(message['seq']) && isAmount(message['rss']) && isAmount(message['requests']) && isBoolean(message['inspected']),
+    isBoolean(message['inspected']) && ['seq', 'connections', 'requests', 'rss', 'cpu', 'eventLoopDelayMs'].every((name) => isAmount(message[name])),
   listens: (message: Fields): message is Guarded<Listens> => areAddresses(message['at']),
   checked: (message: Fields): message is Guarded<CheckResult> => isString(message['complaint']),
   out: (message: Fields): message is Guarded<Out> => message['act'] === 'out',

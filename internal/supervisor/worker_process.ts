@@ -24,7 +24,7 @@ import { Readiness } from './readiness';
 import { StderrLines, type StderrOutput } from './stderr_lines';
 import { LATE_MS, StderrTail } from './stderr_tail';
 import type { EpochClock } from '../clock';
-import type { Generation, LeavingPhase, Member, MemberEvents, ProcessState } from './states';
+import type { Figures, Generation, LeavingPhase, Member, MemberEvents, ProcessState } from './states';
 import { SUPERVISOR, type AgentMessage, type SupervisorMessage } from './wire';
 import { listenToWorker } from './worker_events';
 
@@ -121,6 +121,10 @@ export class WorkerProcess implements Member {
     return this.#readiness.listens;
   }
 
+  get figures(): Figures | null {
+    return this.#health.figures;
+  }
+
   async stderr(): Promise<string> {
     const text = await this.#tail.text();
     if (text === '' && this.#worker.isConnected()) {
@@ -170,7 +174,7 @@ export class WorkerProcess implements Member {
     if (this.#state.is === 'gone') return;
     switch (message.act) {
       case 'last words': return;
-      case 'pong': return this.#health.pong(message.seq, message.rss, message.requests, message.inspected);
+      case 'pong': return this.#health.pong(message);
       case 'suicide':
         this.#send({ act: 'noted' });
         return this.#ports.retiring(this, message.reason, true);
@@ -206,7 +210,7 @@ export class WorkerProcess implements Member {
     this.#send({ act: 'leave', delayMs, graceMs: Math.min(idleGraceMs, leaveTimeoutMs / 2), endMs: leaveTimeoutMs - killMs, timeoutMs: leaveTimeoutMs });
     if (atOnce || !hasServed) return this.#disconnect();
     this.#after(delayMs + Math.min(OUT_MS, leaveTimeoutMs / 4), () => {
-      if (this.#phase === 'told') this.#disconnect();
+      if (this.#state.is === 'leaving' && this.#state.phase === 'told') this.#disconnect();
     });
   }
 
@@ -225,10 +229,6 @@ export class WorkerProcess implements Member {
 
   #terminate(): void {
     if (this.#advance('terminating')) this.#worker.process.kill('SIGTERM');
-  }
-
-  get #phase(): LeavingPhase | null {
-    return this.#state.is === 'leaving' ? this.#state.phase : null;
   }
 
   /** Moves to a later phase. False if the worker does not leave, or is in that phase or a later one. */

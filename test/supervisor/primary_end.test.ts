@@ -9,6 +9,7 @@ import { startsInspected } from '../../internal/supervisor/debugger';
 import type { CheckedOptions } from '../../internal/supervisor/options';
 import { PrimaryEnd } from '../../internal/supervisor/primary_end';
 import { Health } from '../../internal/supervisor/health';
+import type { Pong } from '../../internal/supervisor/wire';
 import { fixture, within } from '../support/children';
 import { TestClock } from '../support/fleet_world';
 import { claimPort } from '../support/own_port';
@@ -117,18 +118,19 @@ describe('a worker at a breakpoint', () => {
     health.start(inspected);
     return { health, clock, pings: pings ?? [], silences: silences ?? [] };
   };
+  const pong = (inspected: boolean): Pong => ({ act: 'pong', seq: 1, inspected, connections: 1, requests: 1, rss: 1, cpu: 0, eventLoopDelayMs: 0 });
 
   test('does not count as hung, whether it was started with an inspector or its last pong reported one', () => {
     const started = watched(true);
     started.clock.pass(60_000);
     expect([started.pings, started.silences]).toEqual([[1], []]);
-    started.health.pong(1, 1, 1, false);
+    started.health.pong(pong(false));
     started.clock.pass(600);
     expect(started.silences, 'its inspector is closed').toEqual([60_600]);
 
     const opened = watched(false);
     opened.clock.pass(100);
-    opened.health.pong(1, 1, 1, true);
+    opened.health.pong(pong(true));
     opened.clock.pass(60_000);
     expect([opened.pings, opened.silences]).toEqual([[1, 2], []]);
   });

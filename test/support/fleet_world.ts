@@ -1,6 +1,7 @@
 /** A fleet without processes: fake workers, a clock that the test moves, random numbers from a seed. */
 import type { FleetOptions } from '../../internal/supervisor/convergence';
 import { Fleet } from '../../internal/supervisor/fleet';
+import type { Recipe, Terms } from '../../internal/supervisor/recipe';
 import type { EpochClock } from '../../internal/clock';
 import type { Exit, Generation, Member, MemberEvents, ProcessState, WorkerState } from '../../internal/supervisor/states';
 
@@ -49,6 +50,7 @@ export type Nature =
 export class TestMember implements Member {
   state: ProcessState = { is: 'starting', since: 0 };
   readonly listens: ReadonlySet<string> = new Set();
+  readonly figures = null;
   readonly #timers: (() => void)[] = [];
 
   constructor(
@@ -123,6 +125,8 @@ export class World {
   leaveMs = 50;
   /** The path of the script of the current release, or the error of looking for it. */
   exec: string | Error = '/app/1';
+  /** The scripts that are there no more when a rollback looks for them. */
+  readonly deleted = new Set<string>();
   /** How a worker of this release behaves. */
   nature: (exec: string, id: number) => Nature = () => ({ does: 'serve', readyAfter: 10 });
   /** Called after each event of a worker. */
@@ -133,10 +137,7 @@ export class World {
     this.fleet = new Fleet({ minReadyMs: 0, canaryMs: 2_000, maxSurge: 1, onGiveUp: 'go on', restarts, ...options }, {
       clock: this.clock,
       random,
-      resolve: () => {
-        if (this.exec instanceof Error) throw this.exec;
-        return { exec: this.exec, cwd: '/app' };
-      },
+      recipe: this.#recipe({ args: [], execArgv: [], env: {} }),
       start: (generation, slot, events, _onTrial) => {
         this.starts.push({ at: this.clock.now(), slot, generation: generation.number });
         const watched: MemberEvents = {
@@ -155,6 +156,20 @@ export class World {
       stopped: () => this.stops.push(this.alive.length),
       reloading: (state) => this.reloads.push(state),
     });
+  }
+
+  /** The script is `exec` as of the moment, until a reload names another one. */
+  #recipe(terms: Terms & { readonly exec?: string }): Recipe {
+    const self: Recipe = {
+      release: () => {
+        const exec = terms.exec ?? this.exec;
+        if (exec instanceof Error) throw exec;
+        return { cwd: '/app', ...terms, exec, recipe: self };
+      },
+      with: (change) => this.#recipe({ ...terms, ...change }),
+      check: ({ exec }) => { if (this.deleted.has(exec)) throw new Error(`there is no script ${exec}`); },
+    };
+    return self;
   }
 
   get alive(): TestMember[] {

@@ -358,7 +358,9 @@ test('commands that are called while a worker is started: the last one wins, and
     const world = new World();
     let left = 60;
     world.nature = () => {
-      if (left-- > 0) [() => world.fleet.scale(1 + below(4)), () => world.fleet.reload(), () => world.fleet.stop()][below(3)]?.().catch(() => undefined);
+      const { fleet } = world;
+      const commands = [() => fleet.scale(1 + below(4)), () => fleet.reload(), () => fleet.stop(), () => fleet.rollback(), () => fleet.recycle(null), () => fleet.reload({ args: [String(left)] })];
+      if (left-- > 0) commands[below(commands.length)]?.().catch(() => undefined);
       if (left > 0 && below(5) === 0) throw new Error('EAGAIN');
       return serve(below(20));
     };
@@ -403,13 +405,15 @@ function storm(seed: number): void {
   };
   const promises = [world.fleet.scale(3, 'start')];
   for (let step = 0; step < 500; step++) {
-    switch (below(7)) {
-      case 0: promises.push(world.fleet.reload()); break;
+    switch (below(9)) {
+      case 0: promises.push(world.fleet.reload(below(3) === 0 ? { args: [String(below(3))] } : {})); break;
       case 1: promises.push(world.fleet.scale(1 + below(6))); break;
       case 2: if (below(4) === 0) promises.push(world.fleet.stop()); break;
       case 3: { const one = world.alive[below(world.alive.length)]; one?.die(dead); break; }
       case 4: { const one = world.staying[below(world.staying.length)]; one?.events.lost(one, 'disconnected'); one?.leave('disconnected'); break; }
       case 5: { const one = world.staying[below(world.staying.length)]; one?.events.retiring(one, 'asked', below(2) === 0); break; }
+      case 6: if (below(2) === 0) promises.push(world.fleet.rollback()); break;
+      case 7: promises.push(world.fleet.recycle(below(2) === 0 ? null : 1 + below(6))); break;
       default: world.exec = `/app/${step}`;
     }
     world.clock.pass(below(60));

@@ -10,7 +10,7 @@ import { PrimaryEnd } from '../../internal/supervisor/primary_end';
 import { WorkerProcess } from '../../internal/supervisor/worker_process';
 import { Health } from '../../internal/supervisor/health';
 import type { CheckedOptions } from '../../internal/supervisor/options';
-import { TestClock } from '../support/fleet_world';
+import { TestClock, World } from '../support/fleet_world';
 
 /** Runs `body`, and returns the messages of the uncaught exceptions during it. */
 async function uncaught(body: () => void | Promise<void>): Promise<string[]> {
@@ -71,7 +71,7 @@ describe('a worker', () => {
     const worker = Object.assign(new EventEmitter(), { id: 1, process: child, isConnected: () => true, exitedAfterDisconnect: false, disconnect: () => undefined });
     const ended: string[] = [];
     const clock = new TestClock();
-    const member = new WorkerProcess(worker as unknown as Worker, 1, { number: 1, exec: 'app.js', cwd: '/' }, { ...checkOptions({ exec: 'app.js' }), ready }, {
+    const member = new WorkerProcess(worker as unknown as Worker, 1, { ...new World().fleet.rollout.stable, exec: 'app.js' }, { ...checkOptions({ exec: 'app.js' }), ready }, {
       clock, random: () => 0.5, delayMs: () => 0, expected: () => new Set<string>(), output: null, transition: () => undefined,
       ready: () => void ended.push('ready'), retiring: () => undefined, lost: () => void ended.push('lost'), ended: () => void ended.push('ended'),
     });

@@ -27,10 +27,10 @@ function point(release: string): void {
 
 /** The script and directory that are found before `current` points to release 2, and after. */
 function found(exec: string, around: Partial<Surroundings>, cwd?: string): string[] {
-  const find = releases(exec, () => cwd, { directory: at('releases/1'), pwd: undefined, program: undefined, ...around });
+  const names = releases(exec, () => cwd, { directory: at('releases/1'), pwd: undefined, program: undefined, ...around });
   return [0, 1].flatMap((turn) => {
     if (turn === 1) point('2');
-    const release = find();
+    const release = names.find();
     return [path.relative(root, release.exec), path.relative(root, release.cwd)];
   });
 }
@@ -61,16 +61,16 @@ test.each<[string, () => string[], string[]]>([
 
 test('a script or a directory that does not exist: the error names it', () => {
   const around = { directory: at('releases/1'), pwd: at('current'), program: undefined };
-  const find = releases('app.js', () => undefined, around);
+  const names = releases('app.js', () => undefined, around);
   rmSync(at('current'));
-  expect(thrownBy(find)).toMatchObject({ code: 'ENOENT', message: `there is no script ${at('current/app.js')}` });
-  expect(thrownBy(releases(at('releases/1/app.js'), () => at('nowhere'), around))).toMatchObject({ code: 'ENOENT', message: `there is no directory ${at('nowhere')}` });
-  expect(thrownBy(releases(at('releases/1/app.js'), () => at('releases/1/app.js'), around)).code).toBe('ENOTDIR');
+  expect(thrownBy(names.find)).toMatchObject({ code: 'ENOENT', message: `there is no script ${at('current/app.js')}` });
+  expect(thrownBy(releases(at('releases/1/app.js'), () => at('nowhere'), around).find)).toMatchObject({ code: 'ENOENT', message: `there is no directory ${at('nowhere')}` });
+  expect(thrownBy(releases(at('releases/1/app.js'), () => at('releases/1/app.js'), around).find).code).toBe('ENOTDIR');
 });
 
 test('the old release is deleted: the names with symlinks still lead to the new one', () => {
-  const find = releases('app.js', () => undefined, { directory: at('releases/1'), pwd: at('current'), program: undefined });
+  const names = releases('app.js', () => undefined, { directory: at('releases/1'), pwd: at('current'), program: undefined });
   point('2');
   rmSync(at('releases/1'), { recursive: true });
-  expect(find()).toEqual({ exec: at('releases/2/app.js'), cwd: at('releases/2') });
+  expect(names.find()).toEqual({ exec: at('releases/2/app.js'), cwd: at('releases/2') });
 });

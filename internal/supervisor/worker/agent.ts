@@ -3,7 +3,7 @@
  * an app that does nothing special can leave without losing a request.
  *
  * Owns     the Drain over all servers of this worker
- * Used by  supervisor.ts, which passes its path to `--require`
+ * Used by  worker_settings.ts, which passes its path to `--require`
  * Never    is visible to the app: it adds no 'message' listener, and removes itself from `process.execArgv`
  * Wire     see wire.ts
  * Signals  SIGTERM and SIGINT often reach every process of a group (Ctrl-C, a service manager). Where the app does not
@@ -29,6 +29,7 @@ import { callApp } from '../app_calls';
 import { ListenAddresses } from './listen_addresses';
 import { SuccessorRequests } from './successor_requests';
 import { ReadyCheck } from './ready_check';
+import { Usage } from './usage';
 import { MOST_ADDRESSES, SETUP, SUPERVISOR, readSetup, readSupervisorMessage, type AgentMessage, type Setup } from '../wire';
 
 /** The undocumented members of the node:cluster module that are used here. */
@@ -47,6 +48,7 @@ const AFTER_PRIMARY_MS = 2_000;
 
 function install(cluster: ClusterModule, { trial: isOnTrial, graceMs, leaveMs, patienceMs, check }: Setup): void {
   const drain = new Drain({ all: true });
+  const usage = new Usage();
   const trial = new CanaryTrial(isOnTrial);
   const send = (message: AgentMessage): boolean => {
     if (!process.connected) return false;
@@ -84,7 +86,7 @@ function install(cluster: ClusterModule, { trial: isOnTrial, graceMs, leaveMs, p
     const message = readSupervisorMessage(value);
     switch (message?.act) {
       case 'ping':
-        send({ act: 'pong', seq: message.seq, rss: process.memoryUsage.rss(), requests: drain.requests, inspected: isInspected() });
+        send({ act: 'pong', seq: message.seq, inspected: isInspected(), connections: drain.left, requests: drain.requests, ...usage.read() });
         return;
       case 'serve':
         trial.end();
