@@ -11,6 +11,8 @@
  */
 import type { Cluster } from 'node:cluster';
 import { nodeError } from '../internal/errors';
+import type { openEndpoints } from '../internal/operate/metrics/endpoints';
+import type { MetricsReader } from '../internal/operate/metrics/reader';
 import { checkOptions, type SuperviseOptions } from '../internal/supervisor/options';
 import { Supervisor } from '../internal/supervisor/supervisor';
 
@@ -18,6 +20,8 @@ import { Supervisor } from '../internal/supervisor/supervisor';
 export type { Recycle, SuperviseOptions } from '../internal/supervisor/options';
 /** What `reload` can change, and `supervise` begins with. */
 export type { ReleaseOptions } from '../internal/supervisor/release_options';
+/** The options `health` and `metrics`. */
+export type { Endpoint, HealthEndpoint, HealthOption, MetricsOption } from '../internal/supervisor/endpoint_options';
 /** The limits of the restart budget: the option `restarts`. */
 export type { RestartLimits as GuardRule } from '../internal/supervisor/restart_budget';
 /** The states of workers, and what commands report. */
@@ -34,7 +38,8 @@ export { SupervisorError } from '../internal/supervisor/tasks';
  *
  * @param options  see SuperviseOptions; each may be left out. Times are in milliseconds
  * @returns        the supervisor, at once. `await supervisor.started` waits until all workers are ready. It emits
- *                 'transition', 'giveup', 'reload' and 'stopped'
+ *                 'transition', 'giveup', 'reload' and 'stopped', and 'error' if the address of `health` or `metrics`
+ *                 cannot be had: like any 'error', it ends this process if nobody listens for it
  * @throws         ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for a wrong option; ENOENT if the script
  *                 does not exist; ERR_CONTROL_PATH if `control` is too long a path; ERR_INVALID_STATE in a worker
  */
@@ -45,13 +50,28 @@ export function supervise(options: SuperviseOptions = {}): Supervisor {
   const cluster = given ?? require('./cluster') as Cluster;
   if (!cluster.isPrimary) throw nodeError(Error, 'ERR_INVALID_STATE', 'Invalid state: a worker cannot supervise workers');
   const supervisor = new Supervisor(cluster, checked);
-  openControl?.(supervisor);
+  if (openControl !== null || checked.health !== null || checked.metrics !== null) {
+    const reader = readerOf(supervisor, cluster);
+    openControl?.(supervisor, reader);
+    if (checked.health !== null || checked.metrics !== null) openAddresses(supervisor, reader, checked);
+  }
   return supervisor;
 }
 
-/** Checks the option `control`. What is returned opens the socket of a supervisor. Loads its files only here: most programs have none. */
-function controlOf(nameOrPath: string): (supervisor: Supervisor) => void {
+// ── loaded only where an option asks for it: most programs need none of these files ───────────────────
+
+/** Checks the option `control`. What is returned opens the socket of a supervisor. */
+function controlOf(nameOrPath: string): (supervisor: Supervisor, reader: MetricsReader) => void {
   const { checkControl, openControl } = require('../internal/operate/control/app_control') as typeof import('../internal/operate/control/app_control');
   checkControl(nameOrPath);
-  return (supervisor) => openControl(supervisor, nameOrPath);
+  return (supervisor, reader) => openControl(supervisor, nameOrPath, { metrics: () => reader.text() });
+}
+
+function readerOf(supervisor: Supervisor, cluster: Cluster): MetricsReader {
+  const loaded = require('../internal/operate/metrics/reader') as typeof import('../internal/operate/metrics/reader');
+  return new loaded.MetricsReader(supervisor, cluster);
+}
+
+function openAddresses(...args: Parameters<typeof openEndpoints>): void {
+  (require('../internal/operate/metrics/endpoints') as typeof import('../internal/operate/metrics/endpoints')).openEndpoints(...args);
 }

@@ -73,6 +73,8 @@ export interface Transition {
   /** null if the worker was just started. */
   readonly from: WorkerState | null;
   readonly state: WorkerState;
+  /** What the worker has reported with its last answer to a ping; null before the first one, and for a slot without a worker. */
+  readonly figures: Figures | null;
 }
 
 /** A slot was given up, or its worker is too old but cannot be replaced as often as the limits ask for. */

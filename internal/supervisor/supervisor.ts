@@ -3,9 +3,9 @@
  * events for the program, and obeys signals.
  *
  * Owns     the signal handlers, while there is anything to supervise
- * Used by  lib/supervisor.ts, operate/control/events.ts
- * Uses     fleet.ts (decides which workers run), worker_process.ts (one for each worker), fleet_status.ts, primary_end.ts
- *          (how this process ends)
+ * Used by  lib/supervisor.ts
+ * Uses     fleet.ts (decides which workers run), worker_process.ts (one for each worker), fleet_status.ts, observers.ts,
+ *          primary_end.ts (how this process ends)
  * Never    uses members of the cluster that Node does not document, so that Node's own cluster works as well (except
  *          `forkWith` where it exists: start_worker.ts)
  * Keeps    no listener of the program runs inside the fleet. Each event is emitted in a tick of its own, when the fleet
@@ -20,6 +20,7 @@ import { checkInteger } from '../validate';
 import { checkCount, type CheckedOptions } from './options';
 import { fleetStatus, nameOf } from './fleet_status';
 import type { Slot } from './slot';
+import { showToObservers } from './observers';
 import { EXIT_GIVEN_UP, EXIT_KILLED, PrimaryEnd } from './primary_end';
 import { WorkerProcess } from './worker_process';
 import { commonAddresses } from './readiness';
@@ -32,15 +33,6 @@ import type { Generation, GivenUp, Member, MemberEvents, ProcessState, Report, W
 import type { Status, SupervisorEvent, SupervisorEvents } from './status';
 import { Terminal } from './terminal';
 import { firstRecipe, settingsOf } from './worker_settings';
-
-/** Is called with each event of a supervisor. */
-export type Observer = (event: SupervisorEvent) => void;
-
-/**
- * Calls `observer` with each event, before the listeners of the program. Unlike a listener, the program can neither remove
- * it nor keep the event from it, by a listener that throws. For internal/operate; no member, since it is not for programs.
- */
-export let observe: (supervisor: Supervisor, observer: Observer) => void;
 
 /** Keeps the workers of one app running. `supervise` creates it. */
 export class Supervisor extends EventEmitter<SupervisorEvents> {
@@ -62,11 +54,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #output: StderrOutput | null;
   /** The last output of the last worker of each slot that was given up, by the number of the slot. */
   readonly #lastOutput = new Map<number, string>();
-  readonly #observers: Observer[] = [];
-
-  static {
-    observe = (supervisor, observer) => void supervisor.#observers.push(observer);
-  }
 
   constructor(cluster: Cluster, options: CheckedOptions) {
     super();
@@ -276,7 +263,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** Emits an event in a tick of its own. */
   #emitLater(...event: SupervisorEvent): void {
     process.nextTick(() => {
-      for (const observer of this.#observers) observer(event);
+      showToObservers(this, event);
       const [name, ...args] = event;
       (this as EventEmitter).emit(name, ...args);
     });
@@ -286,13 +273,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #changed(member: Member, from: ProcessState | null): void {
     const { state } = member;
     if (state.is === 'leaving' && state.phase === 'killing' && this.#stopping?.now === false) this.#stopping.killed = true;
-    this.#emitLater('transition', { ...nameOf(member), from, state: member.state });
+    this.#emitLater('transition', { ...nameOf(member), from, state: member.state, figures: member.figures });
   }
 
   /** A slot without a worker backs off, or is given up. */
   #vacant(slot: Slot, state: WorkerState): void {
     const from = slot.lastDead?.state ?? null;
-    this.#emitLater('transition', { place: slot.number, worker: null, pid: null, generation: null, from, state });
+    this.#emitLater('transition', { place: slot.number, worker: null, pid: null, generation: null, from, state, figures: null });
   }
 
   /** Emits 'giveup' as soon as all output of the last worker has arrived. */

@@ -32,6 +32,7 @@ const allowed: Record<string, readonly string[]> = {
     'internal/supervisor/app_calls', 'internal/supervisor/stop_requests', 'internal/supervisor/debugger', 'internal/native/http', 'leaves'],
   // What operates an app. app/: the primary of one app; daemon/: the process that starts primaries.
   'internal/operate/app/': ['internal/operate/control/', 'internal/supervisor/', 'internal/startup/load_role', 'internal/validate', 'leaves'],
+  'internal/operate/metrics/': ['internal/supervisor/', 'internal/master/connection_counters', 'leaves'],
   'internal/operate/daemon/': ['internal/operate/control/', 'internal/operate/app/', 'internal/supervisor/restart_budget', 'internal/validate', 'leaves'],
   // How a process begins: which role it has, and which files that loads.
   'internal/startup/role': ['internal/startup/', 'internal/node_cluster', 'internal/master/', 'internal/child/', 'internal/channel/bootstrap_env', 'internal/channel/spawn'],

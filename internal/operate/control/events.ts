@@ -6,7 +6,8 @@
  * Never    lets a listener of the program come between: the supervisor calls its observers before it emits an event
  */
 import type { SupervisorEvent } from '../../supervisor/status';
-import { observe, type Supervisor } from '../../supervisor/supervisor';
+import { observe } from '../../supervisor/observers';
+import type { Supervisor } from '../../supervisor/supervisor';
 import { refusalOf } from './errors';
 
 /** An event on the wire: its name, and the fields of its argument. See SupervisorEvents. */

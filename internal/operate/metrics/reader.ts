@@ -1,0 +1,76 @@
+/**
+ * Reads the metrics of one supervisor and its cluster, whenever somebody asks. What only events tell (reloads, the
+ * requests of workers that are gone) is counted from the moment on when the reader is made.
+ *
+ * Owns     those counts
+ * Used by  endpoints.ts, which serves the text; lib/supervisor.ts
+ * Uses     families.ts (which metrics there are), openmetrics.ts (the text), place_totals.ts, supervisor/supervisor.ts,
+ *          supervisor/observers.ts
+ * Keeps    a counter never goes down, whatever becomes of workers and releases
+ * Costs    nothing while nobody asks, except a look at each transition of a worker. A text takes time in proportion to
+ *          the number of workers; it serves again for TIMES as long as it took, so that a flood of questions takes at most
+ *          a TIMES-th of a CPU for texts
+ */
+import type { Cluster } from 'node:cluster';
+import { performance } from '../../builtins';
+import type { ConnectionCounts } from '../../master/connection_counters';
+import type { ReloadEvent } from '../../supervisor/status';
+import { observe } from '../../supervisor/observers';
+import type { Supervisor } from '../../supervisor/supervisor';
+import { connectionFamilies, fleetFamilies } from './families';
+import { openMetricsText } from './openmetrics';
+import { PlaceTotals } from './place_totals';
+
+/** For how many times as long as it took to make, a text is given out again. */
+const TIMES = 20;
+
+/** The metrics of one supervisor. */
+export class MetricsReader {
+  readonly #supervisor: Supervisor;
+  readonly #cluster: Cluster;
+  readonly #requests = new PlaceTotals();
+  readonly #reloads = new Map<ReloadEvent['state'], number>();
+  #last = { text: '', until: -Infinity };
+
+  /** Make it in the turn in which the supervisor was made, so that it misses no event. */
+  constructor(supervisor: Supervisor, cluster: Cluster) {
+    this.#supervisor = supervisor;
+    this.#cluster = cluster;
+    observe(supervisor, (event) => {
+      if (event[0] === 'reload') this.#reloads.set(event[1].state, (this.#reloads.get(event[1].state) ?? 0) + 1);
+      if (event[0] === 'transition') {
+        const { worker, place, figures, state } = event[1];
+        if (worker === null) return;
+        if (figures !== null) this.#requests.note(worker, place, figures.requests);
+        if (state.is === 'gone') this.#requests.end(worker);
+      }
+    });
+  }
+
+  /** From now on the latency of hand-offs is measured, where the cluster can do that. */
+  measureLatency(): void {
+    countsOf(this.#cluster, { latency: true });
+  }
+
+  /** All metrics as of now, in the format OpenMetrics. */
+  text(): string {
+    const began = performance.now();
+    if (began < this.#last.until) return this.#last.text;
+    const status = this.#supervisor.status();
+    for (const { worker, place, requests } of status.workers) if (worker !== null && requests !== null) this.#requests.note(worker, place, requests);
+    const counts = { requests: this.#requests.totals, reloads: this.#reloads };
+    const text = openMetricsText([...connectionFamilies(countsOf(this.#cluster)), ...fleetFamilies(status, counts)]);
+    const ended = performance.now();
+    this.#last = { text, until: ended + TIMES * (ended - began) };
+    return text;
+  }
+}
+
+/** A member of our cluster that Node's does not have (D57). */
+interface Counts {
+  counters(options?: { readonly latency?: boolean }): ConnectionCounts;
+}
+
+const counts = (cluster: Cluster): cluster is Cluster & Counts => typeof (cluster as Partial<Counts>).counters === 'function';
+
+const countsOf = (cluster: Cluster, options?: { readonly latency?: boolean }): ConnectionCounts | null => (counts(cluster) ? cluster.counters(options) : null);
