@@ -5,7 +5,7 @@
  * To add a listener of ours to an object of the app (a server, `process`, a stream) is such a call too: Node first calls
  * the app's listeners of 'newListener', and does not add ours if one of them throws.
  *
- * Used by  stderr_lines.ts, signal_handlers.ts, lib/graceful.ts, most files of worker/
+ * Used by  stderr_lines.ts, signal_handlers.ts, give_up_reports.ts, lib/graceful.ts, most files of worker/
  * Keeps    our listener is there after `attach`, and gone after `detach`, whatever the app's listeners do
  * Node     `process` has a listener of 'newListener' of its own, which makes it watch a signal. It must run even if a
  *          listener of the app throws before it
@@ -18,6 +18,19 @@ export function callApp(call: () => void): void {
     call();
   } catch (error) {
     process.nextTick(() => { throw error; });
+  }
+}
+
+/** How much of the text of an error is kept, in characters: room for a long stack. */
+const KEPT = 4_096;
+
+/** The stack of an error, or the text of whatever else was thrown. Both can be getters or methods of the app that throw. */
+export function errorText(error: unknown): string {
+  try {
+    const stack = typeof error === 'object' && error !== null ? (error as { stack?: unknown }).stack : undefined;
+    return String(stack ?? error).slice(0, KEPT);
+  } catch {
+    return 'an error that has no text';
   }
 }
 

@@ -30,6 +30,8 @@ export interface FleetOptions {
   readonly maxSurge: number;
   readonly onGiveUp: 'stop' | 'go on';
   readonly restarts: RestartRule;
+  /** A worker that ends by itself with one of these codes is not restarted. */
+  readonly stopExitCodes: readonly number[];
 }
 
 /** What a fleet works on. Fleet makes these objects and lends them to Convergence. */
@@ -173,6 +175,10 @@ export class Convergence {
     if (isCanary) return this.#rollout.abort(`the canary, worker ${occupant.member.id}, did not make it: ${reason}`);
     // A successor that is starting already is the one replacement.
     const isReplaced = slot.successor !== null && !this.#rollout.isCanary(slot.successor);
+    const { state } = occupant.member;
+    if (state.is === 'gone' && state.code !== null && this.#options.stopExitCodes.includes(state.code) && !isReplaced && slot.current === null) {
+      return slot.finish(`worker ${occupant.member.id} exited with ${state.code}, which is one of stopExitCodes`);
+    }
     if (slot.nextStart.is === 'free' && !isReplaced && isCharged) this.#restarts.backOff(slot, occupant.servedMs(this.#now()));
   }
 

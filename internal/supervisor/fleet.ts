@@ -37,8 +37,8 @@ export interface FleetPorts extends Omit<ConvergencePorts, 'start' | 'proven'> {
   readonly recipe: Recipe;
   /** Starts a worker that reports to `events`. Throws if no process could be started. */
   start(generation: Generation, slot: number, events: MemberEvents, onTrial: boolean): Member;
-  /** Every slot is given up, and no process runs any more. */
-  exhausted(): void;
+  /** Every slot is given up, and no process runs any more. `isDone`: in each slot because its worker wanted it so (`stopExitCodes`). */
+  exhausted(isDone: boolean): void;
   /** No workers are desired, and no process runs any more. */
   stopped(): void;
   /** A reload changed its state. */
@@ -253,7 +253,7 @@ export class Fleet implements MemberEvents {
       && all.every(({ nextStart, current, successor }) => nextStart.is === 'given up' && current === null && successor === null);
     if (isExhausted && !this.#isExhausted) {
       for (const slot of all) slot.stopRetrying();
-      this.#ports.exhausted();
+      this.#ports.exhausted(all.every((slot) => slot.isDone));
     }
     this.#isExhausted = isExhausted;
     const [stopping] = this.#tasks.open('stop');

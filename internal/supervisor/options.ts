@@ -9,7 +9,7 @@
 import type { Cluster } from 'node:cluster';
 import { availableParallelism } from 'node:os';
 import { LONGEST_DELAY } from '../clock';
-import { invalidArgValue, outOfRange } from '../errors';
+import { invalidArgType, invalidArgValue, outOfRange } from '../errors';
 import { ownOptions } from '../own_options';
 import { checkHealth, checkMetrics, type Endpoint, type HealthEndpoint, type HealthOption, type MetricsOption } from './endpoint_options';
 import { HIGHEST_PORT, checkBoolean, checkInteger, checkNames, checkNumber, checkOneOf, checkString } from '../validate';
@@ -90,6 +90,12 @@ export interface SuperviseOptions extends ReleaseOptions {
    */
   retryAfterMs?: number;
   /**
+   * Exit codes that mean "do not restart me": when a worker that serves ends by itself with one of them, its slot is given
+   * up, until a command starts it again. If all workers have ended so, this process ends with 0 and not with 69. The worker
+   * has to exit while it is connected: one that has disconnected first is replaced at once. None by default.
+   */
+  stopExitCodes?: readonly number[];
+  /**
    * What follows when a slot is given up: the other workers serve on ('go on', default), or all stop ('stop'). If all
    * slots are given up, or all workers stopped for this reason, this process exits with 69, unless the program sets
    * `process.exitCode`.
@@ -151,7 +157,7 @@ const MOST_RESTARTS = 2 ** 31 - 1;
 /** The options that are times of at most LONGEST_DELAY. */
 const times = ['readyTimeoutMs', 'canaryMs', 'minReadyMs', 'leaveTimeoutMs', 'killMs', 'idleGraceMs', 'drainDelayMs', 'pingMs', 'pingTimeoutMs', 'retryAfterMs'] as const;
 const known: (keyof SuperviseOptions)[] = [...times, ...releaseOptionNames, 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
-  'recycle', 'restarts', 'onGiveUp', 'stderr', 'signals', 'exitAfterMs', 'health', 'metrics', 'control'];
+  'recycle', 'restarts', 'stopExitCodes', 'onGiveUp', 'stderr', 'signals', 'exitAfterMs', 'health', 'metrics', 'control'];
 
 /** Returns all options with their defaults. Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for a wrong one. */
 export function checkOptions(options: SuperviseOptions): CheckedOptions & { readonly cluster: Cluster | undefined } {
@@ -185,6 +191,7 @@ export function checkOptions(options: SuperviseOptions): CheckedOptions & { read
     recycle: checkRecycle(given.recycle ?? {}),
     restarts: { ...checkRestarts(given.restarts ?? {}, workers), retryAfterMs },
     retryAfterMs,
+    stopExitCodes: exitCodes(given.stopExitCodes ?? []),
     onGiveUp: checkOneOf('options.onGiveUp', given.onGiveUp ?? 'go on', ['go on', 'stop'] as const),
     stderr: checkOneOf('options.stderr', given.stderr ?? 'inherit', ['inherit', 'pipe'] as const),
     signals: checkBoolean('options.signals', given.signals ?? true),
@@ -251,6 +258,14 @@ function checkRestarts(options: Partial<RestartLimits>, workers: number): Restar
 }
 
 // ── kinds of values ────────────────────────────────────────────────────────────────────────────────
+
+function exitCodes(value: unknown): readonly number[] {
+  const all: unknown[] = Array.isArray(value) ? [...value] : [null];
+  return all.map((code) => {
+    if (code === null) throw invalidArgType('options.stopExitCodes', 'an array of exit codes', value);
+    return checkInteger('options.stopExitCodes', code, 0, 255);
+  });
+}
 
 const time = (name: string, value: unknown, lowest = 0): number => checkNumber(`options.${name}`, value, lowest, LONGEST_DELAY);
 

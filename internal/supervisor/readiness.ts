@@ -10,7 +10,7 @@
  *   { http }      As 'listening', and one of its http servers has answered a GET with 2xx. The agent in the worker
  *                 sends that request (worker/ready_check.ts).
  *
- * Used by  worker_process.ts (one for each worker), supervisor.ts (`commonAddresses`), options.ts, wire.ts,
+ * Used by  worker_process.ts (one for each worker), worker_starts.ts (`commonAddresses`), options.ts, wire.ts,
  *          worker/ready_check.ts (types)
  * Never    sees addresses at which a worker listens without its cluster (`exclusive: true`, for example)
  */

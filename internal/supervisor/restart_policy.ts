@@ -13,6 +13,7 @@
  *            free ── backOff, recycle ──► restart ── mayStart: 'start' ──────► free
  *                                          │  ▲ └─── giveUp ──► given up ── its timer, or reset ──► free
  *                                          └──┘ mayStart: 'not yet'
+ *            free, restart ── its worker ends with one of `stopExitCodes` ──► done ── giveUp ──► given up
  */
 import { RestartBudget, type RestartLimits } from './restart_budget';
 import type { Slot } from './slot';
@@ -82,6 +83,7 @@ export class RestartPolicy {
   mayStart(slot: Slot): StartAnswer {
     const { nextStart } = slot;
     if (nextStart.is === 'free') return { is: 'start' };
+    if (nextStart.is === 'done') return { is: 'give up', reason: nextStart.reason };
     if (nextStart.is === 'given up' || this.#now() < nextStart.notBefore) return { is: 'not yet' };
     const { max, maxAll, withinMs, healthyMs } = this.#rule;
     const recycles = slot.isServed && slot.current?.retirement?.kind !== 'failed';
@@ -105,10 +107,10 @@ export class RestartPolicy {
     }
   }
 
-  /** Starts nobody in this slot for now. `retries`: it is tried again after a while; otherwise only a command tries it. */
+  /** Starts nobody in this slot for now. `retries`: it is tried again after a while, unless it is done; otherwise only a command tries it. */
   giveUp(slot: Slot, retries: boolean): void {
     const since = this.#now();
-    if (!retries) return slot.giveUp(since, null, () => undefined);
+    if (!retries || slot.nextStart.is === 'done') return slot.giveUp(since, null, () => undefined);
     const waitMs = this.#retryMs(slot.retries);
     slot.giveUp(since, since + waitMs, this.#ports.clock.after(waitMs, () => {
       slot.free();
@@ -147,7 +149,7 @@ export class RestartPolicy {
   /** The public state of a slot that has no worker; null if a worker is about to be started. */
   vacancy({ number, nextStart, exits }: Slot): WorkerState | null {
     switch (nextStart.is) {
-      case 'free': return null;
+      case 'free': case 'done': return null;
       case 'restart': return { is: 'backing off', since: nextStart.since, until: nextStart.notBefore, failures: this.#budget.failures(number) };
       case 'given up': return { is: 'given up', since: nextStart.since, retryAt: nextStart.retryAt, exits, stderr: '' };
     }

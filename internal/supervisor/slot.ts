@@ -73,8 +73,10 @@ export type NextStart =
   | { readonly is: 'free' }
   /** From `notBefore` on, if the restart budget allows it. `servedMs`: for how many milliseconds the previous worker had served. */
   | { readonly is: 'restart'; readonly since: number; readonly notBefore: number; readonly servedMs: number }
-  /** At `retryAt`; null: when a command asks for it. */
-  | { readonly is: 'given up'; readonly since: number; readonly retryAt: number | null };
+  /** Never again: the worker has ended with a code that says so (`reason`). The slot is about to be given up. */
+  | { readonly is: 'done'; readonly reason: string }
+  /** At `retryAt`; null: when a command asks for it. `isDone`: its worker wanted it so. */
+  | { readonly is: 'given up'; readonly since: number; readonly retryAt: number | null; readonly isDone: boolean };
 
 /** Recycling in a slot is postponed, because its workers reached their limits too early. */
 export interface Postponement {
@@ -151,6 +153,11 @@ export class Slot {
     return this.#lastDead;
   }
 
+  /** Is it given up because its worker wanted no other one to be started? */
+  get isDone(): boolean {
+    return this.#nextStart.is === 'given up' && this.#nextStart.isDone;
+  }
+
   /** Does a worker serve here? */
   get isServed(): boolean {
     return this.#current !== null && this.#current.readyAt !== null;
@@ -196,10 +203,15 @@ export class Slot {
     this.#setNextStart({ is: 'restart', since, notBefore, servedMs }, cancel);
   }
 
+  /** The worker that ended here wants no other one to be started; `reason` says so. */
+  finish(reason: string): void {
+    this.#setNextStart({ is: 'done', reason });
+  }
+
   /** Nobody is started here until `retryAt`, or a command if that is null. `cancel` cancels the timer of `retryAt`. */
   giveUp(since: number, retryAt: number | null, cancel: () => void): void {
     this.#retries++;
-    this.#setNextStart({ is: 'given up', since, retryAt }, cancel);
+    this.#setNextStart({ is: 'given up', since, retryAt, isDone: this.#nextStart.is === 'done' }, cancel);
   }
 
   /** A slot that is given up waits for a command from now on. */

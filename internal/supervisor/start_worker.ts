@@ -2,7 +2,7 @@
  * Starts one worker with the settings of the supervisor, and leaves the program's own settings (`cluster.settings`)
  * as they are.
  *
- * Used by  supervisor.ts
+ * Used by  worker_starts.ts
  * Never    calls `setupPrimary`: each call emits 'setup', and its settings would stay for the program's own forks
  * Node     our cluster has `forkWith` for this, which emits no event (D55). Node's cluster forks with
  *          `cluster.settings` only, so they are replaced for the moment of the fork, and the program's object is put

@@ -6,7 +6,7 @@
  *
  * Owns     the unfinished line of each worker, and the list of paused pipes. The pipes belong to the ChildProcesses,
  *          the destination to this process
- * Used by  worker_process.ts (one StderrLines for each worker), supervisor.ts (one StderrOutput)
+ * Used by  worker_process.ts (one StderrLines for each worker), worker_starts.ts (one StderrOutput)
  * Keeps    1. memory is bounded. While the destination is full, the pipe of each worker that writes is paused, so the
  *             worker itself has to wait. A line longer than LONGEST_LINE is written in pieces
  *          2. an error of the destination (EPIPE, ENOSPC, EIO) loses what was being written and nothing else: the

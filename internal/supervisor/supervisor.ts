@@ -1,10 +1,10 @@
 /**
- * The supervisor connects a fleet with the public cluster object: it forks the workers that the fleet wants, emits
- * events for the program, and obeys signals.
+ * The supervisor connects a fleet with the public cluster object and with the program: it takes commands, emits events,
+ * and obeys signals.
  *
  * Owns     the signal handlers, while there is anything to supervise
  * Used by  lib/supervisor.ts
- * Uses     fleet.ts (decides which workers run), worker_process.ts (one for each worker), fleet_status.ts, observers.ts,
+ * Uses     fleet.ts (decides which workers run), worker_starts.ts (starts them), fleet_status.ts, observers.ts,
  *          primary_end.ts (how this process ends)
  * Never    uses members of the cluster that Node does not document, so that Node's own cluster works as well (except
  *          `forkWith` where it exists: start_worker.ts)
@@ -15,30 +15,27 @@ import { EventEmitter } from 'node:events';
 import type { Cluster } from 'node:cluster';
 import { epochClock } from '../clock';
 import { Fleet } from './fleet';
-import { StderrOutput } from './stderr_lines';
 import { checkInteger } from '../validate';
 import { checkCount, type CheckedOptions } from './options';
 import { fleetStatus, nameOf } from './fleet_status';
+import { GiveUpReports } from './give_up_reports';
 import type { Slot } from './slot';
 import { showToObservers } from './observers';
 import { EXIT_GIVEN_UP, EXIT_KILLED, PrimaryEnd } from './primary_end';
-import { WorkerProcess } from './worker_process';
-import { commonAddresses } from './readiness';
 import { SignalHandlers } from './signal_handlers';
-import { startWorker } from './start_worker';
 import { StopRequests } from './stop_requests';
 import type { Release } from './recipe';
 import { checkChange, type ReleaseOptions } from './release_options';
-import type { Generation, GivenUp, Member, MemberEvents, ProcessState, Report, WorkerState } from './states';
+import type { GivenUp, Member, ProcessState, Report, WorkerState } from './states';
 import type { Status, SupervisorEvent, SupervisorEvents } from './status';
 import { Terminal } from './terminal';
-import { firstRecipe, settingsOf } from './worker_settings';
+import { firstRecipe } from './worker_settings';
+import { WorkerStarts } from './worker_starts';
 
 /** Keeps the workers of one app running. `supervise` creates it. */
 export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** Resolves when all workers are ready for the first time. Rejects with ERR_GIVEN_UP if a slot was given up before. */
   readonly started: Promise<Report>;
-  readonly #cluster: Cluster;
   readonly #options: CheckedOptions;
   readonly #fleet: Fleet;
   readonly #signals: SignalHandlers;
@@ -50,27 +47,28 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #end: PrimaryEnd;
   /** Who asked for the running stop; null if none runs. `now`: without waiting. `killed`: a worker did not leave in time. */
   #stopping: { readonly by: 'program' | 'signal' | 'give up'; now: boolean; killed: boolean } | null = null;
-  /** null: the supervisor does not write the workers' stderr. */
-  readonly #output: StderrOutput | null;
-  /** The last output of the last worker of each slot that was given up, by the number of the slot. */
-  readonly #lastOutput = new Map<number, string>();
+  readonly #giveUps = new GiveUpReports();
 
   constructor(cluster: Cluster, options: CheckedOptions) {
     super();
-    this.#cluster = cluster;
     this.#options = options;
     this.#terminal = options.signals ? new Terminal() : null;
     this.#end = new PrimaryEnd(options.exitAfterMs);
-    this.#output = options.stderr === 'pipe' ? new StderrOutput(process.stderr) : null;
+    const starts = new WorkerStarts(cluster, options, {
+      giveUps: this.#giveUps,
+      slots: () => this.#fleet.slots.all,
+      isStopping: () => this.#fleet.desired === 0,
+      changed: (member, from) => this.#changed(member, from),
+    });
     this.#fleet = new Fleet(options, {
       clock: epochClock,
       random: Math.random,
       recipe: firstRecipe(cluster, options),
-      start: (generation, slot, events, onTrial) => this.#fork(generation, slot, events, onTrial),
+      start: (...start) => starts.start(...start),
       vacant: (slot, state) => this.#vacant(slot, state),
       gaveUp: (slot, what, reason) => void this.#gaveUp(slot, what, reason),
-      exhausted: () => {
-        this.#end.setCode(EXIT_GIVEN_UP);
+      exhausted: (isDeliberate) => {
+        if (!isDeliberate) this.#end.setCode(EXIT_GIVEN_UP);
         this.#end.nothingLeft(options.signals);
       },
       stopped: () => this.#stopped(),
@@ -185,6 +183,11 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     return this.#stop('program', now);
   }
 
+  /** `await using` calls this at the end of its block: as `stop()`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
   async #stop(by: 'program' | 'signal', now: boolean): Promise<Report> {
     this.#stopping ??= { by, now, killed: false };
     if (by === 'signal' && this.#stopping.by === 'program') this.#stopping = { ...this.#stopping, by };
@@ -200,7 +203,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
    * @returns  the desired and the ready number of workers, the release, and one entry for each worker, with its figures
    */
   status(): Status {
-    return fleetStatus(this.#fleet, epochClock.now(), (slot) => this.#lastOutput.get(slot) ?? '');
+    return fleetStatus(this.#fleet, epochClock.now(), (slot) => this.#giveUps.lastOutput(slot));
   }
 
   /** The release that new workers run, with its variables, which `status()` does not show. */
@@ -234,32 +237,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.#emitLater('stopped');
   }
 
-  #fork(generation: Generation, slot: number, events: MemberEvents, onTrial: boolean): Member {
-    const worker = startWorker(this.#cluster, settingsOf(generation, slot, onTrial, this.#options));
-    this.#lastOutput.delete(slot);
-    const member: WorkerProcess = new WorkerProcess(worker, slot, generation, this.#options, {
-      clock: epochClock,
-      random: Math.random,
-      delayMs: () => (this.#fleet.desired === 0 ? this.#options.drainDelayMs : 0),
-      expected: () => this.#expected(slot, member),
-      output: this.#output,
-      ready: (...event) => events.ready(...event),
-      retiring: (...event) => events.retiring(...event),
-      lost: (...event) => events.lost(...event),
-      ended: (...event) => events.ended(...event),
-      transition: (changed, from) => this.#changed(changed, from),
-    });
-    this.#changed(member, null);
-    return member;
-  }
-
-  /** The addresses at which a worker that starts in this slot has to listen before it is ready. */
-  #expected(slot: number, starting: Member): ReadonlySet<string> {
-    const serving = this.#fleet.slots.all.filter((other) => other.isServed && other.current?.member !== starting);
-    const predecessor = serving.find(({ number }) => number === slot)?.current?.member.listens ?? null;
-    return commonAddresses(predecessor, serving.map(({ current }) => current?.member.listens ?? new Set()));
-  }
-
   /** Emits an event in a tick of its own. */
   #emitLater(...event: SupervisorEvent): void {
     process.nextTick(() => {
@@ -285,13 +262,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** Emits 'giveup' as soon as all output of the last worker has arrived. */
   async #gaveUp(slot: Slot, what: GivenUp, reason: string): Promise<void> {
     if (what === 'place' && this.#options.onGiveUp === 'stop') {
-      this.#end.setCode(EXIT_GIVEN_UP);
+      if (!slot.isDone) this.#end.setCode(EXIT_GIVEN_UP);
       this.#stopping ??= { by: 'give up', now: false, killed: false };
     }
-    const { nextStart, postponement, exits, lastDead } = slot;
-    const retryAt = what === 'recycling' ? postponement?.until ?? null : nextStart.is === 'given up' ? nextStart.retryAt : null;
-    const stderr = what === 'recycling' ? '' : await lastDead?.stderr() ?? '';
-    if (what === 'place') this.#lastOutput.set(slot.number, stderr);
-    this.#emitLater('giveup', { place: slot.number, what, reason, retryAt, exits, stderr });
+    this.#emitLater('giveup', await this.#giveUps.report(slot, what, reason));
   }
 }

@@ -8,7 +8,7 @@
  *            and at the deadline, from any of these phases: killing (SIGKILL)
  *
  * Owns     its timers, and what is kept of the worker's stderr. `leave` and `kill` end the process
- * Used by  supervisor.ts, one for each fork
+ * Used by  worker_starts.ts, one for each fork
  * Uses     worker_events.ts (the events of the process), readiness.ts, health.ts, stderr_tail.ts, stderr_lines.ts
  * Keeps    1. `ready`, `lost` and `ended` are emitted at most once each. The end of a worker that was told to leave
  *             is not a loss

@@ -1,7 +1,7 @@
 /**
  * With what a worker is started: the release of its generation, and what its agent must know.
  *
- * Used by  supervisor.ts
+ * Used by  supervisor.ts, worker_starts.ts
  * Uses     recipe.ts, release.ts (find the release)
  */
 import type { Cluster } from 'node:cluster';

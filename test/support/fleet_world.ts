@@ -117,6 +117,8 @@ export class World {
   readonly giveups: { readonly at: number; readonly slot: number; readonly what: string; readonly reason: string }[] = [];
   /** How often the fleet called `exhausted`. */
   exhausted = 0;
+  /** What `exhausted` was told last: has each worker ended by a code of stopExitCodes? */
+  isDone = false;
   readonly reloads: string[] = [];
   /** How many workers were alive each time the fleet called `stopped`. */
   readonly stops: number[] = [];
@@ -134,7 +136,7 @@ export class World {
 
   constructor(options: Partial<FleetOptions> = {}, random: () => number = () => 0.5) {
     const restarts = { max: 10, maxAll: 10, retryAfterMs: 60_000, withinMs: 60_000, healthyMs: 5_000, minDelayMs: 100, maxDelayMs: 10_000, jitter: 0.2 };
-    this.fleet = new Fleet({ minReadyMs: 0, canaryMs: 2_000, maxSurge: 1, onGiveUp: 'go on', restarts, ...options }, {
+    this.fleet = new Fleet({ stopExitCodes: [], minReadyMs: 0, canaryMs: 2_000, maxSurge: 1, onGiveUp: 'go on', restarts, ...options }, {
       clock: this.clock,
       random,
       recipe: this.#recipe({ args: [], execArgv: [], env: {} }),
@@ -152,7 +154,10 @@ export class World {
       },
       vacant: (_slot, state) => this.vacancies.push(state),
       gaveUp: (slot, what, reason) => this.giveups.push({ at: this.clock.now(), slot: slot.number, what, reason }),
-      exhausted: () => { this.exhausted++; },
+      exhausted: (isDone) => {
+        this.exhausted++;
+        this.isDone = isDone;
+      },
       stopped: () => this.stops.push(this.alive.length),
       reloading: (state) => this.reloads.push(state),
     });
