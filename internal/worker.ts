@@ -6,7 +6,7 @@
  * Owns     nothing; the process is owned by Node, the channel by `channel/`
  * Never    decides anything about the cluster; it calls its role
  * Node     lib/internal/cluster/worker.js. `Worker` can be called without `new` there, so it is a function here
- *          too. In a worker `isDead()` reads its own `process.exitCode`, so it returns true as soon as the program
+ *          too. It has no `Symbol.dispose` (D54). In a worker `isDead()` reads its own `process.exitCode`, so it returns true as soon as the program
  *          sets an exit code, although the worker lives (C-62). Ours does the same, because programs can see it.
  */
 import { EventEmitter } from 'node:events';
@@ -21,6 +21,7 @@ export interface WorkerProcess extends EventEmitter {
   send?(message: unknown, ...rest: unknown[]): boolean;
   disconnect?(): void;
   kill?(...args: never[]): boolean;
+  [Symbol.dispose]?(): void;
 }
 
 /** One worker: https://nodejs.org/api/cluster.html#class-worker */
@@ -57,6 +58,8 @@ export interface WorkerClass {
 export interface Role {
   disconnect(worker: Worker): void;
   destroy(worker: Worker, signal: string | number | undefined): void;
+  /** What the end of a `using` block does; null if a Worker of this role has nothing to dispose of. */
+  readonly dispose: ((worker: Worker) => void) | null;
   /** May this error of the process be dropped if nobody listens for 'error'? If not, it is an uncaught exception, as in any EventEmitter. */
   mayIgnore(error: unknown): boolean;
 }
@@ -105,6 +108,10 @@ export function workerClass(role: Role): WorkerClass {
     },
   };
   NativeObject.assign(Worker.prototype, methods);
+  const { dispose } = role;
+  if (dispose !== null) {
+    NativeObject.defineProperty(Worker.prototype, Symbol.dispose, { value(this: Worker) { dispose(this); }, configurable: true, writable: true });
+  }
   // No type of TypeScript fits a function that is declared with `function` and works with and without `new`.
   return Worker as unknown as WorkerClass;
 }

@@ -17,7 +17,7 @@ import { takenOverCluster } from '../internal/node_cluster';
 
 /** The settings that `setupPrimary` takes besides Node's. README.md has a row for each. */
 type OwnSettings = {
-  [Name in 'allowedFds' | 'allowListen' | 'dialect' | 'limits' | 'keepListening' | 'scheduling' | 'weight']?: ClusterSettings[Name];
+  [Name in 'allowedFds' | 'allowListen' | 'dialect' | 'limits' | 'keepListening' | 'scheduling' | 'schedulingPolicy' | 'weight']?: ClusterSettings[Name];
 };
 
 /** The interface of `node:cluster`, with our additions. */
@@ -25,7 +25,12 @@ type ClusterInternals = Cluster & {
   setupPrimary(settings?: NodeSettings & OwnSettings): void;
   /** In a primary: the number of connections that it has accepted and not yet handed to a worker. */
   readonly queuedConnections: number;
-  /** In a primary: forks one worker with other settings. `cluster.settings` does not change, and no 'setup' is emitted. */
+  /**
+   * In a primary: forks one worker with settings of its own (`exec`, `args`, `cwd`, `execArgv`, `stdio`, …) over those of
+   * the cluster, which do not change; 'setup' is not emitted. Node's cluster ignores `settings`.
+   */
+  fork(env: NodeJS.ProcessEnv | undefined, settings: NodeSettings & OwnSettings): Worker;
+  /** As `fork(env, settings)`, under a name that Node's cluster does not have: a program can see whether it is there. */
   forkWith(settings: NodeSettings & OwnSettings, env?: NodeJS.ProcessEnv): Worker;
   /**
    * In a primary: how many connections it has accepted since it began, and what became of them. All numbers only grow,

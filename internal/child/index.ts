@@ -112,6 +112,7 @@ class Child {
   readonly Worker = workerClass({
     disconnect: (worker) => this.#leave(worker, true),
     destroy: (worker) => this.#destroy(worker),
+    dispose: null,
     mayIgnore: () => false,
   });
   readonly worker: Worker;

@@ -33,31 +33,11 @@ import { ConnectionCounters, type ConnectionCounts } from './connection_counters
 import { allow } from './inherited_fds';
 import { ListenTable } from './listen_table';
 import { Peer } from './peer';
-import { InspectPorts, SCHED_NONE, SCHED_RR, checkPolicy, initialPolicy, mergeSettings, ownSettings, type ClusterSettings } from './settings';
+import type { PrimaryCluster } from './primary_cluster';
+import { InspectPorts, SCHED_NONE, SCHED_RR, checkPolicy, forkSettings, initialPolicy, isGiven, mergeSettings, ownSettings, policyOf, type ClusterSettings } from './settings';
 import { leaveAlone, release, type Closable } from './unclaimed_handles';
 
-/** The primary's cluster object: https://nodejs.org/api/cluster.html */
-export interface PrimaryCluster extends EventEmitter {
-  isWorker: boolean;
-  isMaster: boolean;
-  isPrimary: boolean;
-  Worker: unknown;
-  workers: Record<string, Worker>;
-  settings: ClusterSettings;
-  SCHED_NONE: number;
-  SCHED_RR: number;
-  schedulingPolicy: number;
-  /** How many connections the primary has accepted and not yet handed off (D33). */
-  readonly queuedConnections: number;
-  /** How many connections the primary has accepted, and what became of them. `latency: true`: their latency is measured from now on (D57). */
-  counters(options?: { readonly latency?: boolean }): ConnectionCounts;
-  setupPrimary(options?: ClusterSettings): void;
-  setupMaster(options?: ClusterSettings): void;
-  fork(env?: NodeJS.ProcessEnv): Worker;
-  /** Forks one worker. `settings` override the program's for this worker only; 'setup' is not emitted (D55). */
-  forkWith(settings: ClusterSettings, env?: NodeJS.ProcessEnv): Worker;
-  disconnect(callback?: () => void): void;
-}
+export type { PrimaryCluster } from './primary_cluster';
 
 /** Makes this process a primary, with `cluster` as its cluster object. The returned function makes another object the cluster object; its caller has moved the properties there. */
 export function installPrimary(cluster: EventEmitter): (moved: EventEmitter) => void {
@@ -75,7 +55,7 @@ export function installPrimary(cluster: EventEmitter): (moved: EventEmitter) => 
     schedulingPolicy: initialPolicy(),
     setupPrimary,
     setupMaster: setupPrimary,
-    fork: (env: NodeJS.ProcessEnv | undefined) => primary.fork(env),
+    fork: (env: NodeJS.ProcessEnv | undefined, ...rest: unknown[]) => primary.fork(env, forkSettings(rest)),
     disconnect: (callback: (() => void) | undefined) => primary.disconnect(callback),
   } satisfies Omit<PrimaryCluster, keyof EventEmitter | 'queuedConnections' | 'forkWith' | 'counters'>);
   // Not enumerable: the keys of the object stay the same as Node's.
@@ -89,6 +69,7 @@ class Primary {
   readonly Worker = workerClass({
     disconnect: (worker) => this.#disconnectWorker(worker),
     destroy: (worker, signal) => void worker.process.kill?.((signal || 'SIGTERM') as never),
+    dispose: (worker) => worker.process[Symbol.dispose]?.(),
     mayIgnore: isCausedByPeer,
   });
   #cluster: PrimaryCluster;
@@ -113,17 +94,21 @@ class Primary {
 
   setup(options: ClusterSettings | undefined): void {
     const settings = mergeSettings(this.#cluster.settings, options);
+    const policy = policyOf(options, settings, this.#policy);
     // Only the fds of this call, and from `settings`: a getter in `options` is read once.
-    const given = options !== undefined && options !== null && NativeObject.hasOwn(options, 'allowedFds') ? ownSettings(settings).allowedFds : undefined;
+    const given = isGiven(options, 'allowedFds') ? ownSettings(settings).allowedFds : undefined;
     for (const fd of given ?? []) {
       if (!allow(fd)) throw invalidArgValue('options.allowedFds', fd);
     }
     this.#cluster.settings = settings;
+    if (policy !== null) this.#cluster.schedulingPolicy = policy;
     this.#fixPolicy();
     process.nextTick(() => this.#cluster.emit('setup', settings));
   }
 
-  fork(env: NodeJS.ProcessEnv | undefined): Worker {
+  /** `settings`: for this worker only. */
+  fork(env: NodeJS.ProcessEnv | undefined, settings: ClusterSettings | null): Worker {
+    if (settings !== null) return this.forkWith(settings, env);
     this.setup(undefined);
     return this.#start(this.#cluster.settings, env);
   }

@@ -5,7 +5,7 @@
  * Used by  index.ts, listen_table.ts
  * Node     https://nodejs.org/api/cluster.html#clustersettings
  */
-import { Array, Number, String } from '../builtins';
+import { Array, NativeObject, Number, String } from '../builtins';
 import { describe, invalidArgValue, nodeError } from '../errors';
 import type { Dialect } from '../channel/channel_types';
 import type { ChannelForkOptions } from '../channel/spawn';
@@ -24,6 +24,8 @@ export interface ClusterSettings extends Omit<ChannelForkOptions, 'name' | 'env'
   exec?: string | undefined;
   args?: string[] | undefined;
   inspectPort?: number | (() => number) | undefined;
+  /** As `cluster.schedulingPolicy`, which an ES module cannot assign to by its name. In the first call only (D53). */
+  schedulingPolicy?: number | undefined;
   /** Which worker gets the next connection under SCHED_RR. For addresses that open after this call (D30). */
   scheduling?: Scheduling | undefined;
   /** The weight of workers that are forked after this call: a number above 0, 1 by default (D30). */
@@ -51,7 +53,10 @@ export function mergeSettings(current: ClusterSettings, given: ClusterSettings |
     ...current,
     ...given,
   };
-  const { scheduling, weight, allowListen, allowedFds, limits, keepListening, dialect } = ownSettings(settings);
+  const { schedulingPolicy, scheduling, weight, allowListen, allowedFds, limits, keepListening, dialect } = ownSettings(settings);
+  if (schedulingPolicy !== undefined && !isPolicy(schedulingPolicy)) {
+    throw invalidArgValue('options.schedulingPolicy', schedulingPolicy, `must be SCHED_NONE (${SCHED_NONE}) or SCHED_RR (${SCHED_RR})`);
+  }
   if (dialect !== undefined) checkOneOf('options.dialect', dialect, DIALECTS);
   if (scheduling !== undefined && !isScheduling(scheduling)) checkOneOf('options.scheduling', scheduling, SCHEDULING_NAMES, 'a function or ');
   if (weight !== undefined && !(typeof weight === 'number' && weight > 0 && weight < Infinity)) {
@@ -88,11 +93,40 @@ export function initialPolicy(): number {
   }
 }
 
+const isPolicy = (value: unknown): value is number => value === SCHED_NONE || value === SCHED_RR;
+
 /** Throws ERR_INTERNAL_ASSERTION for an unknown scheduling policy. */
 export function checkPolicy(policy: unknown): void {
-  if (policy === SCHED_NONE || policy === SCHED_RR) return;
+  if (isPolicy(policy)) return;
   throw nodeError(Error, 'ERR_INTERNAL_ASSERTION', `Bad cluster.schedulingPolicy: ${String(policy)}`);
 }
+
+/**
+ * The policy that this call of `setupPrimary` gives; null if it gives none. `settings` are those after the call, from which
+ * a getter in `options` is not read again. Throws ERR_INVALID_STATE if another policy is `fixed` already.
+ */
+export function policyOf(options: ClusterSettings | undefined, settings: ClusterSettings, fixed: number | null): number | null {
+  const policy = isGiven(options, 'schedulingPolicy') ? ownSettings(settings).schedulingPolicy ?? null : null;
+  if (policy === null || fixed === null || policy === fixed) return policy;
+  throw nodeError(Error, 'ERR_INVALID_STATE', `Invalid state: the first fork() or setupPrimary() has fixed the scheduling policy as ${fixed === SCHED_RR ? 'SCHED_RR' : 'SCHED_NONE'}`);
+}
+
+/** Has this call of `setupPrimary` such a setting of its own? */
+export function isGiven(options: ClusterSettings | undefined, name: keyof ClusterSettings): boolean {
+  return options !== undefined && options !== null && NativeObject.hasOwn(options, name);
+}
+
+/**
+ * The settings in what a program passes to `fork` after `env`; null if there are none. Node ignores that argument, so a
+ * program may pass anything: `all.map(cluster.fork)` passes an index and an array, `set.forEach(cluster.fork)` the same
+ * object again and the set.
+ */
+export function forkSettings(rest: readonly unknown[]): ClusterSettings | null {
+  const settings = rest[0];
+  return rest.length === 1 && isObject(settings) ? settings : null;
+}
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 /** Any flag of the inspector, also one that only sets its port. */
 const INSPECT = /--inspect|--debug-port/;

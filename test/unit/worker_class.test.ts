@@ -7,7 +7,7 @@ function made(role: Partial<Role> = {}): { Worker: ReturnType<typeof workerClass
   const calls: unknown[][] = [];
   const Worker = workerClass({
     disconnect: (...args) => void calls.push(['disconnect', ...args]), destroy: (...args) => void calls.push(['destroy', ...args]),
-    mayIgnore: () => false, ...role,
+    dispose: null, mayIgnore: () => false, ...role,
   });
   return { Worker, calls };
 }
