@@ -99,14 +99,19 @@ export class Calls<Answer> {
     };
   }
 
-  /** Sends a message whose reply goes to `resolve`. False if the channel has ended: then `resolve` is never called. */
-  call(body: object, resolve: Resolve<Answer>): boolean {
+  /**
+   * Sends a message whose reply goes to `resolve`. `handle` is borrowed until the reply; if the message could not be
+   * written, `unwritten` is called instead of `resolve`. False if the channel has ended: then neither is called.
+   */
+  call(body: object, resolve: Resolve<Answer>, handle?: NativeHandle, unwritten?: (error: Error) => void): boolean {
     // The entry is made before the message is sent, so that no reply can come before it.
     const expected = this.#seq;
     this.#pending.set(expected, resolve);
     let seq = -1;
     try {
-      seq = this.notify(body);
+      seq = this.notify(body, handle, unwritten && ((error) => {
+        if (error !== null && this.#pending.delete(expected)) unwritten(error);
+      }));
     } finally {
       // Also if `notify` has thrown: the body may hold an object of the app that cannot be serialized.
       if (seq === -1) this.#pending.delete(expected);

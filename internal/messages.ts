@@ -8,8 +8,9 @@
  * On the wire each message is `{ cmd: 'NODE_CLUSTER', ...body, seq }`. Each sender numbers its messages to
  * one receiver with `seq`; a reply names the number of the message that it answers in `ack`.
  *
- * Node     the names, fields and their order are Node's. `accepted` is ours: it acknowledges all
- *          connections up to a number. Only two ends of ours send it (the dialect "pipelined").
+ * Node     the names, fields and their order are Node's. Three are ours, and only two ends of ours send them (the
+ *          dialect "pipelined"): `accepted` acknowledges all connections up to a number; `returned` gives an idle
+ *          connection back, and `returnIdle` asks for that (D58).
  */
 
 /** The `cmd` of every cluster message. Its NODE_ keeps it from the app's 'message' listeners. */
@@ -81,9 +82,17 @@ export interface Accepted {
 /** Dialect node. The same for one connection: `ack` is the `seq` of its `newconn`. */
 export interface NewConnectionReply { readonly ack: number; readonly accepted: boolean }
 
+/**
+ * Dialect pipelined. The worker gives an idle connection back, for another worker that listens under this key; its fd
+ * comes with the message. The worker may have closed its own server there. Reply: `ReturnReply`. Until then the worker
+ * keeps its copy of the fd and does not read from it. If the worker dies before the reply, the primary has its own copy,
+ * or gets it when it reads the rest of the pipe. If the fd did not arrive, the primary does not take the connection.
+ */
+export interface Returned { readonly act: 'returned'; readonly key: string; readonly seq: number }
+
 /** Every message of a worker. */
 export type WorkerMessage =
-  | Online | QueryServer | Listening | Close | ExitedAfterDisconnect | Accepted | NewConnectionReply;
+  | Online | QueryServer | Listening | Close | ExitedAfterDisconnect | Accepted | NewConnectionReply | Returned;
 
 // ── primary → worker ─────────────────────────────────────────────────────────────────────────────
 
@@ -91,7 +100,19 @@ export type WorkerMessage =
  * A connection for the worker's server of that key; its fd comes with the message. The worker answers with
  * `NewConnectionReply` or `Accepted`. If it dies before, the primary hands the connection to another worker.
  */
-export interface NewConnection { readonly act: 'newconn'; readonly key: string; readonly seq: number }
+export interface NewConnection {
+  readonly act: 'newconn';
+  readonly key: string;
+  readonly seq: number;
+  /** Dialect pipelined: the connection comes from another worker, where it was idle. */
+  readonly moved?: true | undefined;
+}
+
+/**
+ * Dialect pipelined. Asks the worker to return idle connections (`Returned`): at most `max`, all if it is missing; only
+ * those of `key`, if there is one. No reply. The worker returns as many as it can, also none.
+ */
+export interface ReturnIdle { readonly act: 'returnIdle'; readonly max?: number | undefined; readonly key?: string | undefined }
 
 /** Asks the worker to leave: to close every server, then the channel. No reply. */
 export interface Disconnect { readonly act: 'disconnect' }
@@ -113,8 +134,11 @@ export interface ServerReply {
 /** Answers `exitedAfterDisconnect`. */
 export interface Reply { readonly ack: number }
 
+/** Answers `returned`. `taken`: the connection is the primary's, and the worker closes its copy. If not, it stays the worker's. */
+export interface ReturnReply extends Reply { readonly taken: boolean }
+
 /** Every message of a primary. */
-export type PrimaryMessage = NewConnection | Disconnect | ServerReply | Reply;
+export type PrimaryMessage = NewConnection | Disconnect | ReturnIdle | ServerReply | ReturnReply | Reply;
 
 // ── guards ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -129,6 +153,7 @@ export function readWorkerMessage(value: unknown): WorkerMessage | null {
     case 'close': return isClose(value) ? value : null;
     case 'exitedAfterDisconnect': return isExitedAfterDisconnect(value) ? value : null;
     case 'accepted': return isAccepted(value) ? value : null;
+    case 'returned': return isReturnedConnection(value) ? value : null;
     default: return null;
   }
 }
@@ -140,6 +165,7 @@ export function readPrimaryMessage(value: unknown): PrimaryMessage | null {
   switch (value['act']) {
     case 'newconn': return isNewConnection(value) ? value : null;
     case 'disconnect': return isDisconnect(value) ? value : null;
+    case 'returnIdle': return isReturnIdle(value) ? value : null;
     default: return null;
   }
 }
@@ -149,6 +175,12 @@ export function isServerReply(reply: PrimaryMessage): reply is ServerReply {
   return 'key' in reply && typeof reply.key === 'string' && 'errno' in reply &&
     (reply.errno === null || typeof reply.errno === 'number');
 }
+
+/** Does the worker give a connection back with this message? */
+export const isReturned = (message: WorkerMessage): message is Returned => 'act' in message && message.act === 'returned';
+
+/** Is this reply the answer to a `returned` that the primary has taken? */
+export const isTaken = (reply: PrimaryMessage): boolean => 'taken' in reply && reply.taken === true;
 
 /** The fields of a message that nobody has checked yet. */
 interface Fields { readonly [field: string]: unknown }
@@ -160,6 +192,9 @@ const isClose = (value: Fields): value is Fields & Close => value['act'] === 'cl
 const isExitedAfterDisconnect = (value: Fields): value is Fields & ExitedAfterDisconnect => value['act'] === 'exitedAfterDisconnect' && isCount(value['seq']);
 const isNewConnectionReply = (value: Fields): value is Fields & NewConnectionReply => isCount(value['ack']) && typeof value['accepted'] === 'boolean';
 const isNewConnection = (value: Fields): value is Fields & NewConnection => value['act'] === 'newconn' && isCount(value['seq']) && typeof value['key'] === 'string';
+const isReturnedConnection = (value: Fields): value is Fields & Returned => value['act'] === 'returned' && isCount(value['seq']) && typeof value['key'] === 'string';
+const isReturnIdle = (value: Fields): value is Fields & ReturnIdle =>
+  value['act'] === 'returnIdle' && (value['max'] === undefined || isCount(value['max'])) && (value['key'] === undefined || typeof value['key'] === 'string');
 const isDisconnect = (value: Fields): value is Fields & Disconnect => value['act'] === 'disconnect';
 const isReply = (value: Fields): value is Fields & Reply => isCount(value['ack']);
 

@@ -38,6 +38,10 @@ export interface Worker extends EventEmitter {
   isConnected(): boolean;
   disconnect(): Worker;
   destroy(signal?: string | number): void;
+  /** See lib/cluster.ts. */
+  returnIdle?(options?: { readonly max?: number | undefined }): Promise<number> | boolean;
+  /** In a worker: the app's function that says which connections may move (child/movable.ts). */
+  movable?: unknown;
 }
 
 /** The argument of `new Worker`. */

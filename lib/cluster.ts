@@ -12,6 +12,7 @@
  * Node     https://nodejs.org/api/cluster.html
  */
 import type { Cluster, ClusterSettings as NodeSettings, Worker } from 'node:cluster';
+import type { Socket } from 'node:net';
 import type { ClusterSettings, ConnectionCounts, clusterObject } from '../internal/startup/role';
 import { takenOverCluster } from '../internal/node_cluster';
 
@@ -20,8 +21,59 @@ type OwnSettings = {
   [Name in 'allowedFds' | 'allowListen' | 'dialect' | 'limits' | 'keepListening' | 'scheduling' | 'schedulingPolicy' | 'weight']?: ClusterSettings[Name];
 };
 
+/** What `cluster.worker` has besides Node's members. */
+interface OwnWorker extends Worker {
+  /**
+   * Gives idle HTTP/1 keep-alive connections of this worker back to the primary, which hands them to other workers that
+   * listen at the same address. Bytes that a client has sent meanwhile are read by the other worker; the client notices
+   * nothing.
+   *
+   * A connection can move if it is a plain TCP or unix socket under round robin (not SCHED_NONE) of a `http.Server`, if no
+   * request has begun on it and no response is open, if the app has not paused or upgraded it, and if the app lets it
+   * (`movable`). Here the socket emits 'close' when it has moved.
+   *
+   * In the other worker it is a new connection, with a new socket:
+   * - its server emits 'connection'; `bytesRead` and `bytesWritten` begin at 0
+   * - `maxConnections`, `getConnections` and 'drop' count it there, and no more here. If no worker may have one more, it
+   *   waits in the primary, as a new one does
+   * - `keepAliveTimeout` of that server begins anew when it arrives: it is closed if no request comes within that time.
+   *   With a `keepAliveTimeout` of 0, `headersTimeout` holds, as for a client that has just connected
+   * - `maxRequestsPerSocket` and `headersTimeout` begin anew
+   *
+   * It stays where it is if the primary cannot take it: nobody else listens there, too many connections wait there
+   * (`limits.queuedConnections`), or the rule is `sticky`.
+   *
+   * @param options  `max`: the most connections; by default all that are idle now
+   * @returns        the number of connections that the primary has taken; 0 under a primary of stock Node
+   * @throws         ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for wrong options
+   */
+  returnIdle(options?: { readonly max?: number | undefined }): Promise<number>;
+  /**
+   * Says which idle connections may move to another worker, whoever asks for it (`returnIdle`, the option `rebalance`, a
+   * supervisor). true: it may; false: it stays. Anything else, and without a function: it may, unless the app has added
+   * listeners or properties of its own to the socket. If it throws, the connection stays, and the exception is uncaught.
+   */
+  movable?: ((socket: Socket) => boolean | undefined) | undefined;
+}
+
+/** What the Workers of a primary have besides Node's members. */
+interface OwnWorkerOfPrimary extends Worker {
+  /**
+   * Asks this worker to give idle connections back, as its own `returnIdle` does.
+   *
+   * @param options  `max`: the most connections; by default all that are idle
+   * @returns        was it asked? false if its channel has ended, or if it runs stock Node
+   * @throws         ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for wrong options
+   */
+  returnIdle(options?: { readonly max?: number | undefined }): boolean;
+}
+
 /** The interface of `node:cluster`, with our additions. */
 type ClusterInternals = Cluster & {
+  /** In a worker: the worker itself. */
+  readonly worker?: OwnWorker | undefined;
+  /** In a primary: its workers, by their ids. */
+  readonly workers?: NodeJS.Dict<OwnWorkerOfPrimary> | undefined;
   setupPrimary(settings?: NodeSettings & OwnSettings): void;
   /** In a primary: the number of connections that it has accepted and not yet handed to a worker. */
   readonly queuedConnections: number;
@@ -38,7 +90,7 @@ type ClusterInternals = Cluster & {
    *
    * @param options  `latency: true` measures from this call on how long each connection takes from `accept` to the
    *                 worker's acknowledgement; `latency` of the result is null before
-   * @returns        a copy, as of now. accepted = acknowledged + closed + queued + inFlight
+   * @returns        a copy, as of now. accepted + returned = acknowledged + closed + queued + inFlight
    * @throws         ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for wrong options
    */
   counters(options?: { readonly latency?: boolean }): ConnectionCounts;

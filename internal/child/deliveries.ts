@@ -34,6 +34,7 @@ import { nodeMajor, type NativeHandle } from '../native/bindings';
 import { holdClose, openConnections } from '../native/servers';
 import { traceHandle } from '../trace';
 import type { FauxHandle } from './faux_handle';
+import { keepAlive } from './kept_alive';
 
 /** The options of a `net.Server` that limit its connections. */
 export interface Limited {
@@ -79,6 +80,8 @@ interface Arrived {
   readonly seq: number;
   /** Undefined if the fd did not arrive, because this process has no free one. */
   readonly handle: NativeHandle | undefined;
+  /** Does it come from another worker, where it was idle? */
+  readonly moved: boolean;
   /** The server that this connection was promised to; `none` if no server can take it; `undecided` until it waits. */
   receiver: ListeningServer | 'none' | 'undecided';
 }
@@ -124,8 +127,8 @@ export class Deliveries {
   }
 
   /** A connection has arrived (its handle is transferred). Called in the tick of its own message. */
-  arrived(key: string, seq: number, handle: NativeHandle | undefined): void {
-    const arrived: Arrived = { key, seq, handle, receiver: 'undecided' };
+  arrived(key: string, seq: number, handle: NativeHandle | undefined, moved = false): void {
+    const arrived: Arrived = { key, seq, handle, moved, receiver: 'undecided' };
     if (this.#answering === null && this.#waiting.length === 0) return this.#process(arrived);
     arrived.receiver = handle === undefined ? 'none' : this.#servers.get(key) ?? 'none';
     if (arrived.receiver !== 'none') arrived.receiver.promise();
@@ -199,6 +202,7 @@ export class Deliveries {
     this.#delivering = server;
     try {
       server.faux.connection(handle);
+      if (arrived.moved) keepAlive(server.owner, handle);
     } finally {
       this.#delivering = outer;
       this.#withdraw(arrived, server);

@@ -21,6 +21,7 @@
  *          P → W newconn + fd  W → P accepted (pipelined) or reply(accepted) (node)
  *          P → W disconnect    W → P close per key, then the end of the channel
  *          W → P exitedAfterDisconnect   P → W reply, then the end of the channel
+ *          P → W returnIdle    W → P returned + fd   P → W reply(taken)   (pipelined)
  * Node     lib/internal/cluster/child.js. D2: several connections may be in flight to this worker.
  *          D12: if the bind fails after the server was closed, there is no TypeError. D20: a failed
  *          bind frees its index, and two UDP sockets may share a key.
@@ -32,16 +33,18 @@ import { Calls, type Resolve } from '../calls';
 import { channelOf } from '../channel/attach_channel';
 import { separately } from '../errors';
 import {
-  isServerReply, readPrimaryMessage,
-  type Accepted, type PrimaryMessage, type Query, type QueryServer, type ServerReply,
+  isServerReply, isTaken, readPrimaryMessage,
+  type Accepted, type PrimaryMessage, type Query, type QueryServer, type Returned, type ServerReply,
 } from '../messages';
 import type { ListeningHandle, NativeHandle } from '../native/bindings';
 import { ownerOf } from '../native/handles';
+import { addReturnIdle } from '../return_idle';
 import { traceHandle, traceMessage, traceState } from '../trace';
 import { workerClass, type Worker } from '../worker';
 import { Deliveries, ListeningServer, type Limited } from './deliveries';
 import { FauxHandle } from './faux_handle';
 import { OpenCounts } from './open_counts';
+import { Returns } from './returns';
 import { ServerIndexes, type ServerIndex } from './server_indexes';
 
 /** The object for which `net` or `dgram` calls `_getServer`: a server or a datagram socket. */
@@ -125,6 +128,7 @@ class Child {
   readonly #counts = new OpenCounts((open) => void this.#calls.notify({ act: 'accepted', upTo: this.#upTo, open } satisfies Accepted));
   /** The `seq` of the last connection that was acknowledged or rejected. */
   #upTo = 0;
+  readonly #returns = new Returns((...offer) => this.#offer(...offer), () => this.worker.movable);
   readonly #deliveries = new Deliveries((...answer) => this.#answer(...answer));
   /** Sends `accepted` for one connection; the message is encoded once. */
   readonly #accept: (upTo: number, written: (error: Error | null) => void) => boolean;
@@ -136,6 +140,7 @@ class Child {
     this.#calls = new Calls(process, this.#name, 'P', announced ? 1 : 0);
     this.#accept = this.#calls.prepareAtOnce({ act: 'accepted' } satisfies Partial<Accepted>, 'upTo');
     this.worker = new this.Worker({ id, process: process as never, state: 'online' });
+    addReturnIdle(this.worker, (max) => new Promise((resolve) => this.#returns.returnIdle({ max }, resolve)));
   }
 
   start(): void {
@@ -213,6 +218,7 @@ class Child {
     const held: Held = { key, handle: faux };
     this.#deliveries.listen(key, server);
     if (reply.counts) this.#counts.watch(key, owner);
+    this.#returns.listen(key, owner);
     this.#held.add(held);
     answer(0, faux);
   }
@@ -255,8 +261,9 @@ class Child {
       return;
     }
     switch (message.act) {
-      case 'newconn': return this.#deliveries.arrived(message.key, message.seq, handle);
+      case 'newconn': return this.#deliveries.arrived(message.key, message.seq, handle, message.moved);
       case 'disconnect': return this.#leave(this.worker, false);
+      case 'returnIdle': return this.#returns.returnIdle({ max: message.max ?? Infinity, key: message.key }, () => undefined);
       default: return message satisfies never;
     }
   }
@@ -272,6 +279,12 @@ class Child {
     if (accepted && open === undefined) return this.#accept(seq, written);
     const answer: Accepted = { act: 'accepted', ...(accepted ? {} : { rejected: [seq] }), ...(open === undefined ? {} : { open }), upTo: seq };
     return this.#calls.notifyAtOnce(answer, written);
+  }
+
+  /** Offers an idle connection to the primary; see `Offer` in returns.ts. */
+  #offer(key: string, handle: NativeHandle, answered: (taken: boolean | null) => void): boolean {
+    if (!this.#pipelined) return false;
+    return this.#calls.call({ act: 'returned', key } satisfies Omit<Returned, 'seq'>, (reply) => answered(reply === null ? null : isTaken(reply)), handle, () => answered(false));
   }
 
   // ── leaving ────────────────────────────────────────────────────────────────────────────────────

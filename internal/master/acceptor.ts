@@ -70,6 +70,11 @@ export class Acceptor {
     }
   }
 
+  /** May one more connection wait here, and is its fd none of the last ones? */
+  hasRoomFor({ fd = 0 }: NativeHandle): boolean {
+    return this.#queued < this.#mostQueued && fd < this.#highestFd;
+  }
+
   /** The primary has closed its copy of a connection, so an fd is free. */
   freed(): void {
     if (this.#state === 'paused') this.#endPause();

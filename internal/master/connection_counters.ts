@@ -6,10 +6,12 @@
  *                  └─ rejected, unsent, ────┘
  *                     reclaimed
  *
+ *   returned: a worker has given back a connection that it had; it is queued again, and moved when another one has it
+ *
  * Owns     the numbers, and while latency is measured the time at which each connection in the primary was accepted
  * Used by  index.ts, which makes one and reads it; listen_table.ts, which passes it on; round_robin_handle.ts, which counts
  * Keeps    1. no number ever goes down, except `queued` and `inFlight`
- *          2. accepted = acknowledged + closed + queued + inFlight, whenever no event of a connection runs
+ *          2. accepted + returned = acknowledged + closed + queued + inFlight, whenever no event of a connection runs
  *          3. handedOff = acknowledged + rejected + unsent + reclaimed + untold + inFlight, likewise
  *          4. a connection has an entry in `#acceptedAt` only while it is queued or in flight
  * Costs    five additions for each connection, and nothing is allocated. While latency is measured, also two reads of the
@@ -47,7 +49,9 @@ export interface ConnectionCounts {
   readonly untold: number;
   /** Closed by the primary without a worker: `untold` ones, and those of an address at which nobody listens any more. */
   readonly closed: number;
-  /** Moved from one worker to another after it was acknowledged. */
+  /** Given back by a worker that had it. */
+  readonly returned: number;
+  /** Of the returned ones: taken over by another worker. */
   readonly moved: number;
   /** Waiting in the primary now. */
   readonly queued: number;
@@ -70,6 +74,8 @@ export class ConnectionCounters {
   #reclaimed = 0;
   #untold = 0;
   #closed = 0;
+  #returned = 0;
+  #moved = 0;
   #inFlight = 0;
   /** When each connection was accepted, in milliseconds of `performance.now()`; null: latency is not measured. */
   #acceptedAt: Map<NativeHandle, number> | null = null;
@@ -108,6 +114,16 @@ export class ConnectionCounters {
     }
   }
 
+  /** A worker has given a connection back. Its latency is not measured: nobody accepted it just now. */
+  returned(): void {
+    this.#returned++;
+  }
+
+  /** Another worker has a returned connection. */
+  moved(): void {
+    this.#moved++;
+  }
+
   /** The primary has closed this connection, and no worker has it, as far as the primary knows. */
   closed(connection: NativeHandle): void {
     this.#closed++;
@@ -136,7 +152,8 @@ export class ConnectionCounters {
       reclaimed: this.#reclaimed,
       untold: this.#untold,
       closed: this.#closed,
-      moved: 0,
+      returned: this.#returned,
+      moved: this.#moved,
       queued,
       inFlight: this.#inFlight,
       latency: this.#acceptedAt === null ? null : this.#latency(),

@@ -22,10 +22,11 @@ import { channelOf } from '../channel/attach_channel';
 import { fork } from '../channel/spawn';
 import { invalidArgValue, isCausedByPeer } from '../errors';
 import { DEFAULT_LIMITS, limitsFrom } from '../limits';
-import { isClusterMessage, readWorkerMessage, type WorkerMessage } from '../messages';
+import { isClusterMessage, isReturned, readWorkerMessage, type Returned, type WorkerMessage } from '../messages';
 import type { NativeHandle } from '../native/bindings';
 import { debugProcess } from '../native/debugging';
 import { ownOptions } from '../own_options';
+import { addReturnIdle } from '../return_idle';
 import { traceMessage, traceState } from '../trace';
 import { checkBoolean, checkNames } from '../validate';
 import { workerClass, type Worker } from '../worker';
@@ -145,6 +146,7 @@ class Primary {
     // A worker that cannot load our preload speaks Node's dialect (D44).
     const peer = new Peer(worker, channelOf(child)?.dialect ?? 'node', settings.weight);
     this.#peers.set(worker, peer);
+    addReturnIdle(worker, (max) => peer.returnIdle(max));
 
     worker.on('message', (message: unknown, handle: Closable | undefined) => {
       const hasListener = this.#cluster.emit('message', worker, message, handle);
@@ -183,13 +185,24 @@ class Primary {
 
   #receive(peer: Peer, value: unknown, handle: NativeHandle | undefined): void {
     const message = readWorkerMessage(value);
-    if (isClusterMessage(value)) release(handle); // No cluster message of a worker carries a handle.
-    if (message === null) return;
-    traceMessage('received', peer.name, 'P', message);
-    this.#act(peer, message);
+    if (message === null || !isReturned(message)) {
+      if (isClusterMessage(value)) release(handle); // No other cluster message of a worker carries a handle.
+      if (message === null) return;
+      traceMessage('received', peer.name, 'P', message);
+      return this.#act(peer, message);
+    }
+    traceMessage('received', peer.name, 'P', message, handle);
+    this.#takeBack(peer, message, handle);
   }
 
-  #act(peer: Peer, message: WorkerMessage): void {
+  /** The worker gives a connection back. Whatever else came as a handle is closed. */
+  #takeBack(peer: Peer, { key, seq }: Returned, handle: NativeHandle | undefined): void {
+    const taken = handle !== undefined && this.#listenTable.takeBack(peer, key, handle);
+    peer.send({ ack: seq, taken });
+    if (!taken) release(handle);
+  }
+
+  #act(peer: Peer, message: Exclude<WorkerMessage, Returned>): void {
     if ('ack' in message || message.act === 'accepted') {
       peer.answer(message, (open) => this.#listenTable.report(peer, open));
       return;

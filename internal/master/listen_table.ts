@@ -18,12 +18,13 @@
 import { Map, NativeObject, Set, timers } from '../builtins';
 import { DEFAULT_LIMITS, keepListeningFrom, limitsFrom, type KeepListening, type Limits } from '../limits';
 import type { QueryServer } from '../messages';
-import { UV_EADDRINUSE, UV_EMFILE, nodeMajor } from '../native/bindings';
+import { UV_EADDRINUSE, UV_EMFILE, nodeMajor, type NativeHandle } from '../native/bindings';
 import { traceState } from '../trace';
 import type { ConnectionCounters } from './connection_counters';
 import { isGoodData, refusalOf } from './listen_policy';
 import type { Peer } from './peer';
-import { RoundRobinHandle, type ServerHandle } from './round_robin_handle';
+import { RoundRobinHandle } from './round_robin_handle';
+import type { ServerHandle } from './server_handle';
 import { SCHED_RR, type ClusterSettings } from './settings';
 import { SharedHandle } from './shared_handle';
 
@@ -98,6 +99,11 @@ export class ListenTable {
   /** The worker has reported how many connections it has open, by key. */
   report(peer: Peer, open: Readonly<Record<string, number>>): void {
     for (const [key, count] of NativeObject.entries(open)) this.#handles.get(key)?.report?.(peer, count);
+  }
+
+  /** The worker gives an idle connection back. True: it is transferred. False: the worker has to keep it. */
+  takeBack(giver: Peer, key: string, connection: NativeHandle): boolean {
+    return this.#handles.get(key)?.takeBack?.(giver, connection) === true;
   }
 
   /** The worker listens there no more. `keep`: it has died, and the address stays open for another worker. */

@@ -30,7 +30,7 @@ import type { Dialect } from '../channel/channel_types';
 import { channelOf } from '../channel/attach_channel';
 import { senselessAnswer } from '../errors';
 import { Fifo } from '../fifo';
-import type { Accepted, NewConnectionReply } from '../messages';
+import type { Accepted, NewConnectionReply, ReturnIdle } from '../messages';
 import type { NativeHandle } from '../native/bindings';
 import type { Worker } from '../worker';
 import type { Candidate } from './scheduling';
@@ -75,6 +75,8 @@ export class Peer {
   readonly #answered = new Set<HandOff>();
   /** Sends a connection of a key: the message is encoded once. An entry lives as long as the worker listens there. */
   readonly #sends = new Map<string, Send>();
+  /** The same for connections that come from another worker. */
+  readonly #sendsMoved = new Map<string, Send>();
   /** The keys of the addresses whose connections this worker was asked to count, until it closes there. */
   readonly #counting = new Set<string>();
   /** The `seq` of the last hand-off. */
@@ -97,6 +99,12 @@ export class Peer {
     return this.#calls.notify(body, handle) !== -1;
   }
 
+  /** Asks the worker to return idle connections: `max` at most, only those of `key` if it is given. False if it cannot be asked. */
+  returnIdle(max: number, key?: string): boolean {
+    if (this.dialect !== 'pipelined') return false;
+    return this.send({ act: 'returnIdle', ...(max === Infinity ? {} : { max }), ...(key === undefined ? {} : { key }) } satisfies ReturnIdle);
+  }
+
   /** The worker is asked to count its open connections at this address. */
   count(key: string): void {
     this.#counting.add(key);
@@ -105,6 +113,7 @@ export class Peer {
   /** The primary hands nothing more to the worker under this key. */
   forget(key: string): void {
     this.#sends.delete(key);
+    this.#sendsMoved.delete(key);
   }
 
   /** The worker has closed its server there: its reports no longer include this address. */
@@ -112,10 +121,15 @@ export class Peer {
     this.#counting.delete(key);
   }
 
-  /** Hands a connection to the worker's server `key`; it is transferred until `source.ended`. False if the channel has ended: the caller keeps it. */
-  handOff(key: string, connection: NativeHandle, candidate: Candidate<Peer>, source: Source): boolean {
-    let send = this.#sends.get(key);
-    if (send === undefined) this.#sends.set(key, send = this.#calls.prepare({ act: 'newconn', key }));
+  /**
+   * Hands a connection to the worker's server `key`; it is transferred until `source.ended`. `moved`: another worker has
+   * given it back. False if the channel has ended: the caller keeps it.
+   */
+  handOff(key: string, connection: NativeHandle, candidate: Candidate<Peer>, source: Source, moved = false): boolean {
+    const isMove = moved && this.dialect === 'pipelined';
+    const sends = isMove ? this.#sendsMoved : this.#sends;
+    let send = sends.get(key);
+    if (send === undefined) sends.set(key, send = this.#calls.prepare({ act: 'newconn', key, ...(isMove ? { moved: true } : {}) }));
     const handOff: HandOff = { seq: -1, connection, candidate, source, written: false, answer: null, ended: false };
     this.#unanswered.push(handOff);
     handOff.seq = send(connection, { callback: (error) => this.#written(handOff, error) });

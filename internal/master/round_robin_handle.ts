@@ -8,12 +8,13 @@
  *                        │    └──── rejected ───────┘          │
  *                        └─ lost, unsent: head of the queue ───┘    (untold: closed, see peer.ts)
  *
+ *   A worker may give an idle connection back (`takeBack`): it is queued as if it had just been accepted.
+ *
  * Owns     the acceptor with the listening handle; the queued connections (peer.ts owns those in flight, and
- *          gives each back by `ended`: it is closed here, or queued again); the timer of the pause after all
- *          workers have rejected a connection
+ *          gives each back by `ended`: it is closed here, or queued again)
  * Used by  listen_table.ts, which makes one for each address
  * Uses     scheduler.ts and scheduling.ts (who gets the next connection), acceptor.ts (the listening socket),
- *          connection_counters.ts
+*          dispatch_pause.ts (nobody takes a connection), returned_connections.ts, connection_counters.ts
  * Never    reads from an accepted connection; never hands one to two workers at a time
  * States   binding ── 'listening' ──► listening ── last remove(), or close() of what was kept ──► closed
  *             ├────── 'error', or `listen` throws ──────► failed
@@ -30,52 +31,25 @@
  *          the worker, four messages encoded and parsed, and a wake-up of each side for each connection,
  *          since one is in flight at a time.
  * Node     lib/internal/cluster/round_robin_handle.js. Differences: D2 (several in flight), D3
- *          (requeued when a worker dies), D5, D13 (rejected by the last worker: closed, no hang)
+ *          (requeued when a worker dies), D5, D13 (rejected by the last worker: closed, no hang), D58
+ *          (idle connections come back)
  */
 import net from 'node:net';
-import { Set, timers } from '../builtins';
 import { Fifo } from '../fifo';
 import { namesFd, type QueryServer, type SocketName } from '../messages';
 import { DEFAULT_LIMITS, type KeepListening } from '../limits';
 import { UV_EINVAL, UV_EMFILE, type NativeHandle } from '../native/bindings';
-import { makePausable, socketName, takeListeningHandle } from '../native/listening';
+import { isConnectionTo, makePausable, socketName, takeListeningHandle } from '../native/listening';
 import { traceHandle, traceState } from '../trace';
 import { Acceptor, isOneOfTheLast, type AcceptLimits } from './acceptor';
 import { ConnectionCounters } from './connection_counters';
+import { DispatchPause } from './dispatch_pause';
 import { listenOptions } from './listen_options';
 import type { Outcome, Peer, Source } from './peer';
+import { ReturnedConnections } from './returned_connections';
 import { Scheduler } from './scheduler';
 import { WINDOW, type Candidate, type Scheduling } from './scheduling';
-
-/** Sends a worker the result of its query: an errno or fields of the reply, and a handle for it. */
-export type HandleReply = (errno: number | null, fields: { sockname?: SocketName; counts?: true }, handle: NativeHandle | null) => void;
-
-/** The contract of `RoundRobinHandle` and `SharedHandle`. */
-export interface ServerHandle {
-  /** The first truthy `data` of a query; every reply for this handle carries it. */
-  data: unknown;
-  has(peer: Peer): boolean;
-  /** A worker listens here; `reply` is called once, now or when the bind has ended. */
-  add(peer: Peer, reply: HandleReply): void;
-  /** The worker has reported how many connections it has open here. Only handles that count have this. */
-  report?(peer: Peer, open: number): void;
-  /**
-   * A worker listens here no more. True if it was the last one: then the handle is closed. With `keep` it goes
-   * on to accept, without keeping the process alive, until a worker comes or the caller calls `close`.
-   */
-  remove(peer: Peer, keep?: KeepListening | null): boolean;
-  /** Closes a handle that was kept, when no worker has come in time. */
-  close(): void;
-  /** Connections that wait here for a worker. */
-  readonly queued: number;
-  /** Is there a listening socket? Only such a handle can be kept. */
-  readonly listening: boolean;
-}
-
-/** After this many rejections in a row, without one connection taken, dispatch is paused for PAUSE_MS. */
-const REJECTIONS = 64;
-/** Milliseconds of such a pause: soon for a client, and rare enough that nobody spins. */
-const PAUSE_MS = 20;
+import type { HandleReply, ServerHandle } from './server_handle';
 
 /** The settings of the primary that matter here. */
 export interface AddressOptions {
@@ -97,11 +71,6 @@ type ListenState =
   | { readonly is: 'failed'; readonly errno: number }
   | { readonly is: 'closed' };
 
-/** Rejections count as long as dispatch runs; while it is paused, queued connections wait for the timer. */
-type DispatchState =
-  | { readonly is: 'running'; rejections: number; readonly rejectedBy: Set<Candidate<Peer>> }
-  | { readonly is: 'paused'; readonly timer: NodeJS.Timeout };
-
 /** A listening address whose connections the primary hands to workers in turn. */
 export class RoundRobinHandle implements ServerHandle, Source {
   data: unknown = null;
@@ -115,8 +84,8 @@ export class RoundRobinHandle implements ServerHandle, Source {
   #state: ListenState = { is: 'binding', waiting: [] };
   /** True while `#distribute` runs. A scheduling function may disconnect a worker, and that calls `#distribute` once more. */
   #distributing = false;
-  /** Whether workers take connections, or have rejected some since the last one that was taken. */
-  #dispatch: DispatchState = { is: 'running', rejections: 0, rejectedBy: new Set() };
+  readonly #pause = new DispatchPause(() => this.#resume());
+  readonly #returned = new ReturnedConnections(() => this.#distribute());
 
   /** Begins to bind and listen as the query says; the first query of a key decides. */
   constructor(key: string, query: QueryServer, { scheduling, limits = DEFAULT_LIMITS, counters = new ConnectionCounters() }: AddressOptions = {}) {
@@ -163,6 +132,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
     const ours = peer.dialect === 'pipelined';
     const counts = ours && this.#scheduler.counts;
     if (counts) peer.count(this.#key);
+    this.#returned.listens(peer);
     reply(null, { ...(sockname === null ? {} : { sockname }), ...(counts ? { counts } : {}) }, null);
     if (this.#scheduler.size === 0 && this.#state.is === 'listening') {
       // The address may have been kept open without a worker: end that.
@@ -238,6 +208,22 @@ export class RoundRobinHandle implements ServerHandle, Source {
 
   #accepted(connection: NativeHandle): void {
     this.#counters.accepted(connection);
+    this.#queued(connection);
+  }
+
+  takeBack(giver: Peer, connection: NativeHandle): boolean {
+    const state = this.#state;
+    // It stays with its worker if nobody else could take it. Without any worker the address is kept, and it waits.
+    if (state.is !== 'listening' || this.#pause.isOn || !this.#returned.mayGive(giver) || this.#scheduler.mustKeep(giver) ||
+      !state.acceptor.hasRoomFor(connection) || !isConnectionTo(connection, state.sockname)) return false;
+    this.#counters.returned();
+    this.#returned.add(connection, giver);
+    traceHandle('returned', this.#key, connection);
+    this.#queued(connection);
+    return true;
+  }
+
+  #queued(connection: NativeHandle): void {
     traceHandle('queued', this.#key, connection);
     this.#queue.push(connection);
     this.#distribute();
@@ -257,17 +243,21 @@ export class RoundRobinHandle implements ServerHandle, Source {
   }
 
   #handOffQueued(): void {
-    while (this.#queue.length > 0 && this.#dispatch.is === 'running') {
+    while (this.#queue.length > 0 && !this.#pause.isOn) {
       const connection = this.#queue.first as NativeHandle;
-      const candidate = this.#scheduler.next(connection);
-      if (candidate === null) break;
+      const giver = this.#returned.giverOf(connection);
+      const candidate = this.#scheduler.next(connection, giver);
+      if (candidate === null) {
+        if (giver !== null) this.#returned.waits();
+        break;
+      }
       if (this.#queue.first !== connection) {
         // The scheduling function has closed this address, and with it every queued connection.
         this.#scheduler.ended(candidate, false);
         continue;
       }
       this.#queue.shift();
-      if (candidate.worker.handOff(this.#key, connection, candidate, this)) {
+      if (candidate.worker.handOff(this.#key, connection, candidate, this, giver !== null)) {
         this.#counters.handedOff();
         traceHandle('handed off', this.#key, connection);
       } else {
@@ -289,17 +279,19 @@ export class RoundRobinHandle implements ServerHandle, Source {
     this.#counters.ended(connection, outcome);
     if (outcome === 'accepted' || outcome === 'untold' || this.#state.is !== 'listening') {
       if (outcome !== 'accepted') this.#counters.closed(connection);
+      else this.#moved(connection, candidate.worker);
+      this.#returned.forget(connection);
       connection.close(); // The worker has its own copy (or may have one), or nobody is left who could take it.
-      this.#forgetRejections();
+      this.#pause.taken();
       if (this.#state.is === 'listening') this.#state.acceptor.freed();
     } else if (outcome === 'rejected') {
       traceHandle('rejected', this.#key, connection);
       this.#queue.push(connection);
-      this.#rejected(candidate);
+      this.#pause.rejected(candidate, (test) => this.#scheduler.every(test));
     } else if (outcome === 'unsent') {
       traceHandle('unsent', this.#key, connection);
       this.#queue.unshift(connection);
-      this.#rejected(candidate);
+      this.#pause.rejected(candidate, (test) => this.#scheduler.every(test));
     } else {
       traceHandle('reclaimed', this.#key, connection);
       this.#queue.unshift(connection);
@@ -308,31 +300,15 @@ export class RoundRobinHandle implements ServerHandle, Source {
     this.#distribute();
   }
 
-  /** A worker has not taken a connection. If nobody takes any, dispatch pauses, and the workers are asked again later. */
-  #rejected(candidate: Candidate<Peer>): void {
-    const dispatch = this.#dispatch;
-    if (dispatch.is === 'paused') return;
-    dispatch.rejections++;
-    dispatch.rejectedBy.add(candidate);
-    if (dispatch.rejections < REJECTIONS && !this.#scheduler.every((one) => dispatch.rejectedBy.has(one))) return;
-    this.#dispatch = { is: 'paused', timer: timers.setTimeout(() => this.#resume(), PAUSE_MS) };
-  }
-
-  /** A connection was taken: earlier rejections no longer matter. A pause goes on. */
-  #forgetRejections(): void {
-    const dispatch = this.#dispatch;
-    if (dispatch.is === 'paused' || dispatch.rejections === 0) return;
-    dispatch.rejections = 0;
-    dispatch.rejectedBy.clear();
-  }
-
-  #endPause(): void {
-    if (this.#dispatch.is === 'paused') timers.clearTimeout(this.#dispatch.timer);
-    this.#dispatch = { is: 'running', rejections: 0, rejectedBy: new Set() };
+  #moved(connection: NativeHandle, taker: Peer): void {
+    const giver = this.#returned.giverOf(connection);
+    if (giver === null || giver === taker) return;
+    this.#counters.moved();
+    traceHandle('moved', this.#key, connection);
   }
 
   #resume(): void {
-    this.#endPause();
+    this.#pause.end();
     this.#distribute();
   }
 
@@ -351,9 +327,11 @@ export class RoundRobinHandle implements ServerHandle, Source {
     const { acceptor } = this.#state;
     this.#transition({ is: 'closed' });
     acceptor.close();
-    this.#endPause();
+    this.#pause.end();
+    this.#returned.close();
     for (const connection of this.#queue.drain()) {
       this.#counters.closed(connection);
+      this.#returned.forget(connection);
       traceHandle('closed', this.#key, connection);
       connection.close();
     }

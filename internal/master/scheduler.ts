@@ -9,7 +9,7 @@
  */
 import { Number, performance } from '../builtins';
 import type { NativeHandle } from '../native/bindings';
-import { ruleFor, type Candidate, type NamedRule, type Scheduling } from './scheduling';
+import { isYoung, ruleFor, type Candidate, type NamedRule, type Scheduling } from './scheduling';
 
 /** The candidates of one address, and the rule that chooses among them. */
 export class Scheduler<Worker> {
@@ -62,13 +62,36 @@ export class Scheduler<Worker> {
     if (candidate !== undefined) candidate.open = open;
   }
 
-  /** Chooses who gets this connection, and counts it as in flight to that one; null while nobody may have it. */
-  next(connection: NativeHandle): Candidate<Worker> | null {
-    const chosen = this.#rule.choose(this.#candidates, connection, this.#lastAnswer);
+  /** Must this worker keep its connections: nobody else could get them, or the rule gives a client to one worker for good? */
+  mustKeep(worker: Worker): boolean {
+    return this.has(worker) && (this.#rule.sticks === true || this.#candidates.every((one) => one.worker === worker || one.retired));
+  }
+
+  /**
+   * Chooses who gets this connection, and counts it as in flight to that one; null while nobody may have it. `giver` has
+   * given the connection back: it gets it again only if no other worker has room, and all of them have been silent for a
+   * while.
+   */
+  next(connection: NativeHandle, giver: Worker | null = null): Candidate<Worker> | null {
+    const chosen = this.#choose(connection, giver);
     if (chosen === null) return null;
     if (chosen.inFlight++ === 0) chosen.aliveAt = performance.now();
     chosen.pick = ++this.#picks;
     return chosen;
+  }
+
+  #choose(connection: NativeHandle, giver: Worker | null): Candidate<Worker> | null {
+    const choose = (): Candidate<Worker> | null => this.#rule.choose(this.#candidates, connection, this.#lastAnswer);
+    const own = giver === null ? undefined : this.#candidates.find(({ worker, retired }) => worker === giver && !retired);
+    if (own === undefined) return choose();
+    own.retired = true; // No rule chooses a retired candidate.
+    try {
+      const other = choose();
+      if (other !== null || this.#candidates.some((one) => one !== own && isYoung(one))) return other;
+    } finally {
+      own.retired = false;
+    }
+    return choose();
   }
 
   /** A connection is in flight no more. `acknowledged`: by the worker, which is alive then. */

@@ -129,17 +129,21 @@ export interface Candidate<Worker> extends CandidateInfo {
  */
 type Rule = <Worker>(candidates: readonly Candidate<Worker>[], connection: NativeHandle, lastAnswer: number) => Candidate<Worker> | null;
 
-/** A named rule. `counts`: workers have to report how many connections they have open. */
+/**
+ * A named rule. `counts`: workers have to report how many connections they have open. `sticks`: a client belongs to one
+ * worker as long as that worker listens, so none of its connections moves to another.
+ */
 export interface NamedRule {
   readonly choose: Rule;
   readonly counts: boolean;
+  readonly sticks?: true;
 }
 
 const rules = {
   'round-robin': { choose: roundRobin, counts: false },
   'least-connections': { choose: leastConnections, counts: true },
   'random-two': { choose: randomTwo, counts: true },
-  'sticky': { choose: sticky, counts: false },
+  'sticky': { choose: sticky, counts: false, sticks: true },
 } satisfies Record<string, NamedRule>;
 
 /** The rules that `setupPrimary({ scheduling })` takes by name. */
@@ -159,6 +163,9 @@ function hasRoom({ retired, inFlight, window, acknowledgedIn, aliveAt }: Candida
   const most = acknowledgedIn === turn ? window : Math.min(IDLE_WINDOW, window);
   return inFlight < most && now - aliveAt < YOUNG_MS;
 }
+
+/** Has the worker given a sign of life a moment ago, so that another one can be expected soon? */
+export const isYoung = ({ retired, aliveAt }: Candidate<unknown>): boolean => !retired && performance.now() - aliveAt < YOUNG_MS;
 
 function roundRobin<Worker>(candidates: readonly Candidate<Worker>[], _connection: NativeHandle, lastAnswer: number): Candidate<Worker> | null {
   const awake = candidates.length > CROWD && enoughAreAwake(candidates) ? least(candidates, inFlight, isAwake) : null;

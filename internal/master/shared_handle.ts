@@ -20,7 +20,7 @@ import { traceState } from '../trace';
 import { isOneOfTheLast, type AcceptLimits } from './acceptor';
 import type { Peer } from './peer';
 import { shortPath } from './listen_options';
-import type { HandleReply, ServerHandle } from './round_robin_handle';
+import type { HandleReply, ServerHandle } from './server_handle';
 
 type SharedState =
   | { readonly is: 'open'; readonly handle: NativeHandle }

@@ -15,6 +15,7 @@
  *   process_end.ts    the members of `process` that end it
  *   emitters.ts       the listeners of an EventEmitter
  *   http.ts           the response that an HTTP connection is writing
+ *   idle_connections.ts  the HTTP connections between two requests; take a handle out of one, put it back
  *   debugging.ts      start the inspector of another process
  *
  * Owns     nothing. A handle that is passed in stays the caller's, and a returned one becomes the caller's, unless the

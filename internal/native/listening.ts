@@ -8,7 +8,7 @@ import { fstatSync, readFileSync } from 'node:fs';
 import type { Server } from 'node:net';
 import { NativeObject, Number } from '../builtins';
 import { type ListeningHandle, type NativeHandle, UDP, UV_EINVAL } from './bindings';
-import { datagramHandleOf } from './handles';
+import { datagramHandleOf, isPipe, isTcp } from './handles';
 
 /**
  * Prepares `server` so that `setAccepting` can stop and start its handle. Call it before `listen`. libuv stops and starts
@@ -121,4 +121,15 @@ export function peerName(connection: NativeHandle): { remoteAddress?: string; re
   const name = {} as { address?: string; port?: number };
   if (typeof native.getpeername !== 'function' || native.getpeername(name) !== 0) return {};
   return { remoteAddress: name.address as string, remotePort: name.port as number };
+}
+
+/**
+ * Is this a connection that came in at a listening socket of this address? `at`: as `socketName` returned it for that
+ * socket; null: a unix socket. False if the client has gone, and for a listening socket.
+ */
+export function isConnectionTo(handle: NativeHandle, at: { readonly port: number } | null): boolean {
+  if (at === null) return isPipe(handle);
+  if (!isTcp(handle)) return false;
+  const name = socketName(handle as ListeningHandle);
+  return typeof name === 'object' && name?.port === at.port && peerName(handle).remotePort !== undefined;
 }

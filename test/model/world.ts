@@ -541,10 +541,10 @@ export class World {
   }
 
   #checkCounters(): void {
-    const { accepted, handedOff, acknowledged, rejected, unsent, reclaimed, untold, closed, queued, inFlight, latency } = this.#cluster.counters();
+    const { accepted, returned, handedOff, acknowledged, rejected, unsent, reclaimed, untold, closed, queued, inFlight, latency } = this.#cluster.counters();
     const now = (where: Place): number => this.#connections.reduce((count, { place }) => count + Number(place === where), 0);
     must(accepted === this.#connections.length && queued === now('queued') && inFlight === now('in flight'), 'S8: the counters say where each connection is');
-    must(accepted === acknowledged + closed + queued + inFlight, `S8: a connection is counted as one thing (${accepted} = ${acknowledged} + ${closed} + ${queued} + ${inFlight})`);
+    must(accepted + returned === acknowledged + closed + queued + inFlight, `S8: a connection is counted as one thing (${accepted} + ${returned} = ${acknowledged} + ${closed} + ${queued} + ${inFlight})`);
     must(handedOff === acknowledged + rejected + unsent + reclaimed + untold + inFlight, 'S8: a hand-off is counted as one thing');
     must(latency?.count === acknowledged, 'S8: the latency of each acknowledged connection is measured');
   }

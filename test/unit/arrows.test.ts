@@ -44,8 +44,8 @@ const allowed: Record<string, readonly string[]> = {
   'internal/startup/late_takeover': ['internal/native/emitters'],
   'internal/startup/preload': ['internal/child/', 'internal/channel/', 'internal/native/', 'internal/node_cluster'],
   // The cluster: two roles, which meet in messages.ts and never import each other.
-  'internal/master/': ['internal/limits', 'internal/validate', 'internal/worker', 'internal/calls', 'internal/channel/', 'internal/native/', 'leaves'],
-  'internal/child/': ['internal/worker', 'internal/calls', 'internal/channel/', 'internal/native/', 'leaves'],
+  'internal/master/': ['internal/limits', 'internal/validate', 'internal/worker', 'internal/return_idle', 'internal/calls', 'internal/channel/', 'internal/native/', 'leaves'],
+  'internal/child/': ['internal/worker', 'internal/return_idle', 'internal/own_listeners', 'internal/calls', 'internal/channel/', 'internal/native/', 'leaves'],
   'internal/calls': ['internal/channel/attach_channel', 'internal/native/', 'leaves'],
   // The channel knows nothing of clusters.
   'internal/channel/': ['internal/limits', 'internal/native/', 'leaves'],
@@ -54,6 +54,8 @@ const allowed: Record<string, readonly string[]> = {
   'internal/validate': ['internal/errors'],
   'internal/clock': [],
   'internal/worker': [],
+  'internal/return_idle': ['internal/worker', 'internal/validate', 'leaves'],
+  'internal/own_listeners': [],
   'internal/node_cluster': ['internal/native/emitters'],
   'internal/messages': [],
   'internal/trace': [],

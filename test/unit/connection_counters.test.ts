@@ -25,7 +25,7 @@ test('each end of a hand-off is counted as itself, and a connection that is clos
   }
   counters.handedOff();
   expect(counters.read(3)).toEqual({
-    accepted: 6, handedOff: 7, acknowledged: 1, rejected: 2, unsent: 1, reclaimed: 1, untold: 1, closed: 1, moved: 0, queued: 3, inFlight: 1, latency: null,
+    accepted: 6, handedOff: 7, acknowledged: 1, rejected: 2, unsent: 1, reclaimed: 1, untold: 1, closed: 1, returned: 0, moved: 0, queued: 3, inFlight: 1, latency: null,
   });
 });
 

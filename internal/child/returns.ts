@@ -1,0 +1,147 @@
+/**
+ * Gives idle connections of this worker back to the primary, which hands them to other workers.
+ *
+ *   open ── takeIdle ──► offered ── the primary takes it ──► moved: this process closes its copy
+ *    ▲                     │   └── the channel has ended: closed here, as the primary may have it
+ *    └──── putBack ────────┘ the primary refuses it, or its message was not written
+ *
+ * While a connection is offered, nobody reads from it: its bytes wait in the kernel. Its socket still exists here, and
+ * its server still counts it, so a connection that stays has noticed nothing.
+ *
+ * Owns     the handles of the connections that are offered; a timer that keeps the process alive while there are some
+ * Used by  index.ts
+ * Uses     native/idle_connections.ts (which are idle), movable.ts (which the app lets go)
+ * Never    looks at a connection while a parser runs: each look is made in an immediate
+ * Keeps    1. a connection that the primary has not taken is put back, or closed
+ *          2. at most OFFERED connections of one call are offered at a time
+ *          3. a connection is offered once in a call, also if it comes back
+ * Wire     W → P returned(key, seq) + fd     P → W reply(ack: seq, taken)
+ */
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { Map, push, timers } from '../builtins';
+import type { NativeHandle } from '../native/bindings';
+import { idleConnections, idleParsers, isPlainHttp, letGo, putBack, takeIdle } from '../native/idle_connections';
+import { openConnections } from '../native/servers';
+import { traceHandle } from '../trace';
+import { mayMove } from './movable';
+
+/** How many connections of one call are on their way to the primary at a time. Enough to keep it busy; each holds an fd there. */
+const OFFERED = 64;
+/** The longest delay of a timer, in milliseconds. */
+const LONGEST = 2 ** 31 - 1;
+
+/** Which idle connections are to be returned. */
+export interface ReturnOptions {
+  /** The most connections. */
+  readonly max: number;
+  /** Only those of this address. */
+  readonly key?: string | undefined;
+}
+
+/**
+ * Sends a connection (borrowed) to the primary. `answered` is called once: true: the primary has taken it; false: it has
+ * not; null: the channel has ended, so nobody knows. Returns false if the channel has ended before; then it is not called.
+ */
+export type Offer = (key: string, handle: NativeHandle, answered: (taken: boolean | null) => void) => boolean;
+
+interface Idle {
+  readonly key: string;
+  readonly server: Server;
+  readonly socket: Socket;
+}
+
+/** The servers of this worker whose connections can be returned. */
+export class Returns {
+  readonly #offer: Offer;
+  readonly #movable: () => unknown;
+  /** Servers that listen under round robin, or have connections from then, with the key of the address. */
+  readonly #servers = new Map<object, string>();
+  /** How many connections are offered now. */
+  #offered = 0;
+  #hold: NodeJS.Timeout | undefined;
+
+  /** `movable` returns the app's function, or whatever the app has put there. */
+  constructor(offer: Offer, movable: () => unknown) {
+    this.#offer = offer;
+    this.#movable = movable;
+  }
+
+  /** This server listens under that key. */
+  listen(key: string, server: object): void {
+    this.#forgetClosed();
+    this.#servers.set(server, key);
+  }
+
+  #forgetClosed(): void {
+    for (const server of [...this.#servers.keys()]) {
+      if ((server as { listening?: unknown }).listening === false && openConnections(server) === 0) this.#servers.delete(server);
+    }
+  }
+
+  /** Returns idle connections to the primary. Calls `done` with the number that the primary has taken. */
+  returnIdle({ max, key }: ReturnOptions, done: (moved: number) => void): void {
+    timers.setImmediate(() => {
+      const idle = this.#idle(key);
+      let next = 0;
+      let left = max;
+      let offered = 0;
+      let moved = 0;
+      let refused = false;
+      const offerMore = (): void => {
+        const parsers = new Map<object, ReadonlySet<unknown>>();
+        while (next < idle.length && left > 0 && offered < OFFERED && !refused) {
+          const one = idle[next++] as Idle;
+          let idleNow = parsers.get(one.server);
+          if (idleNow === undefined) parsers.set(one.server, idleNow = idleParsers(one.server));
+          if (!this.#offerOne(one, idleNow, answered)) continue;
+          offered++;
+          left--;
+        }
+        if (offered === 0) done(moved);
+      };
+      const answered = (taken: boolean | null): void => {
+        if (taken === true) moved++;
+        else refused = true;
+        if (--offered === 0) timers.setImmediate(offerMore);
+      };
+      offerMore();
+    });
+  }
+
+  #idle(key: string | undefined): Idle[] {
+    this.#forgetClosed();
+    const idle: Idle[] = [];
+    for (const [server, at] of this.#servers) {
+      if ((key !== undefined && key !== at) || !isPlainHttp(server)) continue;
+      for (const socket of idleConnections(server)) push(idle, { key: at, server, socket });
+    }
+    return idle;
+  }
+
+  /** Offers one connection, if it is still idle and may move. */
+  #offerOne({ key, server, socket }: Idle, parsers: ReadonlySet<unknown>, answered: (taken: boolean | null) => void): boolean {
+    if (socket.destroyed || !mayMove(socket, this.#movable())) return false;
+    const out = takeIdle(server, socket, parsers);
+    if (out === null) return false;
+    traceHandle('returned', key, out.handle);
+    const sent = this.#offer(key, out.handle, (taken) => {
+      this.#count(-1);
+      if (taken === false) putBack(out);
+      else letGo(out);
+      answered(taken);
+    });
+    if (sent) this.#count(1);
+    else putBack(out);
+    return sent;
+  }
+
+  #count(change: 1 | -1): void {
+    this.#offered += change;
+    if (this.#offered > 0) this.#hold ??= timers.setInterval(() => {}, LONGEST);
+    else {
+      timers.clearInterval(this.#hold);
+      this.#hold = undefined;
+    }
+  }
+}

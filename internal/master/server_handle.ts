@@ -1,0 +1,38 @@
+/**
+ * The contract of the two kinds of server handles, `RoundRobinHandle` and `SharedHandle`, as listen_table.ts uses them.
+ * Only types.
+ */
+import type { KeepListening } from '../limits';
+import type { SocketName } from '../messages';
+import type { NativeHandle } from '../native/bindings';
+import type { Peer } from './peer';
+
+/** Sends a worker the result of its query: an errno or fields of the reply, and a handle for it. */
+export type HandleReply = (errno: number | null, fields: { sockname?: SocketName; counts?: true }, handle: NativeHandle | null) => void;
+
+/** One listening address. */
+export interface ServerHandle {
+  /** The first truthy `data` of a query; every reply for this handle carries it. */
+  data: unknown;
+  has(peer: Peer): boolean;
+  /** A worker listens here; `reply` is called once, now or when the bind has ended. */
+  add(peer: Peer, reply: HandleReply): void;
+  /** The worker has reported how many connections it has open here. Only handles that count have this. */
+  report?(peer: Peer, open: number): void;
+  /**
+   * A worker gives an idle connection back. True: it is transferred, and waits for another worker. False: the caller
+   * keeps it. Only handles that hand connections off have this.
+   */
+  takeBack?(giver: Peer, connection: NativeHandle): boolean;
+  /**
+   * A worker listens here no more. True if it was the last one: then the handle is closed. With `keep` it goes
+   * on to accept, without keeping the process alive, until a worker comes or the caller calls `close`.
+   */
+  remove(peer: Peer, keep?: KeepListening | null): boolean;
+  /** Closes a handle that was kept, when no worker has come in time. */
+  close(): void;
+  /** Connections that wait here for a worker. */
+  readonly queued: number;
+  /** Is there a listening socket? Only such a handle can be kept. */
+  readonly listening: boolean;
+}

@@ -1,0 +1,20 @@
+/**
+ * Which listeners on the app's objects are ours. A connection to which the app has added a listener is not moved to
+ * another worker; one of ours does not count.
+ *
+ * Used by  child/movable.ts, child/kept_alive.ts
+ * Keeps    no listener alive
+ */
+const ours = new WeakSet<object>();
+
+/** Marks a listener as ours, and returns it. */
+export function own<Listener extends (...args: never[]) => void>(listener: Listener): Listener {
+  ours.add(listener);
+  return listener;
+}
+
+/** Is this listener ours? `listener`: as `rawListeners` returns it, so it may be the wrapper that `once` made. */
+export function isOwn(listener: object): boolean {
+  const { listener: wrapped } = listener as { listener?: unknown };
+  return ours.has(listener) || (typeof wrapped === 'function' && ours.has(wrapped));
+}
