@@ -3,11 +3,11 @@
 const diagnostics = require('node:diagnostics_channel');
 
 /** `act(message)` at the message of the fault; once. */
-exports.watch = function watch({ name, act: wanted, way, moment, worker }, act) {
+exports.watch = function watch({ name, act: wanted, field, way, moment, worker }, act) {
   let done = false;
   diagnostics.subscribe('cluster-internals:message', (trace) => {
     const { message } = trace;
-    if (done || trace.way !== way || !is(message, name, wanted)) return;
+    if (done || trace.way !== way || !is(message, name, wanted, field)) return;
     if (worker !== undefined && trace.from !== worker && trace.to !== worker) return;
     done = true;
     // It is traced right before it is written, and right before it is looked at.
@@ -16,13 +16,14 @@ exports.watch = function watch({ name, act: wanted, way, moment, worker }, act) 
   });
 };
 
-function is(message, name, wanted) {
-  if (wanted !== null) return message.act === wanted;
+function is(message, name, wanted, field) {
+  if (wanted !== null) return message.act === wanted && (field === undefined || message[field] !== undefined);
   if (message.ack === undefined) return false;
   switch (name) {
     case 'ServerReply': return 'errno' in message;
     case 'NewConnectionReply': return 'accepted' in message;
-    default: return !('errno' in message) && !('accepted' in message);
+    case 'ReturnReply': return 'taken' in message;
+    default: return !('errno' in message) && !('accepted' in message) && !('taken' in message);
   }
 }
 

@@ -12,14 +12,20 @@ export interface Message {
   readonly from: 'worker' | 'primary';
   /** Its `act`; replies have none. */
   readonly act: string | null;
+  /** A field that it must have: there are two kinds of `newconn`. */
+  readonly field?: string;
 }
 
 /** What the program of this test does beyond listening and serving, to make the message come. */
-export type Trigger = 'nothing' | 'close' | 'leave' | 'disconnect';
+export type Trigger = 'nothing' | 'close' | 'leave' | 'disconnect' | 'give' | 'take';
+
+/** A connection that another worker has given back. It is a NewConnection, but another process has had it. */
+const MOVE: Message = { name: 'NewConnection of a move', from: 'primary', act: 'newconn', field: 'moved' };
 
 const triggers: Record<string, Trigger> = {
   Online: 'nothing', QueryServer: 'nothing', ServerReply: 'nothing', Listening: 'nothing', NewConnection: 'nothing', Accepted: 'nothing',
   NewConnectionReply: 'nothing', Close: 'close', ExitedAfterDisconnect: 'leave', Reply: 'leave', Disconnect: 'disconnect',
+  ReturnIdle: 'give', Returned: 'give', ReturnReply: 'give', [MOVE.name]: 'take',
 };
 
 /** The messages of both unions. Throws if one has no trigger, or if there are acts that are in neither. */
@@ -32,6 +38,7 @@ export function allMessages(source = readFileSync(path.join(root, 'internal/mess
   const known = new Set(messages.map(({ act }) => act));
   const strangers = [...source.matchAll(/\b(?:act: |case )'(\w+)'/g)].map(([, act]) => act as string).filter((act) => !known.has(act));
   if (strangers.length > 0) throw new Error(`acts in no union: ${strangers.join()}`);
+  if (messages.some(({ name }) => name === 'NewConnection')) messages.push(MOVE);
   for (const { name } of messages) triggerOf(name);
   return messages;
 }
@@ -66,8 +73,10 @@ const isNoCase = ({ message, seenBy, moment, action }: Fault): boolean =>
 export function allFaults(): Fault[] {
   const faults: Fault[] = [];
   for (const message of allMessages()) {
-    // Each dialect has its own acknowledgement. In dialect node the worker is a stock one, so only the primary can cause a fault.
-    const dialects = ([['pipelined', 'NewConnectionReply'], ['node', 'Accepted']] as const).filter(([, other]) => other !== message.name).map(([dialect]) => dialect);
+    // Each dialect has its own acknowledgement, and only one can return connections. In dialect node the worker is a stock one, so only the primary can cause a fault.
+    const moves = triggerOf(message.name) === 'give' || triggerOf(message.name) === 'take';
+    const dialects = ([['pipelined', 'NewConnectionReply'], ['node', 'Accepted']] as const)
+      .filter(([dialect, other]) => other !== message.name && !(moves && dialect === 'node')).map(([dialect]) => dialect);
     for (const dialect of dialects) {
       for (const seenBy of dialect === 'node' ? ['primary'] as const : ['worker', 'primary'] as const) {
         for (const moment of ['before', 'after'] as const) {

@@ -17,6 +17,8 @@ function runWorker() {
     writeSync(record, `${socket.remotePort}\n`);
     socket.on('data', (data) => socket.end(data));
   }).listen(Number(process.env.PORT), '127.0.0.1');
+  // Its connections are kept alive, and move.
+  require('node:http').createServer((request, response) => response.end('served')).listen(Number(process.env.HTTP_PORT), '127.0.0.1');
   process.on('message', (what) => {
     if (what === 'close') server.close();
     else cluster.worker.disconnect();
@@ -32,22 +34,24 @@ async function runPrimary(faults) {
   const { event, until } = tools(cluster);
   const hook = path.join(__dirname, 'hook.js');
   const { port } = await claimPort();
+  const { port: httpPort } = await claimPort();
   cluster.schedulingPolicy = cluster.SCHED_RR;
   const start = (env = {}) => {
-    const worker = cluster.fork({ PORT: String(port), ...env });
+    const worker = cluster.fork({ PORT: String(port), HTTP_PORT: String(httpPort), ...env });
     console.log(`fork ${worker.process.pid}`);
     return worker;
   };
   cluster.setupPrimary({ exec: __filename, args: [] });
   const healthy = start();
-  await event(healthy, 'listening');
+  let addresses = 0;
+  await new Promise((resolve) => healthy.on('listening', () => ++addresses === 2 && resolve()));
   console.log(`listening ${port}`);
   await client(port);
   for (const fault of faults) {
     const { message, seenBy, moment, action, victim, dialect, trigger } = fault;
     const before = sockets();
     cluster.setupPrimary({ exec: __filename, args: [], dialect });
-    const hooked = { name: message.name, act: message.act, way: seenBy === message.from ? 'sent' : 'received', moment, action };
+    const hooked = { name: message.name, act: message.act, field: message.field, way: seenBy === message.from ? 'sent' : 'received', moment, action };
     const suffers = start(seenBy === 'worker' ? { NODE_OPTIONS: `--require ${hook}`, FAULT: JSON.stringify(hooked) } : {});
     const { pid } = suffers.process;
     let fired = seenBy === 'worker';
@@ -63,16 +67,19 @@ async function runPrimary(faults) {
     const told = [];
     for (const end of ['exit', 'disconnect']) suffers.once(end, (code, signal) => { ends++; told.push(end === 'exit' ? signal ?? code : end); });
     const stopped = () => ends > 0 || stateOf(pid) === 'T';
-    let listens = false;
-    suffers.once('listening', () => { listens = true; });
-    await until(() => listens || stopped());
+    let listens = 0;
+    suffers.on('listening', () => { listens++; });
+    await until(() => listens === 2 || stopped());
     const outcomes = [];
     // One after the other, so that each worker has its turn; behind them some at once.
     const serve = () => Array.from({ length: CLIENTS }, () => client(port).then((outcome) => outcomes.push(outcome)));
     const clients = serve();
     await until(() => outcomes.length >= CLIENTS / 2 || stopped());
+    const kept = trigger === 'give' || trigger === 'take' ? await Promise.all(Array.from({ length: CLIENTS }, () => keptAlive(httpPort))) : [];
     if (ends === 0 && !(action === 'stop' && stopped())) {
       if (trigger === 'disconnect') suffers.isConnected() && suffers.disconnect();
+      else if (trigger === 'give') suffers.returnIdle();
+      else if (trigger === 'take') healthy.returnIdle();
       else if (trigger !== 'nothing' && suffers.isConnected()) suffers.send(trigger, () => {});
     }
     if (action === 'stop') {
@@ -84,6 +91,8 @@ async function runPrimary(faults) {
       if (stateOf(pid) === 'T') process.kill(pid, 'SIGKILL');
     }
     await until(() => ends === 2);
+    // Those whose connection has moved, or stayed with the healthy worker, are served; the others see its end.
+    clients.push(...kept.map((again) => again().then((outcome) => outcomes.push(outcome))));
     clients.push(...serve());
     await Promise.all(clients);
     await until(() => sockets() <= before, 5000);
@@ -113,6 +122,21 @@ function client(port) {
       resolve(said === 'hello' ? 'served' : said || 'reset');
     });
   });
+}
+
+/** A connection on which one request was served. The returned function sends another one on it. */
+async function keptAlive(port) {
+  const http = require('node:http');
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  let connection;
+  const ask = () => new Promise((resolve) => {
+    const request = http.get({ port, agent, timeout: DEADLINE }, (response) => response.resume().on('end', () => resolve('served')));
+    request.on('socket', (socket) => { connection ??= socket; if (connection !== socket) request.destroy(); });
+    request.on('timeout', () => { resolve('hung'); request.destroy(); });
+    request.on('error', () => resolve('reset'));
+  });
+  await ask();
+  return () => ask().finally(() => agent.destroy());
 }
 
 /** Connections that more workers have seen than there were. */
