@@ -1,7 +1,7 @@
 /**
  * The options that make a release, as `supervise` and `reload` take them, and their check.
  *
- * Used by  options.ts, supervisor.ts
+ * Used by  options.ts, supervisor.ts, operate/control/methods.ts
  * Never    keeps an object of the program, which the program could change
  */
 import { invalidArgType, invalidArgValue } from '../errors';

@@ -18,11 +18,12 @@
  * Never    does anything before all parameters are checked; a parameter that no method has is an error, not ignored
  * Keeps    a command goes on when its client goes away. What follows something (logs, subscribe) ends then
  */
-import { nodeError } from '../../errors';
+import { invalidArgType, nodeError } from '../../errors';
+import { releaseOptionNames, type ReleaseOptions } from '../../supervisor/release_options';
 import type { Report } from '../../supervisor/states';
 import type { Status } from '../../supervisor/status';
 import type { Supervisor } from '../../supervisor/supervisor';
-import { checkBoolean, checkInteger, checkNames } from '../../validate';
+import { checkBoolean, checkInteger, checkNames, checkObject, checkString } from '../../validate';
 import type { Call, Method } from './connection';
 import { SupervisorFeed } from './events';
 import { LONGEST_REPLY, type Hello } from './protocol';
@@ -98,8 +99,12 @@ export function appMethods(supervisor: Supervisor, extras: AppExtras = {}): Reco
       return { ...supervisor.status(), ...own, ...(spec === undefined ? {} : { spec: spec() }) };
     },
     async reload(params, call) {
+      const change = readChange(params);
+      return command(call, () => supervisor.reload(change));
+    },
+    async rollback(params, call) {
       checkNames('params', params, []);
-      return command(call, () => supervisor.reload());
+      return command(call, () => supervisor.rollback());
     },
     async scale(params, call) {
       const to = checkScale(params, supervisor);
@@ -109,6 +114,12 @@ export function appMethods(supervisor: Supervisor, extras: AppExtras = {}): Reco
       checkNames('params', params, ['now']);
       const now = checkBoolean('params.now', params['now'] ?? false);
       return command(call, () => supervisor.stop({ now }));
+    },
+    async recycle(params, call) {
+      checkNames('params', params, ['place']);
+      const { place } = params;
+      const one = place === undefined ? undefined : checkInteger('params.place', place, 1, Number.MAX_SAFE_INTEGER);
+      return command(call, () => supervisor.recycle(one));
     },
     async logs(params, call) {
       checkNames('params', params, ['lines', 'follow']);
@@ -136,6 +147,32 @@ export function appMethods(supervisor: Supervisor, extras: AppExtras = {}): Reco
 function available<Value>(value: Value | undefined, what: string): Value {
   if (value === undefined) throw nodeError(Error, 'ERR_NOT_AVAILABLE', `This app has no ${what}`);
   return value;
+}
+
+/** What a client wants to be different in the next release. */
+function readChange(params: Params): ReleaseOptions {
+  checkNames('params', params, releaseOptionNames);
+  const { exec, cwd, args, execArgv, env } = params;
+  return {
+    ...(exec === undefined ? {} : { exec: checkString('params.exec', exec) }),
+    ...(cwd === undefined ? {} : { cwd: checkString('params.cwd', cwd) }),
+    ...(args === undefined ? {} : { args: readTexts('params.args', args) }),
+    ...(execArgv === undefined ? {} : { execArgv: readTexts('params.execArgv', execArgv) }),
+    ...(env === undefined ? {} : { env: readVariables(env) }),
+  };
+}
+
+function readTexts(name: string, value: unknown): string[] {
+  const isText = (one: unknown): one is string => typeof one === 'string';
+  if (!Array.isArray(value) || !value.every(isText)) throw invalidArgType(name, 'an array of strings', value);
+  return value;
+}
+
+/** Variables of the environment. JSON has no undefined, so null stands for a variable that is removed. */
+function readVariables(value: unknown): NodeJS.ProcessEnv {
+  if (Array.isArray(value)) throw invalidArgType('params.env', 'of type object', value);
+  const given = Object.entries(checkObject('params.env', value));
+  return Object.fromEntries(given.map(([name, one]: [string, unknown]) => [name, one === null ? undefined : checkString(`params.env.${name}`, one)]));
 }
 
 /** The number of workers that a client asks for. The supervisor checks its range. */
