@@ -1,11 +1,13 @@
 /**
- * Tracing: each cluster message, each handle that changes its owner and each change of state is published on
- * `node:diagnostics_channel`. Everything else in internal/ calls these functions and never prints. Who wants to
- * see the events subscribes: with `NODE_DEBUG=cluster-internals` a printer in this file does, and so do tests.
+ * Tracing: each cluster message, each frame of a channel, each handle that changes its owner and each change of state is
+ * published on `node:diagnostics_channel`. Everything else in internal/ calls these functions and never prints. Who wants to
+ * see the events subscribes: with `NODE_DEBUG=cluster-internals` a printer in this file does, and so do tests and the
+ * recorder (recording/recorder.ts).
  *
  * Costs    one property read per event if nobody has subscribed
- * Never    keeps a handle or a message after the call. Never shows the `data` of a query or of its reply: these are
- *          the ticket keys of a TLS server, and a reader of the log could decrypt its sessions
+ * Never    keeps a handle or a message after the call. Never shows the `data` of a query or of its reply in a message:
+ *          these are the ticket keys of a TLS server, and a reader of the log could decrypt its sessions. A frame is
+ *          published as it is: its subscriber hides what must not be seen
  */
 import diagnostics from 'node:diagnostics_channel';
 import { debuglog, inspect } from 'node:util';
@@ -27,7 +29,8 @@ export interface MessageTrace {
 
 /** Published on `cluster-internals:handle`: what has happened to a handle in this process. */
 export interface HandleTrace {
-  event: 'adopted' | 'released' | 'queued' | 'handed off' | 'delivered' | 'rejected' | 'unsent' | 'reclaimed' | 'closed' | 'returned' | 'moved';
+  event: 'adopted' | 'released' | 'queued' | 'handed off' | 'acknowledged' | 'given up' | 'delivered' | 'rejected' | 'unsent' | 'reclaimed' | 'closed'
+    | 'returned' | 'moved';
   /** The channel's name, or the key of the address. */
   where: string;
   /** -1 if the handle has no fd. */
@@ -42,6 +45,25 @@ export interface StateTrace {
   to: string;
 }
 
+/**
+ * Published on `cluster-internals:frame`: one frame of a channel of ours, in the order of the wire. The n-th frame that
+ * one end sends is the n-th that the other end receives, so a reader can join both. It holds whatever the app sends.
+ */
+export interface FrameTrace {
+  /** The name of this end: `P to W1` in the primary, `W1` in the worker. */
+  channel: string;
+  dialect: 'node' | 'pipelined';
+  way: 'sent' | 'received';
+  /** Of a frame that was sent: its bytes on the wire (borrowed), or their text. */
+  frame?: string | Uint8Array;
+  /** Of a frame that was received: its message, and the kind of its tag (channel/codec.ts). */
+  message?: unknown;
+  tag?: 'plain' | 'handle' | 'envelope';
+  /** The fd that goes with it, in this process; -1 if the handle has no fd. Absent if there is no handle. */
+  fd?: number;
+}
+
+const frames = diagnostics.channel('cluster-internals:frame');
 const messages = diagnostics.channel('cluster-internals:message');
 const handles = diagnostics.channel('cluster-internals:handle');
 const states = diagnostics.channel('cluster-internals:state');
@@ -63,6 +85,12 @@ export function traceMessage(
 function redacted(message: MessageTrace['message']): MessageTrace['message'] {
   return message['data'] === undefined || message['data'] === null ? message : { ...message, data: '[redacted]' };
 }
+
+/** Has anybody subscribed to frames? */
+export const framesAreTraced = (): boolean => frames.hasSubscribers;
+
+/** Publishes a frame. Callers ask `framesAreTraced` first. */
+export const traceFrame = (frame: FrameTrace): void => frames.publish(frame);
 
 /** Publishes what has happened to a handle. Of `handle` only the fd is read. */
 export function traceHandle(event: HandleTrace['event'], where: string, handle: { fd?: number } | null): void {

@@ -67,7 +67,7 @@ export class Channel {
     this.#codec = codecFor(options.serialization);
     this.#outbox = new Outbox(pipe, this.#codec, {
       failed: (error) => sink.error(error), pending: (change) => sink.pending(change), drained: () => sink.drained(),
-    });
+    }, options.name, options.dialect);
     this.#queue = new HandleQueue({
       sendAgain: (frame, native) => void this.#writeHandle(frame, native, { swallowErrors: true }),
       fail: (error, completion) => this.#outbox.fail(error, completion),

@@ -15,7 +15,7 @@
  *          2. if a frame cannot be decoded, the frames before it in the same chunk are still delivered
  *          3. a frame that is longer than allowed is refused before it is collected: when its length is known, or when
  *             the limit is reached. The length of a frame that fits into one read is not checked
- * Used by  channel.ts
+ * Used by  channel.ts; recording/frame_lines.ts and recording/node_frames.ts, which only decode
  * Uses     framing_json.ts, framing_advanced.ts (the two forms), codec.ts (their common types)
  * Node     the codecs of lib/internal/child_process/serialization.js. The tags are ours.
  */

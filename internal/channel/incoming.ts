@@ -16,7 +16,7 @@ import { push, shift, startsWith, String } from '../builtins';
 import { causedByPeer, strayHandle } from '../errors';
 import type { NativeHandle } from '../native/bindings';
 import { isUdp } from '../native/handles';
-import { traceHandle } from '../trace';
+import { framesAreTraced, traceFrame, traceHandle, type FrameTrace } from '../trace';
 import type { ChannelOptions, ChannelSink } from './channel_types';
 import type { Decoder, Tag } from './codec';
 import type { HandleQueue } from './handle_queue';
@@ -67,6 +67,7 @@ export class Incoming {
   }
 
   readonly #onFrame = (message: unknown, tag: Tag): void => {
+    if (framesAreTraced()) this.#trace(message, tag);
     if (tag !== 'plain' && this.#dialect === 'node') throw new SyntaxError('Received a tagged frame on a channel of the dialect node, which has no tags');
     if (tag === 'handle') return process.nextTick(this.#emit, message, shift(this.#arrived));
     if (tag === 'envelope') return this.#open(message as UncheckedEnvelope);
@@ -79,6 +80,15 @@ export class Incoming {
     }
     process.nextTick(this.#emit, message, undefined);
   };
+
+  /** Publishes a frame. The fd that it announces has arrived before it. */
+  #trace(message: unknown, tag: Tag): void {
+    const trace: FrameTrace = { channel: this.#name, dialect: this.#dialect, way: 'received', message, tag };
+    const announcesFd = tag !== 'plain' || (this.#dialect === 'node' && isInternal(message) && message['cmd'] === 'NODE_HANDLE');
+    const handle = this.#arrived[0];
+    if (announcesFd && handle !== undefined) trace.fd = handle.fd ?? -1;
+    traceFrame(trace);
+  }
 
   #receiveHandle(envelope: UncheckedEnvelope): void {
     if (this.#arrived.length === 0) {

@@ -35,6 +35,7 @@ import { PENDING, WRITTEN, writePipe } from '../native/pipes';
 import { isExiting } from '../native/process_end';
 import type { Codec } from './codec';
 import { addUnflushed, prepareFlushAtExit, removeUnflushed } from './flush_at_exit';
+import { framesAreTraced, traceFrame, type FrameTrace } from '../trace';
 import { SendCallbacks, type PendingCallback, type SendCallback } from './send_callbacks';
 
 /** `keepOpen`: a sent socket stays usable in this process. `swallowErrors`: a failed write is reported to nobody. */
@@ -114,6 +115,8 @@ export class Outbox {
   readonly #pipe: NativePipe;
   readonly #codec: Codec;
   readonly #sink: OutboxSink;
+  readonly #name: string;
+  readonly #dialect: FrameTrace['dialect'];
   readonly #appCallbacks = new SendCallbacks(() => this.#flushIfWritable());
   #state: OutboxState = 'writable';
   /** `write` has returned false and `sink.drained` has not been called since. Depends on bytes, so it is independent of the state. */
@@ -135,7 +138,10 @@ export class Outbox {
   /** How many frames make a group full in this turn. */
   #groupSize = GROUP;
 
-  constructor(pipe: NativePipe, codec: Codec, sink: OutboxSink) {
+  /** `name` and `dialect` are those of the channel, for the trace. */
+  constructor(pipe: NativePipe, codec: Codec, sink: OutboxSink, name = '', dialect: FrameTrace['dialect'] = 'pipelined') {
+    this.#name = name;
+    this.#dialect = dialect;
     this.#pipe = pipe;
     this.#codec = codec;
     this.#sink = sink;
@@ -149,11 +155,12 @@ export class Outbox {
 
   /** Writes a frame now, or joins it to the group. Returns false at or above HIGH_WATER. */
   write(frame: string | Buffer, completion: Completion): boolean {
+    if (framesAreTraced()) this.#trace(frame, null);
     this.#hasWritten = true;
     // A program that writes once in a turn, mostly a reply to what it read, needs no tick for the end of the turn.
     if (this.#ofThisTurn < 2 && ++this.#ofThisTurn === 2) process.nextTick(this.#endTurn);
     if (this.#joined.length === 0) {
-      if (this.#state !== 'full' && this.#mayWriteAtOnce()) return this.writeNow(frame, null, completion);
+      if (this.#state !== 'full' && this.#mayWriteAtOnce()) return this.#writeNow(frame, null, completion);
       addUnflushed(this);
     }
     push(this.#joined, frame);
@@ -254,6 +261,11 @@ export class Outbox {
 
   /** Writes the joined frames, then this frame with the fd of `native` (borrowed until `completion.release`). */
   writeNow(frame: string | Buffer, native: NativeHandle | null, completion: Completion): boolean {
+    if (framesAreTraced()) this.#trace(frame, native);
+    return this.#writeNow(frame, native, completion);
+  }
+
+  #writeNow(frame: string | Buffer, native: NativeHandle | null, completion: Completion): boolean {
     this.flush();
     this.#put(frame, native, completion);
     return this.hasRoom;
@@ -264,6 +276,7 @@ export class Outbox {
    * called later: when the kernel has taken it, or with the error.
    */
   writeAtOnce(frame: string | Buffer, callback: SendCallback): boolean {
+    if (framesAreTraced()) this.#trace(frame, null);
     this.flush();
     const completion: Completion = { callback };
     const status = this.#state === 'closed' ? CLOSED : writePipe(this.#pipe, frame, null, this.#ended, completion);
@@ -271,6 +284,13 @@ export class Outbox {
     else if (status === CLOSED) this.fail(channelClosed(), completion);
     else if (status !== WRITTEN) this.fail(causedByPeer(systemError(status, 'write')), completion);
     return status === WRITTEN;
+  }
+
+  /** Publishes a frame, in the order of the wire. */
+  #trace(frame: string | Buffer, native: NativeHandle | null): void {
+    const trace: FrameTrace = { channel: this.#name, dialect: this.#dialect, way: 'sent', frame };
+    if (native !== null) trace.fd = native.fd ?? -1;
+    traceFrame(trace);
   }
 
   /** Writes the joined frames, and refuses all later ones. A pending write may still reach the other end. */

@@ -133,6 +133,7 @@ function exchange(child: ChildProcess, options: Prepared, start: () => number, o
     pipe.close();
     throw error;
   }
-  attachChannel(child, pipe, { serialization, dialect, name: own.name, limits: own.limits }, 'parent', delayClose(child));
+  const name = own.name === 'P' ? `P to ${child.pid}` : own.name;
+  attachChannel(child, pipe, { serialization, dialect, name, limits: own.limits }, 'parent', delayClose(child));
   return errno;
 }

@@ -281,6 +281,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
       if (outcome !== 'accepted') this.#counters.closed(connection);
       else this.#moved(connection, candidate.worker);
       this.#returned.forget(connection);
+      traceHandle(outcome === 'accepted' ? 'acknowledged' : 'given up', this.#key, connection);
       connection.close(); // The worker has its own copy (or may have one), or nobody is left who could take it.
       this.#pause.taken();
       if (this.#state.is === 'listening') this.#state.acceptor.freed();

@@ -16,6 +16,7 @@
  *   emitters.ts       the listeners of an EventEmitter
  *   http.ts           the response that an HTTP connection is writing
  *   idle_connections.ts  the HTTP connections between two requests; take a handle out of one, put it back
+ *   node_channels.ts  observe a channel of Node's own
  *   debugging.ts      start the inspector of another process
  *
  * Owns     nothing. A handle that is passed in stays the caller's, and a returned one becomes the caller's, unless the
@@ -71,7 +72,9 @@ const natives: any = nativeStreams();
 /** May this process open a channel of ours? */
 export const canOpenChannels: boolean = natives !== null;
 /** The native classes, and the constants of a native stream; each is undefined where the permission model denies them. */
-export const { Pipe, TCP, UDP, pipeConstants, WriteWrap, streamBaseState, kReadBytesOrError, kLastWriteWasAsync } = natives ?? {};
+export const {
+  Pipe, TCP, UDP, pipeConstants, WriteWrap, streamBaseState, kReadBytesOrError, kArrayBufferOffset, kLastWriteWasAsync,
+} = natives ?? {};
 
 function nativeStreams(): any {
   try {

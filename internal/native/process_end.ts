@@ -8,7 +8,7 @@
  *   `process.abort`, `process.execve`   end or replace the process at once, without 'exit'
  *
  * Owns     the hooks, which stay for the life of the process
- * Used by  channel/flush_at_exit.ts, channel/outbox.ts
+ * Used by  channel/flush_at_exit.ts, channel/outbox.ts, recording/part_file.ts
  * Never    changes what a hooked member does, returns or throws. Never hooks a member that is not configurable
  */
 import { NativeObject, Reflect } from '../builtins';

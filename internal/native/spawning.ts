@@ -1,7 +1,7 @@
 /**
  * Starts a child process that has one more pipe, through Node's own child_process.
  *
- * Used by  channel/bootstrap_env.ts, channel/node_channel.ts, channel/spawn.ts
+ * Used by  channel/bootstrap_env.ts, channel/node_channel.ts, channel/spawn.ts, recording/recorder.ts
  * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts)
  */
 import type { ChildProcess } from 'node:child_process';
@@ -21,7 +21,7 @@ export interface PreparedSpawn {
   stdio?: unknown;
   readonly serialization?: 'json' | 'advanced';
   /** Each is `NAME=value`. */
-  readonly envPairs?: readonly string[];
+  envPairs?: readonly string[];
   /** The first is the name of the program. */
   readonly args?: readonly string[];
 }

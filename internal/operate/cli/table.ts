@@ -1,7 +1,7 @@
 /**
  * Tables and quantities for eyes.
  *
- * Used by  command.ts and main.ts (the columns of --help), and the commands that print tables
+ * Used by  command.ts and main.ts (the columns of --help), and the commands that print tables or sizes, such as record.ts
  */
 
 /** A column of numbers stands at the right. */

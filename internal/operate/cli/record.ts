@@ -1,0 +1,61 @@
+/**
+ * `record`: runs a program and records what its cluster does.
+ *
+ * Used by  commands.ts
+ * Uses     recording/record.ts
+ */
+import { defaultFile, DEFAULT_LIMIT, LEAST_LIMIT, record as recordProgram } from '../../recording/record';
+import { flag, size, text, wrong } from './arguments';
+import { defineCommand, type Command } from './command';
+import { bytesText } from './table';
+
+const OPTIONS = {
+  stock: flag("records Node's own cluster in place of ours"),
+  output: text('FILE', 'the file of the recording; by default SCRIPT.recording.jsonl in this directory', 'o'),
+  limit: size(`all events together are at most about so long, then the oldest are dropped; ${bytesText(DEFAULT_LIMIT)} by default`),
+  payloads: flag("records the content of the app's own messages, too; by default only their length"),
+};
+
+const command = defineCommand({
+  name: 'record',
+  takes: { text: 'SCRIPT', least: 1, most: 1, about: [['SCRIPT', 'the program; what follows it goes to the program']] },
+  rest: 'arguments of the program',
+  about: [
+    'Runs an unmodified program, and records each message between its primary and its workers, each connection from accept to close, each state, '
+    + 'and the event loop of each process. Every worker is recorded from its first message on, also one that is forked later or killed. '
+    + '`cluster-internals export FILE --to text` shows the recording.',
+    'The program uses our cluster: node:cluster is ours in it. With --stock it uses Node\'s own; the header of such a recording lists what it cannot show.',
+    'Secrets: the ticket keys of TLS servers are replaced, environment variables are not recorded, and messages of the app only with --payloads.',
+    'The exit code is that of the program; 1 if the recording cannot be written, 2 for a wrong argument.',
+  ],
+  examples: ['cluster-internals record app.js', 'cluster-internals record --stock -o stock.jsonl app.js --port 8000'],
+  options: OPTIONS,
+  run: async ({ values, names, rest, output }) => {
+    const script = names[0] ?? '';
+    const { limit = DEFAULT_LIMIT } = values;
+    if (limit < LEAST_LIMIT) throw wrong(`--limit takes ${bytesText(LEAST_LIMIT)} or more`);
+    const file = values.output ?? defaultFile(script);
+    const { exitCode, header } = await recordProgram({ program: [script, ...rest], file, stock: values.stock === true, limit, payloads: values.payloads === true });
+    const { events, processes, cutOff } = header;
+    const missing = processes.reduce((sum, one) => sum + one.missing, 0);
+    output.note(`${file}: ${events} events of ${processes.length} ${processes.length === 1 ? 'process' : 'processes'}`
+      + `${missing === 0 ? '' : `; ${missing} older ones were dropped (--limit)`}${cutOff.map((one) => `; cut off: ${one}`).join('')}`);
+    return exitCode;
+  },
+});
+
+/** As `node app.js --flag`: what follows the script is the program's, with or without `--`. */
+export const record: Command = {
+  get help() { return command.help; },
+  prepare: (args) => command.prepare(withRest(args)),
+};
+
+function withRest(args: readonly string[]): string[] {
+  for (let at = 0; at < args.length && args[at] !== '--'; at++) {
+    const argument = args[at] ?? '';
+    const [option] = Object.entries(OPTIONS).find(([name, one]) => argument === `--${name}` || (one.short !== undefined && argument === `-${one.short}`)) ?? [];
+    if (option === 'output' || option === 'limit') at++;
+    else if (!argument.startsWith('-')) return args[at + 1] === '--' ? [...args] : [...args.slice(0, at + 1), '--', ...args.slice(at + 1)];
+  }
+  return [...args];
+}

@@ -1,0 +1,86 @@
+/**
+ * Writes the line of a part file for one frame of a channel (part_lines.ts has the form).
+ *
+ * Used by  recorder.ts
+ * Uses     redact.ts, channel/framing.ts (to decode the form `advanced`)
+ * Never    throws. Never parses the JSON of a frame that it can copy: most frames are hand-offs and acknowledgements, and
+ *          their text is the recorded text
+ */
+import { Buffer, charCodeAt, indexOf, JSON, slice, startsWith } from '../builtins';
+import { codecFor } from '../channel/framing';
+import type { FrameTrace } from '../trace';
+import { show, type Shown } from './redact';
+
+const PLAIN = '{"cmd":"NODE_CLUSTER"';
+const WRAPPED = '{"cmd":"NODE_HANDLE","type":"net.Native","msg":{"cmd":"NODE_CLUSTER"';
+const DATA = '"data":';
+/** The tag bytes of channel/codec.ts. */
+const HANDLE = 0x48;
+const ENVELOPE = 0x45;
+
+/** The line of a frame that was sent. `channel` and `dialect` are written as they come: both are names of ours. */
+export function sentLine(at: number, trace: Omit<FrameTrace, 'way'>, n: number, payloads: boolean): string {
+  const { frame = '', fd } = trace;
+  const head = `{"k":"s","t":${at},"c":${JSON.stringify(trace.channel)},"d":"${trace.dialect}","n":${n}${fd === undefined ? '' : `,"fd":${fd}`}`;
+  return head + (typeof frame === 'string' ? jsonPart(frame, payloads) : advancedPart(frame, payloads));
+}
+
+function jsonPart(frame: string, payloads: boolean): string {
+  const bytes = Buffer.byteLength(frame);
+  const first = charCodeAt(frame, 0);
+  const tag = first === HANDLE ? 'H' : first === ENVELOPE ? 'E' : '';
+  const text = slice(frame, tag.length, frame.length - 1);
+  const part = `,"b":${bytes}${tag === '' ? '' : `,"g":"${tag}"`}`;
+  if ((startsWith(text, PLAIN) || startsWith(text, WRAPPED)) && !hasData(text)) return `${part},"m":${text}}`;
+  // A message of the app may be long, and is parsed only if it may be one for the runtime.
+  if (!payloads && indexOf(text, '"NODE_') === -1) return `${part}}`;
+  let message: unknown;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    return `${part}}`; // The other end will refuse it.
+  }
+  return `${part}${shownPart(show(message, payloads))}}`;
+}
+
+/** Does the text have a `data` that is not null? */
+function hasData(text: string): boolean {
+  const at = indexOf(text, DATA);
+  return at !== -1 && (slice(text, at + DATA.length, at + DATA.length + 4) !== 'null' || indexOf(text, DATA, at + 1) !== -1);
+}
+
+function advancedPart(frame: Uint8Array, payloads: boolean): string {
+  const tag = frame[4] === HANDLE ? 'H' : frame[4] === ENVELOPE ? 'E' : '';
+  const part = `,"a":1,"b":${frame.length}${tag === '' ? '' : `,"g":"${tag}"`}`;
+  let message: unknown;
+  try {
+    codecFor('advanced').decoder().push(frame, (value) => { message = value; });
+  } catch {
+    return `${part}}`;
+  }
+  const shown = show(message, payloads);
+  const wire = shown.json !== null && shown.redacted.length === 0 ? `,"x":"${Buffer.from(frame).toString('base64')}"` : '';
+  return `${part}${shownPart(shown)}${wire}}`;
+}
+
+function shownPart({ json, redacted }: Shown): string {
+  return (json === null ? '' : `,"m":${json}`) + (redacted.length === 0 ? '' : `,"r":${JSON.stringify(redacted)}`);
+}
+
+/** The line of a frame that was received. Its content is in the sender's part; this has what is needed if that is missing. */
+export function receivedLine(at: number, trace: Omit<FrameTrace, 'way'>, n: number): string {
+  const { message, fd } = trace;
+  const tag = trace.tag === 'handle' ? ',"g":"H"' : trace.tag === 'envelope' ? ',"g":"E"' : '';
+  return `{"k":"r","t":${at},"c":${JSON.stringify(trace.channel)},"d":"${trace.dialect}","n":${n}${fd === undefined ? '' : `,"fd":${fd}`}${tag}${brief(message)}}`;
+}
+
+/** The few fields that name a message and the hand-offs that it is about. */
+function brief(message: unknown): string {
+  if (typeof message !== 'object' || message === null) return '';
+  const { cmd, act, ack, seq, upTo, msg } = message as Record<string, unknown>;
+  if (typeof cmd !== 'string' || !startsWith(cmd, 'NODE_')) return '';
+  const inner = cmd === 'NODE_HANDLE' ? brief(msg) : '';
+  return `,"m":{"cmd":${JSON.stringify(cmd)}${typeof act === 'string' ? `,"act":${JSON.stringify(act)}` : ''}${number('ack', ack)}${number('upTo', upTo)}${number('seq', seq)}${inner === '' ? '' : `,"msg":${slice(inner, 5)}`}}`;
+}
+
+const number = (name: string, value: unknown): string => (typeof value === 'number' && value >= 0 && value % 1 === 0 ? `,"${name}":${value}` : '');

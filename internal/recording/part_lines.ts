@@ -1,0 +1,47 @@
+/**
+ * The lines of a part file, and the guard that checks each one. The keys are short, since each line is written while the
+ * program runs.
+ *
+ *   k  what
+ *   S  the process, at the beginning of each segment; `seq` is the number of the first event after it
+ *   s  a frame was sent: channel, dialect, number, bytes, fd, tag, message, redacted fields, wire bytes (base64)
+ *   r  a frame was received: channel, dialect, number, fd, tag, and what names the message
+ *   h  what has happened to a handle: event, address, fd
+ *   t  a state has changed: whose, from, to
+ *   f  a child was started; e: it has ended
+ *   o  a server of this process has a new socket; c: a socket has closed
+ *   l  the event loop
+ *   x  this process exits; z: its recording ends before it does, since a write has failed
+ *
+ * Used by  parts.ts, interpreter.ts, connections.ts, messages.ts, processes.ts
+ */
+
+/** One line, whose kind was checked; each field is unchecked, and the functions of this file read it. */
+export interface Line {
+  readonly k: string;
+  /** Nanoseconds since the start of the recording. */
+  readonly t: number;
+  readonly [field: string]: unknown;
+}
+
+/** Reads a line; null if it is none. */
+export function readLine(text: string): Line | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return null; // It was cut off.
+  }
+  if (typeof value !== 'object' || value === null) return null;
+  const { k, t } = value as { k?: unknown; t?: unknown };
+  return typeof k === 'string' && typeof t === 'number' && Number.isFinite(t) ? value as Line : null;
+}
+
+/** A field that is text; '' if it is none. */
+export const text = (line: Line, field: string): string => (typeof line[field] === 'string' ? line[field] : '');
+/** A field that is a number; `otherwise` if it is none. */
+export const number = <Other>(line: Line, field: string, otherwise: Other): number | Other => (typeof line[field] === 'number' ? line[field] : otherwise);
+/** A field that is an object; null if it is none. */
+export const object = (line: Line, field: string): Readonly<Record<string, unknown>> | null => asObject(line[field]);
+/** The value if it is an object. */
+export const asObject = (value: unknown): Readonly<Record<string, unknown>> | null => (typeof value === 'object' && value !== null ? value as Readonly<Record<string, unknown>> : null);

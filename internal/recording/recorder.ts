@@ -1,0 +1,127 @@
+/**
+ * The recorder: the part of a recording that runs in each process of the recorded program. It subscribes to the trace
+ * (trace.ts), observes channels of Node's own, and writes one line for each event into the process's part file.
+ * part_lines.ts has the form of the lines; record.ts starts the program and merges the parts.
+ *
+ * It is loaded before the first message can be sent: by NODE_OPTIONS, and in a worker of ours by startup/entry.ts, whose
+ * own flag may come first. Each worker gets it, whatever NODE_OPTIONS and environment the program gives it.
+ *
+ * Owns     the part file of this process
+ * Used by  startup/entry.ts, settings.ts (which has its path)
+ * Uses     part_file.ts, frame_lines.ts, node_frames.ts, sockets.ts, loop_samples.ts, settings.ts
+ * Never    throws into the program, prints, or keeps a process alive. Never runs in a worker thread: threads have no
+ *          channel
+ * Keeps    the n-th frame of a channel in one direction is number n at both ends
+ * Falls short  a process that may not write to the directory (another user, the permission model) has no part file. The
+ *          merged recording says so
+ */
+import type { ChildProcess } from 'node:child_process';
+import diagnostics from 'node:diagnostics_channel';
+import { isMainThread } from 'node:worker_threads';
+import { JSON, Map, Number, String } from '../builtins';
+import { interceptSpawn } from '../native/spawning';
+import type { FrameTrace, HandleTrace, StateTrace } from '../trace';
+import { receivedLine, sentLine } from './frame_lines';
+import { sampleLoop } from './loop_samples';
+import { observeFrames } from './node_frames';
+import { PartFile } from './part_file';
+import { readSettings, recordedPairs, takeWorkerId, type RecordingSettings } from './settings';
+import { followSockets } from './sockets';
+
+const UNIQUE_ID = 'NODE_UNIQUE_ID=';
+
+const settings = isMainThread ? readSettings(process.env) : null;
+if (settings !== null) record(settings, takeWorkerId(process.env));
+
+function record(settings: RecordingSettings, worker: number | null): void {
+  const { hrtime } = process;
+  const base = BigInt(settings.base);
+  const now = (): number => Number(hrtime.bigint() - base);
+  const started = now();
+  const stock = worker !== null && process.env['CLUSTER_INTERNALS_CHANNEL'] === undefined;
+  const part = new PartFile(settings.directory, settings.limit, started, (first) => JSON.stringify({
+    k: 'S', v: 1, seq: first, t: started, pid: process.pid, parent: process.ppid, worker, node: process.version, stock, argv: process.argv.slice(1, 64).map((argument) => argument.slice(0, 1000)),
+  }));
+
+  recordChildren(part, now, settings, recordTrace(part, now, settings.payloads, stock));
+  followSockets({
+    opened(index, fd, client) {
+      const at = now();
+      part.add(`{"k":"o","t":${at},"i":${index},"fd":${fd}${client === null ? '' : `,"client":${JSON.stringify(client)}`}}`, at);
+    },
+    closed(index, { by, bytesRead, bytesWritten }) {
+      const at = now();
+      part.add(`{"k":"c","t":${at},"i":${index},"by":"${by}","in":${bytesRead},"out":${bytesWritten}}`, at);
+    },
+  });
+  sampleLoop(now, (at, busy, delay) => part.add(`{"k":"l","t":${at},"busy":${busy.toFixed(3)},"delay":${delay}}`, at));
+  process.prependListener('exit', (code) => {
+    const at = now();
+    part.add(`{"k":"x","t":${at},"code":${code}}`, at);
+    part.flush();
+  });
+}
+
+/** Observes the channel of Node's own that `target` may have. */
+type Observe = (target: object, channel: string) => void;
+
+/** Records what trace.ts publishes, and the messages on Node's own channel to the parent, if there is one. `stock`: Node's bootstrap has made this process a worker. */
+function recordTrace(part: PartFile, now: () => number, payloads: boolean, stock: boolean): Observe {
+  /** How many frames each channel has sent and received. */
+  const sent = new Map<string, number>();
+  const received = new Map<string, number>();
+  const frame = (trace: FrameTrace): void => {
+    const at = now();
+    const counts = trace.way === 'sent' ? sent : received;
+    const n = counts.get(trace.channel) ?? 0;
+    counts.set(trace.channel, n + 1);
+    part.add(trace.way === 'sent' ? sentLine(at, trace, n, payloads) : receivedLine(at, trace, n), at);
+  };
+  /** Keys, workers and states come again and again. */
+  const quoted = new Map<string, string>();
+  const quote = (text: string): string => {
+    let known = quoted.get(text);
+    if (known === undefined) {
+      known = JSON.stringify(text);
+      if (quoted.size < 1000) quoted.set(text, known);
+    }
+    return known;
+  };
+  diagnostics.subscribe('cluster-internals:frame', (event) => frame(event as FrameTrace));
+  diagnostics.subscribe('cluster-internals:handle', (event) => {
+    const { event: what, where, fd } = event as HandleTrace;
+    if (what === 'released' || what === 'adopted') return; // The frame has the same fd.
+    const at = now();
+    part.add(`{"k":"h","t":${at},"e":"${what}","a":${quote(where)},"fd":${fd}}`, at);
+    // Next the app gets the connection, and may block, or end the process in any way.
+    if (what === 'delivered') part.flush();
+  });
+  diagnostics.subscribe('cluster-internals:state', (event) => {
+    const { what, from, to } = event as StateTrace;
+    const at = now();
+    part.add(`{"k":"t","t":${at},"w":${quote(what)},"f":${quote(from)},"o":${quote(to)}}`, at);
+  });
+  // Node's bootstrap has sent `online` before any preload can run.
+  if (stock) sent.set('parent', 1);
+  observeFrames(process, 'parent', frame);
+  return (target, channel) => void observeFrames(target, channel, frame);
+}
+
+/** Makes each worker record itself, and records the start and the end of each child that is a Node program with a channel. */
+function recordChildren(part: PartFile, now: () => number, settings: RecordingSettings, observe: Observe): void {
+  interceptSpawn((child: ChildProcess, options, start) => {
+    const id = options.envPairs?.find((pair) => pair.startsWith(UNIQUE_ID))?.slice(UNIQUE_ID.length);
+    if (id !== undefined && options.envPairs !== undefined) options.envPairs = recordedPairs(options.envPairs, settings, id);
+    const errno = start();
+    const { pid } = child;
+    if (pid === undefined) return errno;
+    const at = now();
+    part.add(`{"k":"f","t":${at},"pid":${pid},"worker":${id === undefined ? 'null' : Number(id)}}`, at);
+    observe(child, `P to ${id === undefined ? pid : `W${id}`}`);
+    child.once('exit', (code, signal) => {
+      const at = now();
+      part.add(`{"k":"e","t":${at},"pid":${pid},"code":${String(code)},"signal":${signal === null ? 'null' : `"${signal}"`}}`, at);
+    });
+    return errno;
+  });
+}

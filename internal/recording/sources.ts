@@ -1,0 +1,137 @@
+/**
+ * Where our own code does what an event shows: for a message the line that sends it and the line that receives it, for a
+ * connection or a state the line that changes it. Each place is given by a text that stands on one line of one file;
+ * the line numbers are found in the sources of this very copy of the project. The test recording/sources checks that
+ * each text is there, once.
+ *
+ * Used by  interpreter.ts
+ * Never    fails if a source is missing: then the event has no `source`
+ */
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { builtFile } from '../dist_files';
+import type { Fields, RecordedProcess, Source } from './format';
+
+/** A file, and a text of the line that is meant. */
+export type Place = readonly [file: string, text: string];
+
+const MASTER = 'internal/master/index.ts';
+const CHILD = 'internal/child/index.ts';
+const TABLE = 'internal/master/listen_table.ts';
+const ROUND_ROBIN = 'internal/master/round_robin_handle.ts';
+const CHANNEL = 'internal/channel/channel.ts';
+const INCOMING = 'internal/channel/incoming.ts';
+const DELIVERIES = 'internal/child/deliveries.ts';
+
+/** Each message: who sends it, who receives it. */
+export const messagePlaces: Readonly<Record<string, { readonly sent: Place; readonly received: Place }>> = {
+  online: { sent: [CHILD, "notify({ act: 'online' })"], received: [MASTER, "case 'online':"] },
+  queryServer: { sent: [CHILD, "call({ act: 'queryServer'"], received: [MASTER, "case 'queryServer':"] },
+  'reply to queryServer': { sent: [TABLE, 'peer.send({ errno, key, ack: query.seq'], received: [CHILD, 'this.#calls.resolve(message.ack, message, handle)'] },
+  'refusal of queryServer': { sent: [TABLE, 'peer.send({ errno, key, ack: seq'], received: [CHILD, 'this.#calls.resolve(message.ack, message, handle)'] },
+  listening: { sent: [CHILD, "notify({ act: 'listening'"], received: [MASTER, "case 'listening':"] },
+  close: { sent: [CHILD, "notify({ act: 'close', key: held.key })"], received: [MASTER, "case 'close':"] },
+  exitedAfterDisconnect: { sent: [CHILD, "call({ act: 'exitedAfterDisconnect' }"], received: [MASTER, "case 'exitedAfterDisconnect':"] },
+  reply: { sent: [MASTER, 'peer.send({ ack: message.seq })'], received: [CHILD, 'this.#calls.resolve(message.ack, message, handle)'] },
+  newconn: { sent: ['internal/master/peer.ts', 'handOff.seq = send(connection'], received: [CHILD, "case 'newconn':"] },
+  accepted: { sent: [CHILD, 'return this.#accept(seq, written)'], received: ['internal/master/peer.ts', 'return this.acknowledge(upTo, rejected)'] },
+  'reply to newconn': { sent: [CHILD, 'notify({ ack: seq, accepted })'], received: ['internal/master/peer.ts', "if ('ack' in message) return this.reply("] },
+  returned: { sent: [CHILD, "call({ act: 'returned'"], received: [MASTER, 'this.#takeBack(peer, message, handle);'] },
+  'reply to returned': { sent: [MASTER, 'peer.send({ ack: seq, taken })'], received: [CHILD, 'this.#calls.resolve(message.ack, message, handle)'] },
+  returnIdle: { sent: ['internal/master/peer.ts', "act: 'returnIdle'"], received: [CHILD, "case 'returnIdle':"] },
+  disconnect: { sent: [MASTER, "peer.send({ act: 'disconnect' })"], received: [CHILD, "case 'disconnect':"] },
+  NODE_HANDLE: { sent: [CHANNEL, 'const outgoing = take();'], received: [INCOMING, "case 'NODE_HANDLE':"] },
+  NODE_HANDLE_ACK: { sent: [INCOMING, "this.#reply('NODE_HANDLE_ACK')"], received: [INCOMING, "case 'NODE_HANDLE_ACK':"] },
+  NODE_HANDLE_NACK: { sent: [INCOMING, "this.#reply('NODE_HANDLE_NACK')"], received: [INCOMING, "case 'NODE_HANDLE_NACK':"] },
+  message: { sent: [CHANNEL, 'send(message: unknown, handle: SendHandle | undefined'], received: ['internal/channel/attach_channel.ts', 'message(message, handle) {'] },
+};
+
+/** Each event of a connection. */
+export const connectionPlaces: Readonly<Record<string, Place>> = {
+  queued: [ROUND_ROBIN, "traceHandle('queued'"],
+  'handed off': [ROUND_ROBIN, "traceHandle('handed off'"],
+  acknowledged: [ROUND_ROBIN, "'acknowledged'"],
+  'given up': [ROUND_ROBIN, "'given up'"],
+  rejected: [ROUND_ROBIN, "traceHandle('rejected'"],
+  unsent: [ROUND_ROBIN, "traceHandle('unsent'"],
+  reclaimed: [ROUND_ROBIN, "traceHandle('reclaimed'"],
+  closed: [ROUND_ROBIN, "traceHandle('closed'"],
+  moved: [ROUND_ROBIN, "traceHandle('moved'"],
+  'returned by a worker': ['internal/child/returns.ts', "traceHandle('returned'"],
+  returned: [ROUND_ROBIN, "traceHandle('returned'"],
+  delivered: [DELIVERIES, "traceHandle('delivered'"],
+  dropped: [DELIVERIES, "traceHandle('closed'"],
+};
+
+/** Each machine of states, and the line of its transition. */
+export const statePlaces: Readonly<Record<string, Place>> = {
+  'primary worker': [MASTER, 'traceState('],
+  'worker worker': [CHILD, 'traceState('],
+  address: [ROUND_ROBIN, 'traceState('],
+  acceptor: ['internal/master/acceptor.ts', 'traceState('],
+  channel: [CHANNEL, 'traceState('],
+  query: [TABLE, 'traceState('],
+};
+
+/** The place of an event; undefined if the event is not ours. */
+export function sourceOf(event: object, role: RecordedProcess['role']): Source | undefined {
+  const place = placeOf(event as Fields, role);
+  return place === undefined ? undefined : find(place);
+}
+
+function placeOf(event: Fields, role: RecordedProcess['role']): Place | undefined {
+  switch (event['kind']) {
+    case 'message': {
+      const place = messagePlaces[nameOf(event)];
+      return event['way'] === 'sent' ? place?.sent : place?.received;
+    }
+    case 'connection': {
+      // A worker's socket closes in the app.
+      if (event['event'] === 'closed' && event['bytesRead'] !== undefined) return undefined;
+      const name = String(event['event']);
+      return connectionPlaces[role === 'worker' && name === 'returned' ? 'returned by a worker' : name];
+    }
+    case 'state':
+      return statePlaces[event['of'] === 'worker' ? `${role} worker` : String(event['of'])];
+    default:
+      return undefined;
+  }
+}
+
+/** Replies have no `act`: what they answer is in their fields. */
+function nameOf({ act, fields }: Fields): string {
+  const name = String(act);
+  if (name !== 'reply' || typeof fields !== 'object' || fields === null) return Object.hasOwn(messagePlaces, name) ? name : '';
+  const { accepted, taken, key, errno } = fields as Fields;
+  if (typeof taken === 'boolean') return 'reply to returned';
+  if (typeof accepted === 'boolean') return 'reply to newconn';
+  if (typeof key !== 'string') return 'reply';
+  return typeof errno === 'number' && errno < 0 ? 'refusal of queryServer' : 'reply to queryServer';
+}
+
+const root = path.dirname(builtFile(''));
+const texts = new Map<string, readonly string[]>();
+const found = new Map<Place, Source | undefined>();
+
+function find(place: Place): Source | undefined {
+  if (!found.has(place)) {
+    const [file, text] = place;
+    const at = linesOf(file).findIndex((line) => line.includes(text));
+    found.set(place, at === -1 ? undefined : { file, line: at + 1 });
+  }
+  return found.get(place);
+}
+
+function linesOf(file: string): readonly string[] {
+  let lines = texts.get(file);
+  if (lines === undefined) texts.set(file, lines = read(path.join(root, file)).split('\n'));
+  return lines;
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return ''; // An installation without the sources.
+  }
+}
