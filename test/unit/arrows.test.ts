@@ -35,7 +35,7 @@ const allowed: Record<string, readonly string[]> = {
   'internal/operate/metrics/': ['internal/supervisor/', 'internal/master/connection_counters', 'leaves'],
   'internal/operate/daemon/': ['internal/operate/control/', 'internal/operate/app/', 'internal/supervisor/restart_budget', 'internal/validate', 'leaves'],
   // The recorder looks at channels from outside, and no other part knows it. (startup/entry.ts loads it by its path.)
-  'internal/recording/': ['leaves', 'internal/native/', 'internal/channel/framing', 'internal/channel/codec'],
+  'internal/recording/': ['leaves', 'internal/own_listeners', 'internal/native/', 'internal/channel/framing', 'internal/channel/codec'],
   // How a process begins: which role it has, and which files that loads.
   'internal/startup/role': ['internal/startup/', 'internal/node_cluster', 'internal/master/', 'internal/child/', 'internal/channel/bootstrap_env', 'internal/channel/spawn'],
   'internal/startup/bundle': ['internal/startup/', 'internal/node_cluster'],
