@@ -2,7 +2,8 @@
  * Loads role.ts from its bundle. The public entry points in lib/ call it when the process has no cluster of ours yet,
  * or needs our `fork`.
  *
- * Used by  lib/cluster.ts, lib/child_process.ts, lib/register.ts, lib/register_fork.ts, bundle.ts (at build time)
+ * Used by  lib/cluster.ts, lib/child_process.ts, lib/register.ts, lib/register_fork.ts, bundle.ts (at build time),
+ *          operate/app/app_primary.ts
  */
 import path from 'node:path';
 import type { Script } from 'node:vm';

@@ -1,7 +1,8 @@
 /**
  * The options of `supervise`: their types, their defaults, and the check of what a program passes.
  *
- * Used by  lib/supervisor.ts, supervisor.ts, operate/app/app_spec.ts
+ * Used by  lib/supervisor.ts, supervisor.ts, operate/app/app_spec.ts,
+ *          operate/app/app_primary.ts, operate/app/app_spec.ts
  * Uses     endpoint_options.ts (the check of `health` and `metrics`)
  * Never    accepts a value that would fail later in another place: a wrong value throws at once. Never reads an option
  *          twice (it may be a getter), and keeps no object of the program, which the program could change

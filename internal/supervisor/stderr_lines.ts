@@ -1,14 +1,17 @@
 /**
- * For `stderr: 'pipe'`: writes what all workers print to stderr to one destination, in whole lines, so that the output
- * of two workers never shares a line.
+ * For `stderr: 'pipe'`, and for log files: writes what all workers print to one destination, in whole lines, so that
+ * the output of two workers never shares a line.
  *
- *   worker ── its pipe ──► StderrLines (keeps an unfinished line) ── whole lines ──► StderrOutput ──► process.stderr
+ *   worker ── its pipe ──► StderrLines (keeps an unfinished line) ── whole lines ──► StderrOutput ──► process.stderr,
+ *                                                                                                     or a log file
  *
  * Owns     the unfinished line of each worker, and the list of paused pipes. The pipes belong to the ChildProcesses,
  *          the destination to this process
- * Used by  worker_process.ts (one StderrLines for each worker), worker_starts.ts (one StderrOutput)
+ * Used by  worker_process.ts (one StderrLines for each worker), worker_starts.ts (one StderrOutput);
+ *          operate/app/ (for stdout as well)
  * Keeps    1. memory is bounded. While the destination is full, the pipe of each worker that writes is paused, so the
- *             worker itself has to wait. A line longer than LONGEST_LINE is written in pieces
+ *             worker itself has to wait. A line longer than LONGEST_LINE is written in pieces, which begin and end
+ *             between two characters of UTF-8
  *          2. an error of the destination (EPIPE, ENOSPC, EIO) loses what was being written and nothing else: the
  *             primary goes on, and the workers' pipes are still read
  */
@@ -21,8 +24,14 @@ const LONGEST_LINE = 2 ** 20;
 /** The byte that ends a line. */
 const NEWLINE = 10;
 
+/** Takes the lines of a worker. */
+export interface LineOutput {
+  /** `lines`: whole lines, or a piece of a line that is longer than LONGEST_LINE. `source`: the pipe that it may pause. */
+  write(lines: Buffer, source: Readable): void;
+}
+
 /** The destination of the lines of all workers. */
-export class StderrOutput {
+export class StderrOutput implements LineOutput {
   readonly #to: Writable;
   readonly #paused = new Set<Readable>();
   /** How many writes have not been completed. */
@@ -58,16 +67,16 @@ export class StderrOutput {
   }
 }
 
-/** Cuts the stderr of one worker into lines. */
+/** Cuts one output of one worker into lines. */
 export class StderrLines {
   readonly #source: Readable;
-  readonly #output: StderrOutput;
+  readonly #output: LineOutput;
   /** The unfinished line, in the pieces in which it arrived. */
   #begun: Buffer[] = [];
   /** Its length in bytes. */
   #length = 0;
 
-  constructor(source: Readable, output: StderrOutput) {
+  constructor(source: Readable, output: LineOutput) {
     this.#source = source;
     this.#output = output;
     source.on('data', (bytes: Buffer | string) => this.#add(typeof bytes === 'string' ? Buffer.from(bytes) : bytes));
@@ -81,7 +90,7 @@ export class StderrLines {
     if (end > 0) this.#write(bytes.subarray(0, end));
     if (end < bytes.length) this.#begun.push(bytes.subarray(end));
     this.#length += bytes.length - end;
-    if (this.#length > LONGEST_LINE) this.#write();
+    if (this.#length > LONGEST_LINE) this.#writePiece();
   }
 
   /** Writes the unfinished line and `rest`. */
@@ -90,6 +99,28 @@ export class StderrLines {
     this.#begun = [];
     this.#length = 0;
   }
+
+  /** Writes the unfinished line, but for a character at its end that has not arrived completely. */
+  #writePiece(): void {
+    const piece = Buffer.concat(this.#begun);
+    const end = piece.length - unfinishedCharacter(piece);
+    this.#begun = [];
+    this.#write(piece.subarray(0, end));
+    if (end === piece.length) return;
+    this.#begun.push(piece.subarray(end));
+    this.#length = piece.length - end;
+  }
+}
+
+/** How many bytes at the end begin a character of UTF-8 whose other bytes are not there; 0 for bytes that are no UTF-8. */
+function unfinishedCharacter(bytes: Buffer): number {
+  for (let back = 1; back <= Math.min(3, bytes.length); back++) {
+    const byte = bytes[bytes.length - back] ?? 0;
+    if (byte >> 6 === 0b10) continue; // In the middle of a character.
+    const size = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    return size > back ? back : 0;
+  }
+  return 0;
 }
 
 function ignore(): void {

@@ -5,7 +5,8 @@
  * On the channel each message is `{ cmd: 'NODE_CLUSTER_SUPERVISOR', ...fields }`. Because `cmd` begins with NODE_, the
  * message arrives as 'internalMessage' on our channel and on Node's own: no 'message' listener of the app sees it.
  *
- * Used by  worker_process.ts, worker_events.ts, worker_settings.ts, health.ts (primary); worker/agent.ts (worker)
+ * Used by  worker_process.ts, worker_events.ts, worker_settings.ts, health.ts (primary); worker/agent.ts (worker),
+ *          operate/app/leftovers.ts
  * Wire     P is the primary, W the worker.
  *          P → W ping               W → P pong
  *          P → W serve              (to a canary, when it is proven)

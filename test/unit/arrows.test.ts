@@ -31,7 +31,7 @@ const allowed: Record<string, readonly string[]> = {
   'internal/supervisor/worker/': ['internal/supervisor/wire', 'internal/supervisor/states', 'internal/supervisor/readiness',
     'internal/supervisor/app_calls', 'internal/supervisor/stop_requests', 'internal/supervisor/debugger', 'internal/native/http', 'leaves'],
   // What operates an app. app/: the primary of one app; daemon/: the process that starts primaries.
-  'internal/operate/app/': ['internal/operate/control/', 'internal/supervisor/', 'internal/startup/load_role', 'internal/validate', 'leaves'],
+  'internal/operate/app/': ['internal/operate/control/', 'internal/operate/metrics/', 'internal/supervisor/', 'internal/startup/load_role', 'internal/validate', 'leaves'],
   'internal/operate/metrics/': ['internal/supervisor/', 'internal/master/connection_counters', 'leaves'],
   'internal/operate/daemon/': ['internal/operate/control/', 'internal/operate/app/', 'internal/supervisor/restart_budget', 'internal/validate', 'leaves'],
   // The recorder looks at channels from outside, and no other part knows it. (startup/entry.ts loads it by its path.)

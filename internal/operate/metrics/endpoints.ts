@@ -7,7 +7,8 @@
  *
  * Owns     one server for each address: open from the start, closed when the last worker is gone after a stop, open again
  *          when a command starts workers again after a stop
- * Used by  lib/supervisor.ts
+ * Used by  lib/supervisor.ts,
+ *          operate/app/app_primary.ts
  * Uses     health_server.ts, reader.ts, openmetrics.ts (the content type), supervisor/supervisor.ts,
  *          supervisor/observers.ts
  * Keeps    an address that was asked for and cannot be had is reported: the supervisor emits 'error'. Nobody runs without

@@ -1,0 +1,95 @@
+/**
+ * The control methods of an app that the daemon has started: those of every supervised app, and what only such an app
+ * has. Commands that change the app are written down, so that its next primary is as this one was.
+ *
+ *   run       → { id, run }      of the record under which this primary was started
+ *   started   → {}               when all workers have been ready for the first time; ERR_START_FAILED with the reason
+ *   lifetime  → {}               when the caller cancels, or this process ends: the daemon waits for that
+ *
+ * Used by  app_primary.ts
+ * Uses     control/methods.ts (the methods of every app), app_logs.ts, current_app.ts
+ */
+import { nodeError } from '../../errors';
+import type { Supervisor } from '../../supervisor/supervisor';
+import { appMethods } from '../control/methods';
+import type { Call, Method } from '../control/server';
+import type { MetricsReader } from '../metrics/reader';
+import type { AppLogs } from './app_logs';
+import type { CurrentFile, ReleaseChange } from './current_app';
+
+/** The methods of an app that the daemon has started. */
+export const METHOD_NAMES = ['status', 'reload', 'rollback', 'scale', 'stop', 'recycle', 'logs', 'reopenLogs', 'metrics', 'subscribe', 'run', 'started', 'lifetime'] as const;
+
+/** What the methods work on. */
+export interface CommandPorts {
+  readonly name: string;
+  readonly supervisor: Supervisor;
+  readonly reader: MetricsReader;
+  readonly logs: AppLogs;
+  readonly current: CurrentFile;
+  /** Resolves to null when the app has started, or to the reason why it has not. */
+  readonly started: Promise<string | null>;
+}
+
+/** The table of methods. */
+export function appCommands({ name, supervisor, reader, logs, current, started }: CommandPorts): Readonly<Record<string, Method>> {
+  const methods = appMethods(supervisor, { name, startedBy: 'daemon', logs, metrics: () => reader.text(), spec: () => ({ ...current.spec, env: undefined }) });
+  const call = async (name: string, params: Parameters<Method>[0], by: Call): Promise<unknown> => {
+    const method = methods[name];
+    if (method === undefined) throw nodeError(Error, 'ERR_UNKNOWN_METHOD', `This app has no method ${name}`);
+    return method(params, by);
+  };
+  return {
+    ...methods,
+    async reload(params, by) {
+      const { exec, cwd } = supervisor.release;
+      const result = await call('reload', { ...current.withNames({}), ...params }, by);
+      const change = changeOf(params);
+      current.noteReload(change, Object.keys(change).length > 0 || supervisor.release.exec !== exec || supervisor.release.cwd !== cwd);
+      return result;
+    },
+    async rollback(params, by) {
+      const result = await call('rollback', params, by);
+      current.noteRollback(supervisor.release);
+      return result;
+    },
+    async scale(params, by) {
+      const scaling = call('scale', params, by);
+      queueMicrotask(() => current.noteScale(supervisor.status().desired));
+      return scaling;
+    },
+    async stop(params, by) {
+      const stopping = call('stop', params, by);
+      queueMicrotask(() => { if (supervisor.status().desired === 0) current.end('stopped', ''); });
+      return stopping;
+    },
+    async run() {
+      return { id: current.id, run: current.run };
+    },
+    async started(_params, { progress }) {
+      supervisor.on('transition', report);
+      try {
+        const reason = await started;
+        if (reason !== null) throw nodeError(Error, 'ERR_START_FAILED', reason);
+        return {};
+      } finally {
+        supervisor.off('transition', report);
+      }
+      function report({ worker, place, pid, state }: { worker: number | null; place: number; pid: number | null; state: { is: string } }): void {
+        if (worker !== null) progress({ worker: state.is, place, pid });
+      }
+    },
+    lifetime(_params, { signal }) {
+      return new Promise((resolve) => { signal.addEventListener('abort', () => resolve({}), { once: true }); });
+    },
+  };
+}
+
+/** What a reload with these parameters changes. The method has checked them. */
+function changeOf({ exec, cwd, args, execArgv, env }: Readonly<Record<string, unknown>>): ReleaseChange {
+  return {
+    ...(typeof exec === 'string' ? { exec } : {}), ...(typeof cwd === 'string' ? { cwd } : {}),
+    ...(Array.isArray(args) ? { args } : {}), ...(Array.isArray(execArgv) ? { execArgv } : {}),
+    ...(typeof env === 'object' && env !== null ? { env: Object.fromEntries(Object.entries(env).filter((one): one is [string, string | null] => typeof one[1] === 'string' || one[1] === null)) } : {}),
+  };
+}

@@ -1,0 +1,172 @@
+/**
+ * The program that the daemon starts for each app: it supervises the workers, writes their logs, and answers at the
+ * app's control socket. It needs the daemon for nothing, so the daemon may end at any moment.
+ *
+ *   node …/app_primary NAME STATE SOCKET ID RUN command|restart
+ *
+ *   bind SOCKET ─► read the record ─► tell the parent 'ready' on fd 3 ─► supervise ─► all workers gone ─► exit
+ *     └ taken: exit 75   └ not ID and RUN, or not wanted: exit 0
+ *
+ * Owns     the control server, the log files, fd 3 until it has written to it
+ * Used by  nobody: operate/daemon/primary_process.ts starts it as a program
+ * Uses     app_commands.ts (the methods), app_logs.ts, first_start.ts, leftovers.ts, current_app.ts
+ * Never    forks a worker before it has the socket: two primaries of one app cannot both run. Never reads its
+ *          directories from its environment, which is that of the app
+ * Keeps    1. the socket is there before the record is read. Who stops or deletes the app writes the record first and
+ *             then looks for the socket, so one of the two sees the other
+ *          2. `current` says why this process ends before it does, unless it is killed
+ * Exits    0 stopped, or not wanted. 1 it cannot work (stderr says why). 69 the workers could not be kept running.
+ *          70 a worker had to be killed at its deadline. 75 another process has the socket
+ */
+import type { Cluster, Worker } from 'node:cluster';
+import fs from 'node:fs';
+import { epochClock, LONGEST_DELAY } from '../../clock';
+import { loadRole } from '../../startup/load_role';
+import { checkOptions } from '../../supervisor/options';
+import { EXIT_GIVEN_UP } from '../../supervisor/primary_end';
+import { Supervisor } from '../../supervisor/supervisor';
+import { codeOf } from '../control/errors';
+import { ControlServer, type Method } from '../control/server';
+import { openEndpoints } from '../metrics/endpoints';
+import { MetricsReader } from '../metrics/reader';
+import { appCommands, METHOD_NAMES } from './app_commands';
+import { AppLogs } from './app_logs';
+import { readRecord, type AppRecord } from './app_record';
+import { supervisorOptions } from './app_spec';
+import { CurrentFile } from './current_app';
+import { EXIT_TAKEN } from './exit_codes';
+import { firstStart } from './first_start';
+import { killLeftovers, leftoverWorkers, MARK } from './leftovers';
+
+/** The fd on which the parent waits for the word 'ready'. */
+const READY_FD = 3;
+/** How many lines of stderr explain why the workers could not be kept running. */
+const EXPLAINING_LINES = 10;
+/** How long the last log lines may take to be written, in milliseconds. */
+const LAST_LINES_MS = 5_000;
+
+/** What the daemon passes. */
+interface Arguments {
+  readonly name: string;
+  readonly state: string;
+  readonly socket: string;
+  readonly id: string;
+  readonly run: number;
+  readonly isRestart: boolean;
+}
+
+function readArguments([name = '', state = '', socket = '', id = '', run = '', why = '']: readonly string[]): Arguments {
+  return { name, state, socket, id, run: Number(run), isRestart: why === 'restart' };
+}
+
+async function main(given: Arguments): Promise<void> {
+  let provide: (methods: Readonly<Record<string, Method>>) => void = () => undefined;
+  const methods = new Promise<Readonly<Record<string, Method>>>((resolve) => { provide = resolve; });
+  // The socket is there before the supervisor, so its first clients wait for the methods.
+  const server = new ControlServer({ kind: 'app', name: given.name, pid: process.pid, startedBy: 'daemon' },
+    Object.fromEntries(METHOD_NAMES.map((name) => [name, async (params, call) => (await methods)[name]?.(params, call)] satisfies [string, Method])));
+  try {
+    await server.listen(given.socket);
+  } catch (error) {
+    return exit(codeOf(error) === 'ERR_ALREADY_RUNNING' ? EXIT_TAKEN : 1, error);
+  }
+  const read = readRecord(given.state, given.name);
+  const isMine = read.is === 'there' && read.content.id === given.id && read.content.run === given.run && read.content.wanted === 'running';
+  if (!isMine) {
+    await server.close();
+    return exit(0, `the record of ${given.name} does not ask for this primary`);
+  }
+  try {
+    provide(start(given, read.content, server));
+  } catch (error) {
+    await server.close();
+    return exit(1, error);
+  }
+  tellParent('ready\n');
+}
+
+/** Starts the workers. Throws what `supervise` throws. */
+function start({ state, socket, name, isRestart }: Arguments, record: AppRecord, server: ControlServer): Readonly<Record<string, Method>> {
+  const current = new CurrentFile(state, record, complain);
+  const { spec } = current;
+  const logs = new AppLogs(spec.logs, complain);
+  const cluster = loadRole().clusterObject(false) as Cluster;
+  cluster.setupPrimary({ silent: true });
+  const places = new Map<number, number>();
+  cluster.on('fork', (worker: Worker) => logs.add(worker, () => places.get(worker.id) ?? null));
+  const left = isRestart ? leftoverWorkers(socket) : [];
+  const options = checkOptions({ ...supervisorOptions(current.startSpec), exitAfterMs: Infinity });
+  process.env[MARK] = socket; // The workers inherit it.
+  const supervisor = new Supervisor(cluster, options);
+  current.noteScale(options.workers);
+  const reader = new MetricsReader(supervisor, cluster);
+  supervisor.on('transition', ({ worker, place, state: { is } }) => {
+    if (worker === null) return;
+    if (is === 'gone') places.delete(worker);
+    else places.set(worker, place);
+    current.noteScale(supervisor.status().desired);
+  });
+  if (left.length > 0) setTimeout(() => killLeftovers(socket, left), Math.min(options.leaveTimeoutMs, LONGEST_DELAY)).unref();
+
+  let isEnding = false;
+  const end = async (code?: number): Promise<void> => {
+    if (isEnding) return;
+    isEnding = true;
+    const late = setTimeout(() => process.exit(), LAST_LINES_MS);
+    if (code !== undefined) process.exitCode = code;
+    await server.close();
+    await logs.end();
+    clearTimeout(late);
+    process.exit();
+  };
+  const explain = (reason: string): string => [reason, logs.lastErrors(EXPLAINING_LINES)].filter((text) => text !== '').join('\n');
+  const giveUp = (reason: string): string => {
+    const text = explain(reason);
+    current.end('given up', text);
+    return text;
+  };
+  supervisor.on('stopped', () => void end(current.isGivenUp ? EXIT_GIVEN_UP : undefined));
+  supervisor.on('error', (error: Error) => {
+    giveUp(error.message);
+    void supervisor.stop({ now: true });
+  });
+  supervisor.on('giveup', ({ what, reason }) => {
+    if (what === 'recycling') return;
+    const isEverything = supervisor.status().workers.every((worker) => worker.state.is === 'given up');
+    if (options.onGiveUp === 'stop' || isEverything) giveUp(reason);
+    if (isEverything) void end(EXIT_GIVEN_UP);
+  });
+  openEndpoints(supervisor, reader, options);
+  const started = firstStart(supervisor, { isStrict: !isRestart, readyTimeoutMs: options.readyTimeoutMs }, epochClock).then((reason) => {
+    if (reason === null || isRestart) return reason;
+    const text = giveUp(reason);
+    void supervisor.stop({ now: true });
+    return text;
+  });
+  return appCommands({ name, supervisor, reader, logs, current, started });
+}
+
+function tellParent(text: string): void {
+  try {
+    fs.writeSync(READY_FD, text);
+    fs.closeSync(READY_FD);
+  } catch {
+    return; // The parent is gone. The next daemon finds this process by its socket.
+  }
+}
+
+/** Writes a line to stderr, which is a file. It may be on a full disk, and that must not end this process. */
+function complain(what: unknown): void {
+  try {
+    fs.writeSync(2, `${new Date().toISOString()} ${what instanceof Error ? what.stack ?? what.message : String(what)}\n`);
+  } catch {
+    return; // There is nowhere to say it.
+  }
+}
+
+function exit(code: number, why: unknown): void {
+  complain(why);
+  process.exit(code);
+}
+
+main(readArguments(process.argv.slice(2))).catch((error: unknown) => exit(1, error));

@@ -1,0 +1,133 @@
+/**
+ * The primary of an app that answers at its control socket, whoever has started it.
+ *
+ * Owns     the connection. Its end is the end of the primary; if this daemon has started the process, its 'exit' is
+ * Used by  app.ts
+ * Uses     control/client.ts, primary_process.ts (the type of a process that this daemon has started)
+ * Never    sends a signal to a pid whose process may have ended: only while the connection is open, or to a child
+ */
+import { epochClock } from '../../clock';
+import type { AppRecord } from '../app/app_record';
+import { ControlClient } from '../control/client';
+import { identityOf } from '../control/lock';
+import type { StartedPrimary } from './primary_process';
+
+/** How long a primary may take to answer the first question, in milliseconds. It answers in its next turn. */
+const ANSWER_MS = 5_000;
+
+/** How often, in milliseconds, the daemon looks whether a primary has ended that it did not start and that has closed its socket. */
+const LOOK_MS = 20;
+/** It may take six seconds to write its last log lines. */
+const MOST_LOOKS = 300;
+
+/** A primary that answers. */
+export class LivePrimary {
+  readonly pid: number;
+  /** Was it started by a daemon of this user? */
+  readonly isOurs: boolean;
+  /** Resolves to how it ended, in words: 'exited with 1', 'ended'. */
+  readonly ended: Promise<string>;
+  readonly #client: ControlClient;
+  readonly #started: StartedPrimary | null;
+  readonly #id: string;
+  readonly #run: number;
+  readonly #since = epochClock.now();
+  /** Tells its process from a later one with the same pid. */
+  readonly #identity: string | null;
+  #hasStarted = false;
+  #isGone = false;
+
+  /** `started`: the process, if this daemon has started it. */
+  private constructor(client: ControlClient, { id, run }: { id: string; run: number } | { id: null; run: null }, started: StartedPrimary | null) {
+    this.#client = client;
+    this.#started = started;
+    this.pid = client.hello.pid;
+    this.#identity = identityOf(this.pid);
+    this.isOurs = id !== null;
+    this.#id = id ?? '';
+    this.#run = run ?? 0;
+    this.ended = this.#watchEnd();
+  }
+
+  /** Connects to the primary at a socket. null: nobody answers there. */
+  static async find(socket: string, started: StartedPrimary | null = null): Promise<LivePrimary | null> {
+    let client: ControlClient;
+    try {
+      client = await ControlClient.connect(socket, { timeoutMs: ANSWER_MS });
+    } catch {
+      return null;
+    }
+    const isOwn = started !== null && started.child.pid === client.hello.pid;
+    if (client.hello.kind !== 'app' || client.hello.startedBy !== 'daemon') return new LivePrimary(client, { id: null, run: null }, null);
+    try {
+      const answer = await client.call('run');
+      return new LivePrimary(client, readRun(answer), isOwn ? started : null);
+    } catch {
+      client.close();
+      return null; // It ended while it was asked.
+    }
+  }
+
+  /** Have all of its workers been ready? */
+  get hasStarted(): boolean {
+    return this.#hasStarted;
+  }
+
+  /** For how many milliseconds it has answered to this daemon. */
+  get servedMs(): number {
+    return epochClock.now() - this.#since;
+  }
+
+  /** Was it started for this command? */
+  isOf({ id, run }: AppRecord): boolean {
+    return this.isOurs && this.#id === id && this.#run === run;
+  }
+
+  /** Asks a method of the app. */
+  call(method: string, params: object = {}): Promise<unknown> {
+    return this.#client.call(method, params);
+  }
+
+  /** Calls back when its workers change state for the first time, and when all have been ready. */
+  watch(changed: (detail: object | null) => void): void {
+    this.#client.call('started', {}, { onProgress: (value) => changed(typeof value === 'object' ? value : null) }).then(() => {
+      this.#hasStarted = true;
+      changed(null);
+    }, () => undefined); // It gives up, or is stopped: its end says so.
+  }
+
+  /** Tells it to stop. Its `ended` resolves when that is done. */
+  stop(now: boolean): void {
+    this.#client.call('stop', { now }).catch(() => undefined);
+  }
+
+  kill(): void {
+    if (this.#started !== null) this.#started.child.kill('SIGKILL');
+    else if (!this.#isGone && identityOf(this.pid) === this.#identity) process.kill(this.pid, 'SIGKILL');
+  }
+
+  /** Closes the connection; the process goes on. */
+  letGo(): void {
+    this.#client.close();
+  }
+
+  async #watchEnd(): Promise<string> {
+    await this.#client.call('lifetime').catch(() => undefined);
+    this.#isGone = true;
+    this.#client.close();
+    if (this.#started === null) {
+      // It closes its socket just before it ends. While it lives, it has the lock, and no other primary can start.
+      for (let look = 0; look < MOST_LOOKS && this.#identity !== null && identityOf(this.pid) === this.#identity; look++) {
+        await new Promise<void>((resolve) => { epochClock.after(LOOK_MS, resolve); });
+      }
+      return 'ended';
+    }
+    const { code, signal } = await this.#started.ended;
+    return signal === null ? `exited with ${code}` : `was killed by ${signal}`;
+  }
+}
+
+function readRun(value: unknown): { id: string; run: number } | { id: null; run: null } {
+  const { id, run } = typeof value === 'object' && value !== null ? value as { id?: unknown; run?: unknown } : {};
+  return typeof id === 'string' && typeof run === 'number' ? { id, run } : { id: null, run: null };
+}

@@ -1,0 +1,35 @@
+/**
+ * Where the daemon of a user keeps what must survive it: records of apps, what was saved, logs.
+ *
+ *   STATE = $XDG_STATE_HOME/cluster-internals, or ~/.local/state/cluster-internals     mode 0700
+ *     apps/NAME.json  current/NAME.json   see app/app_record.ts
+ *     saved.json                          what `resurrect` starts
+ *     logs/NAME.log                       what the workers of an app print, unless its spec names another file
+ *     primaries/NAME.log                  what its primary prints: warnings, and the reason if it crashes
+ *     daemon.log                          what the daemon does
+ *
+ * Used by  daemon/, cli/
+ * Never    uses a directory of another user: root with a user's HOME would leave files there that the user cannot read
+ */
+import fs from 'node:fs';
+import { homedir } from 'node:os';
+import path from 'node:path';
+import { nodeError } from '../../errors';
+
+/** Returns the state directory, and makes it if it is missing. Throws ERR_STATE_DIRECTORY, or what the system says. */
+export function stateDirectory(env: NodeJS.ProcessEnv = process.env): string {
+  const given = env['XDG_STATE_HOME'];
+  const base = given !== undefined && path.isAbsolute(given) ? given : path.join(homedir(), '.local/state');
+  const directory = path.join(base, 'cluster-internals');
+  fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const stats = fs.statSync(directory);
+  const own = process.geteuid?.();
+  const wrong = !stats.isDirectory() ? 'it is no directory' : stats.uid !== own ? `it belongs to user ${stats.uid}, and this process runs as user ${own}` : null;
+  if (wrong !== null) throw nodeError(Error, 'ERR_STATE_DIRECTORY', `${directory} cannot be used: ${wrong}. Set HOME or XDG_STATE_HOME to a directory of your own`);
+  if ((stats.mode & 0o077) !== 0) fs.chmodSync(directory, 0o700); // Records contain environments.
+  return directory;
+}
+
+export const daemonLogFile = (state: string): string => path.join(state, 'daemon.log');
+export const savedFile = (state: string): string => path.join(state, 'saved.json');
+export const primaryLogFile = (state: string, name: string): string => path.join(state, 'primaries', `${name}.log`);

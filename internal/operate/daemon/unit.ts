@@ -1,0 +1,65 @@
+/**
+ * The systemd unit that starts the daemon at boot, with all apps that were saved. The CLI prints it; nobody installs it.
+ *
+ * Used by  cli/
+ * Decided  KillMode=process, because systemd would otherwise end all primaries when the daemon ends, and the daemon may
+ *          end, or be updated, without any app noticing. ExecStop asks the daemon to stop the apps, one gracefully beside
+ *          the other, before the machine goes down
+ */
+import { builtFile } from '../../dist_files';
+
+/** What the unit depends on. */
+export interface UnitOptions {
+  /** The unit is for one user's own systemd (`systemctl --user`), or for that of the machine. */
+  readonly isUser: boolean;
+  /** The name of the user whose apps they are. */
+  readonly user: string;
+  /** Absolute path of `node`. */
+  readonly node: string;
+  /** PATH and the directories that the daemon uses: what is not given is left to its defaults. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** How long a stop of all apps may take, in seconds. */
+  readonly stopSeconds: number;
+}
+
+/** The variables that decide where the daemon keeps its files: they must be those of the shell in which `save` was called. */
+const VARIABLES = ['PATH', 'HOME', 'XDG_RUNTIME_DIR', 'XDG_STATE_HOME'] as const;
+
+/** Returns the text of the unit file, with comments that say how to install it. */
+export function unitText({ isUser, user, node, env, stopSeconds }: UnitOptions): string {
+  const systemctl = isUser ? 'systemctl --user' : 'systemctl';
+  const file = isUser ? '~/.config/systemd/user/cluster-internals.service' : `/etc/systemd/system/cluster-internals-${user}.service`;
+  const name = isUser ? 'cluster-internals' : `cluster-internals-${user}`;
+  const runtime = env['XDG_RUNTIME_DIR'];
+  const [, uid] = /^\/run\/user\/(\d+)$/.exec(runtime ?? '') ?? [];
+  return [
+    `# The apps of ${user}. Install it:`,
+    `#   cluster-internals unit${isUser ? ' --user' : ''} > ${file}`,
+    `#   ${systemctl} daemon-reload`,
+    `#   ${systemctl} enable --now ${name}`,
+    '# It starts what `cluster-internals save` has written down last.',
+    ...(isUser ? [`# It runs while ${user} is logged in, or always after: loginctl enable-linger ${user}`] : []),
+    '',
+    '[Unit]',
+    `Description=cluster-internals daemon of ${user}`,
+    ...(isUser ? [] : ['After=network.target', ...(uid === undefined ? [] : [`# Without it ${runtime} is there only while ${user} is logged in: loginctl enable-linger ${user}`, `After=user-runtime-dir@${uid}.service`, `Wants=user-runtime-dir@${uid}.service`])]),
+    '',
+    '[Service]',
+    'Type=exec',
+    ...(isUser ? [] : [`User=${user}`]),
+    ...VARIABLES.flatMap((variable) => (env[variable] === undefined ? [] : [`Environment=${quoted(`${variable}=${env[variable]}`)}`])),
+    `ExecStart=${quoted(node)} ${quoted(builtFile('internal/operate/daemon/main.js'))} --resurrect`,
+    `ExecStop=${quoted(node)} ${quoted(builtFile('lib/cli.js'))} kill`,
+    '# The primaries of the apps go on if the daemon ends; the next daemon takes them over.',
+    'KillMode=process',
+    'Restart=on-failure',
+    `TimeoutStopSec=${stopSeconds}`,
+    '',
+    '[Install]',
+    `WantedBy=${isUser ? 'default.target' : 'multi-user.target'}`,
+    '',
+  ].join('\n');
+}
+
+/** A word of a unit file: systemd replaces % and understands quotes and backslashes. `$` is only special in Exec lines, and doubled there. */
+const quoted = (text: string): string => (/^[\w/.:=@+,-]+$/.test(text) ? text : `"${text.replace(/[\\"]/g, '\\$&').replace(/%/g, '%%').replace(/\n/g, '\\n')}"`);
