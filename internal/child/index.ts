@@ -38,6 +38,7 @@ import {
 } from '../messages';
 import type { ListeningHandle, NativeHandle } from '../native/bindings';
 import { ownerOf } from '../native/handles';
+import { setMoving } from '../moving';
 import { addReturnIdle } from '../return_idle';
 import { traceHandle, traceMessage, traceState } from '../trace';
 import { workerClass, type Worker } from '../worker';
@@ -141,6 +142,10 @@ class Child {
     this.#accept = this.#calls.prepareAtOnce({ act: 'accepted' } satisfies Partial<Accepted>, 'upTo');
     this.worker = new this.Worker({ id, process: process as never, state: 'online' });
     addReturnIdle(this.worker, (max) => new Promise((resolve) => this.#returns.returnIdle({ max }, resolve)));
+    setMoving(this.worker, {
+      returnIdle: () => new Promise((resolve) => this.#returns.returnIdle({ max: Infinity }, (moved, refused) => resolve({ moved, refused }))),
+      mayMove: (socket) => this.#returns.mayMove(socket),
+    });
   }
 
   start(): void {

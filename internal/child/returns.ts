@@ -22,7 +22,7 @@ import type { Socket } from 'node:net';
 import { Map, push, timers } from '../builtins';
 import type { NativeHandle } from '../native/bindings';
 import { idleConnections, idleParsers, isPlainHttp, letGo, putBack, takeIdle } from '../native/idle_connections';
-import { openConnections } from '../native/servers';
+import { openConnections, serverOf } from '../native/servers';
 import { traceHandle } from '../trace';
 import { mayMove } from './movable';
 
@@ -79,18 +79,24 @@ export class Returns {
     }
   }
 
-  /** Returns idle connections to the primary. Calls `done` with the number that the primary has taken. */
-  returnIdle({ max, key }: ReturnOptions, done: (moved: number) => void): void {
+  /** May this connection move, whenever it is idle? */
+  mayMove(socket: Socket): boolean {
+    const server = serverOf(socket)?.server;
+    return server !== undefined && this.#servers.has(server) && isPlainHttp(server) && mayMove(socket, this.#movable());
+  }
+
+  /** Returns idle connections to the primary. Calls `done` with the numbers that the primary has taken, and not taken. */
+  returnIdle({ max, key }: ReturnOptions, done: (moved: number, refused: number) => void): void {
     timers.setImmediate(() => {
       const idle = this.#idle(key);
       let next = 0;
       let left = max;
       let offered = 0;
       let moved = 0;
-      let refused = false;
+      let refused = 0;
       const offerMore = (): void => {
         const parsers = new Map<object, ReadonlySet<unknown>>();
-        while (next < idle.length && left > 0 && offered < OFFERED && !refused) {
+        while (next < idle.length && left > 0 && offered < OFFERED && refused === 0) {
           const one = idle[next++] as Idle;
           let idleNow = parsers.get(one.server);
           if (idleNow === undefined) parsers.set(one.server, idleNow = idleParsers(one.server));
@@ -98,11 +104,11 @@ export class Returns {
           offered++;
           left--;
         }
-        if (offered === 0) done(moved);
+        if (offered === 0) done(moved, refused);
       };
       const answered = (taken: boolean | null): void => {
         if (taken === true) moved++;
-        else refused = true;
+        else refused++;
         if (--offered === 0) timers.setImmediate(offerMore);
       };
       offerMore();

@@ -65,6 +65,13 @@ export interface SuperviseOptions extends ReleaseOptions {
   /** How long an idle connection of a leaving worker may still send one request: 1 s by default. */
   idleGraceMs?: number;
   /**
+   * Do idle HTTP/1 connections of a leaving worker move to the workers that stay? True by default: a reload, a recycling and
+   * a smaller number of workers close no keep-alive connection, and wait for none. Connections that cannot move (TLS, HTTP/2,
+   * upgraded ones, and those that the app keeps: `cluster.worker.movable`) end as described at `idleGraceMs`, as all do in a
+   * stop and with Node's own cluster.
+   */
+  move?: boolean;
+  /**
    * How long the workers still accept connections after `stop` or a signal, while load balancers learn of it: 0 by default.
    * Responses say `Connection: close`, and `isLeaving()` of cluster-internals/graceful is true. `leaveTimeoutMs` begins
    * afterwards.
@@ -158,7 +165,7 @@ const MOST_RESTARTS = 2 ** 31 - 1;
 /** The options that are times of at most LONGEST_DELAY. */
 const times = ['readyTimeoutMs', 'canaryMs', 'minReadyMs', 'leaveTimeoutMs', 'killMs', 'idleGraceMs', 'drainDelayMs', 'pingMs', 'pingTimeoutMs', 'retryAfterMs'] as const;
 const known: (keyof SuperviseOptions)[] = [...times, ...releaseOptionNames, 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
-  'recycle', 'restarts', 'stopExitCodes', 'onGiveUp', 'stderr', 'signals', 'exitAfterMs', 'health', 'metrics', 'control'];
+  'recycle', 'restarts', 'stopExitCodes', 'onGiveUp', 'stderr', 'signals', 'exitAfterMs', 'health', 'metrics', 'control', 'move'];
 
 /** Returns all options with their defaults. Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for a wrong one. */
 export function checkOptions(options: SuperviseOptions): CheckedOptions & { readonly cluster: Cluster | undefined } {
@@ -197,6 +204,7 @@ export function checkOptions(options: SuperviseOptions): CheckedOptions & { read
     stderr: checkOneOf('options.stderr', given.stderr ?? 'inherit', ['inherit', 'pipe'] as const),
     signals: checkBoolean('options.signals', given.signals ?? true),
     exitAfterMs: given.exitAfterMs === Infinity ? Infinity : time('exitAfterMs', given.exitAfterMs ?? 2_000),
+    move: checkBoolean('options.move', given.move ?? true),
     health: checkHealth(given.health, maxWorkers),
     metrics: checkMetrics(given.metrics),
     control: given.control == null ? null : checkString('options.control', given.control),

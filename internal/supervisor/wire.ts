@@ -65,6 +65,8 @@ export interface LeaveNow {
   readonly graceMs: number;
   readonly endMs: number;
   readonly timeoutMs: number;
+  /** Idle connections move to the workers that stay, if this worker runs our cluster. */
+  readonly move: boolean;
 }
 
 /** Worker → primary: the reply to ping. `inspected`: its inspector is open. */
@@ -151,7 +153,7 @@ const supervisorMessages = {
   ping: (message: Fields): message is Guarded<Ping> => isAmount(message['seq']),
   serve: (message: Fields): message is Guarded<Serve> => message['act'] === 'serve',
   noted: (message: Fields): message is Guarded<Noted> => message['act'] === 'noted',
-  leave: (message: Fields): message is Guarded<LeaveNow> => ['delayMs', 'graceMs', 'endMs', 'timeoutMs'].every((name) => isAmount(message[name])),
+  leave: (message: Fields): message is Guarded<LeaveNow> => ['delayMs', 'graceMs', 'endMs', 'timeoutMs'].every((name) => isAmount(message[name])) && isBoolean(message['move']),
 } satisfies Record<SupervisorMessage['act'], unknown>;
 
 /** What the primary sent, if it is a message of a supervisor; null otherwise. */

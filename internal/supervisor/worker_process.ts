@@ -45,8 +45,8 @@ export interface WorkerProcessPorts extends MemberEvents {
   readonly clock: EpochClock;
   /** Returns numbers from 0 to 1. */
   readonly random: () => number;
-  /** For how many milliseconds a worker that is told to leave now goes on accepting connections. */
-  readonly delayMs: () => number;
+  /** How a worker leaves that is told to now: for how many milliseconds it goes on accepting, and whether its connections move to others. */
+  readonly leaving: () => { readonly delayMs: number; readonly move: boolean };
   /** The addresses at which the worker has to listen before it is ready; see readiness.ts. */
   readonly expected: () => ReadonlySet<string>;
   /** Where the worker's stderr is written, line by line; null if the supervisor does not write it. */
@@ -201,13 +201,13 @@ export class WorkerProcess implements Member {
     this.#transition({ is: 'leaving', since: this.#ports.clock.now(), phase: 'told', reason });
     const { idleGraceMs, killMs } = this.#options;
     const leaveTimeoutMs = hasServed ? this.#options.leaveTimeoutMs : Math.min(this.#options.leaveTimeoutMs, EXIT_MS + killMs);
-    const delayMs = atOnce || !hasServed ? 0 : this.#ports.delayMs();
+    const { delayMs, move } = atOnce || !hasServed ? { delayMs: 0, move: false } : this.#ports.leaving();
     this.#after(delayMs + leaveTimeoutMs, () => this.kill());
     this.#after(delayMs + leaveTimeoutMs - killMs, () => {
       this.#disconnect();
       this.#terminate();
     });
-    this.#send({ act: 'leave', delayMs, graceMs: Math.min(idleGraceMs, leaveTimeoutMs / 2), endMs: leaveTimeoutMs - killMs, timeoutMs: leaveTimeoutMs });
+    this.#send({ act: 'leave', delayMs, graceMs: Math.min(idleGraceMs, leaveTimeoutMs / 2), endMs: leaveTimeoutMs - killMs, timeoutMs: leaveTimeoutMs, move });
     if (atOnce || !hasServed) return this.#disconnect();
     this.#after(delayMs + Math.min(OUT_MS, leaveTimeoutMs / 4), () => {
       if (this.#state.is === 'leaving' && this.#state.phase === 'told') this.#disconnect();

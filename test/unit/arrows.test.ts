@@ -29,7 +29,7 @@ const allowed: Record<string, readonly string[]> = {
   'internal/operate/cli/': ['internal/operate/', 'internal/recording/', 'internal/supervisor/', 'internal/errors', 'internal/validate', 'internal/clock', 'internal/own_options', 'internal/dist_files'],
   // These files run in each worker. Of the primary's side they may import the messages, and the small files that both sides use.
   'internal/supervisor/worker/': ['internal/supervisor/wire', 'internal/supervisor/states', 'internal/supervisor/readiness',
-    'internal/supervisor/app_calls', 'internal/supervisor/stop_requests', 'internal/supervisor/debugger', 'internal/native/http', 'leaves'],
+    'internal/supervisor/app_calls', 'internal/supervisor/stop_requests', 'internal/supervisor/debugger', 'internal/native/http', 'internal/moving', 'internal/own_listeners', 'leaves'],
   // What operates an app. app/: the primary of one app; daemon/: the process that starts primaries.
   'internal/operate/app/': ['internal/operate/control/', 'internal/operate/metrics/', 'internal/supervisor/', 'internal/startup/load_role', 'internal/validate', 'leaves'],
   'internal/operate/metrics/': ['internal/supervisor/', 'internal/master/connection_counters', 'leaves'],
@@ -47,7 +47,7 @@ const allowed: Record<string, readonly string[]> = {
   'internal/startup/preload': ['internal/child/', 'internal/channel/', 'internal/native/', 'internal/node_cluster'],
   // The cluster: two roles, which meet in messages.ts and never import each other.
   'internal/master/': ['internal/limits', 'internal/validate', 'internal/worker', 'internal/return_idle', 'internal/calls', 'internal/channel/', 'internal/native/', 'leaves'],
-  'internal/child/': ['internal/worker', 'internal/return_idle', 'internal/own_listeners', 'internal/calls', 'internal/channel/', 'internal/native/', 'leaves'],
+  'internal/child/': ['internal/worker', 'internal/return_idle', 'internal/moving', 'internal/own_listeners', 'internal/calls', 'internal/channel/', 'internal/native/', 'leaves'],
   'internal/calls': ['internal/channel/attach_channel', 'internal/native/', 'leaves'],
   // The channel knows nothing of clusters.
   'internal/channel/': ['internal/limits', 'internal/native/', 'leaves'],
@@ -58,6 +58,7 @@ const allowed: Record<string, readonly string[]> = {
   'internal/worker': [],
   'internal/return_idle': ['internal/worker', 'internal/validate', 'leaves'],
   'internal/own_listeners': [],
+  'internal/moving': [],
   'internal/node_cluster': ['internal/native/emitters'],
   'internal/messages': [],
   'internal/trace': [],

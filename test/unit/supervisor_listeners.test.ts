@@ -72,7 +72,7 @@ describe('a worker', () => {
     const ended: string[] = [];
     const clock = new TestClock();
     const member = new WorkerProcess(worker as unknown as Worker, 1, { ...new World().fleet.rollout.stable, exec: 'app.js' }, { ...checkOptions({ exec: 'app.js' }), ready }, {
-      clock, random: () => 0.5, delayMs: () => 0, expected: () => new Set<string>(), output: null, transition: () => undefined,
+      clock, random: () => 0.5, leaving: () => ({ delayMs: 0, move: false }), expected: () => new Set<string>(), output: null, transition: () => undefined,
       ready: () => void ended.push('ready'), retiring: () => undefined, lost: () => void ended.push('lost'), ended: () => void ended.push('ended'),
     });
     for (const name of ['online', 'listening', 'message', 'disconnect', 'exit']) worker.prependListener(name, thrower(name));

@@ -25,6 +25,7 @@ import { reportLastError } from './last_error';
 import { currentAgent, setAgent } from './supervised';
 import { CanaryTrial } from './trial';
 import { epochClock } from '../../clock';
+import { movingOf } from '../../moving';
 import { callApp } from '../app_calls';
 import { ListenAddresses } from './listen_addresses';
 import { SuccessorRequests } from './successor_requests';
@@ -35,6 +36,7 @@ import { MOST_ADDRESSES, SETUP, SUPERVISOR, readSetup, readSupervisorMessage, ty
 /** The undocumented members of the node:cluster module that are used here. */
 interface ClusterModule {
   readonly isWorker: boolean;
+  readonly worker?: object;
   _getServer(server: object, query: unknown, answer: (errno: number, handle: object | null, ...rest: unknown[]) => void): void;
 }
 
@@ -47,7 +49,7 @@ const PRIMARY_FIRST_MS = 200;
 const AFTER_PRIMARY_MS = 2_000;
 
 function install(cluster: ClusterModule, { trial: isOnTrial, graceMs, leaveMs, patienceMs, check }: Setup): void {
-  const drain = new Drain({ all: true });
+  const drain = new Drain({ all: true, moving: movingOf(cluster.worker) });
   const usage = new Usage();
   const trial = new CanaryTrial(isOnTrial);
   const send = (message: AgentMessage): boolean => {

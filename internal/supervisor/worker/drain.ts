@@ -11,16 +11,21 @@
  *   out of rotation  accepts no more; each idle connection may send one more request
  *   finishing        idle connections are closed; requests in progress and upgraded connections go on
  *
+ * Where other workers stay, connections move to them from the beginning of `out of rotation` (drain_moves.ts).
+ *
  * Owns     the phase, and the timers
  * Used by  agent.ts (all servers of a supervised worker), lib/graceful.ts (the servers that it is given), ending.ts,
  *          supervised.ts
- * Uses     drain_connections.ts, which knows the servers and their connections
- * Keeps    1. idle http connections are closed `graceMs` after the last of them became idle
+ * Uses     drain_connections.ts, which knows the servers and their connections; drain_moves.ts
+ * Keeps    1. idle http connections are closed `graceMs` after the last of them became idle. With `move` they have gone to
+ *             other workers by then, unless they cannot move
  *          2. from `leave` to 'drained' a timer keeps the process alive
  */
 import { performance, timers } from '../../builtins';
 import { callApp } from '../app_calls';
 import { ServerConnections } from './drain_connections';
+import { IdleMoves } from './drain_moves';
+import type { Moving } from '../../moving';
 
 /** How far it is; see the diagram. */
 export type DrainPhase = 'serving' | 'announcing' | 'out of rotation' | 'finishing' | 'drained';
@@ -31,6 +36,8 @@ export interface Leave {
   readonly delayMs: number;
   /** How long an idle connection may still send a request. */
   readonly graceMs: number;
+  /** Do idle connections move to other workers? Not if all workers leave, or if the primary does not answer. */
+  readonly move?: boolean;
   /** How long the rest may take, counted from the end of the delay; Infinity if no supervisor has set a deadline. */
   readonly endMs: number;
 }
@@ -49,12 +56,17 @@ export class Drain {
   #leave: Leave = { delayMs: 0, graceMs: 0, endMs: Infinity };
   /** The timer of `delayMs`: when it fires, this process stops accepting connections. */
   #delay: NodeJS.Timeout | undefined;
+  /** The timer after which idle connections are closed. It keeps the process alive until it is drained, and no longer. */
+  #closeTimer: NodeJS.Timeout | undefined;
   /** When `delayMs` ends, by `performance.now()`; Infinity while this process does not leave. */
   #delayEnds = Infinity;
 
-  /** `all`: a server that nobody has added is added with the first request that it gets. */
-  constructor({ all }: { all: boolean }) {
+  readonly #moves: IdleMoves | null;
+
+  /** `all`: a server that nobody has added is added with the first request that it gets. `moving`: moves connections. */
+  constructor({ all, moving }: { all: boolean; moving?: Moving | undefined }) {
     this.#connections = new ServerConnections(all, () => void this.#isDrained());
+    this.#moves = moving === undefined ? null : new IdleMoves(moving, () => this.#connections.announceRest());
   }
 
   get phase(): DrainPhase {
@@ -105,7 +117,7 @@ export class Drain {
     this.#leave = leave;
     this.#delayEnds = delayEnds;
     timers.clearTimeout(this.#delay);
-    if (isFirst) this.#connections.announce();
+    if (isFirst) this.#connections.announce((socket) => this.#leave.move === true && this.#moves?.willMove(socket) === true);
     if (leave.delayMs === 0) return this.#stopAccepting();
     this.#delay = timers.setTimeout(() => this.#stopAccepting(), leave.delayMs);
     if (isFirst) this.#transition('announcing');
@@ -125,22 +137,26 @@ export class Drain {
   #stopAccepting(): void {
     this.#connections.stopAccepting();
     this.#transition('out of rotation');
+    // In this order: the primary knows that this worker accepts no more, and gives its connections to others.
+    if (this.#leave.move === true) this.#moves?.begin();
     if (!this.#isDrained()) this.#closeIdleAfter(this.#leave.graceMs);
   }
 
   /** Closes idle connections `ms` milliseconds from now, or when none has been active for the grace. Repeats that until drained. */
   #closeIdleAfter(ms: number): void {
-    timers.setTimeout(() => {
+    this.#closeTimer = timers.setTimeout(() => {
       if (this.#isDrained()) return;
       const leftMs = this.#leave.graceMs - this.#connections.idleForMs;
       if (leftMs > 0) return this.#closeIdleAfter(leftMs);
       // Immediates run after the poll phase: a request that the kernel has by now is read first, and its connection is not idle.
-      timers.setImmediate(() => this.#closeIdle());
+      timers.setImmediate(() => void this.#closeIdle());
     }, Math.max(1, Math.ceil(ms)));
   }
 
-  #closeIdle(): void {
-    const { graceMs } = this.#leave;
+  async #closeIdle(): Promise<void> {
+    const { graceMs, move } = this.#leave;
+    if (move === true) await this.#moves?.now();
+    if (this.#isDrained()) return;
     if (this.#connections.idleForMs < graceMs) return this.#closeIdleAfter(graceMs);
     this.#connections.closeIdle();
     if (this.#phase === 'out of rotation') this.#transition('finishing');
@@ -150,6 +166,7 @@ export class Drain {
   /** Is it drained? Moves to 'drained' if it has just become so. */
   #isDrained(): boolean {
     if (this.#accepts || this.#phase === 'drained' || this.left > 0) return this.#phase === 'drained';
+    timers.clearTimeout(this.#closeTimer);
     this.#transition('drained');
     return true;
   }

@@ -23,6 +23,7 @@ import { subscribe } from 'node:diagnostics_channel';
 import type { Server as HttpServer, ServerResponse } from 'node:http';
 import type { Http2Session } from 'node:http2';
 import { Server as NetServer, Socket } from 'node:net';
+import { own } from '../../own_listeners';
 import { attach, callApp } from '../app_calls';
 import { LastResponses } from './drain_http1';
 import { Sessions } from './drain_http2';
@@ -56,6 +57,7 @@ export class ServerConnections {
   readonly #responses = new LastResponses();
   readonly #addsAll: boolean;
   readonly #ended: () => void;
+  #willMove: (socket: Socket) => boolean = () => false;
   #state: 'serving' | 'announcing' | 'not accepting' = 'serving';
   /** When the last http connection became idle, by `performance.now()`. */
   #idleSince = 0;
@@ -124,12 +126,26 @@ export class ServerConnections {
 
   // ── the steps of the end ───────────────────────────────────────────────────────────────────────
 
-  /** From now on each response is the last one of its connection. Servers still accept connections. */
-  announce(): void {
+  /**
+   * From now on each response is the last one of its connection, unless `willMove` says that the connection moves to
+   * another worker. Servers still accept connections.
+   */
+  announce(willMove: (socket: Socket) => boolean): void {
     this.#state = 'announcing';
+    this.#willMove = willMove;
     subscribe('http.server.response.finish', (message) => this.#responseFinished(message as Exchange));
-    for (const socket of this.#http1Sockets) this.#responses.leave(socket);
+    this.#announceOpen();
     for (const { sessions } of this.#servers.values()) sessions.notice();
+  }
+
+  /** Connections do not move any more: those that are left come to their end here, beginning now. */
+  announceRest(): void {
+    this.#idleSince = performance.now();
+    this.#announceOpen();
+  }
+
+  #announceOpen(): void {
+    for (const socket of this.#http1Sockets) if (!this.#willMove(socket)) this.#responses.leave(socket);
   }
 
   /** Closes the listening sockets. */
@@ -172,17 +188,17 @@ export class ServerConnections {
     served.sockets.add(socket);
     if (served.protocol === 'net') this.#requests++;
     else if (served.protocol === 'http' && !served.isSecure) this.#addHttp1Socket(socket);
-    socket.prependOnceListener('close', () => {
+    socket.prependOnceListener('close', own(() => {
       served.sockets.delete(socket);
       this.#forgetIfDone(server, served);
       this.#ended();
-    });
+    }));
   }
 
   #addHttp1Socket(socket: Socket): void {
     if (this.#http1Sockets.has(socket)) return;
     this.#http1Sockets.add(socket);
-    socket.prependOnceListener('close', () => this.#http1Sockets.delete(socket));
+    socket.prependOnceListener('close', own(() => this.#http1Sockets.delete(socket)));
   }
 
   #addSession(served: Served, session: Http2Session, socket: Socket | null): void {
@@ -201,7 +217,7 @@ export class ServerConnections {
       if (this.#state === 'not accepting') stopListening(server);
     }
     this.#requests++;
-    if (this.#state === 'serving') return this.#responses.requestBegan(socket, response);
+    if (this.#state === 'serving' || this.#willMove(socket)) return this.#responses.requestBegan(socket, response);
     this.#addHttp1Socket(socket);
     this.#responses.lastRequestBegan(socket, response);
   }

@@ -1,0 +1,75 @@
+/**
+ * While a process leaves, its idle connections move to workers that stay: those that are idle now, and each other one as
+ * soon as it becomes idle. So no client has to connect again, and nobody waits for an idle connection.
+ *
+ *   off ── begin ──► moving ── the primary has refused a connection, or is gone ──► refused
+ *
+ * In the state `refused` the connections that are left come to their end as without this file (drain_connections.ts): nobody
+ * is there to take them, or too many wait in the primary.
+ *
+ * Owns     the subscription to 'http.server.response.finish', while it moves connections
+ * Used by  drain.ts
+ * Uses     moving.ts: the cluster's worker does the work. On Node's own cluster there is none, and no such object
+ * Keeps    one pass at a time; a response that finishes during a pass causes another one
+ */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
+import type { Moving } from '../../moving';
+
+const FINISHED = 'http.server.response.finish';
+
+/** Moves the connections of a leaving process. */
+export class IdleMoves {
+  readonly #moving: Moving;
+  readonly #refused: () => void;
+  #state: 'off' | 'moving' | 'refused' = 'off';
+  /** The running pass; null if none runs. */
+  #pass: Promise<void> | null = null;
+  #again = false;
+
+  /** `refused` is called once, when no more connections can be moved. */
+  constructor(moving: Moving, refused: () => void) {
+    this.#moving = moving;
+    this.#refused = refused;
+  }
+
+  begin(): void {
+    if (this.#state !== 'off') return;
+    this.#state = 'moving';
+    subscribe(FINISHED, this.#soon);
+    this.#soon();
+  }
+
+  /** Will this connection move when it is idle? Then nothing has to be said to its client. */
+  willMove(socket: Socket): boolean {
+    return this.#state === 'moving' && this.#moving.mayMove(socket);
+  }
+
+  /** Moves what is idle now. Resolves when that is done. */
+  now(): Promise<void> {
+    this.#soon();
+    return this.#pass ?? Promise.resolve();
+  }
+
+  readonly #soon = (): void => {
+    if (this.#state !== 'moving') return;
+    if (this.#pass !== null) this.#again = true;
+    else this.#pass = this.#move();
+  };
+
+  async #move(): Promise<void> {
+    do {
+      this.#again = false;
+      const { refused } = await this.#moving.returnIdle();
+      if (refused > 0) this.#refuse();
+    } while (this.#again && this.#state === 'moving');
+    this.#pass = null;
+  }
+
+  #refuse(): void {
+    if (this.#state !== 'moving') return;
+    this.#state = 'refused';
+    unsubscribe(FINISHED, this.#soon);
+    this.#refused();
+  }
+}

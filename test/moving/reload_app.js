@@ -1,0 +1,42 @@
+/**
+ * A supervisor whose workers keep their connections, for reload.ts and moving.test.ts.
+ *
+ *   node reload_app.js WORKERS '{ options of supervise }' ['{ settings of the cluster }']
+ *
+ * Prints one line of JSON for each event: { port }, { ready } and { gone } for each worker with the time, { done } after each
+ * command. Commands on stdin, one a line: reload, recycle, scale N, stop, counters. Ends with its stdin.
+ * With KEEPS=1 in the environment the app lets no connection move.
+ */
+'use strict';
+const http = require('node:http');
+const path = require('node:path');
+const cluster = require(path.join(__dirname, '../../dist/lib/cluster.js'));
+
+const say = (what) => console.log(JSON.stringify(what));
+
+if (cluster.isPrimary) {
+  const { supervise } = require(path.join(__dirname, '../../dist/lib/supervisor.js'));
+  const [workers, options = '{}', settings = '{}'] = process.argv.slice(2);
+  const given = JSON.parse(options);
+  cluster.setupPrimary(JSON.parse(settings));
+  const supervisor = supervise({ exec: __filename, args: [], workers: Number(workers), canaryMs: 0, signals: false, ...given });
+  let port = 0;
+  cluster.on('listening', (_worker, address) => { port = address.port; });
+  supervisor.on('transition', ({ worker, state: { is } }) => { if (is === 'ready' || is === 'gone') say({ [is]: worker, at: performance.now() }); });
+  supervisor.started.then(() => say({ port }));
+  require('node:readline').createInterface({ input: process.stdin }).on('line', async (line) => {
+    const [command, argument] = line.split(' ');
+    const began = performance.now();
+    if (command === 'counters') return say({ counters: cluster.counters() });
+    await supervisor[command](...(argument === undefined ? [] : [Number(argument)]));
+    say({ done: command, ms: performance.now() - began });
+  }).on('close', () => void supervisor.stop({ now: true }));
+} else {
+  const server = http.createServer((request, response) => {
+    const body = JSON.stringify({ name: request.url, worker: cluster.worker.id });
+    response.writeHead(200, { 'content-length': Buffer.byteLength(body) }).end(body);
+  });
+  server.keepAliveTimeout = 120_000;
+  if (process.env.KEEPS === '1') cluster.worker.movable = () => false;
+  server.listen(0);
+}

@@ -1,0 +1,110 @@
+/** D58: what a supervisor does with the kept-alive connections of workers that leave. */
+import { EventEmitter } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
+import diagnostics from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import { IdleMoves } from '../../internal/supervisor/worker/drain_moves';
+import { Kept, Supervised } from '../moving/supervised';
+
+let app: Supervised | undefined;
+let kept: Kept | undefined;
+
+afterEach(async () => {
+  kept?.end();
+  await app?.end();
+  app = kept = undefined;
+});
+
+async function start(workers: number, connections: number, options: object = {}, more: ConstructorParameters<typeof Supervised>[2] = {}): Promise<number> {
+  app = new Supervised(workers, options, more);
+  const port = await app.port();
+  kept = await Kept.open(port, connections);
+  return port;
+}
+
+const workersOf = (replies: readonly ({ worker: number } | null)[]): (number | undefined)[] => [...new Set(replies.map((reply) => reply?.worker))].sort();
+
+describe('idle connections of workers that leave', () => {
+  test('reload, recycle, scale down: none is closed, all are served by the workers that stay, and nobody waits for the grace', { timeout: 120_000 }, async () => {
+    // With the grace of a minute, a worker that waited for its idle connections would have to be killed.
+    await start(2, 40, { idleGraceMs: 60_000, leaveTimeoutMs: 25_000 });
+    const reload = await (app as Supervised).command('reload');
+    const after = await (kept as Kept).ask();
+    expect(workersOf(after)).toEqual([3, 4]);
+    expect(after.every((reply) => reply?.says !== 'close')).toBe(true);
+    expect(reload.ms).toBeLessThan(20_000);
+    await (app as Supervised).command('recycle');
+    expect(workersOf(await (kept as Kept).ask())).toEqual([5, 6]);
+    await (app as Supervised).command('scale 1');
+    expect(workersOf(await (kept as Kept).ask())).toHaveLength(1);
+    const { accepted, moved } = await (app as Supervised).counters();
+    expect(accepted).toBe(40);
+    expect(moved).toBeGreaterThanOrEqual(80);
+  });
+
+  test('stop: nobody is left to take them, so they are closed after the grace', { timeout: 60_000 }, async () => {
+    await start(2, 6, { idleGraceMs: 100 });
+    await (app as Supervised).command('stop');
+    expect(await (kept as Kept).ask()).toEqual(Array(6).fill(null));
+    expect((await (app as Supervised).counters())['moved']).toBe(0);
+  });
+
+  test('an app that keeps them, and move: false: as before', { timeout: 60_000 }, async () => {
+    await start(1, 6, { idleGraceMs: 100 }, { env: { KEEPS: '1' } });
+    await (app as Supervised).command('reload');
+    expect(await (kept as Kept).ask()).toEqual(Array(6).fill(null));
+    await app?.end();
+    await start(1, 6, { idleGraceMs: 100, move: false });
+    await (app as Supervised).command('reload');
+    expect(await (kept as Kept).ask()).toEqual(Array(6).fill(null));
+  });
+});
+
+describe('drain_moves', () => {
+  const finished = diagnostics.channel('http.server.response.finish');
+  const none: readonly [moved: number, refused: number] = [0, 0];
+
+  /** A worker whose passes end when the test says so. */
+  class Passes extends EventEmitter {
+    begun = 0;
+    #end: ((result: { moved: number; refused: number }) => void) | null = null;
+
+    returnIdle(): Promise<{ moved: number; refused: number }> {
+      this.begun++;
+      return new Promise((resolve) => { this.#end = resolve; });
+    }
+
+    mayMove(): boolean {
+      return true;
+    }
+
+    async end([moved, refused] = none): Promise<void> {
+      this.#end?.({ moved, refused });
+      await turn();
+    }
+  }
+
+  test('one pass at a time; responses that finish meanwhile cause one more', async () => {
+    const passes = new Passes();
+    let refused = 0;
+    const moves = new IdleMoves(passes, () => refused++);
+    expect(moves.willMove({} as Socket)).toBe(false);
+    moves.begin();
+    moves.begin();
+    finished.publish({});
+    finished.publish({});
+    expect([passes.begun, moves.willMove({} as Socket)]).toEqual([1, true]);
+    await passes.end();
+    expect(passes.begun).toBe(2);
+    await passes.end();
+    expect(passes.begun).toBe(2);
+    finished.publish({});
+    expect(passes.begun).toBe(3);
+    await passes.end([5, 1]);
+    expect([refused, moves.willMove({} as Socket)]).toEqual([1, false]);
+    finished.publish({});
+    await moves.now();
+    expect(passes.begun).toBe(3);
+  });
+});
