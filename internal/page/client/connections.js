@@ -1,0 +1,123 @@
+/**
+ * Follows each connection of a track through the processes: where it is (spans), and how it gets from one to the next
+ * (hops). A connection is at one owner at each moment; while it is in flight the primary keeps a copy.
+ *
+ *   span { lane, t0, t1, kind: 'client' | 'queue' | 'copy' | 'worker' }     hop { from, t0, to, t1, broken }
+ */
+const COLOURS = 10;
+
+/** Makes `track.connections` anew from its events. */
+export function connectionsOf(track) {
+  const found = new Map();
+  for (const event of track.events) {
+    if (event.kind !== 'connection' || typeof event.connection !== 'string') continue;
+    let connection = found.get(event.connection);
+    if (!connection) {
+      connection = { id: event.connection, track, colour: found.size % COLOURS, steps: [], spans: [], hops: [], open: event.t, closed: null, by: null, isLost: false, hangsFrom: null, ends: [] };
+      found.set(event.connection, connection);
+    }
+    connection.steps.push(event);
+    track.connectionOf.set(event.index, connection);
+  }
+  track.connections = found;
+  for (const connection of found.values()) follow(track, connection);
+}
+
+function follow(track, connection) {
+  const { spans, hops } = connection;
+  let primary = null; // the span in the primary: 'queue', or 'copy' while it is in flight
+  let worker = null; // the span in a worker
+  let flight = null; // { from, to, t }
+  const begin = (lane, t, kind) => {
+    const span = { lane, t0: t, t1: null, kind, connection };
+    spans.push(span);
+    return span;
+  };
+  const end = (span, t) => {
+    if (span !== null && span.t1 === null) span.t1 = t;
+    return null;
+  };
+  for (const { event, t, name, to, by } of connection.steps) {
+    switch (event) {
+      case 'queued':
+        primary = end(primary, t);
+        primary = begin(name, t, 'queue');
+        break;
+      case 'handed off':
+        end(primary, t);
+        primary = begin(name, t, 'copy');
+        flight = { from: name, to: typeof to === 'string' ? to : '?', t };
+        break;
+      case 'delivered':
+      case 'opened':
+        if (worker !== null && worker.lane === name) break;
+        if (flight !== null) hops.push({ from: flight.from, t0: flight.t, to: name, t1: t, broken: false });
+        flight = null;
+        end(worker, t);
+        worker = begin(name, t, 'worker');
+        break;
+      case 'acknowledged':
+        primary = end(primary, t);
+        break;
+      case 'rejected': case 'unsent': case 'reclaimed': case 'returned': {
+        const target = flight?.to ?? worker?.lane;
+        if (flight !== null) hops.push({ from: flight.from, t0: flight.t, to: flight.to, t1: deathOf(track, flight.to, flight.t, t), broken: true });
+        if (worker !== null) worker = end(worker, deathOf(track, worker.lane, worker.t0, t));
+        flight = null;
+        if (event === 'returned') break;
+        end(primary, t);
+        primary = begin(name, t, 'queue');
+        primary.backFrom = target;
+        break;
+      }
+      case 'dropped':
+        worker = end(worker, t);
+        break;
+      case 'closed':
+        if (worker !== null && worker.lane === name) worker = end(worker, t);
+        else primary = end(primary, t);
+        connection.ends.push({ lane: name, t, by });
+        if (worker === null && primary === null || by !== 'primary') {
+          connection.closed = t;
+          connection.by = typeof by === 'string' ? by : null;
+        }
+        break;
+      default:
+        break;
+    }
+  }
+  const last = track.end;
+  if (flight !== null) hops.push({ from: flight.from, t0: flight.t, to: flight.to, t1: deathOf(track, flight.to, flight.t, last), broken: true });
+  // In flight to a worker that has ended, and nobody took it back: until it is closed, its client waits for nobody.
+  const ended = track.processes.get(flight?.to ?? worker?.lane)?.end ?? null;
+  connection.hangsFrom = ended !== null && (flight !== null || connection.closed === null) && ended < (connection.closed ?? last) ? ended : null;
+  connection.isLost = connection.hangsFrom !== null;
+  if (connection.closed === null) {
+    if (worker !== null && ended !== null) end(worker, ended);
+  } else {
+    end(worker, connection.closed);
+    end(primary, connection.closed);
+  }
+}
+
+/** When a process ended, if between two times; otherwise the later one. */
+function deathOf(track, name, from, to) {
+  const ended = track.processes.get(name)?.end ?? null;
+  return ended !== null && ended >= from && ended <= to ? ended : to;
+}
+
+/** Where a connection is at a time, in a word: a key of the texts. */
+export function placeOf(connection, t, before = false) {
+  const isPast = (time) => (before ? time < t : time <= t);
+  if (!isPast(connection.open)) return 'place.none';
+  if (connection.closed !== null && isPast(connection.closed)) return 'place.closed';
+  let place = 'place.none';
+  for (const { event, t: at } of connection.steps) {
+    if (!isPast(at)) break;
+    if (event === 'queued' || event === 'reclaimed' || event === 'rejected' || event === 'unsent') place = 'place.queued';
+    else if (event === 'handed off') place = 'place.inFlight';
+    else if (event === 'delivered' || event === 'opened' || event === 'acknowledged') place = 'place.worker';
+    else if (event === 'closed') place = 'place.closed';
+  }
+  return place;
+}

@@ -1,0 +1,64 @@
+/** The names of the lanes, left of the picture: with the pid, and the state at the cursor. A list for screen readers. */
+import { view } from './view.js';
+import { countsAt, stateAt } from './model.js';
+import { timeOf } from './scale.js';
+import { byId, fill, make, say, stateText, time, visible } from './words.js';
+
+let drawn = null;
+let scrolledFor;
+let made = [];
+
+export function drawLabels() {
+  const { layout } = view;
+  const key = `${document.documentElement.lang}`;
+  byId('sheet').style.height = `${layout.height}px`;
+  byId('stage').style.maxHeight = `${layout.height + 2}px`;
+  if (drawn !== layout || made.key !== key) {
+    drawn = layout;
+    made = layout.rows.map(labelOf);
+    made.key = key;
+    fill(byId('lanes'), made.map(({ element }) => element));
+  }
+  showLaneOfSelection();
+  const t = timeOf(view.scale, view.cursor);
+  for (const { row, line } of made) {
+    const text = line === null ? '' : lineOf(row, t);
+    if (line !== null && line.textContent !== text) line.textContent = text;
+  }
+}
+
+/** Scrolls to the lane of the event that was selected, if it is out of sight. */
+function showLaneOfSelection() {
+  const event = view.steps[view.selected];
+  if (event === scrolledFor) return;
+  scrolledFor = event;
+  const row = event && view.layout.laneOf.get(`${event.track.number}.${event.name}`);
+  const stage = byId('stage');
+  if (!row || (row.y >= stage.scrollTop + 30 && row.y + row.h <= stage.scrollTop + stage.clientHeight)) return;
+  stage.scrollTop = Math.max(0, row.y - (stage.clientHeight - row.h) / 2);
+}
+
+function labelOf(row) {
+  const line = row.kind === 'title' ? null : make('span', { class: 'line' });
+  const name = row.kind === 'clients' ? say('lane.clients') : row.kind === 'title' ? `${row.track.number === 0 ? '①' : '②'} ${row.name}` : row.kind === 'primary' ? say('lane.primary') : row.kind === 'worker' ? say('lane.worker', { number: row.process.worker ?? '' }) : row.name;
+  const pid = row.process?.pid === undefined || row.process === null ? null : make('span', { class: 'pid' }, `${visible(row.name).slice(0, 14)} · ${visible(row.process.pid).slice(0, 10)}`);
+  const element = make('div', { class: `lane ${row.kind}`, role: row.kind === 'title' ? 'heading' : 'listitem', 'aria-level': row.kind === 'title' ? 2 : null, 'data-lane': row.kind === 'title' ? null : row.key }, make('b', {}, visible(name).slice(0, 40)), row.h > 56 ? pid : null, line);
+  element.style.top = `${row.y}px`;
+  element.style.height = `${row.h}px`;
+  return { row, element, line };
+}
+
+function lineOf(row, t) {
+  if (row.kind === 'clients') return say('lane.open', { count: [...row.track.connections.values()].filter(({ open, closed }) => open <= t && (closed === null || closed > t)).length });
+  const { process } = row;
+  if (process.start !== null && t < process.start) return say('lane.notYet');
+  if (process.end !== null && t >= process.end) return process.signal ? visible(process.signal).slice(0, 14) : say('lane.exit', { code: visible(process.code ?? '?').slice(0, 5) });
+  if (row.kind === 'primary') {
+    const sums = [...row.track.addresses.values()].map((counts) => countsAt(counts, t)).reduce((sum, each) => ({ queue: sum.queue + each.queue, inFlight: sum.inFlight + each.inFlight }), { queue: 0, inFlight: 0 });
+    return row.track.addresses.size === 0 ? '' : say('lane.queue', sums);
+  }
+  const loop = process.loops.findLast((sample) => sample.t <= t);
+  const blocked = process.loops.find((sample) => sample.delay >= 5e7 && sample.t - sample.delay <= t && sample.t >= t);
+  const busy = blocked ? ` · ${say('lane.blocked', { time: time(blocked.delay, 0) })}` : loop && loop.busy > 0.01 ? ` · ${Math.round(loop.busy * 100)} %` : '';
+  return `${row.kind === 'worker' ? stateText(stateAt(process, t)).slice(0, 20) : ''}${busy}`;
+}

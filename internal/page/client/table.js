@@ -1,0 +1,51 @@
+/** The table of events, for readers who cannot see the picture, and for those who search. Only the rows in sight exist. */
+import { view, isMatch, nameOf, select } from './view.js';
+import { sentenceOf } from './panel.js';
+import { byId, fill, make, say, time, visible } from './words.js';
+
+const HEIGHT = 26;
+let rows = [];
+let drawn = '';
+let followed = -2;
+
+export function drawTable() {
+  const table = byId('table');
+  byId('events-title').textContent = say('table.title', { shown: view.matches === null ? view.steps.length : view.matches.size, all: view.steps.length });
+  rows = view.matches === null ? view.steps : view.steps.filter(isMatch);
+  table.setAttribute('aria-rowcount', String(rows.length + 1));
+  table.setAttribute('aria-label', say('table.label'));
+  const at = rows.indexOf(view.steps[view.selected]);
+  if (at !== -1 && followed !== view.selected) {
+    const top = at * HEIGHT;
+    if (top < table.scrollTop || top > table.scrollTop + table.clientHeight - 3 * HEIGHT) table.scrollTop = Math.max(0, top - table.clientHeight / 3);
+  }
+  followed = view.selected;
+  drawRows();
+}
+
+export function drawRows() {
+  const table = byId('table');
+  const first = Math.max(0, Math.floor(table.scrollTop / HEIGHT) - 6);
+  const last = Math.min(rows.length, first + Math.ceil(table.clientHeight / HEIGHT) + 12);
+  const key = [first, last, rows.length, view.selected, view.scene, view.steps.length, document.documentElement.lang, view.filter.text].join();
+  if (key === drawn) return;
+  drawn = key;
+  const cell = (text, name) => make('span', { role: 'cell', class: name }, make('bdi', {}, text));
+  fill(table,
+    make('div', { role: 'rowgroup', class: 'head' }, make('div', { role: 'row', class: 'row' }, ['time', 'process', 'event', 'detail'].map((name) => make('span', { role: 'columnheader', class: name }, say(`table.${name}`))))),
+    make('div', { role: 'rowgroup', class: 'rows', id: 'rows' }, rows.slice(first, last).map((event, at) => make('div', {
+      role: 'row', class: 'row', 'aria-rowindex': first + at + 2, 'aria-selected': event.step === view.selected ? 'true' : 'false', 'data-step': event.step,
+      click: () => select(event.step),
+    }, cell(`${(event.t / 1e9).toFixed(6)} s`, 'time'), cell(visible(view.tracks.length > 1 ? `${mark(event.track)} ${event.name}` : event.name).slice(0, 24), 'process'), cell(visible(nameOf(event)).slice(0, 40), 'event'), cell(detailOf(event), 'detail')))));
+  const body = byId('rows');
+  body.style.paddingTop = `${first * HEIGHT}px`;
+  body.style.paddingBottom = `${Math.max(0, rows.length - last) * HEIGHT}px`;
+}
+
+/** Which of two recordings. */
+const mark = (track) => (track.number === 0 ? '①' : '②');
+
+function detailOf(event) {
+  const more = [event.connection, event.fd === undefined ? undefined : `fd ${event.fd}`, typeof event.bytes === 'number' ? `${event.bytes} B` : undefined];
+  return [sentenceOf(event), ...more.filter((each) => each !== undefined).map((each) => visible(each).slice(0, 30))].join(' · ');
+}
