@@ -5,7 +5,7 @@
  * In that case dist may be older than the sources, and an edit has no effect in the children until the next build.
  * This file then prints a warning when it is loaded.
  *
- * Used by  channel/spawn.ts, supervisor/worker_settings.ts, recording/, operate/cli/export.ts, lib/cli.ts, test/support/tool.ts,
+ * Used by  channel/spawn.ts, supervisor/worker_settings.ts, recording/, page/, operate/cli/export.ts, lib/cli.ts, test/support/tool.ts,
  *          operate/daemon/
  */
 import { readdirSync, statSync, writeSync } from 'node:fs';

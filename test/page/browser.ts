@@ -78,6 +78,7 @@ export class Browser {
     const page = new Page(this, String(sessionId), String(targetId));
     this.#pages.set(String(sessionId), page);
     await Promise.all(['Page', 'Runtime', 'Network', 'Log'].map((domain) => page.call(`${domain}.enable`)));
+    await page.call('Performance.enable', { timeDomain: 'threadTicks' });
     await page.call('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: width < 600 });
     await page.call('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }] });
     await page.call('Page.navigate', { url });

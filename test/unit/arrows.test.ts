@@ -26,7 +26,7 @@ const allowed: Record<string, readonly string[]> = {
   'internal/supervisor/': ['leaves', 'internal/validate'],
   // Operating: what the shell, the daemon and the control sockets do with a supervisor.
   'internal/operate/control/': ['internal/errors', 'internal/validate', 'internal/supervisor/'],
-  'internal/operate/cli/': ['internal/operate/', 'internal/recording/', 'internal/supervisor/', 'internal/errors', 'internal/validate', 'internal/clock', 'internal/own_options', 'internal/dist_files'],
+  'internal/operate/cli/': ['internal/operate/', 'internal/recording/', 'internal/page/', 'internal/supervisor/', 'internal/errors', 'internal/validate', 'internal/clock', 'internal/own_options', 'internal/dist_files'],
   // These files run in each worker. Of the primary's side they may import the messages, and the small files that both sides use.
   'internal/supervisor/worker/': ['internal/supervisor/wire', 'internal/supervisor/states', 'internal/supervisor/readiness',
     'internal/supervisor/app_calls', 'internal/supervisor/stop_requests', 'internal/supervisor/debugger', 'internal/native/http', 'internal/moving', 'internal/own_listeners', 'leaves'],
@@ -35,6 +35,8 @@ const allowed: Record<string, readonly string[]> = {
   'internal/operate/metrics/': ['internal/supervisor/', 'internal/master/connection_counters', 'leaves'],
   'internal/operate/daemon/': ['internal/operate/control/', 'internal/operate/app/', 'internal/supervisor/restart_budget', 'internal/validate', 'leaves'],
   // The recorder looks at channels from outside, and no other part knows it. (startup/entry.ts loads it by its path.)
+  // The page that shows a recording: it gets what a reader has read, as plain objects.
+  'internal/page/': ['leaves'],
   'internal/recording/': ['leaves', 'internal/own_listeners', 'internal/native/', 'internal/channel/framing', 'internal/channel/codec'],
   // How a process begins: which role it has, and which files that loads.
   'internal/startup/role': ['internal/startup/', 'internal/node_cluster', 'internal/master/', 'internal/child/', 'internal/channel/bootstrap_env', 'internal/channel/spawn'],
