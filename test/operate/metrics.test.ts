@@ -94,6 +94,15 @@ describe('a supervised app', () => {
       await Promise.all(pending);
       await look();
       const last = looks.at(-1) as Map<string, ReadFamily>;
+      // Requests that a worker has reported count although it dies before anybody asks for the metrics.
+      const reported = (): number => app.supervisor.status().workers.reduce((sum, { requests }) => sum + (requests ?? 0), 0);
+      const had = reported();
+      for (let request = 0; request < 4; request++) await ask(app.port);
+      await until(async () => await status(port, '/livez') === 200 && reported() === had + 4, '4 requests reported by pongs');
+      for (const pid of app.pids) process.kill(pid, 'SIGKILL');
+      await app.until(() => app.supervisor.status().ready === 0, 'two deaths');
+      await app.until(() => app.supervisor.status().ready === 2, 'two restarts');
+      expect(total(await metrics(port), 'cluster_worker_requests')).toBe(19);
       expect(looks.length).toBeGreaterThan(8);
       for (const [at, families] of looks.entries()) {
         for (const [name, { type, samples }] of looks[at - 1] ?? []) {
@@ -194,9 +203,11 @@ describe('an address that cannot be had', () => {
   });
 });
 
-test('the server does not keep the process alive, is closed after a stop whatever the listeners of the program do, and cuts its clients off', async () => {
+test.each([
+  ['stops', 0, 'ready\nthrown: a listener\nECONNREFUSED\nend 0\n'], ['gives up', 69, 'ready\nend 69\n'],
+])('the server does not keep a primary alive that %s, whatever its listeners do, and cuts its clients off', async (what, exitCode, printed) => {
   const port = await ownPort();
-  const program = new Program(fixture('health_primary.js'), { env: { PORT: String(port) } });
+  const program = new Program(fixture('health_primary.js'), { args: [what], env: { PORT: String(port) } });
   await program.prints(/ready/);
   expect(await status(port, '/readyz')).toBe(200);
   const client = net.connect(port, '127.0.0.1');
@@ -205,7 +216,7 @@ test('the server does not keep the process alive, is closed after a stop whateve
   program.child.kill('SIGUSR2');
   const { code, stdout } = await program.ended;
   await closed;
-  expect([code, stdout]).toEqual([0, 'ready\nthrown: a listener\nend 0\n']);
+  expect([code, stdout]).toEqual([exitCode, printed]);
 });
 
 describe('clients of the server', () => {
@@ -215,11 +226,14 @@ describe('clients of the server', () => {
     const server = new HealthServer('127.0.0.1', port, routes, (error) => { throw error; });
     server.open();
     onTestFinished(() => server.close());
-    await until(async () => await ask(port) !== null, 'open');
+    await until(async () => await ask(port, '/nothing') !== null, 'open');
     return { port, server };
   }
 
   test('those that hold connections open keep nobody out: the oldest is cut off', async () => {
+    // The deadline of a connection must not do what this test is about.
+    vi.spyOn(timers, 'setTimeout').mockReturnValue({ unref() { return this; } } as NodeJS.Timeout);
+    onTestFinished(() => void vi.restoreAllMocks());
     const { port, server } = await open();
     const held: net.Socket[] = [];
     let cut = 0;
@@ -239,7 +253,7 @@ describe('clients of the server', () => {
   test('one that is slow is cut off after 10 s, while it sends and while it reads', async () => {
     const started = vi.spyOn(timers, 'setTimeout');
     onTestFinished(() => void vi.restoreAllMocks());
-    const { port } = await open(new Map([['/', () => plain(200, 'x'.repeat(64 * 1024 * 1024))]]));
+    const { port } = await open(new Map([['/', () => plain(200, 'x'.repeat(16 * 1024 * 1024))]]));
     for (const request of ['GET / HTTP/1.1\r\nHost: x\r\nX: ', 'GET / HTTP/1.1\r\nHost: x\r\n\r\n']) {
       started.mockClear();
       const socket = net.connect(port, '127.0.0.1').on('error', () => undefined);

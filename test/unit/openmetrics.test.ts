@@ -1,14 +1,19 @@
 /** The text of metrics: what each kind looks like, that no text can break a line of it, and counters by place. */
 import { spawnSync } from 'node:child_process';
+import type { Cluster } from 'node:cluster';
+import { EventEmitter } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { performance } from '../../internal/builtins';
 import { ConnectionCounters } from '../../internal/master/connection_counters';
 import { connectionFamilies, fleetFamilies } from '../../internal/operate/metrics/families';
 import { openMetricsText, type Family } from '../../internal/operate/metrics/openmetrics';
 import { PlaceTotals } from '../../internal/operate/metrics/place_totals';
+import { MetricsReader } from '../../internal/operate/metrics/reader';
 import type { Status } from '../../internal/supervisor/status';
+import type { Supervisor } from '../../internal/supervisor/supervisor';
 import { inPrometheusFormat, readOpenMetrics, withTimes } from '../support/openmetrics';
 
 const worker = (place: number, worker: number | null, is: string, figures: number | null): object => ({
@@ -114,6 +119,20 @@ describe('promtool of Prometheus', () => {
     expect(read(text)).toBe(0);
     expect(read(text.replace('# EOF\n', ''))).not.toBe(0);
   });
+});
+
+test('a flood of questions takes a twentieth of a CPU: a text is given out again for 20 times as long as it took to make it', () => {
+  let [now, looks] = [1_000, 0];
+  vi.spyOn(performance, 'now').mockImplementation(() => now);
+  onTestFinished(() => void vi.restoreAllMocks());
+  const supervisor = { status: () => { looks++; now += 5; return { desired: 1, restarts: looks, workers: [] }; } };
+  const reader = new MetricsReader(supervisor as unknown as Supervisor, new EventEmitter() as unknown as Cluster);
+  const restarts = (): number | undefined => readOpenMetrics(reader.text()).get('cluster_restarts')?.samples[0]?.value;
+  expect(restarts()).toBe(1);
+  for (let at = 0; at < 99; at++, now++) expect(restarts()).toBe(1);
+  now++;
+  expect(restarts()).toBe(2);
+  expect(looks).toBe(2);
 });
 
 describe('a counter by place', () => {

@@ -15,6 +15,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { timers } from '../../builtins';
+import { LONGEST_DELAY } from '../../clock';
 
 /** How long a connection may live, in milliseconds: as long as Prometheus waits for an answer by default. */
 const LIFE_MS = 10_000;
@@ -60,8 +61,8 @@ export class HealthServer {
   /** Begins to listen. */
   open(): void {
     if (this.#server !== null) return;
-    // The timer of each connection does what the timeouts of the server would do, without waking this process up.
-    const server = createServer({ maxHeaderSize: MOST_HEAD, headersTimeout: 0, requestTimeout: 0, keepAlive: false }, (request, response) => this.#answer(request, response));
+    // The timer of each connection does what the server's timeouts would do. For those Node wakes the process up now and then.
+    const server = createServer({ maxHeaderSize: MOST_HEAD, headersTimeout: 0, requestTimeout: 0, connectionsCheckingInterval: LONGEST_DELAY }, (request, response) => this.#answer(request, response));
     this.#server = server;
     server.on('connection', (socket) => this.#connected(socket));
     // After 'listening' it is an accept that failed, for want of fds: the next one may work.
