@@ -102,6 +102,7 @@ describe('a client that sends nonsense', () => {
     ['no version', '{"id":1,"method":"echo"}\n', 'ERR_VERSION'],
     ['another version', '{"id":1,"version":2,"method":"echo"}\n', 'ERR_VERSION'],
     ['another version later', '{"id":1,"version":1,"method":"echo"}\n{"id":2,"version":9,"method":"echo"}\n', 'ERR_VERSION'],
+    ['good requests, and then no JSON', '{"id":1,"version":1,"method":"none"}\n'.repeat(100) + 'x\n', 'ERR_CONTROL_PROTOCOL'],
     ['an id twice', '{"id":1,"version":1,"method":"hold"}\n{"id":1,"method":"hold"}\n', 'ERR_CONTROL_PROTOCOL'],
   ];
   test.each(cases)('%s: it is told why, and cut off', async (_what, bytes, code) => {

@@ -1,9 +1,13 @@
 /** The bytes of the control protocol: lines that come in any pieces, and lines that are no messages. */
 import { describe, expect, test } from 'vitest';
 import { LineReader } from '../../internal/operate/control/lines';
-import { readClientLine, readHello, readReply, write } from '../../internal/operate/control/protocol';
+import * as protocol from '../../internal/operate/control/protocol';
 
-const linesOf = (reader: LineReader, ...chunks: Buffer[]): string[] => chunks.flatMap((chunk) => [...reader.push(chunk)]);
+const linesOf = (reader: LineReader, ...chunks: Buffer[]): string[] => chunks.flatMap((chunk) => Array.from(reader.push(chunk), String));
+const { write } = protocol;
+const readClientLine = (line: string): ReturnType<typeof protocol.readClientLine> => protocol.readClientLine(Buffer.from(line));
+const readHello = (line: string): ReturnType<typeof protocol.readHello> => protocol.readHello(Buffer.from(line));
+const readReply = (line: string): ReturnType<typeof protocol.readReply> => protocol.readReply(Buffer.from(line));
 
 describe('LineReader', () => {
   test('lines are the same in whatever pieces they come, also through the middle of a character', () => {
@@ -48,7 +52,7 @@ describe('LineReader', () => {
   test('a reader that the caller leaves in the middle of a chunk gives out nothing more of it', () => {
     const reader = new LineReader(100);
     for (const line of reader.push(Buffer.from('first\nsecond\n'))) {
-      expect(line).toBe('first');
+      expect(String(line)).toBe('first');
       break;
     }
   });

@@ -144,7 +144,7 @@ export class ControlClient {
     if (this.#lines.isTooLong) this.#close(controlError('ERR_CONTROL_PROTOCOL', `The server sent a line of more than ${LONGEST_REPLY} bytes`));
   }
 
-  #greet(line: string): void {
+  #greet(line: Buffer): void {
     const hello = readHello(line);
     if (hello === null) return this.#close(controlError('ERR_CONTROL_PROTOCOL', 'What listens there is no control server'));
     const { version, ...who } = hello;
@@ -156,7 +156,7 @@ export class ControlClient {
     this.#greeted = null;
   }
 
-  #reply(line: string): void {
+  #reply(line: Buffer): void {
     const reply = readReply(line);
     if (reply === null) return this.#close(controlError('ERR_CONTROL_PROTOCOL', 'The server sent a line that is no reply'));
     if (reply.id === null) return reply.is === 'failure' ? this.#close(errorOf(reply.error)) : undefined;

@@ -20,6 +20,9 @@ import {
   LONGEST_REPLY, LONGEST_REQUEST, MOST_CALLS, MOST_UNREAD, VERSION, readClientLine, write, type Hello, type Refusal, type Request,
 } from './protocol';
 
+/** After a chunk of at least so many bytes the next one waits for a turn of the event loop. Requests that people make are far shorter. */
+const LARGE_CHUNK = 16_384;
+
 /** One request in progress, as its method sees it. */
 export interface Call {
   /** Aborted when the client cancels the request or goes away. A method that follows something ends then; a command goes on. */
@@ -68,6 +71,7 @@ export class Connection {
   /** Tells the client why, as far as it reads, and closes the connection. Commands in progress go on. */
   cut(error: Refusal): void {
     if (this.#state === 'closed') return;
+    this.#socket.uncork(); // `#receive` may hold back replies; only what the client does not read counts.
     const reads = this.#socket.writableLength === 0;
     if (reads) this.#send(write.failure(null, error));
     this.#close();
@@ -81,16 +85,28 @@ export class Connection {
   }
 
   #receive(chunk: Buffer): void {
+    this.#socket.cork(); // Many refusals are one write.
     for (const line of this.#lines.push(chunk)) {
-      if (this.#state !== 'open') return;
+      if (this.#state !== 'open') break;
       this.#read(line);
     }
+    this.#socket.uncork();
+    if (this.#state !== 'open') return;
     if (this.#lines.isTooLong) this.cut(refusal('ERR_LINE_TOO_LONG', `A line of more than ${LONGEST_REQUEST} bytes was received`));
+    else if (chunk.length >= LARGE_CHUNK) this.#rest();
   }
 
-  #read(line: string): void {
+  /** Lets the other clients go first, when this one has sent much: libuv would read up to 2 MiB of it before it turns to them. */
+  #rest(): void {
+    this.#socket.pause();
+    setImmediate(() => {
+      if (this.#state !== 'closed') this.#socket.resume();
+    });
+  }
+
+  #read(line: Buffer): void {
     const message = readClientLine(line);
-    if (message === null) return this.cut(refusal('ERR_CONTROL_PROTOCOL', 'A line was received that is no request. See internal/operate/control/protocol.ts'));
+    if (message === null) return this.cut(refusal('ERR_CONTROL_PROTOCOL', 'A line was received that is no request, or has too many parts: see internal/operate/control/protocol.ts'));
     if ('cancel' in message) return this.#calls.get(message.cancel)?.abort();
     if (message.version !== VERSION && (message.version !== null || !this.#isGreeted)) {
       return this.cut(refusal('ERR_VERSION', `This server speaks version ${VERSION} of the control protocol, the client ${message.version ?? 'does not say which'}`));

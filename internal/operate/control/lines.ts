@@ -3,7 +3,7 @@
  *
  * Owns     the bytes of the line that is not complete yet, in one buffer of at most twice their number
  * Used by  connection.ts, client.ts, socket_file.ts
- * Keeps    1. a line is decoded as a whole, so a character whose bytes come in two chunks is one character
+ * Keeps    1. a line is returned as a whole, so a character whose bytes come in two chunks is one character
  *          2. a line that comes byte by byte costs no more memory than one that comes at once, and each byte is
  *             searched for a line break once
  *          3. after a line that was too long nothing is returned any more, and nothing is kept
@@ -33,8 +33,11 @@ export class LineReader {
     return this.#isTooLong;
   }
 
-  /** Returns the lines that `chunk` completes, in order. The caller may stop between two of them, and then drops the reader. */
-  *push(chunk: Buffer): Generator<string, void, void> {
+  /**
+   * Returns the lines that `chunk` completes, in order, as bytes: to decode a long one takes time, and the caller may not
+   * want it. A line is valid until the next one is asked for. The caller may stop between two, and then drops the reader.
+   */
+  *push(chunk: Buffer): Generator<Buffer, void, void> {
     for (let from = 0; from < chunk.length && !this.#isTooLong;) {
       const at = chunk.indexOf(LINE_BREAK, from);
       const part = chunk.subarray(from, at === -1 ? chunk.length : at);
@@ -61,10 +64,10 @@ export class LineReader {
   }
 
   /** The line that ends with `part`. */
-  #complete(part: Buffer): string {
-    if (this.#bytes === 0) return part.toString();
+  #complete(part: Buffer): Buffer {
+    if (this.#bytes === 0) return part;
     this.#keep(part);
-    const line = this.#kept.toString('utf8', 0, this.#bytes);
+    const line = this.#kept.subarray(0, this.#bytes);
     this.#forget();
     return line;
   }
