@@ -4,7 +4,8 @@
  *
  * Rule     While the inspector of a worker is open, a missing answer does not mean that the worker hangs, and it has
  *          no deadline to become ready. If the inspector is opened later (SIGUSR1, `inspector.open()`), the primary
- *          knows it with the next pong; a worker that is paused before that pong counts as hung.
+ *          knows it with the next pong. If the worker is paused before that, the primary finds the inspector when the
+ *          deadline has passed (debugged_process.ts, which also says what it cannot find).
  * Used by  worker/agent.ts in a worker, worker_process.ts in the primary
  */
 import type { url as Url } from 'node:inspector';

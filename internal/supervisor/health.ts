@@ -5,7 +5,8 @@
  * Owns     the ping that waits for its answer, and the timers
  * Used by  worker_process.ts, which decides what follows
  * Keeps    1. at most one ping waits for an answer. Without one for `pingTimeoutMs`, `silent` is called once. A worker
- *             whose inspector is open may stand at a breakpoint, so its answer has no deadline
+ *             that is debugged may stand at a breakpoint, so its answer has no deadline, and no other ping is sent. It is
+ *             one if its inspector was open at its start or with its last answer, or if that is found out at the deadline
  *          2. each worker has limits of its own, varied by `jitter`, so that not all workers reach them at the same time
  */
 import type { CheckedOptions } from './options';
@@ -29,6 +30,8 @@ export interface HealthPorts {
   ping(seq: number): void;
   /** The worker has reached a limit; `reason` says which. */
   tooOld(reason: string): void;
+  /** Asks whether somebody debugs the worker; calls `answer` at once or later. */
+  isDebugged(answer: (isDebugged: boolean) => void): void;
   /** The worker did not answer in time. */
   silent(): void;
 }
@@ -54,7 +57,7 @@ export class Health {
     this.#limits = { rss: varied(recycle.rssBytes), requests: varied(recycle.requests), ageMs: varied(recycle.ageMs) };
   }
 
-  /** `isInspected`: the worker was started with an inspector. */
+  /** `isInspected`: the worker is debugged since it was started. */
   start(isInspected: boolean): void {
     this.#isInspected = isInspected;
     const { ageMs } = this.#limits;
@@ -63,6 +66,7 @@ export class Health {
   }
 
   stop(): void {
+    this.#isWaiting = false;
     for (const cancel of this.#cancels.values()) cancel();
     this.#cancels.clear();
   }
@@ -98,7 +102,12 @@ export class Health {
     this.#setTimer('answer', this.#pingTimeoutMs, () => {
       // If the primary itself stood still (a frozen container, a stopped process group), the worker may have as well.
       if (this.#ports.clock.now() - due > STOOD_STILL_MS) return this.#awaitAnswer();
-      this.#ports.silent();
+      const seq = this.#seq;
+      this.#ports.isDebugged((isDebugged) => {
+        if (!this.#isWaiting || seq !== this.#seq) return; // It has answered meanwhile, or the watch has ended.
+        if (isDebugged) this.#isInspected = true;
+        else this.#ports.silent();
+      });
     });
   }
 

@@ -7,7 +7,7 @@
  *
  * Owns     the unfinished line of each worker, and the list of paused pipes. The pipes belong to the ChildProcesses,
  *          the destination to this process
- * Used by  worker_process.ts (one StderrLines for each worker), worker_starts.ts (one StderrOutput);
+ * Used by  worker_words.ts (one StderrLines for each worker), worker_starts.ts (one StderrOutput);
  *          operate/app/ (for stdout as well)
  * Keeps    1. memory is bounded. While the destination is full, the pipe of each worker that writes is paused, so the
  *             worker itself has to wait. A line longer than LONGEST_LINE is written in pieces, which begin and end

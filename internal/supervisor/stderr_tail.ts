@@ -4,7 +4,7 @@
  * to read; then the agent reports the uncaught error (worker/last_error.ts).
  *
  * Owns     the last bytes. The stream belongs to the ChildProcess, and ends with the process
- * Used by  worker_process.ts
+ * Used by  worker_words.ts
  */
 import { timers } from '../builtins';
 import type { Readable } from 'node:stream';

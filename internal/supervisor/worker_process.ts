@@ -7,9 +7,9 @@
  *              └── no answer ──► disconnecting                  disconnecting ── still runs ──► terminating (SIGTERM)
  *            and at the deadline, from any of these phases: killing (SIGKILL)
  *
- * Owns     its timers, and what is kept of the worker's stderr. `leave` and `kill` end the process
+ * Owns     its timers. `leave` and `kill` end the process
  * Used by  worker_starts.ts, one for each fork
- * Uses     worker_events.ts (the events of the process), readiness.ts, health.ts, stderr_tail.ts, stderr_lines.ts
+ * Uses     worker_events.ts (the events of the process), readiness.ts, health.ts, debugged_process.ts, worker_words.ts
  * Keeps    1. `ready`, `lost` and `ended` are emitted at most once each. The end of a worker that was told to leave
  *             is not a loss
  *          2. the first of 'exit', 'disconnect' and the deadline of the start is the loss
@@ -18,15 +18,16 @@
  */
 import type { Worker } from 'node:cluster';
 import type { CheckedOptions } from './options';
+import { isDebugged } from './debugged_process';
 import { startsInspected } from './debugger';
 import { Health } from './health';
 import { Readiness } from './readiness';
-import { StderrLines, type StderrOutput } from './stderr_lines';
-import { LATE_MS, StderrTail } from './stderr_tail';
+import type { StderrOutput } from './stderr_lines';
 import type { EpochClock } from '../clock';
 import type { Figures, Generation, LeavingPhase, Member, MemberEvents, ProcessState } from './states';
 import { SUPERVISOR, type AgentMessage, type SupervisorMessage } from './wire';
 import { listenToWorker } from './worker_events';
+import { WorkerWords } from './worker_words';
 
 /**
  * How long a worker that was told to leave may take to answer 'out', in milliseconds. It answers in its next turn, so
@@ -37,8 +38,6 @@ const OUT_MS = 2_000;
 const EXIT_AFTER_DISCONNECT_MS = 50;
 /** How long a process whose channel is closed may take to exit by itself before SIGTERM, in milliseconds. */
 const EXIT_MS = 1_000;
-/** How much of a worker's uncaught error is kept, in characters: as much as the agent sends (worker/last_error.ts). */
-const KEPT_ERROR = 4_096;
 
 /** What a worker process needs from its supervisor. */
 export interface WorkerProcessPorts extends MemberEvents {
@@ -61,18 +60,16 @@ export class WorkerProcess implements Member {
   readonly #worker: Worker;
   readonly #options: CheckedOptions;
   readonly #ports: WorkerProcessPorts;
-  readonly #tail: StderrTail;
+  readonly #words: WorkerWords;
   readonly #health: Health;
   readonly #readiness: Readiness;
   readonly #timers = new Set<() => void>();
   #state: ProcessState;
   /** Has the cluster reported that it listens somewhere? */
   #hasListened = false;
-  /** The uncaught error that ends it, as its agent reported it. */
-  #lastError = '';
   #isDisconnected = false;
-  /** Was it started with an inspector? */
-  readonly #isInspected: boolean;
+  /** Is it debugged since it was started? */
+  #isInspected: boolean;
 
   constructor(worker: Worker, slot: number, generation: Generation, options: CheckedOptions, ports: WorkerProcessPorts) {
     this.#worker = worker;
@@ -81,15 +78,15 @@ export class WorkerProcess implements Member {
     this.#options = options;
     this.#ports = ports;
     this.#state = { is: 'starting', since: ports.clock.now() };
-    const { stderr, spawnargs } = worker.process;
-    this.#tail = new StderrTail(stderr);
-    if (stderr !== null && ports.output !== null) new StderrLines(stderr, ports.output);
+    const { spawnargs } = worker.process;
+    this.#words = new WorkerWords(worker, ports.clock, ports.output);
     this.#readiness = new Readiness(options.ready, ports.expected);
     this.#health = new Health(options, {
       clock: ports.clock,
       random: ports.random,
       ping: (seq) => this.#send({ act: 'ping', seq }),
       tooOld: (reason) => ports.retiring(this, reason, false),
+      isDebugged: (answer) => this.#isDebugged(answer),
       silent: () => this.#silent(),
     });
     listenToWorker(worker, {
@@ -125,19 +122,8 @@ export class WorkerProcess implements Member {
     return this.#health.figures;
   }
 
-  async stderr(): Promise<string> {
-    const text = await this.#tail.text();
-    if (text === '' && this.#worker.isConnected()) {
-      // The process is gone, but the message with its last error may still be in the channel.
-      await new Promise<void>((resolve) => {
-        const cancel = this.#ports.clock.after(LATE_MS, resolve);
-        this.#worker.once('disconnect', () => {
-          cancel();
-          resolve();
-        });
-      });
-    }
-    return text === '' ? this.#lastError : text;
+  stderr(): Promise<string> {
+    return this.#words.last();
   }
 
   // ── starting, serving ──────────────────────────────────────────────────────────────────────────
@@ -158,6 +144,19 @@ export class WorkerProcess implements Member {
   #notReadyInTime(): void {
     if (this.#state.is !== 'starting') return;
     if (this.#readiness.deadline()) return this.#readyIf(true);
+    this.#isDebugged((isDebugged) => {
+      if (this.#state.is !== 'starting') return;
+      this.#isInspected = isDebugged;
+      if (!isDebugged) this.#tooLate();
+    });
+  }
+
+  #isDebugged(answer: (isDebugged: boolean) => void): void {
+    if (this.pid === undefined) return answer(false);
+    void isDebugged(this.pid).then(answer);
+  }
+
+  #tooLate(): void {
     this.#lose(`not ready within ${this.#options.readyTimeoutMs} ms${this.#readiness.missing}`);
   }
 
@@ -170,7 +169,7 @@ export class WorkerProcess implements Member {
   }
 
   #agentMessage(message: AgentMessage): void {
-    if (message.act === 'last words') this.#lastError = message.text.slice(0, KEPT_ERROR); // It can arrive after 'exit'.
+    if (message.act === 'last words') this.#words.error(message.text); // It can arrive after 'exit'.
     if (this.#state.is === 'gone') return;
     switch (message.act) {
       case 'last words': return;

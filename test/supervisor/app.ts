@@ -68,9 +68,10 @@ export class App {
     writeFileSync(this.script, `require(${JSON.stringify(fixture('supervised_app.js'))})(${version}, ${JSON.stringify(mode)});`);
   }
 
-  /** Waits until `fact` returns true. It is called after each event. */
-  async until(fact: () => boolean, what: string): Promise<void> {
+  /** Waits until `fact` returns true. It is called after each event; with `everyMs` also so often, for facts that no event reports. */
+  async until(fact: () => boolean, what: string, everyMs = 0): Promise<void> {
     let wake = (): void => undefined;
+    const timer = everyMs > 0 ? setInterval(() => wake(), everyMs) : undefined;
     try {
       await within<void>(20_000, what, (resolve) => {
         wake = () => fact() && resolve();
@@ -79,6 +80,7 @@ export class App {
       });
     } finally {
       this.#waiting.delete(wake);
+      clearInterval(timer);
     }
   }
 

@@ -196,6 +196,16 @@ describe('a worker that serves is replaced by a successor first', () => {
       expect(app.transitions.filter(({ state }) => state.is === 'starting')).toHaveLength(3);
     });
   });
+
+  test('a worker that opens its inspector and stands still before its next answer is left alone', async () => {
+    await withApp({ workers: 1, pingMs: 50, pingTimeoutMs: 300 }, 'serve', async (app) => {
+      await app.supervisor.started;
+      const [pid] = app.pids;
+      await get(app.port, '/debug?ms=1500');
+      expect(await get(app.port), 'answered when it goes on').toMatch(new RegExp(`^1 \\d+ ${pid}$`));
+      expect(app.transitions.map(({ state }) => state.is)).toEqual(['starting', 'ready']);
+    });
+  });
 });
 
 test('app and program see nothing of the supervisor: no flags, no messages, unchanged settings', async () => {

@@ -108,12 +108,14 @@ describe('the exit code', () => {
 });
 
 describe('a worker at a breakpoint', () => {
+  /** What the next looks for a debugger find; none by default. */
+  const isDebugged: boolean[] = [];
   const watched = (inspected: boolean): { health: Health; clock: TestClock; pings: number[]; silences: number[] } => {
     const clock = new TestClock();
     const [pings, silences]: number[][] = [[], []];
     const recycle = { rssBytes: Infinity, requests: Infinity, ageMs: Infinity, jitter: 0 };
     const health = new Health({ pingMs: 100, pingTimeoutMs: 500, recycle } as unknown as CheckedOptions, {
-      clock, random: () => 0.5, ping: (seq) => void pings?.push(seq), tooOld: () => undefined, silent: () => void silences?.push(clock.now()),
+      clock, random: () => 0.5, ping: (seq) => void pings?.push(seq), tooOld: () => undefined, isDebugged: (answer) => answer(isDebugged.shift() ?? false), silent: () => void silences?.push(clock.now()),
     });
     health.start(inspected);
     return { health, clock, pings: pings ?? [], silences: silences ?? [] };
@@ -133,6 +135,33 @@ describe('a worker at a breakpoint', () => {
     opened.health.pong(pong(true));
     opened.clock.pass(60_000);
     expect([opened.pings, opened.silences]).toEqual([[1, 2], []]);
+  });
+
+  test('does not count as hung if a debugger is found at the deadline; from its next answer on it has deadlines again', () => {
+    isDebugged.push(true);
+    const { health, clock, pings, silences } = watched(false);
+    clock.pass(60_000);
+    expect([pings, silences]).toEqual([[1], []]);
+    health.pong(pong(false));
+    clock.pass(600);
+    expect([pings, silences]).toEqual([[1, 2], [60_600]]);
+  });
+
+  test('an answer, or the end of the watch, that comes while a debugger is looked for', () => {
+    for (const meanwhile of [(health: Health) => health.pong(pong(false)), (health: Health) => health.stop()]) {
+      const clock = new TestClock();
+      const answers: ((is: boolean) => void)[] = [];
+      let silences = 0;
+      const recycle = { rssBytes: Infinity, requests: Infinity, ageMs: Infinity, jitter: 0 };
+      const health = new Health({ pingMs: 100, pingTimeoutMs: 500, recycle } as unknown as CheckedOptions, {
+        clock, random: () => 0.5, ping: () => undefined, tooOld: () => undefined, isDebugged: (answer) => void answers.push(answer), silent: () => void silences++,
+      });
+      health.start(false);
+      clock.pass(600);
+      meanwhile(health);
+      answers[0]?.(false);
+      expect([answers.length, silences]).toEqual([1, 0]);
+    }
   });
 
   test('startsInspected reads the flags of Node', () => {

@@ -146,7 +146,7 @@ describe('time that stood still', () => {
     let silences = 0;
     const health = new Health({ pingMs: 100, pingTimeoutMs: 500, recycle: { rssBytes: Infinity, requests: Infinity, ageMs: Infinity, jitter: 0 } } as unknown as CheckedOptions, {
       clock: { now: () => now, after: (_ms, call) => (due.push(call), () => undefined) },
-      random: () => 0.5, ping: () => undefined, tooOld: () => undefined, silent: () => void silences++,
+      random: () => 0.5, ping: () => undefined, tooOld: () => undefined, isDebugged: (answer) => answer(false), silent: () => void silences++,
     });
     const passes = (ms: number): void => {
       now += ms;
