@@ -1,5 +1,5 @@
 /** supervise({ control }): what a client may ask of an app, and that nothing that a client does ends or stops its supervisor. */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -111,6 +111,19 @@ describe('methods of an app', () => {
     expect((await pids()).some((pid) => old.includes(pid))).toBe(false);
     expect(await client.call('rollback')).toMatchObject({ command: 'rollback', outcome: 'done' });
     expect(await status()).toMatchObject({ args: [], desired: 2, ready: 2 });
+  });
+
+  test('reload adds variables to those of the release, and removes those that are null', async () => {
+    const variables = async (): Promise<string[]> => readFileSync(`/proc/${(await pids())[0]}/environ`, 'utf8').split('\0').filter((text) => /^(COLOR|SIZE|HOME)=/.test(text)).sort();
+    await client.call('reload', { env: { COLOR: 'blue', HOME: '/nowhere' } });
+    await client.call('reload', { env: { SIZE: 'L' } });
+    expect(await variables()).toEqual(['COLOR=blue', 'HOME=/nowhere', 'SIZE=L']);
+    await client.call('reload', { env: { COLOR: null, HOME: null } });
+    expect(await variables()).toEqual(['SIZE=L']);
+  });
+
+  test('metrics: the text of OpenMetrics', async () => {
+    expect(await client.call('metrics')).toEqual({ text: expect.stringMatching(/# EOF\n$/) });
   });
 
   test('a reload that fails: the error has a code, the reason and the report; the old workers serve on', async () => {

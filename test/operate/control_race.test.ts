@@ -1,6 +1,6 @@
 /** Several processes that want one control socket: one has it, each time, also over what a dead one left behind. */
-import { fork, type ChildProcess } from 'node:child_process';
-import { existsSync, linkSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { fork, spawn, type ChildProcess } from 'node:child_process';
+import { chmodSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ControlClient } from '../../internal/operate/control/client';
 import { controlPath } from '../../internal/operate/control/directory';
 import { ControlServer } from '../../internal/operate/control/server';
+import { dist } from '../support/program';
 import { Inbox, cleanEnvironment, endChildrenAfterEachTest, event, fixture, keep } from '../support/children';
 
 const base = mkdtempSync(path.join(tmpdir(), 'control-'));
@@ -77,6 +78,40 @@ test('the lock: four processes take it 250 times each, and no two have it at onc
   const answers = await Promise.all(all.map((racer) => racer.ask({ lock: socket, rounds: 250, file: path.join(base, 'held') })));
   for (const answer of answers) expect(answer).toMatchObject({ violations: 0 });
   expect(answers.reduce<number>((sum, answer) => sum + (answer as { refused: number }).refused, 0)).toBeGreaterThan(0); // They did race.
+});
+
+test('a control server keeps no process alive, and none leaves its file behind, unless it is killed', async () => {
+  all = await racers(2);
+  const [first, second] = ['first', 'second'].map(controlPath) as [string, string];
+  expect(await Promise.all(all.map((racer, at) => racer.ask({ listen: at === 0 ? first : second })))).toEqual(['listening', 'listening']);
+  const client = await ControlClient.connect(first); // Nor does a client.
+  const ends = all.map(({ child }) => event(child, 'exit'));
+  all[0]?.child.disconnect();
+  all[1]?.child.send({ exit: true });
+  expect(await Promise.all(ends)).toEqual([[0, null], [0, null]]);
+  expect([existsSync(first), existsSync(second)]).toEqual([false, false]);
+  client.close();
+});
+
+test.skipIf(process.geteuid?.() !== 0)('two users: another one can neither connect to a socket of ours, wherever it is, nor replace it', async () => {
+  all = await racers(1);
+  const open = path.join(base, 'open');
+  mkdirSync(open);
+  for (const directory of [base, open]) chmodSync(directory, directory === open ? 0o777 : 0o755);
+  const [named, placed] = [controlPath('mine'), path.join(open, 'mine.sock')];
+  expect(await all[0]?.ask({ listen: named })).toBe('listening');
+  const server = new ControlServer({ kind: 'app', name: 'mine', pid: process.pid, startedBy: 'program' }, {});
+  await server.listen(placed);
+  const program = `const net = require('node:net');
+    const code = (path) => new Promise((resolve) => net.connect(path).on('connect', () => resolve('connected')).on('error', (error) => resolve(error.code)));
+    const { ControlServer } = require(${JSON.stringify(dist('internal/operate/control/server.js'))});
+    const listen = new ControlServer({ kind: 'app', name: 'theirs', pid: 1, startedBy: 'run' }, {}).listen(${JSON.stringify(placed)}).then(() => 'listening', (error) => error.code);
+    Promise.all([...${JSON.stringify([named, placed])}.map(code), listen]).then((codes) => { process.send(codes); process.disconnect(); });`;
+  const stranger = spawn(process.execPath, ['-e', program], { uid: 65534, gid: 65534, cwd: '/', env: { TMPDIR: open }, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  keep(stranger);
+  expect((await event(stranger, 'message'))[0]).toEqual(['EACCES', 'EACCES', 'EACCES']);
+  await event(stranger, 'exit');
+  await server.close();
 });
 
 test('after kill -9 the socket is replaced, by one process at a time; while its owner lives, also stopped (SIGSTOP), it never is', async () => {

@@ -4,6 +4,8 @@
  *   method      parameters                              progress         result
  *   status      -                                       -                AppStatus
  *   reload      exec, args, env, cwd, execArgv: changes events           Report
+ *               (env adds to the variables of the
+ *               release; null removes one)
  *   rollback    -                                       events           Report
  *   scale       to: number of workers, or by: ±number   events           Report
  *   stop        now: kill the workers                   events           Report
@@ -19,6 +21,7 @@
  * Keeps    a command goes on when its client goes away. What follows something (logs, subscribe) ends then
  */
 import { invalidArgType, nodeError } from '../../errors';
+import type { Variables } from '../../supervisor/recipe';
 import { releaseOptionNames, type ReleaseOptions } from '../../supervisor/release_options';
 import type { Report } from '../../supervisor/states';
 import type { Status } from '../../supervisor/status';
@@ -99,7 +102,7 @@ export function appMethods(supervisor: Supervisor, extras: AppExtras = {}): Reco
       return { ...supervisor.status(), ...own, ...(spec === undefined ? {} : { spec: spec() }) };
     },
     async reload(params, call) {
-      const change = readChange(params);
+      const change = readChange(params, supervisor.release.env);
       return command(call, () => supervisor.reload(change));
     },
     async rollback(params, call) {
@@ -149,8 +152,8 @@ function available<Value>(value: Value | undefined, what: string): Value {
   return value;
 }
 
-/** What a client wants to be different in the next release. */
-function readChange(params: Params): ReleaseOptions {
+/** What a client wants to be different in the next release. `before`: the variables of the present one. */
+function readChange(params: Params, before: Variables): ReleaseOptions {
   checkNames('params', params, releaseOptionNames);
   const { exec, cwd, args, execArgv, env } = params;
   return {
@@ -158,7 +161,7 @@ function readChange(params: Params): ReleaseOptions {
     ...(cwd === undefined ? {} : { cwd: checkString('params.cwd', cwd) }),
     ...(args === undefined ? {} : { args: readTexts('params.args', args) }),
     ...(execArgv === undefined ? {} : { execArgv: readTexts('params.execArgv', execArgv) }),
-    ...(env === undefined ? {} : { env: readVariables(env) }),
+    ...(env === undefined ? {} : { env: withVariables(before, readVariables(env)) }),
   };
 }
 
@@ -173,6 +176,11 @@ function readVariables(value: unknown): NodeJS.ProcessEnv {
   if (Array.isArray(value)) throw invalidArgType('params.env', 'of type object', value);
   const given = Object.entries(checkObject('params.env', value));
   return Object.fromEntries(given.map(([name, one]: [string, unknown]) => [name, one === null ? undefined : checkString(`params.env.${name}`, one)]));
+}
+
+/** A client gives only the variables that change: it does not know the others, which can be secret. */
+function withVariables(before: Variables, given: NodeJS.ProcessEnv): Variables {
+  return typeof before === 'function' ? (place) => ({ ...before(place), ...given }) : { ...before, ...given };
 }
 
 /** The number of workers that a client asks for. The supervisor checks its range. */
