@@ -54,6 +54,8 @@ export const logDirectory = (state: string): string => path.join(state, 'logs');
 /** The rights of what holds environments, in which there may be passwords. */
 const PRIVATE_FILE = 0o600;
 const PRIVATE_DIRECTORY = 0o700;
+/** The ending of a file that is being written. */
+const BESIDE = '.new';
 
 /** Reads a record. */
 export function readRecord(state: string, name: string): Read<AppRecord> {
@@ -109,7 +111,7 @@ export function readJson<Content>(file: string, check: (fields: Readonly<Record<
 /** Writes a file of JSON so that a reader, or the next boot, sees the old one or the new one. Throws what the system says; then the old one is there. */
 export function writeJson(file: string, content: object): void {
   const directory = path.dirname(file);
-  const beside = `${file}.new`;
+  const beside = `${file}${BESIDE}`;
   fs.mkdirSync(directory, { recursive: true, mode: PRIVATE_DIRECTORY });
   try {
     const fd = fs.openSync(beside, 'w', PRIVATE_FILE);
@@ -121,7 +123,11 @@ export function writeJson(file: string, content: object): void {
     }
     fs.renameSync(beside, file);
   } catch (error) {
-    fs.rmSync(beside, { force: true });
+    try {
+      fs.rmSync(beside, { force: true });
+    } catch {
+      throw error; // What went wrong first says more.
+    }
     throw error;
   }
   syncDirectory(directory);
@@ -131,6 +137,14 @@ export function writeJson(file: string, content: object): void {
 export function removeFile(file: string): void {
   fs.rmSync(file, { force: true });
   syncDirectory(path.dirname(file));
+}
+
+/** Removes records that a former daemon was about to write when it was killed. */
+export function removeHalves(state: string): void {
+  for (const directory of [state, path.join(state, 'apps')]) {
+    if (!fs.existsSync(directory)) continue;
+    for (const file of fs.readdirSync(directory)) if (file.endsWith(BESIDE)) fs.rmSync(path.join(directory, file), { force: true });
+  }
 }
 
 /** Makes the names in a directory survive a loss of power. */

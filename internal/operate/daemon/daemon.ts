@@ -14,7 +14,7 @@
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
 import { nodeError } from '../../errors';
-import { currentFile, logDirectory, readJson, readRecord, recordFile, recordedNames, removeFile, writeJson, type AppRecord } from '../app/app_record';
+import { currentFile, logDirectory, readJson, readRecord, recordFile, recordedNames, removeFile, removeHalves, writeJson, type AppRecord } from '../app/app_record';
 import { checkAppName, checkSpec, type AppSpec } from '../app/app_spec';
 import { ControlClient } from '../control/client';
 import { controlPath } from '../control/directory';
@@ -80,6 +80,7 @@ export class Daemon {
 
   async #takeOver(): Promise<void> {
     const found: Promise<void>[] = [];
+    removeHalves(this.#ports.state);
     for (const name of recordedNames(this.#ports.state)) {
       const record = readRecord(this.#ports.state, name);
       if (record.is === 'bad') this.#warn(`a record was skipped: ${record.reason}`);
@@ -261,7 +262,7 @@ async function checkNameIsFree(name: string): Promise<void> {
   try {
     client = await ControlClient.connect(controlPath(name), { timeoutMs: 1_000 });
   } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ECONNREFUSED') return;
+    if (['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'ERR_CONTROL_CLOSED'].includes(codeOf(error) ?? '')) return; // Nobody is there, or not any more.
     throw error;
   }
   const { pid, startedBy } = client.hello;

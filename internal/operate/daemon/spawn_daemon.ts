@@ -70,6 +70,9 @@ export async function spawnDaemon(): Promise<void> {
 
 const failed = (why: string): Error => nodeError(Error, 'ERR_DAEMON_NOT_STARTED', `The daemon could not be started: ${why}`);
 
+/** How a connection fails if no daemon runs, or if the daemon ends at this moment. */
+const NOBODY: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ERR_CONTROL_CLOSED']);
+
 /** Does a daemon answer? Throws if something else is at its socket, or if it speaks another version. */
 async function answers(): Promise<boolean> {
   try {
@@ -77,7 +80,7 @@ async function answers(): Promise<boolean> {
     client.close();
     return true;
   } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ECONNREFUSED' || codeOf(error) === 'ERR_CONTROL_CLOSED') return false;
+    if (NOBODY.has(codeOf(error) ?? '')) return false;
     throw error;
   }
 }
