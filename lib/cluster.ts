@@ -8,7 +8,7 @@
  * `cluster-internals/register`, before or after, both are one cluster.
  * In a worker it is the exports object of `node:cluster`, because `net`, `http` and `dgram` read that object.
  *
- * Used by  main.ts, shared_state.ts, supervisor.ts
+ * Used by  main.ts, cli.ts, shared_state.ts, supervisor.ts
  * Node     https://nodejs.org/api/cluster.html
  */
 import type { Cluster, ClusterSettings as NodeSettings, Worker } from 'node:cluster';

@@ -10,7 +10,7 @@
  *            run  counts the commands that started the app
  *   current  id, run  of the record under which the primary was started. What it says about another id or run is history
  *
- * Used by  app_primary.ts, current_app.ts, daemon/
+ * Used by  app_primary.ts, current_app.ts, daemon/, cli/
  * Never    throws for a file that is cut off or was written by somebody else: that is `null`, and a reason
  * Keeps    each file is at any moment the old one or the new one: it is written beside and renamed. Each has one writer
  */

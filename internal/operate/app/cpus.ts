@@ -8,7 +8,7 @@
  *                               `cpu.cfs_quota_us` and `cpu.cfs_period_us` in version 1
  * A part of a CPU is no worker, as in the availableParallelism of newer Nodes: 2.5 CPUs are 2 workers, 0.5 CPUs are 1.
  *
- * Used by  app_spec.ts
+ * Used by  app_spec.ts, cli/scale.ts
  * Never    throws: a file that is missing, that may not be read, or that holds something else sets no limit
  * Node     `process.constrainedMemory()` does this for memory. Node 20 has nothing of the kind for CPUs
  */

@@ -5,6 +5,7 @@
  * Used by  main.ts, lib/cli.ts, and every command
  * Uses     arguments.ts, table.ts
  */
+import type { Cluster } from 'node:cluster';
 import { flag, readArguments, wrong, type Options, type Values } from './arguments';
 import type { Output } from './output';
 import type { SuperviseOptions } from '../../supervisor/options';
@@ -13,6 +14,8 @@ import { described, wrapped } from './table';
 
 /** What lib/cli.ts passes in, since no file of internal/ may import lib/. */
 export interface Doors {
+  /** The cluster object with which `supervise` forks. */
+  cluster(): Cluster;
   supervise(options: SuperviseOptions): Supervisor;
 }
 

@@ -1,7 +1,7 @@
 /**
  * The events of a supervisor as lines for people: each step of a worker is one line.
  *
- * Used by  run.ts, reload.ts, scale.ts, start.ts, lib/main.ts
+ * Used by  run.ts, replace.ts, scale.ts, start.ts, lib/main.ts
  */
 import type { GiveUp, ReloadEvent, Transition } from '../../supervisor/status';
 import type { Supervisor } from '../../supervisor/supervisor';

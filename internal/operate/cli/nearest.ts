@@ -1,7 +1,7 @@
 /**
  * Finds the name that a misspelled one was probably meant to be.
  *
- * Used by  arguments.ts, main.ts
+ * Used by  arguments.ts, main.ts, connect.ts
  */
 
 /** The most similar of `names`, if it is similar enough to be meant; null if none is. */

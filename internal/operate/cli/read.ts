@@ -2,7 +2,7 @@
  * Reads values that came over a control socket: each is `unknown`, and a field that is missing, or of another kind, is
  * what is not known. An older or a newer daemon must not make the CLI fail.
  *
- * Used by  the commands that print what an app or the daemon answered
+ * Used by  every file of cli/ that prints what an app or the daemon answered
  */
 export type Fields = Readonly<Record<string, unknown>>;
 

@@ -3,16 +3,22 @@
  * and stderr. It is made for containers, and for a look at an app in a terminal.
  *
  * Used by  commands.ts
- * Uses     first_process.ts (what process 1 of a container has to do besides)
+ * Uses     first_process.ts (what process 1 of a container has to do besides), control/app_control.ts (reload, scale and
+ *          the like work from another shell)
  * Never    passes a signal on to the workers: the supervisor makes them leave, phase by phase
  * Keeps    the exit code that the supervisor decides (supervisor/primary_end.ts): 0, 69, 70
  */
 import { once } from 'node:events';
 import { checkSpec, supervisorOptions } from '../app/app_spec';
+import { openControl } from '../control/app_control';
+import { MetricsReader } from '../metrics/reader';
 import { APP_OPTIONS, specOf } from './app_options';
 import { defineCommand } from './command';
 import { becomeChildOfReaper } from './first_process';
 import { eventLines } from './event_lines';
+
+/** How long answers to clients may take after the last worker has left, in milliseconds. */
+const LAST_WORDS_MS = 500;
 
 export const run = defineCommand({
   name: 'run',
@@ -34,6 +40,8 @@ export const run = defineCommand({
     const options = supervisorOptions(checkSpec({ ...given, env: {} }, '/'));
     const supervisor = doors.supervise({ ...options, env: values.env ?? {} });
     const { name } = given;
+    const metrics = new MetricsReader(supervisor, doors.cluster());
+    openControl(supervisor, name, { startedBy: 'run', metrics: () => metrics.text() });
     const { desired } = supervisor.status();
     output.note(`${name}: starting ${desired} ${desired === 1 ? 'worker' : 'workers'} (primary ${process.pid})`);
     eventLines(supervisor, name, {
@@ -43,11 +51,15 @@ export const run = defineCommand({
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.once(signal, () => output.note(`${name}: ${signal}, stopping; no new connections, requests in progress finish`));
     }
-    const failed = new Promise<never>((_resolve, reject) => supervisor.on('error', (error) => {
-      void supervisor.stop({ now: true });
-      reject(error); // The address of --health or --metrics is not to be had, for example.
-    }));
-    await Promise.race([failed, once(supervisor, 'stopped')]);
+    try {
+      await once(supervisor, 'stopped');
+    } catch (error) {
+      await supervisor.stop({ now: true }); // The address of --health or --metrics is not to be had, for example.
+      throw error;
+    } finally {
+      // The client that asked for the stop still gets its answer. Then nothing may keep this process, not even --health.
+      setTimeout(() => process.exit(), LAST_WORDS_MS).unref();
+    }
     return undefined;
   },
 });

@@ -1,7 +1,7 @@
 /**
  * Tables and quantities for eyes.
  *
- * Used by  command.ts and main.ts (the columns of --help), and the commands that print tables or sizes, such as record.ts
+ * Used by  every file of cli/ that prints columns: those of --help, and tables
  */
 
 /** A column of numbers stands at the right. */

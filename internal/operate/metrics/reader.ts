@@ -3,7 +3,7 @@
  * requests of workers that are gone) is counted from the moment on when the reader is made.
  *
  * Owns     those counts
- * Used by  endpoints.ts, which serves the text; lib/supervisor.ts,
+ * Used by  endpoints.ts, which serves the text; lib/supervisor.ts, cli/,
  *          operate/app/app_primary.ts, operate/app/app_commands.ts
  * Uses     families.ts (which metrics there are), openmetrics.ts (the text), place_totals.ts, supervisor/supervisor.ts,
  *          supervisor/observers.ts
