@@ -157,7 +157,7 @@ export class Convergence {
   #needsSuccessor(slot: Slot, { retirement, member }: Occupant): boolean {
     if (retirement?.kind === 'failed') return true;
     const successors = this.#slots.all.filter(({ successor }) => successor !== null).length;
-    const mustGo = retirement !== null && (retirement.kind === 'recycled' || !this.#restarts.isRecyclingPostponed(slot));
+    const mustGo = retirement !== null && !this.#restarts.isRecyclingPostponed(slot);
     return (mustGo || this.#rollout.isOutdated(member)) && successors < this.#options.maxSurge;
   }
 
