@@ -95,7 +95,7 @@ export interface Figures {
   readonly rss: number;
   /** How much of one CPU it has used since the answer before: 1 is one whole CPU. Several threads can use more than one. */
   readonly cpu: number;
-  /** How much too late its event loop ran what was due, in milliseconds: the largest of about 40 samples since the answer before. */
+  /** How much too late its event loop ran what was due, in milliseconds: the largest of about 20 samples since the answer before. */
   readonly eventLoopDelayMs: number;
 }
 

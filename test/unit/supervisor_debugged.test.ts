@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import type { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { isDebugged } from '../../internal/supervisor/debugged_process';
 
@@ -34,9 +35,10 @@ test('a server that floods, and one that closes at once, end the look; what this
   const serve = (onConnection: string): Promise<ChildProcess & { pid: number }> =>
     blocked(`require('node:net').createServer((socket) => { socket.on('error', () => {}); ${onConnection} }).listen(0, '127.0.0.1', () => require('node:fs').writeSync(1, 'x'))`);
   const children = await Promise.all([
-    serve("const write = () => { while (socket.write('x'.repeat(65536))); }; socket.on('drain', write); write();"), serve('socket.destroy();'),
+    serve("const write = () => { while (!socket.destroyed && socket.write('x'.repeat(65536))); }; socket.on('drain', write).on('close', () => require('node:fs').writeSync(1, `${socket.bytesWritten} `)); write();"), serve('socket.destroy();'),
     serve("socket.end('HTTP/1.1 404 Not Found\\r\\n\\r\\n');"),
   ]);
+  const flooded = once(children[0].stdout as Readable, 'data');
   let asked = 0;
   const server = createServer((socket) => {
     asked++;
@@ -44,6 +46,7 @@ test('a server that floods, and one that closes at once, end the look; what this
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   expect([await Promise.all(children.map(({ pid }) => isDebugged(pid))), await isDebugged(process.pid), asked]).toEqual([[false, false, false], false, 0]);
+  expect(Number(String((await flooded)[0])), 'bytes that the flood could write: what fits into the sockets, not half a second of it').toBeLessThan(2 * 2 ** 20);
   await Promise.all([once(server.close(), 'close'), ...children.map((child) => {
     child.kill('SIGKILL');
     return once(child, 'close');
