@@ -3,7 +3,7 @@
  * sources that the events name. It loads nothing, and its Content-Security-Policy lets it load nothing: the only style
  * and script that run are the two whose hash stands in the policy.
  *
- * Used by  view.ts
+ * Used by  view.ts, live/watch.ts
  * Uses     script.ts
  * Never    puts a text of a recording where a browser would read it as markup: the events stand in a block of JSON in
  *          which every `<` is escaped

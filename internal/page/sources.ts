@@ -2,7 +2,7 @@
  * The source files that events name, for the page to show. A recording may come from anybody, so a name in it is only a
  * name: nothing is read but TypeScript files of lib/ and internal/ of this package.
  *
- * Used by  view.ts
+ * Used by  view.ts, live/watch.ts
  * Never    reads a file outside lib/ and internal/, whatever a recording names
  */
 import { readFileSync } from 'node:fs';

@@ -2,7 +2,7 @@
  * Merges the part files of a recording into one file: the header, then all events in the order of their time.
  *
  * Owns     the file that it writes
- * Used by  record.ts, read.ts (for a directory of parts that a killed `record` has left)
+ * Used by  record.ts, page/live/follow.ts, read.ts (for a directory of parts that a killed `record` has left)
  * Uses     processes.ts (first pass), parts.ts (second pass), interpreter.ts
  * Costs    two passes over the parts. Memory: one line of each process, and what is in flight at a time
  */

@@ -3,7 +3,7 @@
  * parts.
  *
  * Owns     the directory of the parts, `FILE.parts`, which it deletes when they are merged; the child
- * Used by  operate/cli/record.ts
+ * Used by  operate/cli/record.ts, operate/cli/watch.ts, page/live/watch.ts
  * Uses     settings.ts, merge.ts
  * Never    ends the program before the program's own end; overwrites anything but a recording of the same name
  * Signals  SIGINT, SIGTERM and SIGHUP are passed on to the program, whose end then ends this, too. A SIGINT of a
@@ -32,6 +32,10 @@ export interface RecordOptions {
   readonly limit?: number;
   /** Records the content of the app's own messages, too. */
   readonly payloads?: boolean;
+  /** The environment of the program; by default that of this process. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Called when the program has ended, while its parts are still there: whoever follows them reads them to their end. */
+  beforeMerge?(): void;
 }
 
 /** How the program ended, and the recording. */
@@ -57,14 +61,15 @@ export const defaultFile = (program: string): string => `${path.basename(program
  * Records a program. Rejects with ERR_RECORDING_FILE if the file or the directory beside it cannot be written: then the
  * program was not started, or it has ended and its parts are left in that directory.
  */
-export async function record({ program, file, stock = false, limit = DEFAULT_LIMIT, payloads = false }: RecordOptions): Promise<Recorded> {
+export async function record({ program, file, stock = false, limit = DEFAULT_LIMIT, payloads = false, env = process.env, beforeMerge }: RecordOptions): Promise<Recorded> {
   const target = path.resolve(file);
   const directory = `${target}.parts`;
   const about: About = { stock, started: new Date().toISOString(), program: [...program], cwd: process.cwd(), payloads, limit };
   prepare(target, directory, about);
   const base = String(process.hrtime.bigint());
-  const exitCode = await run(program, recordedEnvironment(process.env, { directory, base, limit, payloads }), stock);
+  const exitCode = await run(program, recordedEnvironment(env, { directory, base, limit, payloads }), stock);
   await workersEnd(directory);
+  beforeMerge?.();
   let header: RecordingHeader;
   try {
     header = mergeParts(directory, target);

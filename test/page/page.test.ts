@@ -195,14 +195,19 @@ describe.skipIf(chromium === null)('the page in a browser', () => {
     expect(await page.evaluate(`document.body.dataset.drawn`)).toBe('10000');
     const drawn = await page.evaluate<number>(`performance.getEntriesByName('drawn')[0].startTime`);
     // The time of the page's own thread: other tests run on the same processors, and a clock on the wall counts them too.
-    const { metrics } = await page.call('Performance.getMetrics') as { metrics: { name: string; value: number }[] };
-    const busy = (metrics.find(({ name }) => name === 'TaskDuration')?.value ?? NaN) * 1000;
+    const busyTime = async (): Promise<number> => {
+      const { metrics } = await page.call('Performance.getMetrics') as { metrics: { name: string; value: number }[] };
+      return (metrics.find(({ name }) => name === 'TaskDuration')?.value ?? NaN) * 1000;
+    };
+    const busy = await busyTime();
     expect(busy).toBeLessThan(2000);
     // 30 frames of zooming in, over everything.
     await page.press('0');
-    const frames = await page.evaluate<number>(`(async () => { const begun = performance.now(); for (let at = 0; at < 30; at++) { ${on('zoomIn')}.click(); await new Promise(requestAnimationFrame); } return (performance.now() - begun) / 30; })()`);
-    console.log(`10,000 events: drawn after ${drawn.toFixed(0)} ms (${busy.toFixed(0)} ms of its thread), ${frames.toFixed(1)} ms a frame`);
-    expect(frames).toBeLessThan(150);
+    const before = await busyTime();
+    await page.evaluate<number>(`(async () => { for (let at = 0; at < 30; at++) { ${on('zoomIn')}.click(); await new Promise(requestAnimationFrame); } })()`);
+    const frames = (await busyTime() - before) / 30;
+    console.log(`10,000 events: drawn after ${drawn.toFixed(0)} ms (${busy.toFixed(0)} ms of its thread), ${frames.toFixed(1)} ms of it a frame`);
+    expect(frames).toBeLessThan(50);
     expect(page.errors).toEqual([]);
     await page.close();
   });

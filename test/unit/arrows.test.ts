@@ -37,6 +37,7 @@ const allowed: Record<string, readonly string[]> = {
   // The recorder looks at channels from outside, and no other part knows it. (startup/entry.ts loads it by its path.)
   // The page that shows a recording: it gets what a reader has read, as plain objects.
   'internal/page/': ['leaves'],
+  'internal/page/live/': ['internal/page/', 'internal/recording/', 'leaves'],
   'internal/recording/': ['leaves', 'internal/own_listeners', 'internal/native/', 'internal/channel/framing', 'internal/channel/codec'],
   // How a process begins: which role it has, and which files that loads.
   'internal/startup/role': ['internal/startup/', 'internal/node_cluster', 'internal/master/', 'internal/child/', 'internal/channel/bootstrap_env', 'internal/channel/spawn'],

@@ -42,4 +42,5 @@ export const COMMANDS: readonly Row[] = [
   { name: 'record', about: 'runs a program and records what its cluster does', load: () => (require('./record') as typeof import('./record')).record },
   { name: 'export', about: 'turns a recording into a diagram, a trace, a capture or text', load: () => (require('./export') as typeof import('./export')).exportRecording },
   { name: 'view', about: 'writes a page that shows a recording', load: () => (require('./view') as typeof import('./view')).view },
+  { name: 'watch', about: 'runs a program and shows its cluster on a page while it runs', load: () => (require('./watch') as typeof import('./watch')).watch },
 ];

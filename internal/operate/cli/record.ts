@@ -7,6 +7,7 @@
 import { defaultFile, DEFAULT_LIMIT, LEAST_LIMIT, record as recordProgram } from '../../recording/record';
 import { flag, size, text, wrong } from './arguments';
 import { defineCommand, type Command } from './command';
+import { withRest } from './script_arguments';
 import { bytesText } from './table';
 
 const OPTIONS = {
@@ -47,15 +48,5 @@ const command = defineCommand({
 /** As `node app.js --flag`: what follows the script is the program's, with or without `--`. */
 export const record: Command = {
   get help() { return command.help; },
-  prepare: (args) => command.prepare(withRest(args)),
+  prepare: (args) => command.prepare(withRest(args, OPTIONS)),
 };
-
-function withRest(args: readonly string[]): string[] {
-  for (let at = 0; at < args.length && args[at] !== '--'; at++) {
-    const argument = args[at] ?? '';
-    const [option] = Object.entries(OPTIONS).find(([name, one]) => argument === `--${name}` || (one.short !== undefined && argument === `-${one.short}`)) ?? [];
-    if (option === 'output' || option === 'limit') at++;
-    else if (!argument.startsWith('-')) return args[at + 1] === '--' ? [...args] : [...args.slice(0, at + 1), '--', ...args.slice(at + 1)];
-  }
-  return [...args];
-}

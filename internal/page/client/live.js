@@ -19,6 +19,10 @@ export function startLive(live) {
     if (!isPlanned) setTimeout(take, 120);
     isPlanned = true;
   });
+  source.addEventListener('source', (message) => {
+    const { file, text } = JSON.parse(message.data);
+    view.sources[file] = text;
+  });
   source.addEventListener('ended', (message) => {
     view.live.state = 'ended';
     byId('notice').hidden = false;
@@ -47,8 +51,9 @@ function take() {
     return;
   }
   addEvents(track, events);
-  const span = view.to - view.from;
   arrange();
+  // The window grows with the recording until it is as wide as a page shows well.
+  const span = Math.max(view.to - view.from, Math.min(view.width / 11, view.scale.length + 3));
   if (view.follows) look(view.scale.length - span * 0.92, view.scale.length + span * 0.08);
 }
 

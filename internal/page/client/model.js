@@ -73,8 +73,8 @@ function onProcess(track, process, event) {
 function onState(track, event) {
   if (event.of !== 'worker' || !isText(event.what) || !isText(event.to)) return;
   // The primary's view of a worker is the one that is drawn: it exists before and after the worker itself.
-  const process = track.processes.get(event.what);
-  if (process === undefined || (event.name === event.what && !track.stock)) return;
+  if (event.name === event.what && !track.stock) return;
+  const process = processOf(track, event.what, 'worker', Number(/^W(\d+)$/.exec(event.what)?.[1] ?? 0));
   process.states.push({ t: event.t, from: event.from, to: event.to, event });
 }
 
