@@ -3,7 +3,7 @@
  * listeners of the program. Unlike a listener it cannot be removed by the program, nor can a listener that throws keep an
  * event from it. This is no member of the supervisor, since it is not for programs.
  *
- * Used by  supervisor.ts (calls them); operate/control/events.ts, operate/metrics/endpoints.ts,
+ * Used by  supervisor.ts and operate/metrics/endpoints.ts (call them); operate/control/events.ts,
  *          operate/metrics/reader.ts
  * Owns     the observers of each supervisor, as long as that exists
  */

@@ -6,7 +6,8 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { SuperviseOptions } from '../../lib/supervisor';
 import { timers } from '../../internal/builtins';
 import { HealthServer, plain, type Routes } from '../../internal/operate/metrics/health_server';
-import { event, fixture, thrownBy, within } from '../support/children';
+import type { observe } from '../../internal/supervisor/observers';
+import { compiled, event, fixture, thrownBy, within } from '../support/children';
 import { readOpenMetrics, type ReadFamily } from '../support/openmetrics';
 import { claimPort } from '../support/own_port';
 import { Program, run } from '../support/program';
@@ -181,9 +182,12 @@ describe('an address that cannot be had', () => {
     const app = new App({ health: port, metrics: { port: await ownPort(), host: '192.0.2.1' } });
     const errors: NodeJS.ErrnoException[] = [];
     app.supervisor.on('error', (error) => errors.push(error));
+    const observed: string[] = [];
+    compiled<{ observe: typeof observe }>('internal/supervisor/observers.js').observe(app.supervisor, ([name]) => void observed.push(name));
     try {
       await app.supervisor.started;
       expect(errors.map(({ code }) => code).sort()).toEqual(['EADDRINUSE', 'EADDRNOTAVAIL']);
+      expect(observed.filter((name) => name === 'error')).toEqual(['error', 'error']);
       expect(errors.find(({ code }) => code === 'EADDRINUSE')?.message)
         .toBe(`The option health: cannot listen on 127.0.0.1:${port}: EADDRINUSE, another program (or another supervisor) listens there; choose another port`);
       expect(await status(app.port, '/')).toBe(200);

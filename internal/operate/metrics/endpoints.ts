@@ -15,7 +15,7 @@
  *          the probes that they think they have, unless the program decides so
  */
 import type { Endpoint, HealthEndpoint } from '../../supervisor/endpoint_options';
-import { observe } from '../../supervisor/observers';
+import { observe, showToObservers } from '../../supervisor/observers';
 import type { Supervisor } from '../../supervisor/supervisor';
 import { HealthServer, plain, type Answer } from './health_server';
 import { CONTENT_TYPE } from './openmetrics';
@@ -42,7 +42,7 @@ export function openEndpoints(supervisor: Supervisor, reader: MetricsReader, { h
   const firsts = routes.filter(({ at }, index) => routes.findIndex((other) => same(other.at, at)) === index);
   const servers = firsts.map(({ at, option }) => new HealthServer(at.host, at.port,
     new Map(routes.filter((route) => same(route.at, at)).map(({ path, answer }) => [path, answer])),
-    (error) => supervisor.emit('error', cannotListen(option, at, error))));
+    (error) => report(supervisor, cannotListen(option, at, error))));
   let isStopped = false;
   const set = (stopped: boolean): void => {
     isStopped = stopped;
@@ -55,6 +55,12 @@ export function openEndpoints(supervisor: Supervisor, reader: MetricsReader, { h
     // One that could not be opened is not tried again at each transition, but when workers are started after a stop.
     if (name === 'transition' && isStopped && desired > 0) set(false);
   });
+}
+
+/** Emits 'error', which throws if nobody listens for it. Those who follow the events over a control socket see it in any case. */
+function report(supervisor: Supervisor, error: Error): void {
+  showToObservers(supervisor, ['error', error]);
+  supervisor.emit('error', error);
 }
 
 /** Will there be workers, if there are none now? Not if every place waits for a command. */
