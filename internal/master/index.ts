@@ -38,6 +38,7 @@ import type { PrimaryCluster } from './primary_cluster';
 import { InspectPorts, SCHED_NONE, SCHED_RR, checkPolicy, forkSettings, initialPolicy, isGiven, mergeSettings, ownSettings, policyOf, type ClusterSettings } from './settings';
 import { leaveAlone, release, type Closable } from './unclaimed_handles';
 
+/** The cluster object that `installPrimary` makes. */
 export type { PrimaryCluster } from './primary_cluster';
 
 /** Makes this process a primary, with `cluster` as its cluster object. The returned function makes another object the cluster object; its caller has moved the properties there. */

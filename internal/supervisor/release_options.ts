@@ -30,6 +30,7 @@ export interface ReleaseOptions {
   env?: NodeJS.ProcessEnv | ((place: number) => NodeJS.ProcessEnv) | undefined;
 }
 
+/** The names of these options. */
 export const releaseOptionNames = ['exec', 'cwd', 'args', 'execArgv', 'env'] as const;
 
 /** Returns those of the options that are given. Throws ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for a wrong one. */
