@@ -5,7 +5,7 @@
  * Owns     a timer, the connection to the primary, and the primary's ChildProcess if this daemon has started it. The
  *          process itself belongs to nobody: it goes on without the daemon
  * Used by  daemon.ts, listing.ts (the type)
- * Uses     primary_process.ts (starts a primary), live_primary.ts (talks to one), supervisor/restart_budget.ts
+ * Uses     supervisor/restart_budget.ts; primary_process.ts, live_primary.ts (types only: the functions are passed in)
  * States   stopped ── start ──► spawning ── it has its socket ──► running ── it ends, and is wanted ──► backing off
  *            ▲  ▲                   └── it ends before ──► errored            └── it has given up ──► errored  │
  *            │  └── it is gone ── stopping ◄── stop ── spawning, running          spawning ◄── the delay is over
@@ -15,15 +15,15 @@
  *             the control socket decides, and the second primary exits without having forked
  *          3. a primary that dies is restarted as often as LIMITS allow, and then the app is errored
  */
-import { epochClock } from '../../clock';
+import type { EpochClock } from '../../clock';
 import { RestartBudget, type RestartLimits } from '../../supervisor/restart_budget';
 import { currentOf, readCurrent, recordFile, writeJson, type AppRecord } from '../app/app_record';
 import { EXIT_TAKEN } from '../app/exit_codes';
 import type { AppSpec } from '../app/app_spec';
 import type { AppState } from './api';
 import type { Log } from './daemon_log';
-import { LivePrimary } from './live_primary';
-import { startPrimary, type ProcessEnd, type StartedPrimary } from './primary_process';
+import type { LivePrimary } from './live_primary';
+import type { ProcessEnd, StartedPrimary } from './primary_process';
 
 /** The restart budget of a primary: the same numbers as those of a worker (SuperviseOptions.restarts). */
 const LIMITS: RestartLimits = { max: 10, maxAll: 10, withinMs: 60_000, healthyMs: 10_000, minDelayMs: 100, maxDelayMs: 10_000, jitter: 0.2 };
@@ -42,14 +42,21 @@ type Phase =
   | { readonly is: 'looking' }
   | { readonly is: 'backing off'; readonly reason: string; readonly cancel: () => void }
   | { readonly is: 'spawning'; readonly started: StartedPrimary }
-  | { readonly is: 'running'; readonly primary: LivePrimary }
-  | { readonly is: 'stopping'; readonly primary: LivePrimary; readonly cancel: () => void };
+  | { readonly is: 'running'; readonly primary: Primary }
+  | { readonly is: 'stopping'; readonly primary: Primary; readonly cancel: () => void };
+
+/** A primary that answers; live_primary.ts has it for a process, tests without one. */
+export type Primary = Pick<LivePrimary, 'pid' | 'isOurs' | 'ended' | 'hasStarted' | 'servedMs' | 'isOf' | 'call' | 'watch' | 'stop' | 'kill' | 'letGo'>;
 
 /** What an app needs of its daemon. */
 export interface AppPorts {
   readonly state: string;
-  readonly socket: string;
   readonly log: Log;
+  readonly clock: EpochClock;
+  /** Starts a primary. Throws what the system says. */
+  start(record: AppRecord, env: AppSpec['env'], why: 'command' | 'restart'): StartedPrimary;
+  /** Who answers at the control socket of the app; null: nobody. `started`: it may be this process. */
+  find(started: StartedPrimary | null): Promise<Primary | null>;
   /** Something in the app has changed: whoever waits for it looks again. `detail` is worth a progress message. */
   changed(detail: object | null): void;
 }
@@ -88,7 +95,7 @@ export class App {
   }
 
   /** The primary, while it runs and answers. */
-  get primary(): LivePrimary | null {
+  get primary(): Primary | null {
     return this.#phase.is === 'running' || this.#phase.is === 'stopping' ? this.#phase.primary : null;
   }
 
@@ -139,7 +146,7 @@ export class App {
   async takeOver(isThisBoot: boolean): Promise<void> {
     if (this.#record.wanted === 'errored') this.#enter({ is: 'errored', reason: this.#record.reason });
     else this.#enter({ is: 'looking' });
-    const found = await LivePrimary.find(this.#ports.socket);
+    const found = await this.#ports.find(null);
     if (found !== null) return void this.#adopt(found);
     if (this.#phase.is !== 'looking') return;
     if (this.#record.wanted === 'running' && isThisBoot) return this.#ended('its primary was gone when the daemon started', 0);
@@ -156,10 +163,10 @@ export class App {
   // ── starting ───────────────────────────────────────────────────────────────────────────────────
 
   #spawn(why: 'command' | 'restart'): void {
-    const { state, socket, log } = this.#ports;
+    const { start, log } = this.#ports;
     let started: StartedPrimary;
     try {
-      started = startPrimary(state, socket, this.#record, this.spec.env, why);
+      started = start(this.#record, this.spec.env, why);
     } catch (error) {
       return this.#fail(`its primary could not be started: ${error instanceof Error ? error.message : String(error)}`);
     }
@@ -171,7 +178,7 @@ export class App {
   /** Waits for a primary of this daemon, from its start to its end. */
   async #follow(started: StartedPrimary): Promise<void> {
     const isReady = await started.ready;
-    const found = isReady ? await LivePrimary.find(this.#ports.socket, started) : null;
+    const found = isReady ? await this.#ports.find(started) : null;
     if (found !== null) return this.#adopt(found);
     const end = await started.ended;
     if (end.code === EXIT_TAKEN) return this.#taken();
@@ -183,13 +190,13 @@ export class App {
   /** Another process has the socket: a primary that a former daemon has started, or somebody else. */
   async #taken(): Promise<void> {
     this.#enter({ is: 'looking' });
-    const found = await LivePrimary.find(this.#ports.socket);
+    const found = await this.#ports.find(null);
     if (found !== null) return this.#adopt(found);
     this.#backOff(TAKEN_MS, 'another process has its control socket');
   }
 
   /** A primary answers at the socket. */
-  async #adopt(primary: LivePrimary): Promise<void> {
+  async #adopt(primary: Primary): Promise<void> {
     const { log } = this.#ports;
     if (!primary.isOurs) {
       primary.letGo();
@@ -209,11 +216,11 @@ export class App {
 
   // ── stopping ───────────────────────────────────────────────────────────────────────────────────
 
-  #stop(primary: LivePrimary, now: boolean): void {
+  #stop(primary: Primary, now: boolean): void {
     if (this.#phase.is === 'stopping') this.#phase.cancel();
     primary.stop(now);
     const { leaveTimeoutMs = 20_000, drainDelayMs = 0 } = this.#record.spec.supervise as { leaveTimeoutMs?: number; drainDelayMs?: number };
-    const cancel = epochClock.after(now ? STOP_NOW_MS : drainDelayMs + leaveTimeoutMs + STOP_MARGIN_MS, () => {
+    const cancel = this.#ports.clock.after(now ? STOP_NOW_MS : drainDelayMs + leaveTimeoutMs + STOP_MARGIN_MS, () => {
       this.#ports.log(`${this.name}: primary ${primary.pid} did not stop in time, and gets SIGKILL`);
       primary.kill();
     });
@@ -239,14 +246,14 @@ export class App {
   }
 
   #backOff(delayMs: number, reason: string, servedMs = 0): void {
-    const cancel = epochClock.after(delayMs, () => {
-      const verdict = this.#budget.charge(SLOT, epochClock.now(), servedMs);
+    const cancel = this.#ports.clock.after(delayMs, () => {
+      const verdict = this.#budget.charge(SLOT, this.#ports.clock.now(), servedMs);
       switch (verdict.is) {
         case 'start':
           this.#restarts++;
           this.#isCommand = false;
           return this.#spawn('restart');
-        case 'wait': return this.#backOff(verdict.until - epochClock.now(), reason, servedMs);
+        case 'wait': return this.#backOff(verdict.until - this.#ports.clock.now(), reason, servedMs);
         case 'give up': return this.#fail(`its primary died more than ${LIMITS.max} times in ${LIMITS.withinMs / 1000} s; the last time: ${reason}`);
         default: return verdict satisfies never;
       }

@@ -13,6 +13,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
+import { epochClock } from '../../clock';
 import { nodeError } from '../../errors';
 import { currentFile, logDirectory, readJson, readRecord, recordFile, recordedNames, removeFile, removeHalves, writeJson, type AppRecord } from '../app/app_record';
 import { checkAppName, checkSpec, type AppSpec } from '../app/app_spec';
@@ -25,6 +26,8 @@ import type { AppOutcome, DaemonMethods, ListedApp } from './api';
 import { App } from './app';
 import type { Log } from './daemon_log';
 import { listed, listAll } from './listing';
+import { LivePrimary } from './live_primary';
+import { startPrimary } from './primary_process';
 import { savedFile } from './state_directory';
 
 /** What the daemon needs from its process. */
@@ -97,7 +100,13 @@ export class Daemon {
   #add(record: AppRecord): App {
     const { name } = record.spec;
     const { state, log } = this.#ports;
-    const app: App = new App(record, { state, socket: controlPath(name), log, changed: (detail) => { for (const waiter of [...this.#waiters]) waiter(app, detail); } });
+    const socket = controlPath(name);
+    const app: App = new App(record, {
+      state, log, clock: epochClock,
+      start: (...how) => startPrimary(state, socket, ...how),
+      find: (started) => LivePrimary.find(socket, started),
+      changed: (detail) => { for (const waiter of [...this.#waiters]) waiter(app, detail); },
+    });
     this.#apps.set(name, app);
     return app;
   }

@@ -2,7 +2,7 @@
  * The primary of an app that answers at its control socket, whoever has started it.
  *
  * Owns     the connection. Its end is the end of the primary; if this daemon has started the process, its 'exit' is
- * Used by  app.ts
+ * Used by  app.ts (the type), daemon.ts
  * Uses     control/client.ts, primary_process.ts (the type of a process that this daemon has started)
  * Never    sends a signal to a pid whose process may have ended: only while the connection is open, or to a child
  */

@@ -3,7 +3,7 @@
  * not notice when the daemon ends.
  *
  * Owns     the read end of the pipe on which the primary says 'ready', until it does or ends
- * Used by  app.ts
+ * Used by  app.ts, live_primary.ts (types), daemon.ts
  * Uses     app/app_primary.ts, as a program
  * Never    passes an fd of the daemon to the primary but the file and that pipe
  */
