@@ -127,8 +127,11 @@ export interface ServerReply {
   readonly key: string;
   readonly data: unknown;
   readonly sockname?: SocketName | undefined;
-  /** Dialect pipelined: the worker has to report how many connections it has open there. */
-  readonly counts?: true | undefined;
+  /**
+   * Dialect pipelined: the worker has to report how many connections it has open there, without those that it has just
+   * returned. true: with each acknowledgement, and soon after each change. 'seldom': ten times a second, if it changes.
+   */
+  readonly counts?: true | 'seldom' | undefined;
 }
 
 /** Answers `exitedAfterDisconnect`. */

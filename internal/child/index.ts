@@ -126,7 +126,8 @@ class Child {
   readonly #announced: boolean;
   readonly #held = new Set<Held>();
   readonly #indexes = new ServerIndexes();
-  readonly #counts = new OpenCounts((open) => void this.#calls.notify({ act: 'accepted', upTo: this.#upTo, open } satisfies Accepted));
+  readonly #counts = new OpenCounts((open) => void this.#calls.notify({ act: 'accepted', upTo: this.#upTo, open } satisfies Accepted),
+    (server) => this.#returns.offered(server));
   /** The `seq` of the last connection that was acknowledged or rejected. */
   #upTo = 0;
   readonly #returns = new Returns((...offer) => this.#offer(...offer), () => this.worker.movable);
@@ -222,7 +223,7 @@ class Child {
     const server = new ListeningServer(owner, faux);
     const held: Held = { key, handle: faux };
     this.#deliveries.listen(key, server);
-    if (reply.counts) this.#counts.watch(key, owner);
+    if (reply.counts !== undefined) this.#counts.watch(key, owner, reply.counts);
     this.#returns.listen(key, owner);
     this.#held.add(held);
     answer(0, faux);

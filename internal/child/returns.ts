@@ -57,8 +57,8 @@ export class Returns {
   readonly #movable: () => unknown;
   /** Servers that listen under round robin, or have connections from then, with the key of the address. */
   readonly #servers = new Map<object, string>();
-  /** How many connections are offered now. */
-  #offered = 0;
+  /** How many connections of each server are offered now. */
+  readonly #offered = new Map<object, number>();
   #hold: NodeJS.Timeout | undefined;
 
   /** `movable` returns the app's function, or whatever the app has put there. */
@@ -132,19 +132,26 @@ export class Returns {
     if (out === null) return false;
     traceHandle('returned', key, out.handle);
     const sent = this.#offer(key, out.handle, (taken) => {
-      this.#count(-1);
+      this.#count(server, -1);
       if (taken === false) putBack(out);
       else letGo(out);
       answered(taken);
     });
-    if (sent) this.#count(1);
+    if (sent) this.#count(server, 1);
     else putBack(out);
     return sent;
   }
 
-  #count(change: 1 | -1): void {
-    this.#offered += change;
-    if (this.#offered > 0) this.#hold ??= timers.setInterval(() => {}, LONGEST);
+  /** How many connections of this server are on their way to the primary. */
+  offered(server: object): number {
+    return this.#offered.get(server) ?? 0;
+  }
+
+  #count(server: object, change: 1 | -1): void {
+    const count = this.offered(server) + change;
+    if (count > 0) this.#offered.set(server, count);
+    else this.#offered.delete(server);
+    if (this.#offered.size > 0) this.#hold ??= timers.setInterval(() => {}, LONGEST);
     else {
       timers.clearInterval(this.#hold);
       this.#hold = undefined;

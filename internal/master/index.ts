@@ -34,6 +34,7 @@ import { ConnectionCounters, type ConnectionCounts } from './connection_counters
 import { allow } from './inherited_fds';
 import { ListenTable } from './listen_table';
 import { Peer } from './peer';
+import { rebalanceFrom } from './rebalancing';
 import type { PrimaryCluster } from './primary_cluster';
 import { InspectPorts, SCHED_NONE, SCHED_RR, checkPolicy, forkSettings, initialPolicy, isGiven, mergeSettings, ownSettings, policyOf, type ClusterSettings } from './settings';
 import { leaveAlone, release, type Closable } from './unclaimed_handles';
@@ -145,7 +146,7 @@ class Primary {
     });
     const worker = new this.Worker({ id, process: child });
     // A worker that cannot load our preload speaks Node's dialect (D44).
-    const peer = new Peer(worker, channelOf(child)?.dialect ?? 'node', settings.weight);
+    const peer = new Peer(worker, channelOf(child)?.dialect ?? 'node', { weight: settings.weight, rebalance: rebalanceFrom(settings.rebalance) });
     this.#peers.set(worker, peer);
     addReturnIdle(worker, (max) => peer.returnIdle(max));
 

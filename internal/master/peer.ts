@@ -33,6 +33,7 @@ import { Fifo } from '../fifo';
 import type { Accepted, NewConnectionReply, ReturnIdle } from '../messages';
 import type { NativeHandle } from '../native/bindings';
 import type { Worker } from '../worker';
+import type { Rebalance } from './rebalancing';
 import type { Candidate } from './scheduling';
 
 /**
@@ -68,6 +69,8 @@ export class Peer {
   readonly name: string;
   /** Its share of the connections, relative to the weights of the other workers. */
   readonly weight: number;
+  /** How its connections are kept even with those of other workers; null: they stay where they are. */
+  readonly rebalance: Rebalance | null;
   readonly #calls: Calls<never>;
   /** Hand-offs that the worker has not answered, in the order of `seq`. */
   readonly #unanswered = new Fifo<HandOff>();
@@ -82,8 +85,9 @@ export class Peer {
   /** The `seq` of the last hand-off. */
   #lastHandOff = -1;
 
-  constructor(worker: Worker, dialect: Dialect, weight = 1) {
+  constructor(worker: Worker, dialect: Dialect, { weight = 1, rebalance = null }: { weight?: number | undefined; rebalance?: Rebalance | null } = {}) {
     this.weight = weight;
+    this.rebalance = rebalance;
     this.worker = worker;
     this.dialect = dialect;
     this.name = `W${worker.id}`;

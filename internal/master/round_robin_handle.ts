@@ -14,7 +14,8 @@
  *          gives each back by `ended`: it is closed here, or queued again)
  * Used by  listen_table.ts, which makes one for each address
  * Uses     scheduler.ts and scheduling.ts (who gets the next connection), acceptor.ts (the listening socket),
-*          dispatch_pause.ts (nobody takes a connection), returned_connections.ts, connection_counters.ts
+*          dispatch_pause.ts (nobody takes a connection), returned_connections.ts,
+ *          rebalancing.ts, connection_counters.ts
  * Never    reads from an accepted connection; never hands one to two workers at a time
  * States   binding ── 'listening' ──► listening ── last remove(), or close() of what was kept ──► closed
  *             ├────── 'error', or `listen` throws ──────► failed
@@ -46,6 +47,7 @@ import { ConnectionCounters } from './connection_counters';
 import { DispatchPause } from './dispatch_pause';
 import { listenOptions } from './listen_options';
 import type { Outcome, Peer, Source } from './peer';
+import { Rebalancing } from './rebalancing';
 import { ReturnedConnections } from './returned_connections';
 import { Scheduler } from './scheduler';
 import { WINDOW, type Candidate, type Scheduling } from './scheduling';
@@ -84,6 +86,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
   #state: ListenState = { is: 'binding', waiting: [] };
   /** True while `#distribute` runs. A scheduling function may disconnect a worker, and that calls `#distribute` once more. */
   #distributing = false;
+  readonly #rebalancing: Rebalancing<Peer>;
   readonly #pause = new DispatchPause(() => this.#resume());
   readonly #returned = new ReturnedConnections(() => this.#distribute());
 
@@ -94,6 +97,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
     this.#counters = counters;
     this.#inherited = namesFd(query);
     this.#scheduler = new Scheduler(scheduling);
+    this.#rebalancing = new Rebalancing(this.#scheduler.candidates);
     const server = net.createServer();
     makePausable(server);
     server.once('listening', () => this.#bound(server));
@@ -130,16 +134,18 @@ export class RoundRobinHandle implements ServerHandle, Source {
 
   #addCandidate({ peer, reply }: Waiting, sockname: SocketName | null): void {
     const ours = peer.dialect === 'pipelined';
-    const counts = ours && this.#scheduler.counts;
-    if (counts) peer.count(this.#key);
+    const { rebalance } = peer;
+    const counts = !ours ? undefined : this.#scheduler.counts ? true : rebalance !== null ? 'seldom' : undefined;
+    if (counts !== undefined) peer.count(this.#key);
     this.#returned.listens(peer);
-    reply(null, { ...(sockname === null ? {} : { sockname }), ...(counts ? { counts } : {}) }, null);
+    reply(null, { ...(sockname === null ? {} : { sockname }), ...(counts === undefined ? {} : { counts }) }, null);
     if (this.#scheduler.size === 0 && this.#state.is === 'listening') {
       // The address may have been kept open without a worker: end that.
       this.#state.acceptor.limit(this.#limits.queuedConnections);
       this.#state.acceptor.hold(true);
     }
-    this.#scheduler.add(peer, peer.worker.id, ours ? WINDOW : 1, peer.weight);
+    this.#scheduler.add(peer, peer.worker.id, ours ? WINDOW : 1, peer.weight, counts === 'seldom');
+    if (ours && rebalance !== null) this.#rebalancing.add(peer, rebalance, (max) => peer.returnIdle(max, this.#key));
     this.#resume();
   }
 
@@ -155,6 +161,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
     }
     const wasCandidate = this.#scheduler.remove(peer);
     if (wasCandidate) peer.forget(this.#key);
+    this.#rebalancing.remove(peer);
     if (wasCandidate && this.#scheduler.size === 0) {
       if (keep === null) this.close();
       else this.#keep(keep.limit);
@@ -217,6 +224,8 @@ export class RoundRobinHandle implements ServerHandle, Source {
     if (state.is !== 'listening' || this.#pause.isOn || !this.#returned.mayGive(giver) || this.#scheduler.mustKeep(giver) ||
       !state.acceptor.hasRoomFor(connection) || !isConnectionTo(connection, state.sockname)) return false;
     this.#counters.returned();
+    this.#scheduler.returned(giver);
+    this.#rebalancing.returned(giver);
     this.#returned.add(connection, giver);
     traceHandle('returned', this.#key, connection);
     this.#queued(connection);
@@ -275,7 +284,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
 
   /** A hand-off has ended. Called by peer.ts, in whose table it is no more; `connection` is transferred. */
   ended(candidate: Candidate<Peer>, connection: NativeHandle, outcome: Outcome): void {
-    this.#scheduler.ended(candidate, outcome === 'accepted' || outcome === 'rejected');
+    this.#scheduler.ended(candidate, outcome === 'accepted' || outcome === 'rejected', outcome);
     this.#counters.ended(connection, outcome);
     if (outcome === 'accepted' || outcome === 'untold' || this.#state.is !== 'listening') {
       if (outcome !== 'accepted') this.#counters.closed(connection);

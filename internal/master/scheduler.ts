@@ -41,11 +41,11 @@ export class Scheduler<Worker> {
     return this.#candidates.some((one) => one.worker === worker);
   }
 
-  /** A worker listens from now on; all others have their turn before it. `window`: WINDOW, or 1 for a stock worker. */
-  add(worker: Worker, id: number, window: number, weight = 1): void {
+  /** A worker listens from now on; all others have their turn before it. `window`: WINDOW, or 1 for a stock worker. `reportsSeldom`: see Candidate. */
+  add(worker: Worker, id: number, window: number, weight = 1, reportsSeldom = false): void {
     let index = 0;
     while (this.#candidates.some((one) => one.index === index)) index++;
-    this.#candidates.push({ worker, id, window, weight, index, inFlight: 0, open: 0, aliveAt: 0, acknowledgedIn: Number.NEGATIVE_INFINITY, pick: ++this.#picks, retired: false });
+    this.#candidates.push({ worker, id, window, weight, index, inFlight: 0, open: 0, reportsSeldom, aliveAt: 0, acknowledgedIn: Number.NEGATIVE_INFINITY, rejectedAt: -1, pick: ++this.#picks, retired: false });
   }
 
   /** The worker listens no more. False if it was no candidate. */
@@ -54,6 +54,17 @@ export class Scheduler<Worker> {
     if (at === -1) return false;
     this.#candidates.splice(at, 1);
     return true;
+  }
+
+  /** All candidates, for rebalancing. A list that changes. */
+  get candidates(): readonly Candidate<Worker>[] {
+    return this.#candidates;
+  }
+
+  /** The worker has given one of its open connections back. */
+  returned(worker: Worker): void {
+    const candidate = this.#candidates.find((one) => one.worker === worker);
+    if (candidate !== undefined && candidate.open > 0) candidate.open--;
   }
 
   /** The worker has reported how many connections it has open. */
@@ -81,7 +92,9 @@ export class Scheduler<Worker> {
   }
 
   #choose(connection: NativeHandle, giver: Worker | null): Candidate<Worker> | null {
-    const choose = (): Candidate<Worker> | null => this.#rule.choose(this.#candidates, connection, this.#lastAnswer);
+    // A rule that counts nothing would give returned connections to workers that have many already.
+    const rule = giver === null || this.#rule.counts || this.#rule.sticks === true ? this.#rule : ruleFor('least-connections');
+    const choose = (): Candidate<Worker> | null => rule.choose(this.#candidates, connection, this.#lastAnswer);
     const own = giver === null ? undefined : this.#candidates.find(({ worker, retired }) => worker === giver && !retired);
     if (own === undefined) return choose();
     own.retired = true; // No rule chooses a retired candidate.
@@ -94,11 +107,13 @@ export class Scheduler<Worker> {
     return choose();
   }
 
-  /** A connection is in flight no more. `acknowledged`: by the worker, which is alive then. */
-  ended(candidate: Candidate<Worker>, acknowledged: boolean): void {
+  /** A connection is in flight no more. `acknowledged`: by the worker, which is alive then. `answer`: what it said, if that is known. */
+  ended(candidate: Candidate<Worker>, acknowledged: boolean, answer?: string): void {
     candidate.inFlight--;
+    if (answer === 'accepted' && candidate.reportsSeldom) candidate.open++;
     if (!acknowledged) return;
     candidate.aliveAt = this.#lastAnswer = performance.now();
     candidate.acknowledgedIn = performance.turn();
+    candidate.rejectedAt = answer === 'rejected' ? candidate.aliveAt : -1;
   }
 }

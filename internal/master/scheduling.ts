@@ -37,7 +37,7 @@
  * connections before it wakes another one. A worker counts as awake for FRESH_MS after it was woken or has
  * acknowledged something; if it is blocked after all, it holds what came within that time.
  *
- * Used by  scheduler.ts, which keeps the candidates of one address; round_robin_handle.ts (WINDOW); settings.ts,
+ * Used by  scheduler.ts, which keeps the candidates of one address; round_robin_handle.ts (WINDOW); rebalancing.ts; settings.ts,
  *          which checks what a program asks for
  * Keeps    under the first three rules a worker never has more in flight than WINDOW, in a crowd than
  *          CROWD_WINDOW; under every rule never more than NAMED_WINDOW
@@ -73,6 +73,10 @@ const CROWD = Math.max(4, 2 * availableParallelism());
 const AWAKE = Math.max(1, availableParallelism() - 1);
 /** Milliseconds for which a worker counts as awake after a sign of life: some ten times what a connection takes. */
 const FRESH_MS = 1;
+/** Milliseconds for which a worker that has rejected a connection counts as one that rejects. */
+const REJECTED_MS = 500;
+/** Connections. More than any worker has. */
+const LAST = 1e9;
 /** A worker that is silent while others acknowledge is ranked as if it had this many connections more. */
 const SILENT = 8;
 
@@ -113,10 +117,14 @@ export interface Candidate<Worker> extends CandidateInfo {
   readonly index: number;
   inFlight: number;
   open: number;
+  /** It reports `open` only now and then, so what is accepted between two reports is added here. */
+  readonly reportsSeldom: boolean;
   /** Its last sign of life: an acknowledgement, or a connection that woke it. Milliseconds of `performance.now()`. */
   aliveAt: number;
   /** The turn of the event loop in which its last acknowledgement was read. */
   acknowledgedIn: number;
+  /** When it rejected a connection, in milliseconds of `performance.now()`; -1 if it has accepted one since. */
+  rejectedAt: number;
   /** The number of its last pick: who has the lowest has waited longest. */
   pick: number;
   /** Its channel has ended, and it is about to be removed: it gets nothing more. */
@@ -200,7 +208,12 @@ function leastConnections<Worker>(candidates: readonly Candidate<Worker>[]): Can
   return least(candidates, load, hasRoom);
 }
 
-const load = ({ open, inFlight, weight }: CandidateInfo): number => (open + inFlight) / weight;
+/** A worker that rejects connections has the fewest for a long time. It comes after all others. */
+const load = (candidate: Candidate<unknown>): number =>
+  (candidate.open + candidate.inFlight) / candidate.weight + (isRejecting(candidate) ? LAST : 0);
+
+/** Has this worker rejected a connection a moment ago: it has `maxConnections`, or is a supervisor's canary? */
+export const isRejecting = ({ rejectedAt }: Candidate<unknown>): boolean => rejectedAt >= 0 && performance.now() - rejectedAt < REJECTED_MS;
 
 /**
  * Returns the candidate for which `measure` returns the lowest number, among those that pass `test`. Among equals it

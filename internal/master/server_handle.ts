@@ -8,7 +8,7 @@ import type { NativeHandle } from '../native/bindings';
 import type { Peer } from './peer';
 
 /** Sends a worker the result of its query: an errno or fields of the reply, and a handle for it. */
-export type HandleReply = (errno: number | null, fields: { sockname?: SocketName; counts?: true }, handle: NativeHandle | null) => void;
+export type HandleReply = (errno: number | null, fields: { sockname?: SocketName; counts?: true | 'seldom' }, handle: NativeHandle | null) => void;
 
 /** One listening address. */
 export interface ServerHandle {

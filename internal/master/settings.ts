@@ -12,6 +12,7 @@ import type { ChannelForkOptions } from '../channel/spawn';
 import { DEFAULT_LIMITS, keepListeningFrom, limitsFrom, type KeepListening, type Limits } from '../limits';
 import type { AllowListen } from './listen_policy';
 import { HIGHEST_PORT, checkOneOf, isPort } from '../validate';
+import { rebalanceFrom, type Rebalance } from './rebalancing';
 import { SCHEDULING_NAMES, isScheduling, type Scheduling } from './scheduling';
 
 /** Each worker accepts by itself: the kernel decides who gets a connection. */
@@ -30,6 +31,11 @@ export interface ClusterSettings extends Omit<ChannelForkOptions, 'name' | 'env'
   scheduling?: Scheduling | undefined;
   /** The weight of workers that are forked after this call: a number above 0, 1 by default (D30). */
   weight?: number | undefined;
+  /**
+   * Do connections move from workers that have more than their share to others, for workers that are forked after this call
+   * (D59)? Off by default. An object sets the most moves per second of one address: 500 by default.
+   */
+  rebalance?: boolean | Partial<Rebalance> | undefined;
   /** Bounds for workers and clients that come after this call (limits.ts). */
   limits?: Partial<Limits> | undefined;
   /** May this worker listen there? Called at each `listen` of a worker (D50). */
@@ -53,7 +59,7 @@ export function mergeSettings(current: ClusterSettings, given: ClusterSettings |
     ...current,
     ...given,
   };
-  const { schedulingPolicy, scheduling, weight, allowListen, allowedFds, limits, keepListening, dialect } = ownSettings(settings);
+  const { schedulingPolicy, scheduling, weight, allowListen, allowedFds, limits, keepListening, dialect, rebalance } = ownSettings(settings);
   if (schedulingPolicy !== undefined && !isPolicy(schedulingPolicy)) {
     throw invalidArgValue('options.schedulingPolicy', schedulingPolicy, `must be SCHED_NONE (${SCHED_NONE}) or SCHED_RR (${SCHED_RR})`);
   }
@@ -68,6 +74,7 @@ export function mergeSettings(current: ClusterSettings, given: ClusterSettings |
   }
   limitsFrom(limits, DEFAULT_LIMITS);
   keepListeningFrom(keepListening);
+  rebalanceFrom(rebalance);
   const flags = settings.execArgv as string[];
   // Without a file name of its own each worker's profile would overwrite the others'.
   if (flags.some((flag) => flag.startsWith('--prof')) && !flags.some((flag) => flag.startsWith('--logfile='))) {

@@ -16,6 +16,7 @@ import { checkHealth, checkMetrics, type Endpoint, type HealthEndpoint, type Hea
 import { HIGHEST_PORT, checkBoolean, checkInteger, checkNames, checkNumber, checkOneOf, checkString } from '../validate';
 import type { Variables } from './recipe';
 import { checkReleaseOptions, releaseOptionNames, type ReleaseOptions } from './release_options';
+import type { Rebalance } from './start_worker';
 import type { RestartLimits } from './restart_budget';
 import type { HttpCheck, ReadyRule } from './readiness';
 import type { RestartRule } from './restart_policy';
@@ -71,6 +72,11 @@ export interface SuperviseOptions extends ReleaseOptions {
    * stop and with Node's own cluster.
    */
   move?: boolean;
+  /**
+   * Do open connections move from workers that have more than their share of them to others? For workers of our cluster only;
+   * see `rebalance` of setupPrimary. By default what the cluster's settings say, and true if they say nothing.
+   */
+  rebalance?: Rebalance;
   /**
    * How long the workers still accept connections after `stop` or a signal, while load balancers learn of it: 0 by default.
    * Responses say `Connection: close`, and `isLeaving()` of cluster-internals/graceful is true. `leaveTimeoutMs` begins
@@ -144,7 +150,7 @@ export interface SuperviseOptions extends ReleaseOptions {
 }
 
 /** The options after the check, with all defaults. */
-export interface CheckedOptions extends Readonly<Required<Omit<SuperviseOptions, keyof ReleaseOptions | 'cluster' | 'ready' | 'recycle' | 'restarts' | 'health' | 'metrics'>>> {
+export interface CheckedOptions extends Readonly<Required<Omit<SuperviseOptions, keyof ReleaseOptions | 'cluster' | 'ready' | 'recycle' | 'restarts' | 'health' | 'metrics' | 'rebalance'>>> {
   readonly exec: string;
   /** undefined: the option was not given. */
   readonly cwd: string | undefined;
@@ -152,6 +158,7 @@ export interface CheckedOptions extends Readonly<Required<Omit<SuperviseOptions,
   readonly execArgv: readonly string[];
   readonly env: Variables;
   readonly ready: ReadyRule;
+  readonly rebalance: Rebalance;
   readonly recycle: Recycle;
   readonly restarts: RestartRule;
   /** null: off. */
@@ -165,7 +172,7 @@ const MOST_RESTARTS = 2 ** 31 - 1;
 /** The options that are times of at most LONGEST_DELAY. */
 const times = ['readyTimeoutMs', 'canaryMs', 'minReadyMs', 'leaveTimeoutMs', 'killMs', 'idleGraceMs', 'drainDelayMs', 'pingMs', 'pingTimeoutMs', 'retryAfterMs'] as const;
 const known: (keyof SuperviseOptions)[] = [...times, ...releaseOptionNames, 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
-  'recycle', 'restarts', 'stopExitCodes', 'onGiveUp', 'stderr', 'signals', 'exitAfterMs', 'health', 'metrics', 'control', 'move'];
+  'recycle', 'restarts', 'stopExitCodes', 'onGiveUp', 'stderr', 'signals', 'exitAfterMs', 'health', 'metrics', 'control', 'move', 'rebalance'];
 
 /** Returns all options with their defaults. Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for a wrong one. */
 export function checkOptions(options: SuperviseOptions): CheckedOptions & { readonly cluster: Cluster | undefined } {
@@ -204,6 +211,7 @@ export function checkOptions(options: SuperviseOptions): CheckedOptions & { read
     stderr: checkOneOf('options.stderr', given.stderr ?? 'inherit', ['inherit', 'pipe'] as const),
     signals: checkBoolean('options.signals', given.signals ?? true),
     exitAfterMs: given.exitAfterMs === Infinity ? Infinity : time('exitAfterMs', given.exitAfterMs ?? 2_000),
+    rebalance: checkRebalance(given.rebalance),
     move: checkBoolean('options.move', given.move ?? true),
     health: checkHealth(given.health, maxWorkers),
     metrics: checkMetrics(given.metrics),
@@ -236,6 +244,13 @@ function checkReady(given: NonNullable<SuperviseOptions['ready']>): ReadyRule {
       timeoutMs: time('ready.http.timeoutMs', http.timeoutMs ?? 2_000, 1),
     },
   };
+}
+
+function checkRebalance(given: Rebalance): Rebalance {
+  if (given === undefined || typeof given === 'boolean') return given;
+  checkNames('options.rebalance', given, ['perSecond']);
+  const { perSecond } = ownOptions(given, ['perSecond']);
+  return perSecond === undefined ? true : { perSecond: checkNumber('options.rebalance.perSecond', perSecond, 1, Infinity) };
 }
 
 function checkRecycle(options: Partial<Recycle>): Recycle {

@@ -13,7 +13,7 @@ import type { Cluster, ClusterSettings, Worker } from 'node:cluster';
 
 /** A member of our cluster that Node's does not have. */
 interface ForksWith {
-  forkWith(settings: ClusterSettings, env: NodeJS.ProcessEnv): Worker;
+  forkWith(settings: ClusterSettings & { rebalance: Rebalance }, env: NodeJS.ProcessEnv): Worker;
 }
 
 /** The settings of a supervisor for one worker. */
@@ -25,14 +25,22 @@ export interface StartSettings {
   readonly env: NodeJS.ProcessEnv;
   /** 'pipe': the supervisor reads the worker's stderr. 'inherit': the program's own settings decide. */
   readonly stderr: 'inherit' | 'pipe';
+  /** Our cluster only: see `rebalance` in lib/cluster.ts. undefined: the program's own settings decide; if they say nothing, it is on. */
+  readonly rebalance: Rebalance;
 }
 
+/** The option `rebalance` of the supervisor. */
+export type Rebalance = boolean | { readonly perSecond?: number } | undefined;
+
 /** Returns the worker. Throws what `cluster.fork` throws. */
-export function startWorker(cluster: Cluster, { exec, cwd, args, execArgv, env, stderr }: StartSettings): Worker {
+export function startWorker(cluster: Cluster, { exec, cwd, args, execArgv, env, stderr, rebalance }: StartSettings): Worker {
   const programs = cluster.settings;
   const settings: ClusterSettings = { exec, cwd, args: [...args], execArgv: [...execArgv] };
   if (stderr === 'pipe') settings.stdio = withPipe(programs);
-  if (forksWith(cluster)) return cluster.forkWith(settings, env);
+  if (forksWith(cluster)) {
+    const { rebalance: own = true } = programs as { rebalance?: Rebalance };
+    return cluster.forkWith({ ...settings, rebalance: rebalance ?? own }, env);
+  }
   const writable: { settings: ClusterSettings } = cluster;
   writable.settings = { ...programs, ...settings };
   try {

@@ -36,7 +36,7 @@ function directoryOf(cwd: unknown): string | undefined {
 /** The settings of a worker in this slot. Throws what the program's function `env` throws, and ERR_INVALID_RETURN_VALUE. */
 export function settingsOf({ exec, cwd, args, execArgv, env }: Generation, slot: number, onTrial: boolean, options: CheckedOptions): StartSettings {
   return {
-    exec, cwd, args, execArgv: [...execArgv, '--require', agent], stderr: options.stderr,
+    exec, cwd, args, execArgv: [...execArgv, '--require', agent], stderr: options.stderr, rebalance: options.rebalance,
     env: { [INSTANCE]: String(slot - 1), ...variablesOf(env, slot), [SETUP]: JSON.stringify(setupOf(onTrial, options)) },
   };
 }

@@ -6,26 +6,10 @@
  * Each EVERY_MS one worker, in turn, is asked for all its idle connections.
  */
 'use strict';
-const { createHash } = require('node:crypto');
 const http = require('node:http');
 const path = require('node:path');
+const { answer } = require('./answer.js');
 const cluster = require(path.join(__dirname, '../../dist/lib/cluster.js'));
-
-/** Answers with what came: the name of the request, the length and the hash of its body. */
-function answer(request, response) {
-  const hash = createHash('sha1');
-  let length = 0;
-  request.on('data', (chunk) => {
-    hash.update(chunk);
-    length += chunk.length;
-  });
-  request.on('end', () => {
-    const body = JSON.stringify({ name: request.url, method: request.method, length, hash: hash.digest('hex'), worker: cluster.worker.id });
-    const send = () => response.writeHead(200, { 'content-length': Buffer.byteLength(body), 'x-name': request.url }).end(body);
-    if (request.url.includes('late')) setTimeout(send, 5);
-    else send();
-  });
-}
 
 if (cluster.isPrimary) {
   const [workers = '2', everyMs = '20'] = process.argv.slice(2);

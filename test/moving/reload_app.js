@@ -10,6 +10,7 @@
 'use strict';
 const http = require('node:http');
 const path = require('node:path');
+const { answer } = require('./answer.js');
 const cluster = require(path.join(__dirname, '../../dist/lib/cluster.js'));
 
 const say = (what) => console.log(JSON.stringify(what));
@@ -32,10 +33,7 @@ if (cluster.isPrimary) {
     say({ done: command, ms: performance.now() - began });
   }).on('close', () => void supervisor.stop({ now: true }));
 } else {
-  const server = http.createServer((request, response) => {
-    const body = JSON.stringify({ name: request.url, worker: cluster.worker.id });
-    response.writeHead(200, { 'content-length': Buffer.byteLength(body) }).end(body);
-  });
+  const server = http.createServer(answer);
   server.keepAliveTimeout = 120_000;
   if (process.env.KEEPS === '1') cluster.worker.movable = () => false;
   server.listen(0);

@@ -61,6 +61,22 @@ describe('idle connections of workers that leave', () => {
   });
 });
 
+test('D59: after scale up, the new worker gets its share of the kept connections; with rebalance: false none', { timeout: 120_000 }, async () => {
+  await start(1, 20);
+  await (app as Supervised).command('scale 2');
+  const end = performance.now() + 20_000;
+  while (((await (app as Supervised).counters())['moved'] ?? 0) < 10 && performance.now() < end);
+  const replies = await (kept as Kept).ask();
+  expect(workersOf(replies)).toEqual([1, 2]);
+  expect(replies.filter((reply) => reply?.worker === 2)).toHaveLength(10);
+  kept?.end();
+  await app?.end();
+  await start(1, 20, { rebalance: false });
+  await (app as Supervised).command('scale 2');
+  expect(workersOf(await (kept as Kept).ask())).toEqual([1]);
+  expect((await (app as Supervised).counters())['moved']).toBe(0);
+});
+
 describe('drain_moves', () => {
   const finished = diagnostics.channel('http.server.response.finish');
   const none: readonly [moved: number, refused: number] = [0, 0];
