@@ -148,6 +148,16 @@ describe('an app and its daemon', () => {
     expect(await world.listed('app')).toMatchObject({ state: 'stopped' });
   });
 
+  test('all workers end by themselves: stopped if their exit code says so, otherwise errored with the reason; neither is restarted', async () => {
+    const exec = world.script('ends.js', "process.send('ready'); console.error('good bye'); process.stderr.write('', () => setTimeout(() => process.exit(7), 100));");
+    const supervise = { ready: 'message', restarts: { max: 1, minDelayMs: 1 } };
+    await world.call('start', { spec: world.spec('done', { exec, supervise: { ...supervise, stopExitCodes: [7] } }) });
+    await world.call('start', { spec: world.spec('died', { exec, supervise }) });
+    await world.until('done', ({ state }) => state === 'stopped');
+    expect((await world.until('died', ({ state }) => state === 'errored')).reason).toMatch(/more than 1 restarts[^]*good bye/);
+    expect(readFileSync(path.join(world.state, 'daemon.log'), 'utf8')).not.toMatch(/(done|died): started primary[^]*(done|died): started primary[^]*(done|died): started primary/);
+  });
+
   test('four that start the daemon at once: one wins, all are served', async () => {
     const before = world.pids('daemon');
     await Promise.all(before.map((pid) => world.kill(pid)));

@@ -2,7 +2,8 @@
  * The daemon is killed at each step of each command, and each time the next daemon must find every app: none twice, none
  * orphaned, and the other app untouched.
  *
- *   npx tsx test/operate/killed_daemon.ts --all
+ *   npx tsx test/operate/killed_daemon.ts --all              about 5 minutes
+ *   npx tsx test/operate/killed_daemon.ts --all stop kill    only these commands
  *
  * A step is one thing that the daemon does to the world outside (../support/kill_at_step.js). For each command: kill at
  * step 1, then at step 2, and so on, until the command completes undisturbed. `reload` and `scale` do not pass through
@@ -208,7 +209,9 @@ export async function killedDaemon(choose: (scenario: number, step: number) => '
 }
 
 if (require.main === module && process.argv.includes('--all')) {
-  void killedDaemon(() => 'kill', (line) => process.stdout.write(`${line}\n`)).then((kills) => {
+  const only = process.argv.slice(process.argv.indexOf('--all') + 1);
+  const isChosen = (scenario: number): boolean => only.length === 0 || only.includes(SCENARIOS[scenario]?.name ?? '');
+  void killedDaemon((scenario) => (isChosen(scenario) ? 'kill' : 'enough'), (line) => process.stdout.write(`${line}\n`)).then((kills) => {
     process.stdout.write(`${[...kills.values()].reduce((sum, count) => sum + count, 0)} kills: every app found, none twice, none orphaned\n`);
   }, (error: unknown) => {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

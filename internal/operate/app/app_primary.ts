@@ -130,12 +130,22 @@ function start({ state, socket, name, isRestart }: Arguments, record: AppRecord,
     giveUp(error.message);
     void supervisor.stop({ now: true });
   });
+  let lastReason = '';
+  /** Every slot is given up: by the restart budget, or because each worker has exited with one of `stopExitCodes`. */
+  const endIfExhausted = (): void => {
+    const { desired, workers } = supervisor.status();
+    if (desired === 0 || !workers.every((worker) => worker.state.is === 'given up')) return;
+    if (process.exitCode === EXIT_GIVEN_UP) giveUp(lastReason);
+    else current.end('stopped', lastReason);
+    void end();
+  };
   supervisor.on('giveup', ({ what, reason }) => {
     if (what === 'recycling') return;
-    const isEverything = supervisor.status().workers.every((worker) => worker.state.is === 'given up');
-    if (options.onGiveUp === 'stop' || isEverything) giveUp(reason);
-    if (isEverything) void end(EXIT_GIVEN_UP);
+    lastReason = reason;
+    if (options.onGiveUp === 'stop') giveUp(reason);
+    setImmediate(endIfExhausted);
   });
+  supervisor.on('transition', ({ state: { is } }) => { if (is === 'gone') setImmediate(endIfExhausted); });
   openEndpoints(supervisor, reader, options);
   const started = firstStart(supervisor, { isStrict: !isRestart, readyTimeoutMs: options.readyTimeoutMs }, epochClock).then((reason) => {
     if (reason === null || isRestart) return reason;
