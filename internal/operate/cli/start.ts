@@ -3,7 +3,7 @@
  *
  * Used by  commands.ts
  */
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import path from 'node:path';
 import { isAppName, type GivenSpec } from '../app/app_spec';
 import { APP_OPTIONS, LOG_OPTIONS, presentDirectory, scriptOf, specOf } from './app_options';
@@ -38,10 +38,10 @@ export const start = defineCommand({
 
 type Daemon = Parameters<Parameters<typeof withDaemon>[0]>[0];
 
-/** An argument that is no file may be the name of an app. */
+/** An argument that is no file may be the name of an app. `app` is rather the app of that name than the script app.js. */
 function isNameOfApp(given: string): boolean {
-  const file = path.resolve(presentDirectory(), given);
-  return isAppName(given) && !['.js', '.mjs', '.cjs', ''].some((end) => existsSync(file + end));
+  const found = statSync(path.resolve(presentDirectory(), given), { throwIfNoEntry: false });
+  return isAppName(given) && (found === undefined || found.isDirectory());
 }
 
 /** Starts an app that the daemon knows; null if it knows none of this name. */
