@@ -99,6 +99,11 @@ class Killing {
       await this.#world.callRunning('start', { spec: this.#world.spec('app') });
       if (before === 'stopped') await this.#world.callRunning('stop', { name: 'app', now: true });
     }
+    if (method === 'scale') {
+      const client = await ControlClient.connect(controlPath('app'));
+      await client.call('scale', { to: 1 });
+      client.close();
+    }
     if (method === 'resurrect') {
       await this.#world.callRunning('start', { spec: this.#world.spec('app') });
       await this.#world.callRunning('save');
@@ -129,7 +134,6 @@ class Killing {
       let count = 0;
       await client.call(method, params, { onProgress: () => { if (++count === at) this.#daemon?.kill('SIGKILL'); } });
       if (count >= at) await this.dead();
-      else if (method === 'scale') await client.call('scale', { to: 1 });
       return count < at;
     } finally {
       client.close();
