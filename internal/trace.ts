@@ -29,7 +29,7 @@ export interface MessageTrace {
 
 /** Published on `cluster-internals:handle`: what has happened to a handle in this process. */
 export interface HandleTrace {
-  event: 'adopted' | 'released' | 'queued' | 'handed off' | 'acknowledged' | 'given up' | 'delivered' | 'rejected' | 'unsent' | 'reclaimed' | 'closed'
+  event: 'adopted' | 'released' | 'queued' | 'handed off' | 'given up' | 'delivered' | 'rejected' | 'unsent' | 'reclaimed' | 'closed'
     | 'returned' | 'moved';
   /** The channel's name, or the key of the address. */
   where: string;

@@ -287,10 +287,9 @@ export class RoundRobinHandle implements ServerHandle, Source {
     this.#scheduler.ended(candidate, outcome === 'accepted' || outcome === 'rejected', outcome);
     this.#counters.ended(connection, outcome);
     if (outcome === 'accepted' || outcome === 'untold' || this.#state.is !== 'listening') {
-      if (outcome !== 'accepted') this.#counters.closed(connection);
-      else this.#moved(connection, candidate.worker);
+      if (outcome === 'accepted') this.#moved(connection, candidate.worker);
+      else this.#givenUp(connection);
       this.#returned.forget(connection);
-      traceHandle(outcome === 'accepted' ? 'acknowledged' : 'given up', this.#key, connection);
       connection.close(); // The worker has its own copy (or may have one), or nobody is left who could take it.
       this.#pause.taken();
       if (this.#state.is === 'listening') this.#state.acceptor.freed();
@@ -308,6 +307,12 @@ export class RoundRobinHandle implements ServerHandle, Source {
       return; // The worker is about to be removed, and remove() distributes the queue.
     }
     this.#distribute();
+  }
+
+  /** Nobody is left who could take it, or a worker may have it. */
+  #givenUp(connection: NativeHandle): void {
+    this.#counters.closed(connection);
+    traceHandle('given up', this.#key, connection);
   }
 
   #moved(connection: NativeHandle, taker: Peer): void {

@@ -47,8 +47,6 @@ class Holder {
   readonly sockets = new Map<number, Connection>();
   /** The connections that this worker has not acknowledged, by `seq` of the hand-off. */
   readonly inFlight = new Map<number, Connection>();
-  /** The last connection that was delivered, until its socket is known. */
-  delivered: Connection | null = null;
   own = 0;
 }
 
@@ -77,24 +75,21 @@ export class Connections {
   // ── hand-offs, from the messages ───────────────────────────────────────────────────────────────
 
   /**
-   * A primary sends a connection. A stock primary sends it again with the same number if the worker has refused the fd,
-   * and it records no queue: then the event of the hand-off is made here.
+   * A primary sends a connection: the event of the hand-off. Null if it is sent again with the same number, as in the
+   * dialect node if the worker has refused the fd. A stock primary records no queue, so there the connection begins here.
    */
   handOff(primary: Known, worker: Known | undefined, seq: number, fd: number, key: string | null): { connection: Connection; event: Event | null } {
     const { byFd } = this.#of(primary);
     let connection = byFd.get(fd);
     if (connection !== undefined && connection.to === worker && connection.seq === seq) return { connection, event: null };
     connection ??= this.#new(`c${++this.#count}`, key);
-    connection.to = worker ?? null;
-    connection.seq = seq;
-    connection.answered = false;
-    connection.fd = fd;
+    const counts = this.#countsOf(connection.address);
+    if (connection.place === 'queued' && primary.ours) counts.queue--;
+    counts.inFlight++;
+    Object.assign(connection, { to: worker ?? null, seq, answered: false, fd, place: 'in flight' } satisfies Partial<Connection>);
     byFd.set(fd, connection);
     if (worker !== undefined) this.#of(worker).inFlight.set(seq, connection);
-    if (primary.ours) return { connection, event: null };
-    connection.place = 'in flight';
-    this.#countsOf(key).inFlight++;
-    return { connection, event: this.#event('handed off', connection, fd, { to: worker?.name, derived: true }) };
+    return { connection, event: this.#event('handed off', connection, fd, { to: worker?.name, derived: primary.ours ? undefined : true }) };
   }
 
   /** A worker has got a hand-off. */
@@ -134,8 +129,9 @@ export class Connections {
     this.#of(process).byFd.set(fd, connection);
   }
 
-  /** A stock primary has got the answer to a hand-off: what a primary of ours records itself. */
-  stockAnswer(primary: Known, connection: Connection, accepted: boolean): Event {
+  /** A primary has got the answer to hand-offs of a worker. Those that were rejected it records itself, unless it is a stock one. */
+  acknowledged(primary: Known, connection: Connection, accepted: boolean): Event | null {
+    if (connection.place !== 'in flight' || (!accepted && primary.ours)) return null;
     const to = connection.to?.name;
     this.#release(primary, connection);
     if (accepted) {
@@ -145,7 +141,12 @@ export class Connections {
       connection.to = null;
       this.#of(primary).byFd.set(connection.fd, connection);
     }
-    return this.#event(accepted ? 'acknowledged' : 'rejected', connection, connection.fd, { to, derived: true });
+    return this.#event(accepted ? 'acknowledged' : 'rejected', connection, connection.fd, { to, derived: primary.ours ? undefined : true });
+  }
+
+  /** The hand-offs of a worker that are in flight, up to a number. */
+  inFlight(worker: Known, upTo: number): Connection[] {
+    return [...this.#of(worker).inFlight.values()].filter(({ seq }) => seq <= upTo);
   }
 
   /** Takes a connection out of what is in flight from this primary. */
@@ -163,7 +164,7 @@ export class Connections {
     const event = text(line, 'e');
     const fd = number(line, 'fd', -1);
     const address = text(line, 'a');
-    return process.role === 'worker' ? this.#inWorker(process, event, fd) : this.#inPrimary(process, event, fd, address);
+    return process.role === 'worker' ? this.#inWorker(process, event, fd, line) : this.#inPrimary(process, event, fd, address);
   }
 
   #inPrimary(primary: Known, event: string, fd: number, address: string): Event | null {
@@ -180,20 +181,14 @@ export class Connections {
     if (connection === undefined) return null;
     const to = connection.to?.name;
     switch (event) {
-      case 'handed off':
-        connection.place = 'in flight';
-        counts.queue--;
-        counts.inFlight++;
-        return this.#event(event, connection, fd, { to });
-      case 'acknowledged':
       case 'given up':
-        this.#release(primary, connection);
+        if (connection.place === 'in flight') this.#release(primary, connection);
         connection.place = 'the worker\'s';
         return this.#event(event, connection, fd, { to });
       case 'rejected':
       case 'unsent':
       case 'reclaimed':
-        this.#release(primary, connection);
+        if (connection.place === 'in flight') this.#release(primary, connection);
         byFd.set(fd, connection);
         connection.place = 'queued';
         connection.to = null;
@@ -212,7 +207,7 @@ export class Connections {
     }
   }
 
-  #inWorker(worker: Known, event: string, fd: number): Event | null {
+  #inWorker(worker: Known, event: string, fd: number, line: Line): Event | null {
     const holder = this.#of(worker);
     const connection = holder.byFd.get(fd);
     if (connection === undefined) return null;
@@ -220,7 +215,10 @@ export class Connections {
       holder.byFd.delete(fd);
       return this.#event('dropped', connection, fd, {}, true);
     }
-    if (event === 'delivered') holder.delivered = connection;
+    if (event === 'delivered') {
+      connection.holder = worker;
+      holder.sockets.set(number(line, 'i', -1), connection);
+    }
     return this.#event(event, connection, fd, {}, true);
   }
 
@@ -228,9 +226,7 @@ export class Connections {
   opened(process: Known, line: Line): Event {
     const holder = this.#of(process);
     const fd = number(line, 'fd', -1);
-    const { delivered } = holder;
-    holder.delivered = null;
-    let connection = delivered !== null && (fd === -1 || delivered.workerFd === fd) ? delivered : undefined;
+    let connection = holder.sockets.get(number(line, 'i', -1));
     // In a stock worker nothing records the delivery.
     const arrived = holder.byFd.get(fd);
     if (arrived?.to === process && arrived.holder === null) connection ??= arrived;
@@ -238,9 +234,9 @@ export class Connections {
       // It has accepted this connection itself.
       connection = this.#new(`${process.name}-c${++holder.own}`, null);
       connection.workerFd = fd;
+      connection.place = 'the worker\'s';
       if (fd >= 0) holder.byFd.set(fd, connection);
     }
-    connection.place = 'the worker\'s';
     connection.holder = process;
     connection.client = text(line, 'client') || undefined;
     holder.sockets.set(number(line, 'i', -1), connection);
@@ -269,11 +265,9 @@ export class Connections {
     const holder = this.#holders.get(process);
     if (holder === undefined) return [];
     const held = new Set([...holder.sockets.values()].filter((one) => one.holder === process));
-    if (holder.delivered !== null) held.add(holder.delivered);
     if (process.role !== 'worker') for (const one of holder.byFd.values()) if (one.place !== 'the worker\'s') held.add(one);
     holder.sockets.clear();
     holder.byFd.clear();
-    holder.delivered = null;
     return [...held].map((one) => this.#event('closed', one, one.workerFd, { by: 'process ended', client: one.client, derived: true }, true));
   }
 

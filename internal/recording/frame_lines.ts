@@ -8,6 +8,7 @@
  */
 import { Buffer, charCodeAt, indexOf, JSON, slice, startsWith } from '../builtins';
 import { codecFor } from '../channel/framing';
+import { CLUSTER } from '../messages';
 import type { FrameTrace } from '../trace';
 import { show, type Shown } from './redact';
 
@@ -77,10 +78,30 @@ export function receivedLine(at: number, trace: Omit<FrameTrace, 'way'>, n: numb
 /** The few fields that name a message and the hand-offs that it is about. */
 function brief(message: unknown): string {
   if (typeof message !== 'object' || message === null) return '';
-  const { cmd, act, ack, seq, upTo, msg } = message as Record<string, unknown>;
+  const { cmd } = message as Message;
   if (typeof cmd !== 'string' || !startsWith(cmd, 'NODE_')) return '';
-  const inner = cmd === 'NODE_HANDLE' ? brief(msg) : '';
-  return `,"m":{"cmd":${JSON.stringify(cmd)}${typeof act === 'string' ? `,"act":${JSON.stringify(act)}` : ''}${number('ack', ack)}${number('upTo', upTo)}${number('seq', seq)}${inner === '' ? '' : `,"msg":${slice(inner, 5)}`}}`;
+  const { act, ack, seq, upTo } = message as Message;
+  let text = cmd === CLUSTER ? ',"m":{"cmd":"NODE_CLUSTER"' : `,"m":{"cmd":${JSON.stringify(cmd)}`;
+  if (act === 'newconn') text += ',"act":"newconn"';
+  else if (act === 'accepted') text += ',"act":"accepted"';
+  else if (typeof act === 'string') text += `,"act":${JSON.stringify(act)}`;
+  if (isCount(ack)) text += `,"ack":${ack}`;
+  if (isCount(upTo)) text += `,"upTo":${upTo}`;
+  if (isCount(seq)) text += `,"seq":${seq}`;
+  if (cmd === 'NODE_HANDLE') {
+    const inner = brief((message as Message).msg);
+    if (inner !== '') text += `,"msg":${slice(inner, ',"m":'.length)}`;
+  }
+  return `${text}}`;
 }
 
-const number = (name: string, value: unknown): string => (typeof value === 'number' && value >= 0 && value % 1 === 0 ? `,"${name}":${value}` : '');
+interface Message {
+  readonly cmd?: unknown;
+  readonly act?: unknown;
+  readonly ack?: unknown;
+  readonly seq?: unknown;
+  readonly upTo?: unknown;
+  readonly msg?: unknown;
+}
+
+const isCount = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value % 1 === 0;

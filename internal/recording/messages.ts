@@ -119,17 +119,19 @@ export class Messages {
       case 'accepted': {
         const upTo = countOf(fields['upTo']);
         if (upTo === null || sender === undefined) return none;
-        if (sent?.event.connection !== undefined) return { ...none, ids: { connection: sent.event.connection, connections: sent.event.connections ?? [] } };
+        const rejected = Array.isArray(fields['rejected']) ? fields['rejected'] : [];
+        const events = way === 'sent' ? [] : this.#connections.inFlight(sender, upTo).filter(({ seq }) => !rejected.includes(seq))
+          .flatMap((connection) => this.#connections.acknowledged(process, connection, true) ?? []);
+        if (sent?.event.connection !== undefined) return { ...none, events, ids: { connection: sent.event.connection, connections: sent.event.connections ?? [] } };
         const [first, ...others] = this.#connections.answered(sender, upTo).map(({ id }) => id);
-        if (first === undefined) return none;
-        return { ids: { connection: first, connections: [first, ...others] }, connection: undefined, events: [] };
+        return { ids: first === undefined ? {} : { connection: first, connections: [first, ...others] }, connection: undefined, events };
       }
     }
     const ack = countOf(fields['ack']);
     if (ack === null || typeof fields['accepted'] !== 'boolean' || sender === undefined) return none;
     const connection = this.#connections.replied(sender, ack);
-    const isStock = connection !== undefined && way === 'received' && !process.ours;
-    return one(connection, isStock ? [this.#connections.stockAnswer(process, connection, fields['accepted'])] : []);
+    const event = connection !== undefined && way === 'received' ? this.#connections.acknowledged(process, connection, fields['accepted']) : null;
+    return one(connection, event === null ? [] : [event]);
   }
 }
 

@@ -3,11 +3,11 @@
  * What was written is in the kernel's hands, so it survives every end of the process, SIGKILL too.
  *
  *   few events        each line is written at once, as long as there are tokens for it
- *   more events       lines are joined, and written when they are OLD_NS old as the next one comes, when they are long,
- *                     at the end of the turn of the event loop, and when this process ends
+ *   more events       lines are joined, and written when they are OLD_NS old, when they are long, before the app gets a
+ *                     connection (`flush`), and when this process ends
  *
- * So a process that is killed loses at most the events of its last turn, and only if there were more than TOKENS of
- * them. Before the app gets a connection, everything is written (`flush`).
+ * So a process that is killed while it has few events loses none. In a flood it loses at most the last turn of its event
+ * loop and 2 ms, and nothing from before the app got its last connection.
  *
  * Owns     the fd of the current segment. The files belong to record.ts
  * Used by  recorder.ts, parts.ts
@@ -18,7 +18,7 @@
  *             process keeps the segment that it is writing, of MIN_SEGMENT bytes or more
  *          2. each segment begins with a line that describes the process and gives the number of its first event, so a
  *             reader knows how many events are missing
- * Costs    a write of 2 µs for each token, TOKENS_PER_MS of them per millisecond in a flood
+ * Costs    in a flood a write of 4 µs every 2 ms, and one for each connection that the app gets
  */
 import { closeSync, ftruncateSync, openSync, readdirSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import path from 'node:path';
@@ -26,11 +26,13 @@ import { Buffer, Math, Set, timers } from '../builtins';
 import { hookProcessEnd } from '../native/process_end';
 
 /** Lines that may be written one by one when nothing was written for a while. */
-const TOKENS = 64;
-/** Tokens that each millisecond adds. */
-const TOKENS_PER_MS = 4;
-/** Nanoseconds after which joined lines are written as the next one comes. */
-const OLD_NS = 1_000_000;
+const TOKENS = 32;
+/** Tokens that each millisecond adds: 200 in a second. */
+const TOKENS_PER_MS = 0.2;
+/** Milliseconds after which joined lines are written. */
+const LATER_MS = 2;
+/** Nanoseconds after which they are written as the next one comes, if the event loop has not come to that. */
+const OLD_NS = 2_000_000;
 /** Characters of joined lines that are written at once. */
 const LONG = 65_536;
 /** Bytes of a segment: at least, and at most. */
@@ -62,7 +64,7 @@ export class PartFile {
   #joinedAt = 0;
   #tokens = TOKENS;
   #tokensAt = 0;
-  #endOfTurn: NodeJS.Immediate | null = null;
+  #timer: NodeJS.Timeout | null = null;
   #state: 'open' | 'ended' = 'open';
 
   /** `started`: nanoseconds since the start of the recording. The first segment is opened now. */
@@ -89,13 +91,18 @@ export class PartFile {
       this.flush();
     } else if (at - this.#joinedAt > OLD_NS || this.#joined.length > LONG) {
       this.flush();
-    } else if (this.#endOfTurn === null) {
-      this.#endOfTurn = timers.setImmediate(this.#flushLater).unref();
+    } else if (this.#timer === null) {
+      this.#timer = timers.setTimeout(this.#flushLater, LATER_MS).unref();
     }
   }
 
+  /** Are there more events than can be written one by one? */
+  get isFlooded(): boolean {
+    return this.#tokens < 1;
+  }
+
   readonly #flushLater = (): void => {
-    this.#endOfTurn = null;
+    this.#timer = null;
     this.flush();
   };
 

@@ -26,7 +26,7 @@ import { sampleLoop } from './loop_samples';
 import { observeFrames } from './node_frames';
 import { PartFile } from './part_file';
 import { readSettings, recordedPairs, takeWorkerId, type RecordingSettings } from './settings';
-import { followSockets } from './sockets';
+import { followSockets, type Sockets } from './sockets';
 
 const UNIQUE_ID = 'NODE_UNIQUE_ID=';
 
@@ -43,8 +43,7 @@ function record(settings: RecordingSettings, worker: number | null): void {
     k: 'S', v: 1, seq: first, t: started, pid: process.pid, parent: process.ppid, worker, node: process.version, stock, argv: process.argv.slice(1, 64).map((argument) => argument.slice(0, 1000)),
   }));
 
-  recordChildren(part, now, settings, recordTrace(part, now, settings.payloads, stock));
-  followSockets({
+  const sockets = followSockets({
     opened(index, fd, client) {
       const at = now();
       part.add(`{"k":"o","t":${at},"i":${index},"fd":${fd}${client === null ? '' : `,"client":${JSON.stringify(client)}`}}`, at);
@@ -53,7 +52,9 @@ function record(settings: RecordingSettings, worker: number | null): void {
       const at = now();
       part.add(`{"k":"c","t":${at},"i":${index},"by":"${by}","in":${bytesRead},"out":${bytesWritten}}`, at);
     },
+    isFlooded: () => part.isFlooded,
   });
+  recordChildren(part, now, settings, recordTrace(part, now, settings.payloads, stock, sockets));
   sampleLoop(now, (at, busy, delay) => part.add(`{"k":"l","t":${at},"busy":${busy.toFixed(3)},"delay":${delay}}`, at));
   process.prependListener('exit', (code) => {
     const at = now();
@@ -66,7 +67,7 @@ function record(settings: RecordingSettings, worker: number | null): void {
 type Observe = (target: object, channel: string) => void;
 
 /** Records what trace.ts publishes, and the messages on Node's own channel to the parent, if there is one. `stock`: Node's bootstrap has made this process a worker. */
-function recordTrace(part: PartFile, now: () => number, payloads: boolean, stock: boolean): Observe {
+function recordTrace(part: PartFile, now: () => number, payloads: boolean, stock: boolean, sockets: Sockets): Observe {
   /** How many frames each channel has sent and received. */
   const sent = new Map<string, number>();
   const received = new Map<string, number>();
@@ -90,11 +91,13 @@ function recordTrace(part: PartFile, now: () => number, payloads: boolean, stock
   diagnostics.subscribe('cluster-internals:frame', (event) => frame(event as FrameTrace));
   diagnostics.subscribe('cluster-internals:handle', (event) => {
     const { event: what, where, fd } = event as HandleTrace;
-    if (what === 'released' || what === 'adopted') return; // The frame has the same fd.
+    // The frame of the hand-off has the same fd and comes in the same moment.
+    if (what === 'released' || what === 'adopted' || what === 'handed off') return;
     const at = now();
-    part.add(`{"k":"h","t":${at},"e":"${what}","a":${quote(where)},"fd":${fd}}`, at);
+    if (what !== 'delivered') return part.add(`{"k":"h","t":${at},"e":"${what}","a":${quote(where)},"fd":${fd}}`, at);
+    part.add(`{"k":"h","t":${at},"e":"delivered","a":${quote(where)},"fd":${fd},"i":${sockets.delivered()}}`, at);
     // Next the app gets the connection, and may block, or end the process in any way.
-    if (what === 'delivered') part.flush();
+    part.flush();
   });
   diagnostics.subscribe('cluster-internals:state', (event) => {
     const { what, from, to } = event as StateTrace;

@@ -50,7 +50,7 @@ export const messagePlaces: Readonly<Record<string, { readonly sent: Place; read
 export const connectionPlaces: Readonly<Record<string, Place>> = {
   queued: [ROUND_ROBIN, "traceHandle('queued'"],
   'handed off': [ROUND_ROBIN, "traceHandle('handed off'"],
-  acknowledged: [ROUND_ROBIN, "'acknowledged'"],
+  acknowledged: [ROUND_ROBIN, 'connection.close(); // The worker has its own copy'],
   'given up': [ROUND_ROBIN, "'given up'"],
   rejected: [ROUND_ROBIN, "traceHandle('rejected'"],
   unsent: [ROUND_ROBIN, "traceHandle('unsent'"],
