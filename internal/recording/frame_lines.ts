@@ -19,10 +19,13 @@ const DATA = '"data":';
 const HANDLE = 0x48;
 const ENVELOPE = 0x45;
 
-/** The line of a frame that was sent. `channel` and `dialect` are written as they come: both are names of ours. */
-export function sentLine(at: number, trace: Omit<FrameTrace, 'way'>, n: number, payloads: boolean): string {
+/** What all lines of one channel have in common, as text: `"c":"P to W1","d":"pipelined"`. */
+export const channelPart = ({ channel, dialect }: FrameTrace): string => `"c":${JSON.stringify(channel)},"d":"${dialect}"`;
+
+/** The line of a frame that was sent: the n-th of this channel. `channel`: what `channelPart` returns. */
+export function sentLine(at: number, trace: FrameTrace, channel: string, n: number, payloads: boolean): string {
   const { frame = '', fd } = trace;
-  const head = `{"k":"s","t":${at},"c":${JSON.stringify(trace.channel)},"d":"${trace.dialect}","n":${n}${fd === undefined ? '' : `,"fd":${fd}`}`;
+  const head = `{"k":"s","t":${at},${channel},"n":${n}${fd === undefined ? '' : `,"fd":${fd}`}`;
   return head + (typeof frame === 'string' ? jsonPart(frame, payloads) : advancedPart(frame, payloads));
 }
 
@@ -69,10 +72,10 @@ function shownPart({ json, redacted }: Shown): string {
 }
 
 /** The line of a frame that was received. Its content is in the sender's part; this has what is needed if that is missing. */
-export function receivedLine(at: number, trace: Omit<FrameTrace, 'way'>, n: number): string {
+export function receivedLine(at: number, trace: FrameTrace, channel: string, n: number): string {
   const { message, fd } = trace;
   const tag = trace.tag === 'handle' ? ',"g":"H"' : trace.tag === 'envelope' ? ',"g":"E"' : '';
-  return `{"k":"r","t":${at},"c":${JSON.stringify(trace.channel)},"d":"${trace.dialect}","n":${n}${fd === undefined ? '' : `,"fd":${fd}`}${tag}${brief(message)}}`;
+  return `{"k":"r","t":${at},${channel},"n":${n}${fd === undefined ? '' : `,"fd":${fd}`}${tag}${brief(message)}}`;
 }
 
 /** The few fields that name a message and the hand-offs that it is about. */

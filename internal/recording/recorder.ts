@@ -21,7 +21,7 @@ import { isMainThread } from 'node:worker_threads';
 import { JSON, Map, Number, String } from '../builtins';
 import { interceptSpawn } from '../native/spawning';
 import type { FrameTrace, HandleTrace, StateTrace } from '../trace';
-import { receivedLine, sentLine } from './frame_lines';
+import { channelPart, receivedLine, sentLine } from './frame_lines';
 import { sampleLoop } from './loop_samples';
 import { observeFrames } from './node_frames';
 import { PartFile } from './part_file';
@@ -29,6 +29,8 @@ import { readSettings, recordedPairs, takeWorkerId, type RecordingSettings } fro
 import { followSockets, type Sockets } from './sockets';
 
 const UNIQUE_ID = 'NODE_UNIQUE_ID=';
+/** The name of Node's own channel to the parent. */
+const PARENT = 'parent';
 
 const settings = isMainThread ? readSettings(process.env) : null;
 if (settings !== null) record(settings, takeWorkerId(process.env));
@@ -68,15 +70,14 @@ type Observe = (target: object, channel: string) => void;
 
 /** Records what trace.ts publishes, and the messages on Node's own channel to the parent, if there is one. `stock`: Node's bootstrap has made this process a worker. */
 function recordTrace(part: PartFile, now: () => number, payloads: boolean, stock: boolean, sockets: Sockets): Observe {
-  /** How many frames each channel has sent and received. */
-  const sent = new Map<string, number>();
-  const received = new Map<string, number>();
+  /** How many frames each channel has sent and received, and what its lines have in common. */
+  const channels = new Map<string, { readonly text: string; sent: number; received: number }>();
   const frame = (trace: FrameTrace): void => {
     const at = now();
-    const counts = trace.way === 'sent' ? sent : received;
-    const n = counts.get(trace.channel) ?? 0;
-    counts.set(trace.channel, n + 1);
-    part.add(trace.way === 'sent' ? sentLine(at, trace, n, payloads) : receivedLine(at, trace, n), at);
+    let channel = channels.get(trace.channel);
+    // Node's bootstrap has sent `online` before any preload can run.
+    if (channel === undefined) channels.set(trace.channel, channel = { text: channelPart(trace), sent: stock && trace.channel === PARENT ? 1 : 0, received: 0 });
+    part.add(trace.way === 'sent' ? sentLine(at, trace, channel.text, channel.sent++, payloads) : receivedLine(at, trace, channel.text, channel.received++), at);
   };
   /** Keys, workers and states come again and again. */
   const quoted = new Map<string, string>();
@@ -104,9 +105,7 @@ function recordTrace(part: PartFile, now: () => number, payloads: boolean, stock
     const at = now();
     part.add(`{"k":"t","t":${at},"w":${quote(what)},"f":${quote(from)},"o":${quote(to)}}`, at);
   });
-  // Node's bootstrap has sent `online` before any preload can run.
-  if (stock) sent.set('parent', 1);
-  observeFrames(process, 'parent', frame);
+  observeFrames(process, PARENT, frame);
   return (target, channel) => void observeFrames(target, channel, frame);
 }
 

@@ -43,7 +43,7 @@ export const messagePlaces: Readonly<Record<string, { readonly sent: Place; read
   NODE_HANDLE: { sent: [CHANNEL, 'const outgoing = take();'], received: [INCOMING, "case 'NODE_HANDLE':"] },
   NODE_HANDLE_ACK: { sent: [INCOMING, "this.#reply('NODE_HANDLE_ACK')"], received: [INCOMING, "case 'NODE_HANDLE_ACK':"] },
   NODE_HANDLE_NACK: { sent: [INCOMING, "this.#reply('NODE_HANDLE_NACK')"], received: [INCOMING, "case 'NODE_HANDLE_NACK':"] },
-  message: { sent: [CHANNEL, 'send(message: unknown, handle: SendHandle | undefined'], received: ['internal/channel/attach_channel.ts', 'message(message, handle) {'] },
+  message: { sent: [CHANNEL, '  send(message: unknown, handle: SendHandle | undefined'], received: ['internal/channel/attach_channel.ts', 'message(message, handle) {'] },
 };
 
 /** Each event of a connection. */

@@ -75,7 +75,7 @@ class Diagram {
     }
   }
 
-  #process({ event, name, childName = '?', childWorker, code, signal }: ProcessEvent): string {
+  #process({ event, name, childWorker, childName = `W${childWorker ?? '?'}`, code, signal }: ProcessEvent): string {
     if (event === 'fork') {
       // A child that is no worker takes no part in the cluster.
       if (childWorker === null || childWorker === undefined || this.#known.has(childName)) return '';

@@ -1,0 +1,240 @@
+/** Part files, their ring, full disks; reading recordings of any kind; what is hidden; where our sources are. */
+import { execFileSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import type { RecordedEvent } from '../../internal/recording/format';
+import { readParts } from '../../internal/recording/merge';
+import { PartFile } from '../../internal/recording/part_file';
+import { readRecording } from '../../internal/recording/read';
+import { show } from '../../internal/recording/redact';
+import { recordedEnvironment, recordedPairs, readSettings, takeWorkerId } from '../../internal/recording/settings';
+import { connectionPlaces, messagePlaces, statePlaces, type Place } from '../../internal/recording/sources';
+import type { FrameTrace } from '../../internal/trace';
+import '../support/leaks';
+import { dist, root } from '../support/program';
+import { header, smallRecording } from '../page/recordings';
+
+// The framing loads one of its forms by `require`, as only compiled code can.
+const load = createRequire(__filename);
+const { codecFor } = load(dist('internal/channel/framing.js')) as typeof import('../../internal/channel/framing');
+const { channelPart, receivedLine, sentLine } = load(dist('internal/recording/frame_lines.js')) as typeof import('../../internal/recording/frame_lines');
+
+const directory = mkdtempSync(path.join(tmpdir(), 'recording-files-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const head = (first: number): string => JSON.stringify({ k: 'S', v: 1, t: 0, seq: first, pid: process.pid, parent: 1, worker: null, node: 'v20', argv: [] });
+const bytesIn = (place: string): number => readdirSync(place).reduce((sum, name) => sum + statSync(path.join(place, name)).size, 0);
+
+function eventsIn(place: string): RecordedEvent[] {
+  const events: RecordedEvent[] = [];
+  readParts(place, (event) => void events.push(event));
+  return events;
+}
+
+/** Writes lines of about 100 bytes. */
+function fill(part: PartFile, count: number): void {
+  for (let index = 0; index < count; index++) part.add(`{"k":"t","t":${index},"w":"W1","f":"${'x'.repeat(60)}","o":"${index}"}`, index);
+  part.flush();
+}
+
+describe('the part file of a process', () => {
+  test('few events are on the disk at once, without a flush', () => {
+    const place = path.join(directory, 'few');
+    mkdirSync(place);
+    const part = new PartFile(place, 1e6, 0, head);
+    part.add('{"k":"l","t":1,"busy":0,"delay":0}', 1);
+    expect(eventsIn(place).map(({ kind }) => kind)).toEqual(['process', 'loop']);
+  });
+
+  test('a ring: all parts together stay within the limit, the newest events are there, and the rest is counted', () => {
+    const place = path.join(directory, 'ring');
+    mkdirSync(place);
+    const limit = 256 << 10;
+    const part = new PartFile(place, limit, 0, head);
+    for (let round = 0; round < 20; round++) {
+      fill(part, 1000);
+      expect(bytesIn(place)).toBeLessThanOrEqual(limit + 2 * 65_536);
+    }
+    const events = eventsIn(place);
+    const gap = events.find((event) => event.kind === 'gap');
+    const states = events.filter((event) => event.kind === 'state');
+    expect(gap).toMatchObject({ why: 'ring', missing: 20_000 - states.length });
+    expect(states.at(-1)).toMatchObject({ to: '999', seq: 20_000 });
+    expect(events.filter(({ kind }) => kind === 'process')).toHaveLength(1);
+  });
+
+  test('the last line was cut off in the middle: it is a gap, and all before it is there', () => {
+    const place = path.join(directory, 'torn');
+    mkdirSync(place);
+    fill(new PartFile(place, 1e6, 0, head), 10);
+    const [file = ''] = readdirSync(place);
+    const text = readFileSync(path.join(place, file), 'utf8');
+    writeFileSync(path.join(place, file), text.slice(0, -20));
+    expect(eventsIn(place).map(({ kind }) => kind)).toEqual(['process', ...Array.from({ length: 9 }, () => 'state'), 'gap']);
+  });
+
+  test('a directory that cannot be written: nothing is thrown', () => {
+    const part = new PartFile('/proc/nothing', 1e6, 0, head);
+    expect(() => fill(part, 100)).not.toThrow();
+  });
+
+  test('a full disk: the process goes on, and its part says that it is cut off', () => {
+    const place = path.join(directory, 'full');
+    mkdirSync(place);
+    try {
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'none', place], { stdio: 'ignore' });
+    } catch {
+      console.warn('NOT TESTED: a full disk. Only root may mount a small file system.');
+      return;
+    }
+    try {
+      const part = new PartFile(place, 1e9, 0, head);
+      expect(() => fill(part, 10_000)).not.toThrow();
+      expect(() => fill(part, 10)).not.toThrow();
+      const events = eventsIn(place);
+      const states = events.filter(({ kind }) => kind === 'state').length;
+      expect(states).toBeGreaterThan(500);
+      expect(events.find((event) => event.kind === 'process' && event.event === 'cut off')).toMatchObject({ reason: expect.stringMatching(/^ENOSPC: /) });
+      expect(events.findLast((event) => event.kind === 'gap')).toMatchObject({ why: 'cut off', missing: expect.any(Number) });
+    } finally {
+      // The part file is still open.
+      execFileSync('umount', ['-l', place]);
+    }
+  });
+});
+
+describe('reading a recording', () => {
+  const write = (name: string, text: string): string => {
+    const file = path.join(directory, name);
+    writeFileSync(file, text);
+    return file;
+  };
+  const all = async (file: string): Promise<RecordedEvent[]> => {
+    const events: RecordedEvent[] = [];
+    for await (const event of (await readRecording(file)).events) events.push(event);
+    return events;
+  };
+  const small = smallRecording();
+  const lines = [header({ events: small.events.length }), ...small.events].map((one) => JSON.stringify(one));
+
+  test('a whole one', async () => {
+    expect(await all(write('whole.jsonl', `${lines.join('\n')}\n`))).toEqual(small.events);
+  });
+
+  test('one that is cut off: all events before the end, then a gap', async () => {
+    const text = lines.join('\n');
+    const events = await all(write('cut.jsonl', text.slice(0, -30)));
+    expect(events.slice(0, -1)).toEqual(small.events.slice(0, -1));
+    expect(events.at(-1)).toMatchObject({ kind: 'gap', why: 'file cut off' });
+  });
+
+  test.each([
+    ['of another version', JSON.stringify(header({ version: 2 })), 'ERR_RECORDING_VERSION', /version 2; this program reads version 1/],
+    ['with a damaged header', JSON.stringify(header({ processes: 'none' })), 'ERR_RECORDING_FORMAT', /damaged/],
+    ['that is no recording', '{"a":1}', 'ERR_RECORDING_FORMAT', /is no recording/],
+    ['that is no JSON', '\x7fELF\0\0', 'ERR_RECORDING_FORMAT', /is no recording/],
+    ['that is empty', '', 'ERR_RECORDING_FORMAT', /is no recording/],
+  ])('one %s is refused', async (_name, text, code, message) => {
+    await expect(readRecording(write('bad.jsonl', `${text}\n`))).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+
+  test('one that is not there, and a directory without parts', async () => {
+    await expect(readRecording(path.join(directory, 'missing'))).rejects.toMatchObject({ code: 'ERR_RECORDING_FILE' });
+    await expect(readRecording(tmpdir())).rejects.toMatchObject({ code: 'ERR_RECORDING_FORMAT' });
+  });
+
+  test('lines of a later program, and lines that lie about their types, are skipped or become gaps', async () => {
+    const [first = ''] = lines;
+    const mean = ['{"kind":"tomorrow","at":1,"pid":1,"name":"P","role":"primary","seq":1}', '{"kind":"connection","at":"now"}', '[]', 'null', 'no json', '{"at":1e999,"kind":"loop"}'];
+    const events = await all(write('mean.jsonl', `${[first, ...mean, ...lines.slice(1)].join('\n')}\n`));
+    expect(events.filter(({ kind }) => kind !== 'gap')).toEqual(small.events);
+  });
+
+  test('200 MB are read as a stream', async () => {
+    const file = path.join(directory, 'long.jsonl');
+    const stream = createWriteStream(file);
+    stream.write(`${lines[0]}\n`);
+    const event = JSON.stringify({ at: 1, pid: 1, name: 'P', role: 'primary', worker: null, seq: 1, kind: 'state', of: 'worker', what: 'x'.repeat(100_000), from: 'a', to: 'b' });
+    for (let index = 0; index < 2000; index++) if (!stream.write(`${event}\n`)) await once(stream, 'drain');
+    stream.end();
+    await once(stream, 'finish');
+    expect(statSync(file).size).toBeGreaterThan(200e6);
+    const before = process.memoryUsage().rss;
+    let count = 0;
+    for await (const one of (await readRecording(file)).events) if (one.kind === 'state') count++;
+    expect(count).toBe(2000);
+    expect(process.memoryUsage().rss - before).toBeLessThan(150e6);
+    rmSync(file);
+  });
+});
+
+describe('what is hidden', () => {
+  const line = (frame: string | Buffer, payloads = false): Record<string, unknown> => {
+    const trace: FrameTrace = { channel: 'W"1', dialect: 'pipelined', way: 'sent', frame };
+    return JSON.parse(sentLine(1, trace, channelPart(trace), 0, payloads)) as Record<string, unknown>;
+  };
+
+  test.each(['json', 'advanced'] as const)('%s: cluster messages as they are, without data; messages of the app only with payloads', (form) => {
+    const codec = codecFor(form);
+    const encode = (message: unknown): string | Buffer => codec.encode(message, 'plain');
+    const plain = { cmd: 'NODE_CLUSTER', act: 'close', key: 'a"b\\', seq: 1 };
+    expect(line(encode(plain))).toMatchObject({ c: 'W"1', m: plain });
+    expect(line(encode({ ...plain, data: null }))['m']).toEqual({ ...plain, data: null });
+    for (const data of [{ keys: 'secret' }, 'secret', ['secret'], { data: null, keys: 'secret' }]) {
+      const shown = line(encode({ ...plain, data }));
+      expect([shown['m'], shown['r'], JSON.stringify(shown).includes('secret'), shown['x']]).toEqual([{ ...plain, data: '[redacted]' }, ['data'], false, undefined]);
+    }
+    for (const message of ['secret', { secret: 1 }, { cmd: 'secret', x: '"NODE_' }, ['"cmd":"NODE_'], { cmd: 'NODE_SHARED', value: 'secret' }, { cmd: 'NODE_HANDLE', type: 'net.Socket', msg: { secret: 1 } }]) {
+      expect(JSON.stringify(line(encode(message)))).not.toContain('secret');
+      expect(JSON.stringify(line(encode(message), true)['m'])).toBe(JSON.stringify(message));
+    }
+    expect(line(encode({ secret: 'x'.repeat(100_000) }), true)['m']).toBeUndefined();
+  });
+
+  test('what cannot be written as JSON, and what is no frame at all', () => {
+    expect(show({ big: 1n }, true).json).toBeNull();
+    expect(line('{"cmd":"NODE_').m).toBeUndefined();
+    expect(line(Buffer.from([0, 0, 0, 9, 1])).m).toBeUndefined();
+    expect(line('').b).toBe(0);
+  });
+
+  test('a received message gives its names and numbers only', () => {
+    const received = (message: unknown): unknown => {
+      const trace: FrameTrace = { channel: 'W1', dialect: 'node', way: 'received', message, tag: 'plain' };
+      return (JSON.parse(receivedLine(1, trace, channelPart(trace), 0)) as Record<string, unknown>)['m'];
+    };
+    expect(received({ cmd: 'NODE_CLUSTER', act: 'newconn', key: 'k', seq: 3, data: 'secret' })).toEqual({ cmd: 'NODE_CLUSTER', act: 'newconn', seq: 3 });
+    expect(received({ cmd: 'NODE_HANDLE', msg: { cmd: 'NODE_CLUSTER', act: '"\n', ack: 2, upTo: Infinity, seq: -1 } })).toEqual({ cmd: 'NODE_HANDLE', msg: { cmd: 'NODE_CLUSTER', act: '"\n', ack: 2 } });
+    for (const message of [null, 'secret', 1, { secret: 1 }, { cmd: { a: 1 } }]) expect(received(message)).toBeUndefined();
+  });
+});
+
+test('the environment of a recorded program: its own NODE_OPTIONS stay, a worker learns its id once, nonsense is no setting', () => {
+  const settings = { directory: '/tmp/a "b', base: '123', limit: 1, payloads: false };
+  const env = recordedEnvironment({ NODE_OPTIONS: '--no-deprecation' }, settings);
+  expect(env['NODE_OPTIONS']).toMatch(/^--require ".*recorder\.js" --no-deprecation$/);
+  expect(readSettings(env)).toEqual(settings);
+  const pairs = recordedPairs(['A=1', 'NODE_OPTIONS=--trace-warnings', 'CLUSTER_INTERNALS_RECORDING=old'], settings, '3');
+  const worker = Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]));
+  expect(worker['NODE_OPTIONS']).toMatch(/recorder\.js" --trace-warnings$/);
+  expect([readSettings(worker), takeWorkerId(worker), takeWorkerId(worker)]).toEqual([settings, 3, null]);
+  for (const text of ['', '{}', '[]', 'null', '{"directory":1}', '{"directory":"","base":"x","limit":1,"payloads":true}']) expect(readSettings({ CLUSTER_INTERNALS_RECORDING: text })).toBeNull();
+});
+
+test('each place in our sources is there, once', () => {
+  const places: Place[] = [...Object.values(messagePlaces).flatMap(({ sent, received }) => [sent, received]), ...Object.values(connectionPlaces), ...Object.values(statePlaces)];
+  for (const [file, text] of places) {
+    expect(existsSync(path.join(root, file)), file).toBe(true);
+    expect([file, text, readFileSync(path.join(root, file), 'utf8').split('\n').filter((line) => line.includes(text)).length]).toEqual([file, text, 1]);
+  }
+});
+
+test('every message of messages.ts has a place', () => {
+  const acts = [...readFileSync(path.join(root, 'internal/messages.ts'), 'utf8').matchAll(/readonly act: '(\w+)'/g)].map((match) => match[1] as string);
+  expect(acts.length).toBeGreaterThan(6);
+  expect(acts.filter((act) => !(act in messagePlaces))).toEqual([]);
+});
