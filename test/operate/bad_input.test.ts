@@ -1,6 +1,6 @@
 /** What people get wrong with `start`, with the real daemon: each is one clear line, an exit code, and nothing that stays behind. */
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -82,14 +82,21 @@ test('a runtime directory that is too long for a socket, that is open to others,
 });
 
 test.runIf(process.getuid?.() === 0)("two users: each has a daemon and apps of their own, and neither sees or stops the other's", async () => {
-  const [mine] = await Promise.all([run('list', '--json')]);
-  // `nobody` inherits the variables of root, as after `su`: root's directories are not used.
-  const other = spawnSync('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, cli, 'list', '--json'], {
-    env: { ...process.env, ...env, HOME: '/nonexistent', TMPDIR: tmpdir() }, encoding: 'utf8',
-  });
-  expect(JSON.parse(mine.stdout).daemon).not.toBeNull();
-  const answer = JSON.parse(other.stdout) as { error?: { code: string }; apps?: unknown[] };
-  expect(answer.error?.code ?? answer.apps).not.toEqual(JSON.parse(mine.stdout).apps);
-  expect(answer.error?.code).toMatch(/^(EACCES|ERR_STATE_DIRECTORY|ERR_CONTROL_DIRECTORY)$/);
-  expect(other.status).toBe(1);
+  const { stdout } = await run('list', '--json');
+  const mine = JSON.parse(stdout) as { daemon: object | null; apps: unknown[] };
+  const place = mkdtempSync(path.join(tmpdir(), 'other-'));
+  chownSync(place, 65534, 65534);
+  /** As `nobody`, who inherits the variables of root, as after `su`: root's directories are not used. */
+  const asOther = (variables: NodeJS.ProcessEnv, ...args: string[]): { readonly code: number | null; readonly answer: Record<string, unknown> } => {
+    const { status, stdout: said } = spawnSync('setpriv', ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, cli, ...args, '--json'], {
+      env: { ...process.env, ...env, HOME: place, TMPDIR: place, ...variables }, cwd: '/', encoding: 'utf8',
+    });
+    return { code: status, answer: JSON.parse(said) as Record<string, unknown> };
+  };
+  expect(mine.daemon).not.toBeNull();
+  expect(mine.apps.length).toBeGreaterThan(0);
+  expect(asOther({ XDG_STATE_HOME: undefined }, 'list')).toEqual({ code: 0, answer: { daemon: null, apps: [], warnings: [] } });
+  expect(asOther({ XDG_STATE_HOME: undefined }, 'delete', 'throws')).toMatchObject({ code: 3 });
+  expect(asOther({}, 'list')).toMatchObject({ code: 1, answer: { error: { code: expect.stringMatching(/^(EACCES|ERR_STATE_DIRECTORY)$/) } } });
+  rmSync(place, { recursive: true, force: true });
 });
