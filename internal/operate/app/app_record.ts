@@ -46,9 +46,11 @@ export interface CurrentApp {
 /** A file, or why there is none. `missing`: nobody has written it. */
 export type Read<Content> = { readonly is: 'there'; readonly content: Content } | { readonly is: 'missing' } | { readonly is: 'bad'; readonly reason: string };
 
-/** The places of files below the state directory. */
+/** The file of an app's record, below the state directory. */
 export const recordFile = (state: string, name: string): string => path.join(state, 'apps', `${name}.json`);
+/** The file of what an app's primary has made of its spec, below the state directory. */
 export const currentFile = (state: string, name: string): string => path.join(state, 'current', `${name}.json`);
+/** The directory of log files, below the state directory. */
 export const logDirectory = (state: string): string => path.join(state, 'logs');
 
 /** The rights of what holds environments, in which there may be passwords. */

@@ -30,6 +30,9 @@ export function stateDirectory(env: NodeJS.ProcessEnv = process.env): string {
   return directory;
 }
 
+/** The daemon's own log. */
 export const daemonLogFile = (state: string): string => path.join(state, 'daemon.log');
+/** What `save` wrote, and `resurrect` reads. */
 export const savedFile = (state: string): string => path.join(state, 'saved.json');
+/** What the primary of an app prints itself. */
 export const primaryLogFile = (state: string, name: string): string => path.join(state, 'primaries', `${name}.log`);
