@@ -3,11 +3,11 @@
  * What was written is in the kernel's hands, so it survives every end of the process, SIGKILL too.
  *
  *   few events        each line is written at once, as long as there are tokens for it
- *   more events       lines are joined, and written when they are OLD_NS old, when they are long, before the app gets a
- *                     connection (`flush`), and when this process ends
+ *   more events       lines are joined, and written when they are OLD_NS old, when they are long, and when this
+ *                     process ends
  *
- * So a process that is killed while it has few events loses none. In a flood it loses at most the last turn of its event
- * loop and 2 ms, and nothing from before the app got its last connection.
+ * So a process that is killed while it has few events loses none. In a flood it loses at most the events of its last turn
+ * of the event loop and of 2 ms.
  *
  * Owns     the fd of the current segment. The files belong to record.ts
  * Used by  recorder.ts, parts.ts
@@ -18,7 +18,7 @@
  *             process keeps the segment that it is writing, of MIN_SEGMENT bytes or more
  *          2. each segment begins with a line that describes the process and gives the number of its first event, so a
  *             reader knows how many events are missing
- * Costs    in a flood a write of 4 µs every 2 ms, and one for each connection that the app gets
+ * Costs    in a flood a write of 4 µs every 2 ms
  */
 import { closeSync, ftruncateSync, openSync, readdirSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import path from 'node:path';

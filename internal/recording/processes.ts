@@ -40,6 +40,8 @@ export class Processes {
     for (const part of parts) this.#read(part);
     this.all.sort((a, b) => a.started - b.started);
     this.#name();
+    // Children were started before their own recorder began.
+    this.all.sort((a, b) => a.started - b.started);
   }
 
   /** The process that had this pid at that time. */

@@ -98,7 +98,7 @@ function recordTrace(part: PartFile, now: () => number, payloads: boolean, stock
     if (what !== 'delivered') return part.add(`{"k":"h","t":${at},"e":"${what}","a":${quote(where)},"fd":${fd}}`, at);
     part.add(`{"k":"h","t":${at},"e":"delivered","a":${quote(where)},"fd":${fd},"i":${sockets.delivered()}}`, at);
     // Next the app gets the connection, and may block, or end the process in any way.
-    part.flush();
+    if (!part.isFlooded) part.flush();
   });
   diagnostics.subscribe('cluster-internals:state', (event) => {
     const { what, from, to } = event as StateTrace;
