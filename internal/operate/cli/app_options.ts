@@ -69,6 +69,7 @@ export const RELEASE_OPTIONS = {
   'node-args': texts('FLAG', "a flag of Node for the workers: --node-args=--max-old-space-size=512"),
 };
 
+/** What an app is and how it is supervised: options of `start` and `run`. */
 export const APP_OPTIONS = {
   name: text('NAME', 'the name of the app: that of its script, without .js, by default', 'n'),
   instances,
@@ -95,6 +96,7 @@ export const APP_OPTIONS = {
   metrics: address('answers /metrics here, for Prometheus; 127.0.0.1 by default'),
 } as const;
 
+/** Where and how the output of an app is kept: options of `start`. */
 export const LOG_OPTIONS = {
   log: text('FILE', "where the workers' output goes: logs/NAME.log in the state directory by default"),
   'error-log': text('FILE', 'where their stderr goes: to the same file by default'),

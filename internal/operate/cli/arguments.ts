@@ -26,6 +26,7 @@ export interface Option<Value> {
   read(text: string, name: string, before: Value | undefined): Value;
 }
 
+/** The options of a command by their long names. */
 export type Options = Readonly<Record<string, Option<unknown>>>;
 
 /** What was given; an option that was not given is undefined. */
@@ -81,6 +82,7 @@ function find(options: Options, given: string, argument: string): { readonly nam
   return argument.length > 2 ? { name, attached } : { name };
 }
 
+/** The error for wrong arguments: exit code 2. */
 export const wrong = (message: string): CommandError => new CommandError(2, 'ERR_INVALID_ARGUMENT', message);
 
 // ── kinds of options ───────────────────────────────────────────────────────────────────────────────
@@ -99,6 +101,7 @@ export function count(value: string, about: string, lowest: number, highest: num
   return { value, about, read: (given, name) => wholeNumber(given, name, lowest, highest) };
 }
 
+/** Reads a whole number. Throws a CommandError that names what it should be. */
 export function wholeNumber(given: string, name: string, lowest: number, highest: number): number {
   if (/^\d+$/.test(given) && Number(given) >= lowest && Number(given) <= highest) return Number(given);
   throw wrong(`${name} takes a whole number from ${lowest} to ${highest}, not '${given}'`);

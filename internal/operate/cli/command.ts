@@ -30,6 +30,7 @@ export interface Given<Of extends Options> {
   readonly doors: Doors;
 }
 
+/** What a file of this directory says about its command. */
 export interface Description<Of extends Options> {
   readonly name: string;
   /** The arguments without a name: how --help shows them, how many, and a line about each. None by default. */
@@ -55,6 +56,7 @@ export interface Command {
 /** The options of every command. main.ts looks for them too, so that an error can be printed as JSON. */
 export const COMMON = { json: flag('one JSON document on stdout, also for an error: {"error":{"code","message"}}'), help: flag('prints this text') };
 
+/** Makes a command of its description: its help is written, and its arguments are checked, before `run` is called. */
 export function defineCommand<const Of extends Options>(command: Description<Of>): Command {
   const options = { ...command.options, ...COMMON };
   return {

@@ -7,6 +7,7 @@
  */
 import type { Command } from './command';
 
+/** One command in the table. */
 export interface Row {
   readonly name: string;
   /** Other names, as other tools have them. */
@@ -20,6 +21,7 @@ const fromStop = (): typeof import('./stop') => require('./stop') as typeof impo
 const fromLogs = (): typeof import('./logs') => require('./logs') as typeof import('./logs');
 const fromSaved = (): typeof import('./saved') => require('./saved') as typeof import('./saved');
 
+/** All commands, in the order in which the help lists them. The file of a command is loaded when it is called. */
 export const COMMANDS: readonly Row[] = [
   { name: 'run', about: 'runs an app in the foreground: for containers and terminals', load: () => (require('./run') as typeof import('./run')).run },
   { name: 'start', about: 'starts an app in the background', load: () => (require('./start') as typeof import('./start')).start },

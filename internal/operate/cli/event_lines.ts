@@ -24,6 +24,7 @@ export function eventLines(supervisor: Supervisor, self: string, writer: LineWri
   supervisor.on('giveup', (giveUp) => writer.failure(giveUpLine(giveUp), { event: 'giveup', ...giveUp }));
 }
 
+/** Puts a text in colour, or returns it as it is where colours are not wanted. */
 export type Paint = (style: 'green' | 'dim', text: string) => string;
 
 /** A transition as one line; null for those that another line reports. */

@@ -16,6 +16,7 @@ import { CommandError } from './errors';
 
 const FORMS = ['mermaid', 'perfetto', 'pcapng', 'text'] as const;
 
+/** The command `export`. */
 export const exportRecording = defineCommand({
   name: 'export',
   takes: { text: 'FILE', least: 1, most: 1, about: [['FILE', 'a recording; or the directory FILE.parts that a killed `record` has left']] },

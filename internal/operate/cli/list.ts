@@ -9,6 +9,7 @@ import { printable, type Output } from './output';
 import { fieldsOf, listOf, numberOf, textOf, type Fields } from './read';
 import { UNKNOWN, countText, durationText, table } from './table';
 
+/** The command `list`. */
 export const list = defineCommand({
   name: 'list',
   about: ['Shows all apps of this user: those that the daemon has started, and those that answer at a control socket (run, and supervise({ control })).'],

@@ -13,6 +13,7 @@ import { asCommandError } from './errors';
 import type { Output } from './output';
 import { fieldsOf, listOf, textOf } from './read';
 
+/** The command `logs`. */
 export const logs = defineCommand({
   name: 'logs',
   takes: { text: 'NAME', least: 1, most: 1, about: [['NAME', 'the app']] },
@@ -47,6 +48,7 @@ async function printFile(name: string, lines: number, output: Output): Promise<b
   return true;
 }
 
+/** The command `reopen-logs`. */
 export const reopenLogs = defineCommand({
   name: 'reopen-logs',
   takes: { text: 'NAME', least: 1, most: 1, about: [['NAME', 'the app']] },

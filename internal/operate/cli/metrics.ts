@@ -7,6 +7,7 @@ import { defineCommand } from './command';
 import { withApp } from './connect';
 import { fieldsOf, textOf } from './read';
 
+/** The command `metrics`. */
 export const metrics = defineCommand({
   name: 'metrics',
   takes: { text: 'NAME', least: 1, most: 1, about: [['NAME', 'the app, or the path of a control socket']] },

@@ -18,6 +18,7 @@ import { asCommandError } from './errors';
 
 type Style = Parameters<typeof styleText>[0];
 
+/** Where a command writes: text for people, or one JSON document for programs. */
 export class Output {
   readonly json: boolean;
   /** Aborted when nobody reads stdout any more. */

@@ -6,12 +6,16 @@
  */
 export type Fields = Readonly<Record<string, unknown>>;
 
+/** The fields of an object that a server sent; none if it is no object. */
 export function fieldsOf(value: unknown): Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
 }
 
+/** The objects in an array that a server sent; none if it is no array. */
 export const listOf = (value: unknown): readonly Fields[] => (Array.isArray(value) ? value.map(fieldsOf) : []);
 
+/** A text that a server sent; '' if it is none. */
 export const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
+/** A number that a server sent; null if it is none. */
 export const numberOf = (value: unknown): number | null => (typeof value === 'number' ? value : null);

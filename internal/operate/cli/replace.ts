@@ -19,6 +19,7 @@ const WAITING = {
 };
 const NAME = { text: 'NAME', least: 1, most: 1, about: [['NAME', 'the app, or the path of a control socket']] } as const;
 
+/** The command `reload`. */
 export const reload = defineCommand({
   name: 'reload',
   takes: NAME,
@@ -41,6 +42,7 @@ export const reload = defineCommand({
   },
 });
 
+/** The command `rollback`. */
 export const rollback = defineCommand({
   name: 'rollback',
   takes: NAME,
@@ -52,6 +54,7 @@ export const rollback = defineCommand({
   run: async ({ names: [name = ''], values, output }) => replace('rollback', name, {}, values['no-wait'] !== true, output),
 });
 
+/** The command `recycle`. */
 export const recycle = defineCommand({
   name: 'recycle',
   takes: { text: 'NAME [PLACE]', least: 1, most: 2, about: [...NAME.about, ['PLACE', 'only the worker in this place; status shows the places']] },

@@ -20,6 +20,7 @@ import { eventLines } from './event_lines';
 /** How long answers to clients may take after the last worker has left, in milliseconds. */
 const LAST_WORDS_MS = 500;
 
+/** The command `run`. */
 export const run = defineCommand({
   name: 'run',
   takes: { text: 'SCRIPT', least: 1, most: 1, about: [['SCRIPT', 'the script of the app']] },

@@ -10,6 +10,7 @@ import { CommandError } from './errors';
 import { printable, type Output } from './output';
 import { fieldsOf, listOf, textOf } from './read';
 
+/** The command `save`. */
 export const save = defineCommand({
   name: 'save',
   about: ['Remembers which apps run, with all their options. `resurrect` starts them again, for example after a restart of the machine (see `unit`).'],
@@ -23,6 +24,7 @@ export const save = defineCommand({
   },
 });
 
+/** The command `resurrect`. */
 export const resurrect = defineCommand({
   name: 'resurrect',
   about: ['Starts each saved app that does not run. Exit code 1 if one of them could not be started, or if nothing was saved.'],
@@ -31,6 +33,7 @@ export const resurrect = defineCommand({
   run: async ({ output }) => withDaemon(async (daemon) => outcomes(await untilInterrupted('starting the saved apps', 'NAME', daemon.call('resurrect')), output, 'started')),
 });
 
+/** The command `kill`. */
 export const kill = defineCommand({
   name: 'kill',
   about: ['Stops all apps that the daemon has started, each as `stop` does, and then the daemon. The next command starts the daemon again; the apps stay stopped.'],

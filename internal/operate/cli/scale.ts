@@ -12,6 +12,7 @@ import { progressLine, reportText } from './event_lines';
 /** As in supervise. */
 const MOST_WORKERS = 65_536;
 
+/** The command `scale`. */
 export const scale = defineCommand({
   name: 'scale',
   takes: { text: 'NAME N|+N|-N|max', least: 2, most: 2, about: [['NAME', 'the app, or the path of a control socket'], ['N', 'how many workers; +1 one more, -1 one less; max: one for each CPU that the cgroup allows']] },

@@ -17,6 +17,7 @@ import { fieldsOf, numberOf, textOf } from './read';
 
 const OPTIONS = { ...APP_OPTIONS, ...LOG_OPTIONS };
 
+/** The command `start`. */
 export const start = defineCommand({
   name: 'start',
   takes: { text: 'SCRIPT|NAME', least: 1, most: 1, about: [['SCRIPT', 'the script of a new app'], ['NAME', 'an app that was stopped, or has failed: it starts as before']] },

@@ -15,6 +15,7 @@ import { printable, type Output } from './output';
 import { fieldsOf, listOf, numberOf, textOf, type Fields } from './read';
 import { UNKNOWN, bytesText, countText, durationText, millisecondsText, percentText, table } from './table';
 
+/** The command `status`. */
 export const status = defineCommand({
   name: 'status',
   takes: { text: '[NAME]', least: 0, most: 1, about: [['NAME', 'the app, or the path of a control socket; without it, all apps are listed']] },

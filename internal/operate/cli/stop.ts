@@ -15,6 +15,7 @@ const NAME = { text: 'NAME', least: 1, most: 1, about: [['NAME', 'the app']] } a
 const NOW = { now: flag('kills the workers, without letting them finish their requests') };
 const CODES = 'Exit codes: 0 done. 1 the reason is on stderr. 3 no such app. 130 Ctrl-C: it goes on.';
 
+/** The command `stop`. */
 export const stop = defineCommand({
   name: 'stop',
   takes: NAME,
@@ -29,6 +30,7 @@ export const stop = defineCommand({
   },
 });
 
+/** The command `restart`. */
 export const restart = defineCommand({
   name: 'restart',
   takes: NAME,
@@ -38,6 +40,7 @@ export const restart = defineCommand({
   run: async ({ names: [name = ''], output }) => commandOfDaemon('restart', name, {}, output, 'restarted'),
 });
 
+/** The command `delete`. */
 export const remove = defineCommand({
   name: 'delete',
   takes: NAME,

@@ -71,6 +71,7 @@ export function bytesText(bytes: unknown): string {
 /** A share of one CPU, 0.031 → "3%". */
 export const percentText = (share: unknown): string => (isNumber(share) ? `${Math.round(share * 100)}%` : UNKNOWN);
 
+/** A number as it is; a dash where nobody knows it. */
 export const countText = (value: unknown): string => (isNumber(value) ? String(value) : UNKNOWN);
 
 /** "0.4 ms", "12 ms". */

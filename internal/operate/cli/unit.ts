@@ -12,6 +12,7 @@ import { defineCommand } from './command';
 /** How long a stop of all apps may take by default, in milliseconds: more than the default of --leave-timeout. */
 const STOP_MS = 60_000;
 
+/** The command `unit`. */
 export const unit = defineCommand({
   name: 'unit',
   about: [
