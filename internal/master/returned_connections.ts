@@ -15,8 +15,8 @@ import { Map, timers } from '../builtins';
 import type { NativeHandle } from '../native/bindings';
 import type { Peer } from './peer';
 
-/** Milliseconds. Twice the time after which a silent worker counts as busy (YOUNG_MS in scheduling.ts). */
-const BACK_MS = 20;
+/** Milliseconds: somewhat longer than a silent worker may still answer soon (YOUNG_MS in scheduling.ts). */
+export const BACK_MS = 15;
 
 /** The returned connections of one address. */
 export class ReturnedConnections {

@@ -19,7 +19,7 @@ export const primary: Target<Operation> = {
     const dialects = dice.pick([['pipelined', 'pipelined'], ['node', 'node'], ['node', 'pipelined']] as const);
     const count = 1 + dice.below(20);
     return [{ dialects }, ...Array.from({ length: count }, (): Operation => (dice.chance(0.4)
-      ? { step: dice.pick(steps) } : { says: dice.chance(0.9) ? clusterMessage(dice) : envelope(dice), ...(dice.chance(0.2) ? { handle: true } : {}) }))];
+      ? { step: dice.pick(steps) } : { says: dice.chance(0.9) ? clusterMessage(dice) : envelope(dice), ...(dice.chance(0.5) ? { handle: true } : {}) }))];
   },
   play(operations) {
     const dialects = operations.map((one) => ('dialects' in one ? one.dialects : undefined)).find((one) => one !== undefined) ?? ['pipelined', 'pipelined'];

@@ -11,6 +11,8 @@ const places: Setting = { dialects: pipelined, connections: 3, asks: 1, young: t
 const withProgram: Setting = { ...places, without: ['announce', 'exited', 'end'] };
 /** The end of a write is told late, as when a connection's answer is read in the turn of its hand-off. */
 const late: Setting = { ...places, connections: 2, lateWrites: true };
+/** Connections come back: to workers that take, refuse, close and die, from a giver that may be gone. */
+const moving: Setting = { ...places, connections: 2, moves: 1, without: [...(places.without ?? [])] };
 /** A worker's life, from its fork on: binds that succeed, fail and are abandoned. */
 const lives: Setting = { dialects: pipelined, connections: 1, asks: 1, young: true, lives: true, bindFails: true };
 
@@ -19,6 +21,8 @@ export const small: Record<string, Setting> = {
   'places, with workers that answer slowly': { ...places, young: false },
   'places, with a stock worker': { ...places, connections: 2, dialects: both },
   'places, and writes are told late': late,
+  'moves': moving,
+  'moves, with workers that answer slowly': { ...moving, connections: 1, moves: 2, young: false },
   'lives': { ...lives, without: ['end', 'cut', 'announce'] },
 };
 
@@ -31,5 +35,9 @@ export const whole: Record<string, Setting> = {
   'places, with a stock worker, writes told late': { ...late, dialects: both },
   'places, and the program does everything': { ...withProgram, connections: 2 },
   'places, stock workers, and the program does everything': { ...withProgram, dialects: node },
+  'moves, of two connections': { ...moving, moves: 2 },
+  'moves, with a stock worker': { ...moving, dialects: both, moves: 2 },
+  'moves, and writes are told late': { ...moving, lateWrites: true },
+  'moves, and the program does everything': { ...moving, without: ['announce', 'exited', 'end'] },
   'lives, without a connection': { ...lives, connections: 0 },
 };

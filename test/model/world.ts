@@ -18,6 +18,7 @@ import fs from 'node:fs';
 import net from 'node:net';
 import type { Dialect } from '../../internal/channel/channel_types';
 import type { PrimaryCluster } from '../../internal/master/index';
+import { BACK_MS } from '../../internal/master/returned_connections';
 import { IDLE_WINDOW } from '../../internal/master/scheduling';
 import type { NativeHandle } from '../../internal/native/bindings';
 import type { HandleTrace } from '../../internal/trace';
@@ -36,6 +37,8 @@ export interface Setting {
   readonly young: boolean;
   /** May the bind fail? */
   readonly bindFails?: boolean;
+  /** How many connections workers may give back, in all. */
+  readonly moves?: number;
   /** Begins when all workers listen. */
   readonly listening?: boolean;
   /** Is the primary told of the end of a write later than at once? */
@@ -58,7 +61,7 @@ interface Sent {
   readonly written: (error: Error | null) => void;
   taken: boolean;
 }
-interface Up { readonly label: string; readonly message: object; readonly covers?: readonly Connection[] }
+interface Up { readonly label: string; readonly message: object; readonly covers?: readonly Connection[]; readonly handle?: Connection }
 
 type Place = 'nowhere' | 'queued' | 'in flight' | 'delivered' | 'closed';
 
@@ -71,9 +74,16 @@ class Connection implements NativeHandle {
   /** The worker that has told its app. */
   servedBy: Child | null = null;
   closes = 0;
+  /** The connection of which this is another copy, which `of.servedBy` has given back; null for one that was accepted. */
+  readonly of: Connection | null;
+  /** The worker that serves it has offered it to the primary, and does not read from it until the primary refuses it. */
+  offered = false;
+  /** Of a copy: the primary has taken it. */
+  taken = false;
 
-  constructor(fd: number) {
+  constructor(fd: number, of: Connection | null = null) {
     this.fd = fd;
+    this.of = of;
   }
 
   close(): void {
@@ -135,6 +145,8 @@ class Child extends EventEmitter {
     const { act, ack } = message;
     if (act === 'newconn') {
       this.#world.handedOff(this, { connection: handle as Connection, seq: message.seq, written: written as Sent['written'], taken: false });
+    } else if (ack !== undefined && 'taken' in message) {
+      this.#world.returned(this, ack as number, message['taken'] as boolean);
     } else if (ack !== undefined && 'errno' in message) {
       this.#world.answered(this, message['errno'] as number | null);
     }
@@ -250,8 +262,9 @@ export class World {
       yield 'bound';
       if (this.#setting.bindFails) yield 'unbound';
     }
-    if (running.length > 0) yield 'rest';
-    if (this.#listening?.closes === 0 && this.#connections.length < this.#setting.connections) yield 'accept';
+    if (running.some(({ ms }) => ms !== BACK_MS)) yield 'rest';
+    if (running.some(({ ms }) => ms === BACK_MS)) yield 'back';
+    if (this.#listening?.closes === 0 && this.#connections.length - this.#copies.length < this.#setting.connections) yield 'accept';
   }
 
   *#possibleFor(child: Child): Iterable<string> {
@@ -264,6 +277,7 @@ export class World {
       if (!child.listens && child.asks < this.#setting.asks) yield 'ask';
       if (child.listens) yield 'close';
       if (!child.announced) yield 'announce';
+      if (this.#returnable(child) !== undefined) yield 'return';
       yield 'end';
     }
     if (child.alive) yield 'die';
@@ -303,7 +317,9 @@ export class World {
     switch (what) {
       case 'rest':
         this.#refusers.clear();
-        return running.shift()?.call();
+        return fire((ms) => ms !== BACK_MS);
+      case 'back':
+        return fire((ms) => ms === BACK_MS);
       case 'accept': {
         const connection = new Connection(this.#connections.length + 1);
         this.#connections.push(connection);
@@ -341,6 +357,14 @@ export class World {
       case 'close':
         child.listens = false;
         return this.#says(child, 'close', { act: 'close', key: keyOf() });
+      case 'return': {
+        const connection = this.#returnable(child) as Connection;
+        const copy = new Connection(this.#connections.length + 1, connection);
+        this.#connections.push(copy);
+        connection.offered = true;
+        child.up.push({ label: 'return', message: { cmd: 'NODE_CLUSTER', act: 'returned', key: keyOf(), seq: copy.fd }, handle: copy });
+        return;
+      }
       case 'announce':
         child.announced = true;
         return this.#says(child, 'announce', { act: 'exitedAfterDisconnect', seq: 99 });
@@ -407,6 +431,7 @@ export class World {
     must(connection.servedBy === null, `S3: connection ${connection.fd} is served twice`);
     // Closed: this side has ended the channel, and does not know.
     must(connection.last === child && (connection.holder === child || connection.place === 'closed'), `S2: connection ${connection.fd} is nobody else's when a worker takes it`);
+    must(!strict || connection.of?.offered !== false, `M4: connection ${connection.fd} is served by ${child.name} alone, and not by its giver`);
     connection.servedBy = child;
   }
 
@@ -416,11 +441,34 @@ export class World {
   }
 
   #read(child: Child): void {
-    const { label, message } = child.up.shift() as Up;
+    const { label, message, handle } = child.up.shift() as Up;
     if (label === 'ask' && !child.worker.exitedAfterDisconnect) child.waits = true;
     if (label === 'close') child.seated = child.waits = false;
     if (label === 'announce') child.announcedRead = true;
-    child.emit('internalMessage', message, undefined);
+    child.emit('internalMessage', message, handle);
+    if (handle !== undefined) must(!child.connected || handle.of?.offered === false || handle.place !== 'nowhere', `M1: ${child.name} gets an answer for connection ${handle.fd}`);
+  }
+
+  /** A connection that this worker serves, and that it can give back. */
+  #returnable(child: Child): Connection | undefined {
+    if (child.dialect !== 'pipelined' || this.#copies.length >= (this.#setting.moves ?? 0)) return undefined;
+    return this.#connections.find(({ servedBy, place, offered }) => servedBy === child && place === 'delivered' && !offered);
+  }
+
+  /** The copies of connections that came back. */
+  get #copies(): readonly Connection[] {
+    return this.#connections.filter(({ of }) => of !== null);
+  }
+
+  /** The primary has answered a returned connection. If it is refused, its worker reads from it again. */
+  returned(child: Child, fd: number, taken: boolean): void {
+    if (!strict) return; // What a liar gives back is nobody's connection.
+    const copy = this.#connections[fd - 1] as Connection;
+    must(copy.of?.servedBy === child && copy.of.offered, `M1: connection ${fd} is answered once, to its giver`);
+    must(taken === (copy.place !== 'nowhere'), `M2: connection ${fd} is taken and queued, or neither (${copy.place})`);
+    must(!taken || this.#children.some((other) => other !== child && other.seated) || !child.seated, `M3: connection ${fd} stays with ${child.name}, as nobody else listens`);
+    copy.taken = taken;
+    if (!taken) copy.of.offered = false;
   }
 
   /** A worker says anything at all (test/fuzz). */
@@ -461,6 +509,9 @@ export class World {
 
   handedOff(child: Child, sent: Sent): void {
     const { connection } = sent;
+    if (strict && connection.of !== null && this.#setting.young) {
+      must(connection.of.servedBy !== child || !this.#children.some((other) => other !== child && other.seated), `M5: connection ${connection.fd} goes back to ${child.name} although others listen`);
+    }
     must(connection.place === 'queued' && this.#queue[0] === connection, `S1: connection ${connection.fd} is handed off from the head of the queue`);
     must(connection.servedBy === null, `S3: connection ${connection.fd}, which was served, is sent again`);
     must(connection.closes === 0, `S4: connection ${connection.fd} is sent after it was closed`);
@@ -542,11 +593,14 @@ export class World {
 
   #checkCounters(): void {
     const { accepted, returned, handedOff, acknowledged, rejected, unsent, reclaimed, untold, closed, queued, inFlight, latency } = this.#cluster.counters();
+    const copies = this.#copies;
+    const taken = copies.filter((copy) => copy.taken).length;
+    const acknowledgedCopies = copies.filter(({ place }) => place === 'delivered').length;
     const now = (where: Place): number => this.#connections.reduce((count, { place }) => count + Number(place === where), 0);
-    must(accepted === this.#connections.length && queued === now('queued') && inFlight === now('in flight'), 'S8: the counters say where each connection is');
+    must(accepted === this.#connections.length - copies.length && returned === taken && queued === now('queued') && inFlight === now('in flight'), 'S8: the counters say where each connection is');
     must(accepted + returned === acknowledged + closed + queued + inFlight, `S8: a connection is counted as one thing (${accepted} + ${returned} = ${acknowledged} + ${closed} + ${queued} + ${inFlight})`);
     must(handedOff === acknowledged + rejected + unsent + reclaimed + untold + inFlight, 'S8: a hand-off is counted as one thing');
-    must(latency?.count === acknowledged, 'S8: the latency of each acknowledged connection is measured');
+    must(latency?.count === acknowledged - acknowledgedCopies, 'S8: the latency of each connection that was accepted and acknowledged is measured');
   }
 
   #checkLife(child: Child): void {
@@ -577,7 +631,10 @@ export class World {
   look(): { readonly hash: string; readonly events: readonly Step[] } {
     const { without = [] } = this.#setting;
     const children = this.#children.map((child) => ({ child, line: this.#lineOf(child) })).sort((one, other) => (one.line < other.line ? -1 : Number(one.line > other.line)));
-    const hash = [...children.map(({ line }) => line), this.#connections.length, this.#queue.length, this.#binds.length, this.#listening === null ? '' : 'open', running.length].join('|');
+    const hash = [...children.map(({ line }) => line), this.#connections.length, this.#queue.length, this.#binds.length, this.#listening === null ? '' : 'open', running.map(({ ms }) => ms).join(),
+      // With moves it matters which connection is which: who gave it, and who has it.
+      ...(this.#setting.moves === undefined ? [] : this.#connections.map(({ place, of, offered, holder, servedBy }) => [place, of?.fd, offered, holder?.name, servedBy?.name].join(':'))),
+      ...(this.#setting.moves === undefined ? [] : [this.#queue.map(({ fd }) => fd).join(), ...children.map(({ child }) => child.name)])].join('|');
     const events = [...this.#possible()].filter((what) => !without.includes(what));
     for (const { child } of children) for (const what of this.#possibleFor(child)) if (!without.includes(what)) events.push(`${what}:${child.name}`);
     return { hash, events };
@@ -604,11 +661,20 @@ let ticks: (() => void)[] = [];
 /** The rests that are taken. */
 let running: Timer[] = [];
 
+/** The first of the running timers of this kind fires. */
+function fire(is: (ms: number) => boolean): void {
+  const timer = running.find(({ ms }) => is(ms));
+  running = running.filter((one) => one !== timer);
+  timer?.call();
+}
+
 class Timer {
   readonly call: () => void;
+  readonly ms: number;
 
-  constructor(call: () => void) {
+  constructor(call: () => void, ms: number) {
     this.call = call;
+    this.ms = ms;
   }
 
   refresh(): this {
@@ -628,9 +694,10 @@ function runTicks(): void {
 /** Runs `explore` with nothing of Node's event loop, processes and sockets. Synchronous. */
 export function inMemory<Result>({ young, lenient = false }: Setting, explore: () => Result): Result {
   const spawn = compiled<{ fork: unknown }>('internal/channel/spawn.js');
+  const listening = compiled<{ isConnectionTo: unknown }>('internal/native/listening.js');
   const face = compiled<{ channelOf: unknown }>('internal/channel/attach_channel.js');
   const trace = (event: unknown): void => current?.traced(event as HandleTrace);
-  const before = { fork: spawn.fork, channelOf: face.channelOf, nextTick: process.nextTick, on: process.on, env: process.env, createServer: net.createServer, readFileSync: fs.readFileSync };
+  const before = { isConnectionTo: listening.isConnectionTo, fork: spawn.fork, channelOf: face.channelOf, nextTick: process.nextTick, on: process.on, env: process.env, createServer: net.createServer, readFileSync: fs.readFileSync };
   const { timers, performance } = compiled<typeof import('../../internal/builtins')>('internal/builtins.js');
   const { setTimeout: start, clearTimeout: stop } = timers;
   const { now: realNow, turn: realTurn } = performance;
@@ -654,7 +721,8 @@ export function inMemory<Result>({ young, lenient = false }: Setting, explore: (
   performance.now = () => (young ? 0 : (now += 1000));
   let turn = 0;
   performance.turn = () => (young ? 0 : ++turn);
-  timers.setTimeout = ((call: () => void) => running[running.push(new Timer(call)) - 1]) as never;
+  timers.setTimeout = ((call: () => void, ms: number) => running[running.push(new Timer(call, ms)) - 1]) as never;
+  listening.isConnectionTo = () => true;
   timers.clearTimeout = ((timer: unknown) => { running = running.filter((one) => one !== timer); }) as never;
   diagnostics.subscribe('cluster-internals:handle', trace);
   try {
@@ -662,6 +730,7 @@ export function inMemory<Result>({ young, lenient = false }: Setting, explore: (
   } finally {
     diagnostics.unsubscribe('cluster-internals:handle', trace);
     Object.assign(spawn, { fork: before.fork });
+    Object.assign(listening, { isConnectionTo: before.isConnectionTo });
     Object.assign(face, { channelOf: before.channelOf });
     Object.assign(process, { nextTick: before.nextTick, on: before.on, env: before.env });
     net.createServer = before.createServer;
