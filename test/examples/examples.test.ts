@@ -56,6 +56,15 @@ const expectations: Record<string, (lines: string[]) => void> = {
       'worker 2 got the last one',
     ]);
   },
+  moving(lines) {
+    inOrder(lines, [
+      'before: the first worker',
+      'after: the other worker, the same connection: true',
+      'it gives back 1',
+      'and again: the first worker',
+      'with a property of the app: it gives back 0',
+    ]);
+  },
   refork(lines) {
     inOrder(lines.slice(0, 5), [
       'before: worker 1, worker 2',
