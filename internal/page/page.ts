@@ -41,6 +41,8 @@ export interface PageData {
   readonly notice?: string | null;
   /** The language that the page begins in; otherwise that of the browser. */
   readonly language?: 'en' | 'zh' | null;
+  /** More texts, by language: those of the scenes. */
+  readonly texts?: Readonly<Record<string, object>>;
   /** Only where a program serves the page. */
   readonly live?: { readonly token: string } | null;
 }
@@ -52,7 +54,7 @@ export function makePage(data: PageData): string {
   const style = readPart('client/style.css');
   const script = pageScript();
   if (/<\/script|<!--/i.test(script) || /<\/style/i.test(style)) throw new Error('The script or the style of the page would end their element');
-  const texts = Object.fromEntries(LANGUAGES.map((language) => [language, JSON.parse(readPart(`texts/${language}.json`)) as unknown]));
+  const texts = Object.fromEntries(LANGUAGES.map((language) => [language, { ...(JSON.parse(readPart(`texts/${language}.json`)) as object), ...data.texts?.[language] }]));
   const values: Readonly<Record<string, string>> = {
     policy: policyOf(style, script, data.live !== undefined && data.live !== null),
     title: escapeMarkup(data.title), style, script,

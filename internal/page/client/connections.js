@@ -20,10 +20,32 @@ export function connectionsOf(track) {
     track.connectionOf.set(event.index, connection);
   }
   track.connections = found;
-  for (const connection of found.values()) follow(track, connection);
+  const sent = handOffs(track);
+  for (const connection of found.values()) follow(track, connection, inOrder(connection, sent));
 }
 
-function follow(track, connection) {
+/** When each connection was sent to a worker: the primary notes 'handed off' after the message is written, and the worker may be quicker. */
+function handOffs(track) {
+  const sent = new Map();
+  for (const event of track.events) {
+    if (event.kind !== 'message' || event.way !== 'sent' || typeof event.connection !== 'string') continue;
+    if (event.act !== 'newconn' && event.carries?.act !== 'newconn') continue;
+    const key = `${event.connection} ${event.to}`;
+    const times = sent.get(key);
+    if (times) times.push(event.t); else sent.set(key, [event.t]);
+  }
+  return sent;
+}
+
+/** The steps of a connection in the order in which they happened. */
+function inOrder({ id, steps }, sent) {
+  return steps.map((step) => {
+    const times = step.event === 'handed off' ? sent.get(`${id} ${step.to}`) ?? [] : [];
+    return { event: step.event, name: step.name, to: step.to, by: step.by, t: times.findLast((t) => t <= step.t) ?? step.t };
+  }).sort((a, b) => a.t - b.t);
+}
+
+function follow(track, connection, steps) {
   const { spans, hops } = connection;
   let primary = null; // the span in the primary: 'queue', or 'copy' while it is in flight
   let worker = null; // the span in a worker
@@ -37,7 +59,7 @@ function follow(track, connection) {
     if (span !== null && span.t1 === null) span.t1 = t;
     return null;
   };
-  for (const { event, t, name, to, by } of connection.steps) {
+  for (const { event, t, name, to, by } of steps) {
     switch (event) {
       case 'queued':
         primary = end(primary, t);
@@ -58,6 +80,8 @@ function follow(track, connection) {
         break;
       case 'acknowledged':
         primary = end(primary, t);
+        // The worker has it; where Node's own cluster runs, its socket may be seen only later.
+        if (flight !== null) flight.isOver = true;
         break;
       case 'rejected': case 'unsent': case 'reclaimed': case 'returned': {
         const target = flight?.to ?? worker?.lane;
@@ -87,6 +111,7 @@ function follow(track, connection) {
     }
   }
   const last = track.end;
+  if (flight?.isOver === true) flight = null;
   if (flight !== null) hops.push({ from: flight.from, t0: flight.t, to: flight.to, t1: deathOf(track, flight.to, flight.t, last), broken: true });
   // In flight to a worker that has ended, and nobody took it back: until it is closed, its client waits for nobody.
   const ended = track.processes.get(flight?.to ?? worker?.lane)?.end ?? null;

@@ -19,6 +19,7 @@ export function drawLabels() {
     made.key = key;
     fill(byId('lanes'), made.map(({ element }) => element));
   }
+  document.body.classList.toggle('two-tracks', view.tracks.length > 1);
   showLaneOfSelection();
   const t = timeOf(view.scale, view.cursor);
   for (const { row, line } of made) {

@@ -10,7 +10,7 @@ const RANK = { primary: 0, worker: 1, other: 2 };
 export function layOut(tracks, scale) {
   const rows = [];
   let y = 34;
-  const size = sizeFor(tracks.reduce((sum, track) => sum + track.processes.size, 0));
+  const size = sizeFor(Math.max(tracks.length > 1 ? 7 : 0, tracks.reduce((sum, track) => sum + track.processes.size, 0)));
   for (const track of tracks) {
     if (tracks.length > 1) {
       rows.push({ kind: 'title', track, key: `${track.number}`, name: track.label, y, h: 34 });

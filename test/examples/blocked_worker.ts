@@ -1,0 +1,51 @@
+/**
+ * A blocked worker: JavaScript that runs without a pause keeps a process from taking its connections.
+ *
+ *   npx tsx test/examples/blocked_worker.ts
+ *
+ * One request blocks the event loop of its worker for 600 ms. Eight more clients come meanwhile. The primary hands
+ * connections only to workers that take them: those that are already in flight to the blocked worker wait, the others
+ * go to the free one.
+ */
+import { createServer } from 'node:http';
+import cluster from '../../lib/cluster';
+
+const BLOCK = 600;
+const CLIENTS = 8;
+
+if (cluster.isPrimary) {
+  let listening = 0;
+  cluster.on('listening', (_worker, { port }) => {
+    if (++listening === 2) void run(port);
+  });
+  cluster.fork();
+  cluster.fork();
+} else {
+  createServer((request, response) => {
+    if (request.url === '/block') {
+      process.send?.('blocked from now on');
+      const end = performance.now() + BLOCK;
+      while (performance.now() < end) { /* Nothing else runs in this worker. */ }
+    }
+    response.end(`worker ${cluster.worker?.id}`);
+  }).listen(0, '127.0.0.1');
+}
+
+async function run(port: number): Promise<void> {
+  const blocked = new Promise<void>((resolve) => cluster.once('message', () => resolve()));
+  const blocking = visit(port, '/block');
+  await blocked;
+  const others = await Promise.all(Array.from({ length: CLIENTS }, () => visit(port, '/')));
+  const { worker } = await blocking;
+  const elsewhere = others.filter((other) => other.worker !== worker);
+  console.log(`${others.length} clients have an answer while or after one worker was blocked`);
+  console.log(`more than half of them from the other worker: ${elsewhere.length > CLIENTS / 2}`);
+  console.log(`none of these waited for the end of the block: ${elsewhere.every(({ ms }) => ms < BLOCK)}`);
+  cluster.disconnect();
+}
+
+async function visit(port: number, path: string): Promise<{ worker: string; ms: number }> {
+  const begun = performance.now();
+  const reply = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } });
+  return { worker: await reply.text(), ms: performance.now() - begun };
+}
