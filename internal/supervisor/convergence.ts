@@ -172,10 +172,12 @@ export class Convergence {
   lose(slot: Slot, occupant: Occupant, reason: string, isCharged = true): void {
     const isCanary = this.#rollout.isCanary(occupant);
     this.#remove(slot, occupant, reason, true);
-    if (isCanary) return this.#rollout.abort(`the canary, worker ${occupant.member.id}, did not make it: ${reason}`);
+    const { state } = occupant.member;
+    if (isCanary) {
+      return this.#rollout.abort(`the canary, worker ${occupant.member.id}, did not make it: ${reason}`, state.is === 'gone' ? occupant.member.stderr() : undefined);
+    }
     // A successor that is starting already is the one replacement.
     const isReplaced = slot.successor !== null && !this.#rollout.isCanary(slot.successor);
-    const { state } = occupant.member;
     if (state.is === 'gone' && state.code !== null && this.#options.stopExitCodes.includes(state.code) && !isReplaced && slot.current === null) {
       return slot.finish(`worker ${occupant.member.id} exited with ${state.code}, which is one of stopExitCodes`);
     }
@@ -217,7 +219,7 @@ export class Convergence {
 
   #giveUp(slot: Slot, why: string): StepResult {
     const reason = `place ${slot.number} is given up: ${why}`;
-    if (this.#rollout.is === 'rolling') this.#rollout.abort(reason);
+    if (this.#rollout.is === 'rolling') this.#rollout.abort(reason, slot.lastDead?.stderr());
     const { current } = slot;
     if (current !== null && current.retirement?.kind !== 'failed') {
       // Only the replacement of the current worker is given up. It serves on.

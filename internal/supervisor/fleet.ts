@@ -281,7 +281,7 @@ export class Fleet implements MemberEvents {
   #gaveUp(slot: Slot, what: GivenUp, reason: string): void {
     this.#recycling.gaveUp(slot, reason);
     if (what === 'recycling') return;
-    for (const task of this.#tasks.open('start', 'scale')) task.fail('ERR_GIVEN_UP', reason);
+    for (const task of this.#tasks.open('start', 'scale')) task.fail('ERR_GIVEN_UP', reason, slot.lastDead?.stderr());
     if (this.#options.onGiveUp === 'stop') void this.stop();
   }
 

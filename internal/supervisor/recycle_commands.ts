@@ -40,7 +40,7 @@ export class RecycleCommands {
     for (const [task, { slots }] of this.#open) {
       if (!slots.includes(slot)) continue;
       this.#open.delete(task);
-      task.fail('ERR_GIVEN_UP', reason);
+      task.fail('ERR_GIVEN_UP', reason, slot.lastDead?.stderr());
     }
   }
 

@@ -200,13 +200,16 @@ export class Rollout {
     this.#beginNext();
   }
 
-  /** The reload ends here. Workers of the old release serve on; those that were replaced already are not brought back. */
-  abort(reason: string): void {
+  /**
+   * The reload ends here. Workers of the old release serve on; those that were replaced already are not brought back.
+   * `lastWords`: what the worker printed that is to blame.
+   */
+  abort(reason: string, lastWords?: Promise<string>): void {
     if (this.#state.is === 'idle') return;
     const { task, target } = this.#state;
     this.#state = { is: 'idle' };
     this.#emit('aborted', target, reason);
-    task.fail('ERR_RELOAD_ABORTED', `${task.command === 'rollback' ? 'rollback to' : 'reload of'} ${target.exec} aborted: ${reason}`);
+    task.fail('ERR_RELOAD_ABORTED', `${task.command === 'rollback' ? 'rollback to' : 'reload of'} ${target.exec} aborted: ${reason}`, lastWords);
     this.#beginNext();
   }
 

@@ -4,7 +4,9 @@
  *
  * Owns     the promises of start, reload, scale and stop
  * Used by  fleet.ts and rollout.ts, which know when a command has reached its goal; lib/supervisor.ts (SupervisorError)
+ * Uses     error_line.ts
  */
+import { errorLine } from './error_line';
 import type { Command, Fate, Report } from './states';
 
 /** A command did not reach its goal. `report` lists what became of workers until then. */
@@ -26,8 +28,11 @@ export interface Task {
   readonly promise: Promise<Report>;
   /** Resolves the promise. Only the first call of `end` or `fail` has an effect. */
   end(outcome: Report['outcome']): void;
-  /** Rejects the promise with a SupervisorError. */
-  fail(code: string, message: string): void;
+  /**
+   * Rejects the promise with a SupervisorError. `lastWords`: what the worker printed that is to blame; the message then
+   * ends with its error, as soon as that is known. Everything else is as if the promise were rejected at once.
+   */
+  fail(code: string, message: string, lastWords?: Promise<string>): void;
 }
 
 /** The open commands of one fleet. */
@@ -45,8 +50,11 @@ export class Tasks {
       end: (outcome) => {
         if (this.#open.delete(task)) resolve({ command, outcome, workers });
       },
-      fail: (code, message) => {
-        if (this.#open.delete(task)) reject(new SupervisorError(code, message, { command, workers }));
+      fail: (code, message, lastWords) => {
+        if (!this.#open.delete(task)) return;
+        const end = (line: string): void => reject(new SupervisorError(code, line === '' ? message : `${message}: ${line}`, { command, workers }));
+        if (lastWords === undefined) end('');
+        else void lastWords.then((text) => end(errorLine(text)), () => end(''));
       },
     };
     this.#open.set(task, workers);

@@ -32,7 +32,7 @@ test.each([['ours', ours], ['node:cluster', stock]])('%s: reloads break no conne
 
 describe('a release that does not work: the reload is aborted with the reason, and no request fails', () => {
   test.each<[Mode, RegExp]>([
-    ['throws', /^reload of .*app\.js aborted: the canary, worker \d+, did not make it: exited with 1$/],
+    ['throws', /^reload of .*app\.js aborted: the canary, worker \d+, did not make it: exited with 1: Error: .+$/],
     ['exits', /: exited with 0$/],
     ['never listens', /: not ready within 2500 ms$/],
     ['dies later', /: exited with 3$/],

@@ -3,20 +3,20 @@
  *
  * Owns     the log files. The pipes belong to the workers' ChildProcesses
  * Used by  app_primary.ts
- * Uses     log_files.ts, worker_output.ts, supervisor/stderr_lines.ts
+ * Uses     log_files.ts, worker_output.ts, supervisor/stderr_lines.ts, supervisor/error_line.ts
  * Keeps    a worker that prints faster than the disk writes has to wait; nobody else does
  */
 import type { Worker } from 'node:cluster';
 import type { Readable } from 'node:stream';
 import { machineClock, type MachineClock } from '../../clock';
+import { errorLine } from '../../supervisor/error_line';
 import { StderrOutput } from '../../supervisor/stderr_lines';
 import type { LogSpec } from './app_spec';
 import { LogFile } from './log_files';
-import { linesIn } from './log_tail';
 import { readWorker } from './worker_output';
 
-/** How much of the latest stderr is kept for an error message, in bytes: room for an error with a long stack. */
-const KEPT_ERRORS = 4_096;
+/** How much of the latest stderr is kept for an error message, in bytes: room for the errors of some workers, with long stacks. */
+const KEPT_ERRORS = 16_384;
 
 /** One file, and what pauses the pipes that fill it. */
 interface Destination {
@@ -55,9 +55,9 @@ export class AppLogs {
     if (source !== null) readWorker(source, place, output, this.#spec, seen);
   }
 
-  /** What the workers have printed to stderr last: up to `count` lines. */
-  lastErrors(count: number): string {
-    return linesIn(this.#errors).slice(-count).join('\n');
+  /** The error that the workers have printed to stderr last, in one line; '' if they printed nothing there. */
+  get lastError(): string {
+    return errorLine(this.#errors.toString('utf8'));
   }
 
   /** The last lines in the files: those of stdout, then those of stderr if that has a file of its own. */

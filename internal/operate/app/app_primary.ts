@@ -40,8 +40,6 @@ import { killLeftovers, leftoverWorkers, MARK } from './leftovers';
 
 /** The fd on which the parent waits for the word 'ready'. */
 const READY_FD = 3;
-/** How many lines of stderr explain why the workers could not be kept running. */
-const EXPLAINING_LINES = 10;
 /** How long the last log lines may take to be written, in milliseconds. */
 const LAST_LINES_MS = 5_000;
 
@@ -119,7 +117,8 @@ function start({ state, socket, name, isRestart }: Arguments, record: AppRecord,
     clearTimeout(late);
     process.exit();
   };
-  const explain = (reason: string): string => [reason, logs.lastErrors(EXPLAINING_LINES)].filter((text) => text !== '').join('\n');
+  /** The error of the workers first: it is what a person looks for. */
+  const explain = (reason: string): string => (logs.lastError === '' ? reason : `${logs.lastError} (${reason})`);
   const giveUp = (reason: string): string => {
     const text = explain(reason);
     current.end('given up', text);

@@ -1,7 +1,7 @@
 /**
  * The last lines of a log file, read from its end, so that a large file costs no more than a small one.
  *
- * Used by  log_files.ts, app_logs.ts, daemon/, cli/ (for the log of an app that does not run)
+ * Used by  log_files.ts, daemon/, cli/ (for the log of an app that does not run)
  * Never    throws for a file that does not exist: that has no lines
  */
 import fs from 'node:fs';

@@ -3,6 +3,7 @@
  *
  * Used by  run.ts, replace.ts, scale.ts, start.ts, lib/main.ts
  */
+import { errorLine } from '../../supervisor/error_line';
 import type { GiveUp, ReloadEvent, Transition } from '../../supervisor/status';
 import type { Supervisor } from '../../supervisor/supervisor';
 import { printable } from './output';
@@ -42,12 +43,12 @@ function transitionLine({ place, worker, pid, state }: Transition, paint: Paint)
 
 const reloadLine = ({ state, reason }: ReloadEvent): string => `reload ${state}${reason && `: ${reason}`}`;
 
-/** Why a slot is given up: the supervisor's reason, then how its workers ended, and the last line that one of them printed. */
+/** Why a slot is given up: the supervisor's reason, then how its workers ended, and the error that one of them printed. */
 function giveUpLine({ what, reason, exits, stderr }: GiveUp): string {
   if (what === 'recycling') return reason;
-  const last = stderr.trim().split('\n').at(-1);
+  const last = errorLine(stderr);
   const ends = [...new Set(exits.map(endOf))].map((end) => `${end} (${exits.filter((exit) => endOf(exit) === end).length})`);
-  return `${reason}; its last workers: ${ends.join(', ')}${last ? `; the last line of one: ${last}` : ''}`;
+  return `${reason}; its last workers: ${ends.join(', ')}${last ? `; the error of one: ${last}` : ''}`;
 }
 
 function endOf({ code, signal }: { readonly code: number | null; readonly signal: NodeJS.Signals | null }): string {

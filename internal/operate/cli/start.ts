@@ -24,7 +24,7 @@ export const start = defineCommand({
   rest: 'arguments of the app',
   about: [
     'Starts an app in the background, and ends when all its workers are ready. The daemon is started if it does not run. The app gets the environment of this shell.',
-    'Exit codes: 0 all workers are ready. 1 the app could not be started, or its name is taken; the reason and its last lines of stderr are on stderr. '
+    'Exit codes: 0 all workers are ready. 1 the app could not be started, or its name is taken; the reason is on stderr, and logs NAME shows what it has printed. '
     + '2 a wrong argument. 3 there is no such app. 130 Ctrl-C: the start goes on.',
   ],
   examples: ['cluster-internals start app.js -i 4', 'cluster-internals start server.js -n api -i max --ready /healthz --env PORT=8000 -- --verbose'],

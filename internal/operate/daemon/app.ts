@@ -182,7 +182,8 @@ export class App {
     if (found !== null) return this.#adopt(found);
     const end = await started.ended;
     if (end.code === EXIT_TAKEN) return this.#taken();
-    const text = [`its primary ${endText(end)} before it could work`, started.printed()].filter((part) => part !== '').join('\n');
+    const [ended, error] = [`its primary ${endText(end)} before it could work`, started.printed()];
+    const text = error === '' ? ended : `${error} (${ended})`;
     if (this.#isCommand && this.#isWanted(started)) return this.#fail(text);
     this.#ended(text, 0);
   }

@@ -13,14 +13,15 @@ import path from 'node:path';
 import { builtFile } from '../../dist_files';
 import type { AppRecord } from '../app/app_record';
 import { readLastLines } from '../app/log_tail';
+import { errorLine } from '../../supervisor/error_line';
 import { primaryLogFile } from './state_directory';
 
 const program = builtFile('internal/operate/app/app_primary.js');
 
 /** A primary log that is longer than this, in bytes, is renamed to NAME.log.1 before the next start. */
 const LONGEST_LOG = 2 ** 18;
-/** How many lines of what a primary printed explain why it ended. */
-const EXPLAINING_LINES = 10;
+/** In how many of the last lines that a primary printed its error is looked for. */
+const ERROR_LINES = 100;
 
 /** How a process ended. */
 export interface ProcessEnd {
@@ -36,7 +37,7 @@ export interface StartedPrimary {
   /** Resolves to true when it has its socket; to false if it ends before. */
   readonly ready: Promise<boolean>;
   readonly ended: Promise<ProcessEnd>;
-  /** The last lines of what it has printed since it was started. */
+  /** The error that it has printed since it was started, in one line; '' if it has printed nothing. */
   printed(): string;
 }
 
@@ -63,7 +64,7 @@ export function startPrimary(state: string, socket: string, { id, run, spec }: A
     said.once('close', () => resolve(false));
   });
   child.unref();
-  return { child, ready, ended, printed: () => readLastLines(file, EXPLAINING_LINES, Infinity, from).join('\n') };
+  return { child, ready, ended, printed: () => errorLine(readLastLines(file, ERROR_LINES, Infinity, from).join('\n')) };
 }
 
 function openLog(file: string): { fd: number; from: number } {
