@@ -1,6 +1,6 @@
 /** The control server and its clients, in one process: clients that send nonsense, flood, stop, go away, or never read; servers that lie. */
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -430,6 +430,41 @@ describe('ControlClient', () => {
       await expect(client.call('x')).rejects.toMatchObject({ code }); // And later ones.
       client.close();
     });
+  });
+
+  test('a server that stands still during a call: the client asks anew who it is, and the call rejects; one that answers may take as long as it takes', async () => {
+    const connections: Socket[] = [];
+    let accepted = (): void => undefined;
+    let greets = true;
+    const server = createServer((connection) => {
+      connection.on('error', () => undefined).resume();
+      if (greets) connection.write(greeting);
+      connections.push(connection);
+      accepted();
+    });
+    const name = path.join(base, 'still.sock');
+    server.listen(name);
+    await event(server, 'listening');
+    try {
+      const client = await ControlClient.connect(name, { timeoutMs: 300, quietMs: 20 });
+      const call = client.call('x');
+      await within(20_000, 'the third question', (resolve) => { accepted = () => connections.length > 3 && resolve(); });
+      greets = false; // A process that is stopped still gets connections, from the kernel.
+      await expect(call).rejects.toMatchObject({ code: 'ERR_CONTROL_TIMEOUT', message: `The process ${process.pid} at ${name} stands still: it does not answer any more` });
+      await expect(client.call('x')).rejects.toMatchObject({ code: 'ERR_CONTROL_TIMEOUT' });
+      greets = true;
+      const other = await ControlClient.connect(name, { timeoutMs: 300, quietMs: 20 });
+      const answered = other.call('x');
+      const last = connections.at(-1);
+      const before = connections.length;
+      await within(20_000, 'two questions', (resolve) => { accepted = () => connections.length >= before + 2 && resolve(); });
+      last?.write(line({ id: 1, result: 'late' }));
+      await expect(answered).resolves.toBe('late');
+      other.close();
+    } finally {
+      for (const connection of connections) connection.destroy();
+      server.close();
+    }
   });
 
   test('close settles every call; what cannot be sent rejects; an aborted signal calls nothing', async () => {

@@ -20,6 +20,8 @@ import { listOf, fieldsOf, textOf } from './read';
 
 /** How long an app or a daemon may take to say who it is, in milliseconds. One that is busy needs more than a moment. */
 const PATIENCE = 10_000;
+/** After so many milliseconds without a word it is asked whether it still answers: a long command must not wait for ever for a process that stands still. */
+const QUIET_MS = 10_000;
 
 /** Codes with which `connect` fails if nobody listens at a path. */
 const NOBODY = new Set(['ENOENT', 'ECONNREFUSED']);
@@ -67,7 +69,7 @@ async function using<Value>(client: ControlClient, use: (client: ControlClient) 
 /** null if nobody listens there. */
 async function connect(socket: string): Promise<ControlClient | null> {
   try {
-    return await ControlClient.connect(socket, { timeoutMs: PATIENCE });
+    return await ControlClient.connect(socket, { timeoutMs: PATIENCE, quietMs: QUIET_MS });
   } catch (error) {
     if (error instanceof Error && 'code' in error && NOBODY.has(String(error.code))) return null;
     throw error;

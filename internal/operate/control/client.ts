@@ -7,18 +7,30 @@
  *
  * Owns     the connection, and one entry for each call that is not settled. While it is open it keeps the process alive
  * Used by  app/, daemon/, cli/
- * Never    leaves a call unsettled: if the server goes, each call rejects with ERR_CONTROL_CLOSED
+ * Never    leaves a call unsettled: if the server goes, each call rejects with ERR_CONTROL_CLOSED; if it stands still
+ *          (SIGSTOP, an endless loop), with ERR_CONTROL_TIMEOUT, where `connect` was told to look for that
  * Keeps    no more than MOST_CALLS calls in progress at the server; the others wait here, in their order
  */
 import { connect, type Socket } from 'node:net';
 import { nodeError, separately } from '../../errors';
 import { checkLength } from './directory';
-import { controlError } from './errors';
+import { codeOf, controlError } from './errors';
 import { LineReader } from './lines';
 import { LONGEST_REPLY, LONGEST_REQUEST, MOST_CALLS, VERSION, readHello, readReply, write, type Hello, type Refusal } from './protocol';
 
 /** How long a server may take to say who it is, unless the caller says otherwise, in milliseconds. */
 const CONNECT_MS = 5_000;
+
+/** What `connect` may be given. */
+export interface ConnectOptions {
+  /** How long the server may take to say who it is, in milliseconds; 5 s by default. */
+  timeoutMs?: number;
+  /**
+   * A call may take as long as it takes, but a server that sends nothing for so many milliseconds is asked anew who it
+   * is; if it does not say so within `timeoutMs`, it stands still, and all calls reject. Infinity by default: never.
+   */
+  quietMs?: number;
+}
 
 /** What a call may be given. */
 export interface CallOptions {
@@ -48,6 +60,11 @@ export class ControlClient {
   readonly #lines = new LineReader(LONGEST_REPLY);
   readonly #inProgress = new Map<number, PendingCall>();
   readonly #waiting: PendingCall[] = [];
+  readonly #path: string;
+  readonly #limits: Required<ConnectOptions>;
+  /** Looks whether the server stands still, while calls are in progress. */
+  #quiet: NodeJS.Timeout | null = null;
+  #isAsking = false;
   /** Called once with who the server is, or with why it cannot be used; null afterwards. */
   #greeted: { resolve(): void; reject(error: Error): void } | null = null;
   #hello: Hello | null = null;
@@ -55,7 +72,9 @@ export class ControlClient {
   #end: Error | null = null;
   #lastId = 0;
 
-  private constructor(path: string) {
+  private constructor(path: string, limits: Required<ConnectOptions>) {
+    this.#path = path;
+    this.#limits = limits;
     this.#socket = connect(path);
     this.#socket.on('data', (chunk) => this.#receive(chunk));
     this.#socket.on('error', (error) => this.#close(this.#hello === null ? error : this.#gone()));
@@ -66,13 +85,14 @@ export class ControlClient {
    * Connects to a control socket.
    *
    * @param path     its path, as `controlPath` returns it
-   * @param options  `timeoutMs`: how long the server may take to say who it is, 5 s by default
+   * @param options  how patient the client is
    * @returns        a promise of the client. It rejects with ENOENT or ECONNREFUSED if nobody is there, with
    *                 ERR_CONTROL_TIMEOUT if the server says nothing in time, with ERR_CONTROL_PROTOCOL if it is no control
    *                 server, and with ERR_VERSION if it speaks another version
    */
-  static async connect(path: string, { timeoutMs = CONNECT_MS }: { timeoutMs?: number } = {}): Promise<ControlClient> {
-    const client = new ControlClient(checkLength(path)); // Node 20 would connect to the first 107 bytes of a longer path.
+  static async connect(path: string, { timeoutMs = CONNECT_MS, quietMs = Infinity }: ConnectOptions = {}): Promise<ControlClient> {
+    // Node 20 would connect to the first 107 bytes of a longer path.
+    const client = new ControlClient(checkLength(path), { timeoutMs, quietMs });
     const timer = setTimeout(() => client.#close(controlError('ERR_CONTROL_TIMEOUT', `The process at ${path} did not answer in ${timeoutMs} ms`)), timeoutMs);
     try {
       await new Promise<void>((resolve, reject) => { client.#greeted = { resolve, reject }; });
@@ -126,7 +146,29 @@ export class ControlClient {
       if (call === undefined) return;
       this.#inProgress.set(call.id, call);
       this.#socket.write(call.line);
+      if (this.#quiet === null) this.#listenFor();
     }
+  }
+
+  /** Waits for `quietMs` in which the server sends nothing, and then asks anew. */
+  #listenFor(): void {
+    const { quietMs } = this.#limits;
+    if (quietMs !== Infinity) this.#quiet = setTimeout(() => void this.#askAnew(), quietMs).unref(); // The socket keeps the process alive.
+  }
+
+  /** A process that runs greets each client at once, also while its commands take long. */
+  async #askAnew(): Promise<void> {
+    const { timeoutMs } = this.#limits;
+    this.#isAsking = true;
+    try {
+      (await ControlClient.connect(this.#path, { timeoutMs })).close();
+    } catch (error) {
+      // Any other error than that of a server that does not answer says nothing: it may have closed its socket while it ends.
+      if (codeOf(error) === 'ERR_CONTROL_TIMEOUT') this.#close(controlError('ERR_CONTROL_TIMEOUT', `The process ${this.#hello?.pid ?? ''} at ${this.#path} stands still: it does not answer any more`));
+    }
+    this.#isAsking = false;
+    this.#quiet = null;
+    if (this.#end === null && this.#inProgress.size > 0) this.#listenFor();
   }
 
   #cancel(id: number): void {
@@ -136,6 +178,7 @@ export class ControlClient {
   }
 
   #receive(chunk: Buffer): void {
+    if (!this.#isAsking) this.#quiet?.refresh();
     for (const line of this.#lines.push(chunk)) {
       if (this.#end !== null) return;
       if (this.#hello === null) this.#greet(line);
@@ -181,6 +224,7 @@ export class ControlClient {
     this.#greeted = null;
     for (const call of [...this.#inProgress.values(), ...this.#waiting.splice(0)]) call.reject(reason);
     this.#inProgress.clear();
+    if (this.#quiet !== null) clearTimeout(this.#quiet);
     this.#socket.destroy();
   }
 }
