@@ -448,7 +448,7 @@ describe('ControlClient', () => {
     try {
       const client = await ControlClient.connect(name, { timeoutMs: 300, quietMs: 20 });
       const call = client.call('x');
-      await within(20_000, 'the third question', (resolve) => { accepted = () => connections.length > 3 && resolve(); });
+      await within(20_000, 'the third question', (resolve) => { accepted = () => connections.length > 3 && resolve(undefined); });
       greets = false; // A process that is stopped still gets connections, from the kernel.
       await expect(call).rejects.toMatchObject({ code: 'ERR_CONTROL_TIMEOUT', message: `The process ${process.pid} at ${name} stands still: it does not answer any more` });
       await expect(client.call('x')).rejects.toMatchObject({ code: 'ERR_CONTROL_TIMEOUT' });
@@ -457,7 +457,7 @@ describe('ControlClient', () => {
       const answered = other.call('x');
       const last = connections.at(-1);
       const before = connections.length;
-      await within(20_000, 'two questions', (resolve) => { accepted = () => connections.length >= before + 2 && resolve(); });
+      await within(20_000, 'two questions', (resolve) => { accepted = () => connections.length >= before + 2 && resolve(undefined); });
       last?.write(line({ id: 1, result: 'late' }));
       await expect(answered).resolves.toBe('late');
       other.close();
