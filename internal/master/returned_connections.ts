@@ -7,15 +7,15 @@
  * Used by  round_robin_handle.ts
  * Keeps    1. an entry exactly as long as its connection is queued or in flight
  *          2. only workers that have listened here may give connections back
- *          3. a returned connection never waits longer than BACK_MS for other workers that do not answer, while its giver
- *             has room (see `next` in scheduler.ts)
+ *          3. a returned connection never waits longer than PATIENCE_MS + BACK_MS for other workers that do not answer, while
+ *             its giver has room (see `next` in scheduler.ts)
  * Node     no connection ever comes back (D58)
  */
 import { Map, timers } from '../builtins';
 import type { NativeHandle } from '../native/bindings';
 import type { Peer } from './peer';
 
-/** Milliseconds: somewhat longer than a silent worker may still answer soon (YOUNG_MS in scheduling.ts). */
+/** Milliseconds between two looks whether a giver may get its connection back (PATIENCE_MS in scheduling.ts). */
 export const BACK_MS = 15;
 
 /** The returned connections of one address. */

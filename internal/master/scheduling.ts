@@ -67,6 +67,8 @@ export const CROWD_WINDOW = 32;
 export const NAMED_WINDOW = 1024;
 /** After this many milliseconds without a sign of life a worker gets no second connection. Two acknowledgements come much faster. */
 const YOUNG_MS = 10;
+/** Milliseconds for which a returned connection waits for a silent worker before its giver gets it back. On a busy machine a worker often waits its turn for 20 ms. */
+export const PATIENCE_MS = 40;
 /** More workers than this are a crowd: two for each processor, and at least 4. */
 const CROWD = Math.max(4, 2 * availableParallelism());
 /** So many workers of a crowd are kept busy before another one is woken: one for each processor, but the primary's. */
@@ -172,8 +174,8 @@ function hasRoom({ retired, inFlight, window, acknowledgedIn, aliveAt }: Candida
   return inFlight < most && now - aliveAt < YOUNG_MS;
 }
 
-/** Has the worker given a sign of life a moment ago, so that another one can be expected soon? */
-export const isYoung = ({ retired, aliveAt }: Candidate<unknown>): boolean => !retired && performance.now() - aliveAt < YOUNG_MS;
+/** Has the worker given a sign of life a moment ago, so that a returned connection may wait for it? */
+export const isYoung = ({ retired, aliveAt }: Candidate<unknown>): boolean => !retired && performance.now() - aliveAt < PATIENCE_MS;
 
 function roundRobin<Worker>(candidates: readonly Candidate<Worker>[], _connection: NativeHandle, lastAnswer: number): Candidate<Worker> | null {
   const awake = candidates.length > CROWD && enoughAreAwake(candidates) ? least(candidates, inFlight, isAwake) : null;
