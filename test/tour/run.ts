@@ -4,7 +4,7 @@
  * Owns     a temporary directory with the recordings, which it deletes at the end
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { makePage, type PageScene } from '../../internal/page/page';
@@ -13,6 +13,7 @@ import { takeWindow, WHOLE, writePage } from '../../internal/page/view';
 import { readRecording } from '../../internal/recording/read';
 import { root } from '../support/program';
 import { runTool, WrongArgument } from '../support/tool';
+import { handOffs, pictureOf } from './picture';
 import { SCENES, type Recipe, type Scene } from './scenes';
 
 /** Milliseconds for one program. The longest takes three seconds on an idle machine. */
@@ -26,14 +27,16 @@ runTool({
   example: 'npm run tour -- --output tour.html',
   options: {
     output: { takes: 'text', default: 'tour.html', about: 'the page' },
+    picture: { takes: 'text', about: 'makes only the picture of README.md, in this file' },
     scene: { takes: 'text', about: `only one scene: ${SCENES.map(({ key }) => key).join(', ')}` },
   },
-}, async ({ values: { output, scene } }) => {
+}, async ({ values: { output, scene, picture } }) => {
   const file = path.resolve(output);
   const wanted = SCENES.filter(({ key }) => scene === undefined || key === scene);
   if (wanted.length === 0) throw new WrongArgument(`there is no scene ${String(scene)}`);
   const directory = mkdtempSync(path.join(tmpdir(), 'cluster-internals-tour-'));
   try {
+    if (picture !== undefined) return await drawPicture(path.resolve(picture), directory);
     const sources = new Sources();
     const scenes: PageScene[] = [];
     for (const one of wanted) {
@@ -46,6 +49,16 @@ runTool({
     rmSync(directory, { recursive: true, force: true });
   }
 });
+
+/** The part of the scene 'killed' that runs on our cluster. */
+async function drawPicture(file: string, directory: string): Promise<void> {
+  const recording = path.join(directory, 'picture.jsonl');
+  await recorded({ program: ['killed_in_flight.ts'] }, recording);
+  const { track } = await takeWindow(await readRecording(recording), '', WHOLE, new Sources());
+  writeFileSync(file, await pictureOf(track));
+  writeFileSync(file.replace(/\.svg$/, '.json'), `${JSON.stringify(await handOffs(track), null, 2)}\n`);
+  console.log(`${file} is drawn`);
+}
 
 const textsOf = (language: string): object => JSON.parse(readFileSync(path.join(__dirname, `${language}.json`), 'utf8')) as object;
 

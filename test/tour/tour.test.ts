@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { root, run } from '../support/program';
+import { handOffs } from './picture';
 import { SCENES } from './scenes';
 
 const textsOf = (language: string): Record<string, string> => JSON.parse(readFileSync(path.join(__dirname, `${language}.json`), 'utf8')) as Record<string, string>;
@@ -30,6 +31,11 @@ test('one scene, recorded now: the page has both tracks, and the event that answ
     const tracks = data.scenes[0]?.tracks ?? [];
     expect(tracks.map(({ header }) => header.stock)).toEqual([false, true]);
     expect(tracks.map(({ events }) => events.some(({ event }) => event === 'reclaimed'))).toEqual([true, false]);
+    // The picture of README.md shows what happened this time, too (which client came first may differ).
+    const drawn = JSON.parse(readFileSync(path.join(__dirname, 'picture.json'), 'utf8')) as string[];
+    expect([...await handOffs(tracks[0] ?? {})].sort(), 'npm run tour -- --picture test/tour/picture.svg').toEqual(drawn.sort());
+    const picture = readFileSync(path.join(__dirname, 'picture.svg'), 'utf8');
+    for (const act of ['newconn', 'accepted']) expect(picture.split(`>${act}<`)).toHaveLength(drawn.filter((line) => line.includes(act)).length + 1);
   } finally {
     rmSync(directory, { recursive: true });
   }
