@@ -37,7 +37,7 @@ export function layOut(tracks, scale) {
       const { pitch } = size;
       const top = process === null ? 14 : size.top;
       const base = top + Math.max(process === null ? 3 : 1, used) * pitch + 6;
-      const foot = process === null ? 2 : kind === 'primary' && track.addresses.size > 0 ? size.primaryFoot : size.foot;
+      const foot = process === null ? 6 : kind === 'primary' && track.addresses.size > 0 ? size.primaryFoot : size.foot;
       rows.push({ kind, track, process, key: `${track.number}.${name}`, name, y, h: base + foot, top, pitch, base: y + base, spans: own });
       y += base + foot;
     }

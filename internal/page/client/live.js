@@ -54,6 +54,7 @@ function take() {
   arrange();
   // The window grows with the recording until it is as wide as a page shows well.
   const span = Math.max(view.to - view.from, Math.min(view.width / 11, view.scale.length + 3));
+  if (view.follows && view.selected === -1) view.cursor = view.scale.length;
   if (view.follows) look(view.scale.length - span * 0.92, view.scale.length + span * 0.08);
 }
 

@@ -25,7 +25,7 @@ function useLanguage(language) {
   byId('help').title = say('keys.title');
   byId('stage').setAttribute('aria-label', say('stage.label'));
   byId('title').textContent = visible(data.title);
-  byId('subtitle').textContent = say(data.scenes.length > 1 ? 'subtitle.tour' : 'subtitle');
+  byId('subtitle').textContent = say(data.live ? 'subtitle.live' : data.scenes.length > 1 ? 'subtitle.tour' : 'subtitle');
 }
 
 function measure() {

@@ -49,7 +49,7 @@ function aboutTrack(track) {
   const { header } = track;
   const list = (values) => (Array.isArray(values) ? values.filter((value) => typeof value === 'string').slice(0, 20) : []);
   return make('div', { class: 'about' },
-    make('p', {}, make('b', {}, visible(track.label)), ` · ${visible(header.node ?? '')} · ${track.events.length.toLocaleString()} ${say('events')} · ${time(track.end)}`),
+    make('p', {}, make('b', {}, visible(track.label)), ` · ${visible(header.node ?? '')}${view.live === null ? ` · ${track.events.length.toLocaleString()} ${say('events')} · ${time(track.end)}` : ''}`),
     make('p', { class: 'mono' }, visible(list(header.program).join(' '))),
     ...[...list(header.cannotShow), ...list(header.cutOff), ...track.notes].map((note) => make('p', { class: 'small' }, visible(note))));
 }
@@ -75,7 +75,7 @@ function detailsOf(event) {
 
 /** One sentence that says what happened. */
 export function sentenceOf(event) {
-  const values = { name: event.name, from: event.from, to: event.to, act: event.act, id: event.connection, what: event.what, key: event.address, child: event.childName ?? event.child, old: event.from, new: event.to, code: event.code, signal: event.signal, delay: time(event.delay ?? 0) };
+  const values = { name: event.name, from: event.from, to: event.to, act: event.act, id: event.connection, what: event.what, key: event.address, child: event.childName === undefined ? `pid ${event.child}` : `${event.childName} (pid ${event.child})`, old: event.from, new: event.to, code: event.code, signal: event.signal, delay: time(event.delay ?? 0) };
   for (const key of Object.keys(values)) values[key] = visible(values[key] ?? '–').slice(0, 80);
   if (event.kind === 'message') return say(`sentence.message.${event.way === 'sent' ? 'sent' : 'received'}`, values);
   if (event.kind === 'process' && event.event === 'exit') return say(event.signal ? 'sentence.process.killed' : 'sentence.process.exit', values);

@@ -20,6 +20,8 @@ export function drawTable() {
     if (top < table.scrollTop || top > table.scrollTop + table.clientHeight - 3 * HEIGHT) table.scrollTop = Math.max(0, top - table.clientHeight / 3);
   }
   followed = view.selected;
+  // Live: the newest event is in sight.
+  if (view.follows && at === -1) table.scrollTop = rows.length * HEIGHT;
   drawRows();
 }
 
