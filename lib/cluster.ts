@@ -18,7 +18,7 @@ import { takenOverCluster } from '../internal/node_cluster';
 
 /** The settings that `setupPrimary` takes besides Node's. README.md has a row for each. */
 type OwnSettings = {
-  [Name in 'allowedFds' | 'allowListen' | 'dialect' | 'limits' | 'keepListening' | 'scheduling' | 'schedulingPolicy' | 'weight']?: ClusterSettings[Name];
+  [Name in 'allowedFds' | 'allowListen' | 'dialect' | 'limits' | 'keepListening' | 'rebalance' | 'scheduling' | 'schedulingPolicy' | 'weight']?: ClusterSettings[Name];
 };
 
 /** What `cluster.worker` has besides Node's members. */

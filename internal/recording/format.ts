@@ -6,7 +6,9 @@
  * Used by  read.ts, merge.ts, interpreter.ts, connections.ts, messages.ts, processes.ts, sources.ts, exports/
  */
 
+/** The value of `format` in the header of a recording. */
 export const FORMAT = 'cluster-internals-recording';
+/** The version of this form. A recording of another version is refused. */
 export const VERSION = 1;
 
 /** One process of the recorded program. */
@@ -74,6 +76,7 @@ interface Common {
   readonly derived?: true;
 }
 
+/** A process began, forked another one, or ended. */
 export interface ProcessEvent extends Common {
   readonly kind: 'process';
   readonly event: 'start' | 'fork' | 'child exit' | 'exit' | 'cut off';
@@ -89,8 +92,10 @@ export interface ProcessEvent extends Common {
   readonly reason?: string;
 }
 
+/** The fields of a message. */
 export type Fields = Readonly<Record<string, unknown>>;
 
+/** A message on a channel: one event of its sender, one of its receiver, with the same `id`. */
 export interface MessageEvent extends Common {
   readonly kind: 'message';
   readonly way: 'sent' | 'received';
@@ -115,6 +120,7 @@ export interface MessageEvent extends Common {
   readonly sentAt?: number;
 }
 
+/** What happened to a connection: its id stays the same in all processes. */
 export interface ConnectionEvent extends Common {
   readonly kind: 'connection';
   readonly event: string;
@@ -130,6 +136,7 @@ export interface ConnectionEvent extends Common {
   readonly bytesWritten?: number;
 }
 
+/** Something changed its state: a worker, an address, a channel. */
 export interface StateEvent extends Common {
   readonly kind: 'state';
   readonly of: 'worker' | 'address' | 'acceptor' | 'channel' | 'query';
@@ -138,18 +145,21 @@ export interface StateEvent extends Common {
   readonly to: string;
 }
 
+/** How busy the event loop of a process was since the last such event. */
 export interface LoopEvent extends Common {
   readonly kind: 'loop';
   readonly busy: number;
   readonly delay: number;
 }
 
+/** Here something is missing, and why. */
 export interface GapEvent extends Common {
   readonly kind: 'gap';
   readonly missing: number | null;
   readonly why: 'ring' | 'cut off' | 'file cut off';
 }
 
+/** Every event of a recording. */
 export type RecordedEvent = ProcessEvent | MessageEvent | ConnectionEvent | StateEvent | LoopEvent | GapEvent;
 
 /** An event as it is made, before the process and the time are added. */

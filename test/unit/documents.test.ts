@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { DEFAULT_LIMITS, keepListeningFrom } from '../../internal/limits';
+import { rebalanceFrom } from '../../internal/master/rebalancing';
 import { defaultLimits } from '../../internal/shared_state/values';
 import { checkOptions } from '../../internal/supervisor/options';
 import { anchorsOf, documents, linksOf, parts, tablesOf, textOf } from '../support/documents';
@@ -80,9 +81,10 @@ describe('lib/README.md names every option with its default', () => {
   test('setupPrimary', () => {
     const own = /\[Name in ([^\]]+)\]/.exec(readFileSync(path.join(root, 'lib/cluster.ts'), 'utf8'))?.[1]?.match(/\w+/g) ?? [];
     const { limit, deadlineMs } = keepListeningFrom(true) ?? {};
-    expect([...table('setting').keys()].sort()).toEqual([...own, 'keepListening.limit', 'keepListening.deadlineMs'].sort());
+    expect([...table('setting').keys()].sort()).toEqual([...own, 'keepListening.limit', 'keepListening.deadlineMs', 'rebalance.perSecond'].sort());
     expect(table('setting').get('keepListening.limit')).toBe(`${limit} connections`);
     expect(table('setting').get('keepListening.deadlineMs')).toBe(`${deadlineMs} ms`);
+    expect(table('setting').get('rebalance.perSecond')).toBe(`${rebalanceFrom(true)?.perSecond} moves`);
   });
 
   test('the limits of a primary, and those of shared state', () => {
