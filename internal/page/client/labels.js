@@ -43,7 +43,7 @@ function labelOf(row) {
   const line = row.kind === 'title' ? null : make('span', { class: 'line' });
   const name = row.kind === 'clients' ? say('lane.clients') : row.kind === 'title' ? `${row.track.number === 0 ? '①' : '②'} ${row.name}` : row.kind === 'primary' ? say('lane.primary') : row.kind === 'worker' ? say('lane.worker', { number: row.process.worker ?? '' }) : row.name;
   const pid = row.process?.pid === undefined || row.process === null ? null : make('span', { class: 'pid' }, `${visible(row.name).slice(0, 14)} · ${visible(row.process.pid).slice(0, 10)}`);
-  const element = make('div', { class: `lane ${row.kind}`, role: row.kind === 'title' ? 'heading' : 'listitem', 'aria-level': row.kind === 'title' ? 2 : null, 'data-lane': row.kind === 'title' ? null : row.key }, make('b', {}, visible(name).slice(0, 40)), row.h > 56 ? pid : null, line);
+  const element = make('div', { class: `lane ${row.kind}${row.h < 46 && row.kind !== 'title' ? ' low' : ''}`, role: row.kind === 'title' ? 'heading' : 'listitem', 'aria-level': row.kind === 'title' ? 2 : null, 'data-lane': row.kind === 'title' ? null : row.key }, make('b', {}, visible(name).slice(0, 40)), row.h > 56 ? pid : null, line);
   element.style.top = `${row.y}px`;
   element.style.height = `${row.h}px`;
   return { row, element, line };
