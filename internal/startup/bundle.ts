@@ -7,6 +7,7 @@
  *   entry.bundle.js                  entry.ts, bundle_loader.ts                      `--require` in a worker
  *   preload.bundle.js                preload.ts and what it loads: channel, child    entry.bundle.js
  *   role.bundle.js                   role.ts and what it loads: channel, master      load_role.ts in a primary
+ *   operate-….bundle.js, …           the programs of PROGRAMS and what they load      program.ts
  *   *.bundle.js.map                  the source maps of its modules                  a debugger
  *   *.bundle.js.v22.1.0-x64          the code cache of one version of Node           bundle_loader.ts
  *
@@ -14,7 +15,7 @@
  * even if it is in two bundles or is also loaded from its own file (module_instances.ts).
  *
  * The code cache holds each function that had run when the cache was made. So this step runs a primary and a worker
- * until the worker listens, and lets each of them store its cache. The npm package has no code cache: an installed copy
+ * until the worker listens, and lets each of them store its cache. Of a program it holds all functions. The npm package has no code cache: an installed copy
  * compiles at each start.
  *
  * To debug with bundles: a debugger reads the source map, which is in the index format: one section for each module. A
@@ -31,7 +32,8 @@ import type { Cluster } from 'node:cluster';
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
-import type { Script } from 'node:vm';
+import { setFlagsFromString } from 'node:v8';
+import { Script } from 'node:vm';
 import { codeCacheFile, codeCacheHead } from './bundle_loader';
 import { bundle as roleBundle, compiledRole, loadRole } from './load_role';
 import { takenOverCluster } from '../node_cluster';
@@ -42,6 +44,16 @@ const preloadBundle = path.join(__dirname, 'preload.bundle.js');
 const entryBundle = path.join(__dirname, 'entry.bundle.js');
 const preload = path.join(__dirname, 'preload.js');
 const child = path.join(internal, 'child/');
+/** The programs with a bundle of their own. The build puts `run` of program.ts around each. */
+const PROGRAMS = ['operate/cli/main.js', 'operate/daemon/main.js', 'operate/app/app_primary.js', 'supervisor/worker/agent.js'];
+/** The name of a program's bundle: 'operate-cli-main.bundle.js'. */
+const bundleOf = (program: string): string => program.replaceAll('/', '-').replace(/js$/, 'bundle.js');
+/** V8 takes a code cache only under the flags with which it was made, and the daemon is started with flags of its own. */
+const hasOtherFlags = (program: string): boolean => program === 'operate/daemon/main.js';
+/** A primary's bundle has no code of a worker. A worker under a stock primary loads its role from single files. */
+const isOutsideRole = (file: string): boolean => file === preload || file.startsWith(child);
+/** A program uses the bundle of its role, and most commands need neither the recorder nor the page. */
+const isOutsideProgram = (file: string): boolean => ['startup/', 'recording/', 'page/'].some((directory) => file.startsWith(path.join(internal, directory)));
 const ONCE = '"use strict"; require(';
 const TAIL = '\n});\n';
 
@@ -54,6 +66,11 @@ if (worker === null) {
   write(preloadBundle, 'startup/preload.js');
   // Node itself loads this file with `require`, so it exports and runs at once. It is one file, since to find a file takes 0.4 ms of each start.
   write(entryBundle, 'startup/entry.js', 'module.exports = ', `(require, __dirname.slice(0, -'startup'.length), new Map());`);
+  for (const program of PROGRAMS) {
+    const file = path.join(__dirname, bundleOf(program));
+    write(file, program);
+    if (!hasOtherFlags(program)) storeCodeCache(file, wholeCodeCache(file));
+  }
   for (const name of readdirSync(internal, { recursive: true, encoding: 'utf8' })) if (/^(?!.*bundle|.*module_instances).*\.js$/.test(name)) runOnce(name);
   const primary = loadRole().clusterObject(false) as Cluster;
   // When the worker has exited, this primary has run, and so compiled, the functions that each primary runs.
@@ -85,6 +102,17 @@ function storeCodeCache(file: string, cache: Buffer): void {
   writeFileSync(codeCacheFile(file), Buffer.concat([codeCacheHead(file), cache]));
 }
 
+/**
+ * The code cache of all functions of a bundle: a program's bundle does not run at build time, so V8 is told to compile
+ * each function when it reads the text. A cache carries V8's flags, so they are as before when it is made.
+ */
+function wholeCodeCache(file: string): Buffer {
+  setFlagsFromString('--no-lazy');
+  const script = new Script(readFileSync(file, 'latin1'), { filename: file });
+  setFlagsFromString('--lazy');
+  return script.createCachedData();
+}
+
 /** The source map that the compiler made of a module, with paths relative to `directory`. */
 function mapOf(module: string, directory: string): object {
   const map = JSON.parse(readFileSync(`${module}.map`, 'utf8')) as { sources: string[] };
@@ -101,7 +129,7 @@ interface Section {
 function bundle(name: string): { code: string; sections: Section[] } {
   const entry = path.join(internal, name);
   const modules = new Map<string, string>();
-  collect(entry, modules, entry.endsWith('role.js'));
+  collect(entry, modules, PROGRAMS.includes(name) ? isOutsideProgram : name === 'startup/role.js' ? isOutsideRole : () => false);
   let code = `(function (require, $root, $instances) {
 'use strict';
 const $modules = {
@@ -133,10 +161,12 @@ return $load(${nameOf(entry)});
   };
 }
 
-/** Wraps a single file in `once` (module_instances.ts). Only the first line grows, so its source map holds. */
+/** Wraps a single file in `once` (module_instances.ts), or a program in `run` (program.ts). Only the first line grows, so its source map holds. */
 function runOnce(name: string): void {
   const file = path.join(internal, name);
-  const head = `${ONCE}${JSON.stringify(relativeTo(path.dirname(file), path.join(__dirname, 'module_instances.js')))}).once(module, () => { `;
+  const isProgram = PROGRAMS.includes(name);
+  const loader = relativeTo(path.dirname(file), path.join(__dirname, isProgram ? 'program.js' : 'module_instances.js'));
+  const head = `${ONCE}${JSON.stringify(loader)}).${isProgram ? `run(module, '${bundleOf(name)}', ` : 'once(module, '}() => { `;
   writeFileSync(file, head + compilerOutput(file) + TAIL);
 }
 
@@ -147,15 +177,14 @@ function compilerOutput(file: string): string {
 }
 
 /** Adds a compiled module to `modules`, and each module that it requires by a relative path. */
-function collect(file: string, modules: Map<string, string>, ofRole: boolean): void {
+function collect(file: string, modules: Map<string, string>, isOutside: (file: string) => boolean): void {
   if (modules.has(file)) return;
   modules.set(file, '');
   const code = withoutComments(compilerOutput(file));
   modules.set(file, code.replace(/\brequire\((["'])(\.[^"']+)\1\)/g, (_call, _quote, relative: string) => {
     const required = require.resolve(path.resolve(path.dirname(file), relative));
-    // A primary's bundle has no code of a worker. A worker under a stock primary loads its role from single files.
-    if (ofRole && (required === preload || required.startsWith(child))) return `require(${JSON.stringify(relativeTo(__dirname, required))})`;
-    collect(required, modules, ofRole);
+    if (isOutside(required)) return `require(${JSON.stringify(relativeTo(__dirname, required))})`;
+    collect(required, modules, isOutside);
     return `$load(${nameOf(required)})`;
   }));
 }

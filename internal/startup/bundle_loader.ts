@@ -2,7 +2,7 @@
  * Loads a bundle: one file that holds many of our modules, together with the machine code that V8 made of it at
  * build time (the code cache). bundle.ts explains what the bundles are for and how to run without them.
  *
- * Used by  entry.ts (in a worker), load_role.ts (in a primary), bundle.ts (at build time)
+ * Used by  entry.ts (in a worker), load_role.ts (in a primary), program.ts, bundle.ts (at build time)
  * Never    fails because of the code cache: V8 refuses a cache that another Node made, and compiles the text
  * Keeps    each function under the name of the file in which it lies. On Node 20 the code cache carries that name, so
  *          a cache is used in the directory where it was made, and ignored in a copy of that directory

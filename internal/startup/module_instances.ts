@@ -4,7 +4,7 @@
  * instances would mean two tables of channels, two 'exit' listeners, and each trace line twice.
  *
  * Owns     the table of all module instances by file name, for the life of the process
- * Used by  bundle_loader.ts, which passes the table to the bundles. And the build puts a call of `once` around each file of
+ * Used by  bundle_loader.ts, which passes the table to the bundles; program.ts. And the build puts a call of `once` around each file of
  *          dist/internal
  * Never    keeps a module whose code has thrown: the next `require` runs it again
  */

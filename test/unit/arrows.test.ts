@@ -44,6 +44,7 @@ const allowed: Record<string, readonly string[]> = {
   'internal/startup/bundle': ['internal/startup/', 'internal/node_cluster'],
   'internal/startup/load_role': ['internal/startup/role', 'internal/startup/bundle_loader'],
   'internal/startup/entry': ['internal/startup/bundle_loader'],
+  'internal/startup/program': ['internal/startup/bundle_loader', 'internal/startup/module_instances'],
   'internal/startup/bundle_loader': ['internal/startup/module_instances'],
   'internal/startup/module_instances': [],
   'internal/startup/late_takeover': ['internal/native/emitters'],
