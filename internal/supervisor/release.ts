@@ -71,7 +71,7 @@ export function releases(exec: string, cwd: () => string | undefined, around: Su
       return existing(script, given === undefined ? directory : path.resolve(directory, given));
     },
     with: (other) => named(
-      other.exec === undefined ? script : nameOf(path.resolve(directory, other.exec), [...aliases, ...aliasesOf(other.exec)]),
+      other.exec === undefined ? script : nameOf(path.resolve(directory, other.exec), aliases),
       other.cwd === undefined ? cwdOf : () => other.cwd,
     ),
   });
@@ -82,9 +82,15 @@ export function releases(exec: string, cwd: () => string | undefined, around: Su
 function nameOf(real: string, aliases: readonly Alias[]): string {
   for (const alias of aliases) {
     const name = rename(real, alias);
-    if (name !== null && realOf(name) === realOf(real)) return name;
+    if (name !== null && isSamePlace(name, real)) return name;
   }
   return real;
+}
+
+/** Do two names lead to the same place? Of a script that is named without its ending, the directory is compared. */
+function isSamePlace(one: string, other: string): boolean {
+  const real = realOf(one);
+  return real === realOf(other) && (real !== null || realOf(path.dirname(one)) === realOf(path.dirname(other)));
 }
 
 /** If the path leads over a symlink: the two names of that symlink. */
@@ -93,7 +99,7 @@ function aliasesOf(name: string | undefined): Alias[] {
   const real = realOf(name);
   if (real === null || real === path.normalize(name)) return [];
   let alias: Alias = { name: path.normalize(name), real };
-  // Behind the symlink both names are the same: cut that off.
+  // Behind the symlink both names are the same: cut that off. A name that ends in a slash may have no symlink.
   while (path.basename(alias.name) === path.basename(alias.real) && path.dirname(alias.real) !== alias.real) {
     alias = { name: path.dirname(alias.name), real: path.dirname(alias.real) };
   }
@@ -116,8 +122,7 @@ function linksTo(directory: string): Alias[] {
 /** The path `real` with the name of the alias; null if it is not inside the alias. */
 function rename(real: string, { name, real: from }: Alias): string | null {
   const rest = path.relative(from, real);
-  if (rest === '..' || rest.startsWith(`..${path.sep}`) || path.isAbsolute(rest)) return null;
-  return path.join(name, rest);
+  return rest.split(path.sep)[0] === '..' ? null : path.join(name, rest);
 }
 
 /** The real path; null if it does not exist or may not be read. */

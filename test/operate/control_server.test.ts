@@ -23,6 +23,8 @@ afterAll(() => {
 const hello = { kind: 'app', name: 'web', pid: process.pid, startedBy: 'program' } as const;
 const once = (signal: AbortSignal): Promise<void> => new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })));
 
+/** How many calls of `big` have begun. */
+let begun = 0;
 /** The calls of `hold` that run, and what wakes those who wait for a change. */
 const held = new Set<Call>();
 let changed = (): void => undefined;
@@ -48,6 +50,8 @@ const methods: Record<string, Method> = {
   bigint: async () => 1n,
   notAPromise: (() => 'at once') as unknown as Method,
   async long() { return 'x'.repeat(LONGEST_REPLY + 1); },
+  async big() { begun++; return 'x'.repeat(1_000_000); },
+  stuck: () => new Promise(() => undefined), // A command that never ends.
   async badProgress(_params, call) { call.progress({ big: 1n }); },
   async late(_params, call) { setImmediate(() => call.progress({ late: true })); return 'done'; },
   async flood(_params, call) {
@@ -80,6 +84,7 @@ afterEach(async () => {
   await Promise.all(raws.splice(0).map((client) => client.destroy()));
   await server.close();
   held.clear();
+  begun = 0;
   expect(existsSync(socket)).toBe(false);
 });
 
@@ -199,13 +204,65 @@ describe('many at once', () => {
     const client = await raw();
     client.write(...Array.from({ length: 1_000 }, (_, id) => ({ id, version: 1, method: 'hold' })));
     await client.until(() => client.lines.length === 1_001 - MOST_CALLS, 'the refusals');
-    expect(held.size).toBe(MOST_CALLS);
+    await untilHeld(MOST_CALLS);
     expect(client.lines.slice(1).every((line) => codeIn(line) === 'ERR_TOO_MANY_CALLS')).toBe(true);
     await serves();
+    expect(held.size).toBe(MOST_CALLS);
     client.write(...Array.from({ length: MOST_CALLS }, (_, id) => ({ cancel: id })));
     await client.until(() => client.lines.length === 1_001, 'the results');
     expect(new Set(client.lines.slice(1).map((line) => line['id'])).size).toBe(1_000);
     expect(await client.request(2_000, 'echo')).toEqual({ id: 2_000, result: {} });
+  });
+
+  test('one request begins in each turn of the event loop, and the clients take it in turns', async () => {
+    const beginnings: { readonly client: unknown; readonly turn: number }[] = [];
+    let turn = 0;
+    let isDone = false;
+    const count = (): void => { turn++; if (!isDone) setImmediate(count); };
+    count();
+    await server.close();
+    server = new ControlServer(hello, { ...methods, async begin({ client }) { beginnings.push({ client, turn }); } });
+    await server.listen(socket);
+    const clients = await Promise.all(Array.from({ length: 10 }, raw));
+    for (const [at, client] of clients.entries()) client.write(...Array.from({ length: MOST_CALLS }, (_, id) => ({ id, version: 1, method: 'begin', params: { client: at } })));
+    const late = await raw();
+    await late.request(1, 'begin', { client: 'late' });
+    const before = beginnings.length;
+    await Promise.all(clients.map((client) => client.until(() => client.lines.length === 1 + MOST_CALLS, 'the replies')));
+    isDone = true;
+    expect(beginnings).toHaveLength(10 * MOST_CALLS + 1);
+    expect(new Set(beginnings.map((one) => one.turn)).size).toBe(beginnings.length);
+    expect(before, 'a client that comes late waits for no more than one request of each other').toBeLessThan(10 * MOST_CALLS);
+    const middle = beginnings.slice(300, 310).map(({ client }) => client);
+    expect(new Set(middle).size, 'each client once in a round').toBe(10);
+  });
+
+  test('a client that does not read its replies: its other requests wait, and it is not cut off for what it asked for', async () => {
+    const client = await raw();
+    client.socket.pause();
+    client.write(...Array.from({ length: 20 }, (_, id) => ({ id, version: 1, method: 'big' })), { id: 50, method: 'hold' });
+    await serves();
+    await serves();
+    expect([begun, held.size]).toEqual([1, 0]);
+    client.socket.resume();
+    await untilHeld(1);
+    expect(begun).toBe(20);
+    client.write({ cancel: 50 });
+    expect(await client.reply(50)).toEqual({ id: 50, result: 'over' });
+    expect(client.lines.length).toBe(22);
+  });
+
+  test('requests that wait when their client goes away, or is cut off, never begin', async () => {
+    const gone = await raw();
+    gone.socket.pause();
+    gone.write({ id: 1, version: 1, method: 'big' }, { id: 2, method: 'big' });
+    await serves();
+    await gone.destroy();
+    const cut = await raw();
+    cut.socket.write(`${'{"id":1,"version":1,"method":"big"}\n{"id":2,"method":"big"}\n{"id":3,"method":"big"}\n'}x\n`);
+    await cut.closed;
+    for (let turns = 0; turns < 5; turns++) await serves();
+    expect(begun).toBe(2); // The first one of each.
   });
 
   test('1,000 calls of a ControlClient: all are served, in their order', async () => {
@@ -364,6 +421,21 @@ describe('the socket file', () => {
     const again = second();
     await again.listen(other);
     await again.close();
+  });
+
+  test('close waits for a second, and not longer, for a reply that is not read, and for a command that does not end', async () => {
+    for (const method of ['big', 'stuck']) {
+      const client = await raw();
+      client.socket.pause();
+      client.write({ id: 1, version: 1, method });
+      await serves(); // So the request has begun.
+      const from = performance.now();
+      await server.close();
+      expect([method, performance.now() - from > 950]).toEqual([method, true]);
+      server = new ControlServer(hello, methods);
+      await server.listen(socket);
+    }
+    expect(begun).toBe(1);
   });
 
   test('close ends those who follow, and those who do not read after a second', async () => {

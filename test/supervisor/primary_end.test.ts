@@ -28,6 +28,14 @@ test('no worker can be kept running: exit code 69, also with onGiveUp and althou
   expect(codes.map(({ code }) => code)).toEqual([69, 69, 69, 3]);
 });
 
+test('all workers exit with a code of stopExitCodes: 0, also with onGiveUp, and although a timer would keep the primary alive; 69 if one of them died otherwise', async () => {
+  const exits = (codes: string, more: object = {}): { args: string[]; env: NodeJS.ProcessEnv } =>
+    ends({ workers: 2, env: { WAY: 'code', CODES: codes }, stopExitCodes: [17], restarts: { max: 1, minDelayMs: 1, maxDelayMs: 1 }, ...more }, { HOLDS: '1' });
+  const ended = await Promise.all([exits('17 17'), exits('17 17', { onGiveUp: 'stop' }), exits('17 1')].map((how) => run(primary, how)));
+  expect(ended.map(({ code, stderr }) => [code, stderr])).toEqual([[0, ''], [0, ''], [69, '']]);
+  expect(ended[0]?.stdout.match(/^\["exited with 17",null\]$/mg), 'each of them was started once').toHaveLength(2);
+});
+
 test('SIGTERM: exit code 0 although a timer would keep the primary alive; 70 if a worker had to be killed at its deadline', async () => {
   const { port, release } = await claimPort();
   await release();

@@ -117,6 +117,7 @@ describe('the lock', () => {
     first.release();
     const second = takeLock(socket());
     first.release();
+    expect(locks(), 'it writes nothing either').toHaveLength(1);
     expect(thrownBy(() => takeLock(socket())).code).toBe('ERR_ALREADY_RUNNING');
     second.release();
     takeLock(socket()).release();

@@ -1,21 +1,25 @@
 /**
  * One client of a control server: reads its requests, runs the methods, writes the replies.
  *
- * Owns     the socket of the client; one AbortController for each request in progress. `#gone` gives all back
+ * Owns     the socket of the client; one AbortController for each request that is not answered. `#gone` gives all back
  * Used by  server.ts
+ * Uses     turns.ts (when a request may begin)
  * States   open ── the client ends its side ──► answering ── the last reply is written ──► closed
  *            │      `end`, for the server          │
  *            └── the client is gone, or cut off ───┴──────────────────────────────────────► closed
  * Never    throws, and never keeps the process alive: whatever a client sends, or a method throws, becomes a reply or
  *          the end of this connection
  * Keeps    1. exactly one Result or Failure for each request that was accepted, while the client is there
- *          2. no more than MOST_CALLS requests in progress, one line of LONGEST_REQUEST bytes, and MOST_UNREAD bytes
- *             that the client does not read
+ *          2. no more than MOST_CALLS requests that are not answered, one line of LONGEST_REQUEST bytes, and MOST_UNREAD
+ *             bytes that the client does not read
  *          3. what a method reports after its reply goes nowhere
+ *          4. a request begins when it is this client's turn, and when the client has read the earlier replies, so that
+ *             replies do not pile up. Requests that have not begun when the client is gone, or is cut off, never begin
  */
 import type { Socket } from 'node:net';
 import { controlError, refusal, refusalOf } from './errors';
 import { LineReader } from './lines';
+import type { Turns } from './turns';
 import {
   LONGEST_REPLY, LONGEST_REQUEST, MOST_CALLS, MOST_UNREAD, VERSION, readClientLine, write, type Hello, type Refusal, type Request,
 } from './protocol';
@@ -41,22 +45,28 @@ export type Method = (params: Readonly<Record<string, unknown>>, call: Call) => 
 export class Connection {
   readonly #socket: Socket;
   readonly #methods: ReadonlyMap<string, Method>;
+  readonly #turns: Turns;
   readonly #lines = new LineReader(LONGEST_REQUEST);
+  /** The requests that are not answered, by their ids. */
   readonly #calls = new Map<number, AbortController>();
+  /** How to begin those of them that have not begun, in their order. */
+  #waiting: (() => void)[] = [];
   readonly #closed: () => void;
   #state: 'open' | 'answering' | 'closed' = 'open';
   #isGreeted = false;
 
   /** `socket` is transferred. `closed` is called once, when nothing of this connection is left. */
-  constructor(socket: Socket, hello: Hello, methods: ReadonlyMap<string, Method>, closed: () => void) {
+  constructor(socket: Socket, hello: Hello, methods: ReadonlyMap<string, Method>, turns: Turns, closed: () => void) {
     this.#socket = socket;
     this.#methods = methods;
+    this.#turns = turns;
     this.#closed = closed;
     socket.unref();
     socket.on('error', () => socket.destroy()); // EPIPE or ECONNRESET: 'close' follows.
     socket.on('close', () => this.#gone());
     socket.on('end', () => this.end());
     socket.on('data', (chunk) => this.#receive(chunk));
+    socket.on('drain', () => this.#turns.add(this));
     this.#send(write.hello(hello));
   }
 
@@ -77,6 +87,13 @@ export class Connection {
     this.#close();
     // The kernel did not take this line either: do not wait for a client that does not read.
     if (!reads || this.#socket.writableLength > 0) this.#socket.destroy();
+  }
+
+  /** For `Turns`: begins the oldest request that waits, unless replies wait for the client to read them. Then 'drain' follows. */
+  begin(): boolean {
+    if (this.#socket.writableNeedDrain) return false;
+    this.#waiting.shift()?.();
+    return this.#waiting.length > 0;
   }
 
   /** Closes the connection at once. */
@@ -121,10 +138,11 @@ export class Connection {
     if (method === undefined) {
       return this.#send(write.failure(id, refusal('ERR_UNKNOWN_METHOD', `There is no method ${JSON.stringify(name.slice(0, 64))}. Methods: ${[...this.#methods.keys()].join(', ')}`)));
     }
-    if (this.#calls.size >= MOST_CALLS) return this.#send(write.failure(id, refusal('ERR_TOO_MANY_CALLS', `${MOST_CALLS} requests of this client are in progress`)));
+    if (this.#calls.size >= MOST_CALLS) return this.#send(write.failure(id, refusal('ERR_TOO_MANY_CALLS', `${MOST_CALLS} requests of this client are not answered yet`)));
     const controller = new AbortController();
     this.#calls.set(id, controller);
-    void this.#run(id, method, params, controller);
+    this.#waiting.push(() => void this.#run(id, method, params, controller));
+    this.#turns.add(this);
   }
 
   /** Runs a method to its end. Never rejects. */
@@ -167,11 +185,17 @@ export class Connection {
 
   /** Closes the connection, after what waits to be written if the client takes it. */
   #close(): void {
+    this.#forgetAll();
+    this.#socket.pause();
+    this.#socket.destroySoon();
+  }
+
+  #forgetAll(): void {
     this.#state = 'closed';
     this.#abortAll();
     this.#calls.clear();
-    this.#socket.pause();
-    this.#socket.destroySoon();
+    this.#waiting = [];
+    this.#turns.remove(this);
   }
 
   #abortAll(): void {
@@ -179,9 +203,7 @@ export class Connection {
   }
 
   #gone(): void {
-    this.#state = 'closed';
-    this.#abortAll();
-    this.#calls.clear();
+    this.#forgetAll();
     this.#closed();
   }
 }

@@ -193,14 +193,16 @@ function checkScale(params: Params, supervisor: Supervisor): number {
 }
 
 async function sendLogs(logs: LogSource, count: number, follow: boolean, call: Call): Promise<null> {
-  const send = (line: string): void => call.progress({ line: line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)}…` : line });
-  for (const line of newest(logs.lastLines(count))) send(line);
+  const send = (line: string): void => call.progress({ line: shortened(line) });
+  for (const line of newest(logs.lastLines(count).map(shortened))) send(line);
   if (!follow || call.signal.aborted) return null;
   const end = logs.follow(send);
   await aborted(call.signal);
   end();
   return null;
 }
+
+const shortened = (line: string): string => (line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE)}…` : line);
 
 /** The newest of these lines: as many as a client may leave unread, so that no client is cut off for what it asked for. */
 function newest(lines: readonly string[]): readonly string[] {

@@ -20,7 +20,7 @@ export const VERSION = 1;
 export const LONGEST_REQUEST = 1 << 20;
 /** The longest line from a server to a client, in bytes. The metrics of 1,024 workers are about 1 MiB. */
 export const LONGEST_REPLY = 4 << 20;
-/** How many requests of one connection may be in progress. A request more is refused; a ControlClient waits. */
+/** How many requests of one connection may wait for their results. A request more is refused; a ControlClient waits. */
 export const MOST_CALLS = 64;
 /** How many connections a server holds. One more is told so, and closed. */
 export const MOST_CONNECTIONS = 256;

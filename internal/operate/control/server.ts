@@ -3,7 +3,7 @@
  *
  * Owns     the listening socket, its file and lock (socket_file.ts), and the connections. `close` gives all back
  * Used by  app_control.ts, daemon/, app/
- * Uses     connection.ts, socket_file.ts
+ * Uses     connection.ts, socket_file.ts, turns.ts
  * Never    keeps the process alive: neither the server nor a connection does. Never ends the process: errors of accepting
  *          (no more fds, for example) are ignored, and the next client is accepted as before
  * Keeps    at most MOST_CONNECTIONS connections
@@ -13,6 +13,7 @@ import { Connection, type Call, type Method } from './connection';
 import { refusal } from './errors';
 import { MOST_CONNECTIONS, type Hello } from './protocol';
 import { bindSocket, type SocketFile } from './socket_file';
+import { Turns } from './turns';
 
 /** What a method gets, and what it is. */
 export type { Call, Method };
@@ -26,6 +27,7 @@ export class ControlServer {
   readonly #methods: ReadonlyMap<string, Method>;
   readonly #server: Server;
   readonly #connections = new Set<Connection>();
+  readonly #turns = new Turns();
   /** Those that wait until no connection is left. */
   #drained: (() => void)[] = [];
   /** Settled when `listen` is; null before. */
@@ -87,7 +89,7 @@ export class ControlServer {
 
   #accept(socket: Socket): void {
     if (this.#state === 'closed') return void socket.destroy();
-    const connection = new Connection(socket, this.#hello, this.#methods, () => {
+    const connection = new Connection(socket, this.#hello, this.#methods, this.#turns, () => {
       this.#connections.delete(connection);
       if (this.#connections.size > 0) return;
       for (const resolve of this.#drained) resolve();
