@@ -12,7 +12,8 @@ import { connectionFamilies, fleetFamilies } from '../../internal/operate/metric
 import { openMetricsText, type Family } from '../../internal/operate/metrics/openmetrics';
 import { PlaceTotals } from '../../internal/operate/metrics/place_totals';
 import { MetricsReader } from '../../internal/operate/metrics/reader';
-import type { Status } from '../../internal/supervisor/status';
+import { showToObservers } from '../../internal/supervisor/observers';
+import type { Status, SupervisorEvent } from '../../internal/supervisor/status';
 import type { Supervisor } from '../../internal/supervisor/supervisor';
 import { inPrometheusFormat, readOpenMetrics, withTimes } from '../support/openmetrics';
 
@@ -154,5 +155,25 @@ describe('a counter by place', () => {
     expect([...totals.totals]).toEqual([[1, 24], [2, 1]]);
     totals.end(99);
     expect([...totals.totals]).toEqual([[1, 24], [2, 1]]);
+  });
+
+  test('is in the order of the places, in whatever order their workers count and end', () => {
+    const totals = new PlaceTotals();
+    for (const [worker, place] of [[1, 3], [2, 1], [3, 2]] as const) totals.note(worker, place, 10 * place);
+    totals.end(1);
+    expect([...totals.totals]).toEqual([[1, 10], [2, 20], [3, 30]]);
+  });
+
+  test('the reader forgets a worker that is gone, and keeps what it has counted', () => {
+    const ended = vi.spyOn(PlaceTotals.prototype, 'end');
+    onTestFinished(() => void vi.restoreAllMocks());
+    const supervisor = { status: () => ({ desired: 1, restarts: 0, workers: [] }) };
+    const reader = new MetricsReader(supervisor as unknown as Supervisor, new EventEmitter() as unknown as Cluster);
+    for (const is of ['leaving', 'gone']) {
+      expect(ended).not.toHaveBeenCalled();
+      showToObservers(supervisor, ['transition', { worker: 5, place: 1, figures: { requests: 7 }, state: { is } }] as unknown as SupervisorEvent);
+    }
+    expect(ended.mock.calls).toEqual([[5]]);
+    expect(readOpenMetrics(reader.text()).get('cluster_worker_requests')?.samples).toMatchObject([{ labels: { place: '1' }, value: 7 }]);
   });
 });

@@ -106,7 +106,7 @@ export class HealthServer {
     response.writeHead(status, {
       'Content-Type': type, 'Content-Length': Buffer.byteLength(body), 'Cache-Control': 'no-store', Connection: 'close', ...(status === 405 ? { Allow: 'GET, HEAD' } : {}),
     });
-    response.end(method === 'HEAD' ? undefined : body);
+    response.end(body); // Node sends no body in reply to HEAD.
   }
 
   #answerTo(method: string | undefined, url: string): Answer {
