@@ -105,8 +105,8 @@ export class Health {
       const seq = this.#seq;
       this.#ports.isDebugged((isDebugged) => {
         if (!this.#isWaiting || seq !== this.#seq) return; // It has answered meanwhile, or the watch has ended.
-        if (isDebugged) this.#isInspected = true;
-        else this.#ports.silent();
+        // If it is debugged, there is no deadline until it answers.
+        if (!isDebugged) this.#ports.silent();
       });
     });
   }
