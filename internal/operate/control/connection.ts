@@ -195,7 +195,6 @@ export class Connection {
     this.#abortAll();
     this.#calls.clear();
     this.#waiting = [];
-    this.#turns.remove(this);
   }
 
   #abortAll(): void {

@@ -30,11 +30,6 @@ export class Turns {
     if (!this.#isTaken) this.#next();
   }
 
-  /** `beginner` wants nothing any more. */
-  remove(beginner: Beginner): void {
-    this.#waiting.delete(beginner);
-  }
-
   #next(): void {
     const [beginner] = this.#waiting;
     this.#isTaken = beginner !== undefined;
