@@ -155,6 +155,16 @@ test('a primary that dies young again and again: longer and longer delays, and t
   expect([world.app.state, world.app.restarts]).toEqual(['online', 0]);
 });
 
+test('a primary that gives up before the daemon has connected to it: the reason is its own, and not its exit code', async () => {
+  const record = world.record();
+  world.app.start(record);
+  writeJson(currentFile(world.state, 'web'), { id: record.id, run: record.run, spec: record.spec, pinned: null, ended: { is: 'given up', reason: 'the port of health is taken' } });
+  world.last.ready(true); // It has said that it is ready, and is gone when the daemon connects.
+  await turns();
+  await world.die(0, { code: 69 });
+  expect([world.app.state, world.app.reason, recorded(), world.timers]).toEqual(['errored', 'the port of health is taken', 'errored', 0]);
+});
+
 test('a primary that served for long is restarted at once, as often as that happens', async () => {
   world.app.start(world.record());
   for (let death = 0; death < 30; death++) {
@@ -244,7 +254,7 @@ test('start while it stops: the next primary comes when the old one is gone, and
 test('a primary that ends before it has its socket: errored with what it printed, if a person waits; otherwise it is tried again', async () => {
   world.app.start(world.record());
   await world.die(0, { code: 9 });
-  expect([world.app.state, world.app.reason]).toEqual(['errored', 'its primary exited with 9 before it could work\nwhat it printed']);
+  expect([world.app.state, world.app.reason]).toEqual(['errored', 'what it printed (its primary exited with 9 before it could work)']);
   world.app.start(world.record({ run: 2 }));
   await world.up();
   await world.die();

@@ -17,7 +17,7 @@
  */
 import type { EpochClock } from '../../clock';
 import { RestartBudget, type RestartLimits } from '../../supervisor/restart_budget';
-import { currentOf, readCurrent, recordFile, writeJson, type AppRecord } from '../app/app_record';
+import { currentOf, readCurrent, recordFile, writeJson, type AppRecord, type CurrentApp } from '../app/app_record';
 import { EXIT_TAKEN } from '../app/exit_codes';
 import type { AppSpec } from '../app/app_spec';
 import type { AppState } from './api';
@@ -182,9 +182,8 @@ export class App {
     if (found !== null) return this.#adopt(found);
     const end = await started.ended;
     if (end.code === EXIT_TAKEN) return this.#taken();
-    const [ended, error] = [`its primary ${endText(end)} before it could work`, started.printed()];
-    const text = error === '' ? ended : `${error} (${ended})`;
-    if (this.#isCommand && this.#isWanted(started)) return this.#fail(text);
+    const text = reasonOf(started.printed(), `its primary ${endText(end)} before it could work`);
+    if (this.#lastEnd === null && this.#isCommand && this.#isWanted(started)) return this.#fail(text);
     this.#ended(text, 0);
   }
 
@@ -233,9 +232,7 @@ export class App {
   /** The primary is gone, after it had served for so long. */
   #ended(reason: string, servedMs: number): void {
     if (this.#record.wanted !== 'running') return this.#enter({ is: 'stopped' });
-    const { id, run } = this.#record;
-    const current = readCurrent(this.#ports.state, this.name);
-    const end = current.is === 'there' && current.content.id === id && current.content.run === run ? current.content.ended : null;
+    const end = this.#lastEnd;
     if (end?.is === 'given up') return this.#fail(end.reason);
     if (end?.is === 'stopped') {
       this.#remember({ wanted: 'stopped' });
@@ -244,6 +241,12 @@ export class App {
     // A command has asked for a new primary while the old one stopped.
     if (this.#phase.is === 'stopping' && this.#isCommand) return this.#spawn('command');
     this.#backOff(this.#budget.backOffMs(SLOT, servedMs), reason, servedMs);
+  }
+
+  /** Why the last primary has ended, in its own words; null if it could not say it. */
+  get #lastEnd(): CurrentApp['ended'] {
+    const current = readCurrent(this.#ports.state, this.name);
+    return current.is === 'there' && current.content.id === this.#record.id && current.content.run === this.#record.run ? current.content.ended : null;
   }
 
   #backOff(delayMs: number, reason: string, servedMs = 0): void {
@@ -291,6 +294,7 @@ export class App {
 }
 
 function endText({ code, signal, error }: ProcessEnd): string {
-  if (error !== '') return `could not be started (${error})`;
-  return signal === null ? `exited with ${code}` : `was killed by ${signal}`;
+  return error !== '' ? `could not be started (${error})` : signal === null ? `exited with ${code}` : `was killed by ${signal}`;
 }
+
+const reasonOf = (error: string, end: string): string => (error === '' ? end : `${error} (${end})`);
