@@ -1,5 +1,5 @@
 /** D58: what a supervisor does with the kept-alive connections of workers that leave. */
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { setImmediate as turn } from 'node:timers/promises';
 import diagnostics from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
@@ -88,6 +88,7 @@ describe('drain_moves', () => {
 
     returnIdle(): Promise<{ moved: number; refused: number }> {
       this.begun++;
+      this.emit('begun');
       return new Promise((resolve) => { this.#end = resolve; });
     }
 
@@ -117,10 +118,35 @@ describe('drain_moves', () => {
     expect(passes.begun).toBe(2);
     finished.publish({});
     expect(passes.begun).toBe(3);
-    await passes.end([5, 1]);
+    await passes.end();
+    expect([refused, moves.willMove({} as Socket)]).toEqual([0, true]);
+  });
+
+  // A pause of dispatch in the primary refused one connection, and all that came to rest afterwards were closed.
+  test('what was refused is offered again; only if nothing is taken for half a second, the rest stay', async () => {
+    const passes = new Passes();
+    let refused = 0;
+    const moves = new IdleMoves(passes, () => refused++);
+    const nextPass = (): Promise<unknown> => once(passes, 'begun', { signal: AbortSignal.timeout(10_000) });
+    moves.begin();
+    for (let pass = 1; pass < 50; pass++) {
+      const next = nextPass();
+      await passes.end([pass % 10 === 0 ? 1 : 0, 1]);
+      await next;
+    }
+    expect([refused, moves.willMove({} as Socket)]).toEqual([0, true]);
+    await passes.end([1, 1]);
+    for (let pass = 2; pass < 20; pass++) {
+      await nextPass();
+      await passes.end([0, 1]);
+    }
+    await nextPass();
+    expect(refused).toBe(0);
+    await passes.end([0, 1]);
     expect([refused, moves.willMove({} as Socket)]).toEqual([1, false]);
+    const { begun } = passes;
     finished.publish({});
     await moves.now();
-    expect(passes.begun).toBe(3);
+    expect(passes.begun).toBe(begun);
   });
 });

@@ -2,21 +2,28 @@
  * While a process leaves, its idle connections move to workers that stay: those that are idle now, and each other one as
  * soon as it becomes idle. So no client has to connect again, and nobody waits for an idle connection.
  *
- *   off ── begin ──► moving ── the primary has refused a connection, or is gone ──► refused
+ *   off ── begin ──► moving ── the primary has refused MOST_REFUSED times in a row ──► refused
+ *                     └──► what it refused is offered again after AGAIN_MS
  *
- * In the state `refused` the connections that are left come to their end as without this file (drain_connections.ts): nobody
- * is there to take them, or too many wait in the primary.
+ * The primary refuses a connection while too many wait there, and while dispatch is paused: both are soon over. It also
+ * refuses if nobody else listens, which lasts. In the state `refused` the connections that are left come to their end as
+ * without this file (drain_connections.ts).
  *
- * Owns     the subscription to 'http.server.response.finish', while it moves connections
+ * Owns     the subscription to 'http.server.response.finish' and the timer of the next pass, while it moves connections
  * Used by  drain.ts
  * Uses     moving.ts: the cluster's worker does the work. On Node's own cluster there is none, and no such object
  * Keeps    one pass at a time; a response that finishes during a pass causes another one
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
+import { timers } from '../../builtins';
 import type { Moving } from '../../moving';
 
 const FINISHED = 'http.server.response.finish';
+/** Milliseconds until refused connections are offered again. Longer than a pause of dispatch (master/dispatch_pause.ts). */
+const AGAIN_MS = 25;
+/** After so many passes in a row without a connection that was taken, nobody is there to take them: half a second in all. */
+const MOST_REFUSED = 20;
 
 /** Moves the connections of a leaving process. */
 export class IdleMoves {
@@ -26,6 +33,8 @@ export class IdleMoves {
   /** The running pass; null if none runs. */
   #pass: Promise<void> | null = null;
   #again = false;
+  /** How many passes in a row have moved nothing, because the primary refused. */
+  #refusals = 0;
 
   /** `refused` is called once, when no more connections can be moved. */
   constructor(moving: Moving, refused: () => void) {
@@ -60,10 +69,17 @@ export class IdleMoves {
   async #move(): Promise<void> {
     do {
       this.#again = false;
-      const { refused } = await this.#moving.returnIdle();
-      if (refused > 0) this.#refuse();
+      const { moved, refused } = await this.#moving.returnIdle();
+      if (refused > 0) this.#refusedOnce(moved > 0);
+      else this.#refusals = 0;
     } while (this.#again && this.#state === 'moving');
     this.#pass = null;
+  }
+
+  #refusedOnce(someMoved: boolean): void {
+    this.#refusals = someMoved ? 1 : this.#refusals + 1;
+    if (this.#refusals >= MOST_REFUSED) this.#refuse();
+    else timers.setTimeout(this.#soon, AGAIN_MS);
   }
 
   #refuse(): void {
