@@ -7,7 +7,7 @@ import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { AppLogs } from '../../internal/operate/app/app_logs';
 import { ControlClient } from '../../internal/operate/control/client';
-import { appMethods } from '../../internal/operate/control/methods';
+import { appMethods, type LogSource } from '../../internal/operate/control/methods';
 import { LONGEST_REPLY } from '../../internal/operate/control/protocol';
 import { ControlServer } from '../../internal/operate/control/server';
 import type { Supervisor } from '../../internal/supervisor/supervisor';
@@ -18,6 +18,8 @@ let directory: string;
 let file: string;
 let logs: AppLogs;
 let stdout: PassThrough;
+/** How many follow. */
+let following = 0;
 let server: ControlServer;
 let client: ControlClient;
 const runtime = process.env['XDG_RUNTIME_DIR'];
@@ -40,7 +42,16 @@ async function open(): Promise<void> {
   logs = new AppLogs({ file, errorFile: null, maxBytes: 0, keep: 1, time: false, worker: false }, (text) => { throw new Error(text); });
   stdout = new PassThrough();
   logs.add({ process: { stdout, stderr: null } } as unknown as Worker, () => 1);
-  server = new ControlServer({ kind: 'app', name: 'web', pid: process.pid, startedBy: 'daemon' }, appMethods({} as Supervisor, { logs }));
+  following = 0;
+  const counted: LogSource = {
+    lastLines: (count) => logs.lastLines(count), reopen: () => logs.reopen(),
+    follow(listener) {
+      following++;
+      const stop = logs.follow(listener);
+      return () => { following--; stop(); };
+    },
+  };
+  server = new ControlServer({ kind: 'app', name: 'web', pid: process.pid, startedBy: 'daemon' }, appMethods({} as Supervisor, { logs: counted }));
   await server.listen(path.join(directory, 'web.sock'));
   client = await ControlClient.connect(path.join(directory, 'web.sock'));
 }
@@ -110,13 +121,18 @@ test('follow: the last lines and then each line once, while the worker prints; a
   }
   await reader.until('line 2999');
   expect(await reader.end()).toEqual(['old 1', 'old 2', ...all]);
+  expect(following).toBe(0);
+  const next = new Reader({ lines: 0, follow: true });
+  await client.call('logs', { lines: 0 });
   print('after');
-  expect(await read({ lines: 1, follow: false })).toEqual(['line 2999']); // Written in a later turn, and nobody follows.
+  await next.until('after');
+  await next.end();
   expect(reader.lines.at(-1)).toBe('line 2999');
 });
 
 test('reopenLogs: the next line goes to a new file, and who follows sees both', async () => {
   const reader = new Reader({ lines: 0, follow: true });
+  await client.call('logs', { lines: 0 }); // Requests begin in their order.
   print('before');
   await reader.until('before');
   renameSync(file, `${file}.1`);
@@ -159,6 +175,7 @@ test('one that follows and does not read is cut off, and the worker prints on', 
   raw.write({ id: 1, version: 1, method: 'logs', params: { follow: true } });
   await client.call('logs', { lines: 0 });
   const reader = new Reader({ lines: 0, follow: true });
+  await client.call('logs', { lines: 0 }); // Requests begin in their order.
   for (let at = 0; at < 40; at++) {
     print(`${at} ${'x'.repeat(500_000)}`);
     await reader.until(`${at} ${'x'.repeat(500_000)}`);
@@ -166,5 +183,6 @@ test('one that follows and does not read is cut off, and the worker prints on', 
   raw.socket.resume();
   expect(await raw.closed).not.toBe(undefined);
   expect(raw.lines.length, 'lines until it was cut off').toBeLessThan(25);
+  expect(following, 'only the one that reads').toBe(1);
   await reader.end();
 });
