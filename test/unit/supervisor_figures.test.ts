@@ -68,6 +68,9 @@ test('usage: memory, the CPU time since the last look as a share of the time, an
   elapsedMs = performance.now() - from;
   expect(idle.cpu * elapsedMs, 'the time before the last look does not count again').toBeLessThan(200);
   expect(idle.eventLoopDelayMs, 'nor does the delay').toBeLessThan(busy.eventLoopDelayMs);
+  from = performance.now();
+  burn(200);
+  expect(usage.read().cpu * (performance.now() - from), 'nor does the time that has passed').toBeGreaterThan(190);
 });
 
 test('NODE_APP_INSTANCE is the place, from 0; the variables of the program win, and no variable of the program hides the agent\'s', () => {
