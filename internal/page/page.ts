@@ -33,6 +33,7 @@ export interface PageScene {
   readonly answer?: Readonly<Record<string, unknown>>;
 }
 
+/** Everything that a page holds. */
 export interface PageData {
   readonly title: string;
   readonly scenes: readonly PageScene[];

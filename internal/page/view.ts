@@ -32,6 +32,7 @@ export interface Window {
 /** A browser draws 50,000 events without a delay that one notices, and reads 40 MB in a second. */
 export const WHOLE: Window = { from: 0, to: Infinity, maxEvents: 50_000, maxSize: 40 << 20 };
 
+/** What was taken from a recording for a page. */
 export interface Taken {
   readonly track: PageTrack;
   /** How many events are in the recording and not on the page: before and after the window. */

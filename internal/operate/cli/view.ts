@@ -12,6 +12,7 @@ import { defineCommand } from './command';
 
 const MS = 1e6;
 
+/** The command `view`. */
 export const view = defineCommand({
   name: 'view',
   takes: { text: 'FILE [FILE]', least: 1, most: 2, about: [['FILE', 'a recording that `record` has written; with two, the page shows both, aligned at their start']] },

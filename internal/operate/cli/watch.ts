@@ -49,6 +49,7 @@ const command = defineCommand({
   },
 });
 
+/** The command `watch`. */
 export const watch: Command = {
   get help() { return command.help; },
   prepare: (args) => command.prepare(withRest(args, OPTIONS)),

@@ -18,6 +18,7 @@ const MOST_CLIENTS = 1000;
 
 const SIGNALS: Readonly<Record<string, NodeJS.Signals>> = { kill: 'SIGKILL', stop: 'SIGSTOP', continue: 'SIGCONT' };
 
+/** What the buttons of a live page do to the running program. */
 export class Actions {
   readonly #agents: Agents;
   /** Workers that run: pid and worker id, by name. */

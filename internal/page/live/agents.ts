@@ -26,6 +26,7 @@ interface Agent {
   readonly primary: boolean;
 }
 
+/** The agents in the processes of the program, as `watch` reaches them. */
 export class Agents {
   readonly #directory = mkdtempSync(path.join(tmpdir(), 'cluster-internals-watch-'));
   readonly #server: Server;

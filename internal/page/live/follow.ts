@@ -20,6 +20,7 @@ const YOUNG = 60e6;
 /** Bytes of all parts. Beyond that a look takes longer than the time between two. */
 const MOST_BYTES = 24 << 20;
 
+/** A recording that is being followed. */
 export interface Following {
   /** The last look: gives out everything that is left. */
   finish(): void;

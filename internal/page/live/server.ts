@@ -22,6 +22,7 @@ const MOST_BODY = 4096;
 
 const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'x-frame-options': 'DENY', 'cross-origin-resource-policy': 'same-origin' } as const;
 
+/** What a live page shows, and what its buttons do. */
 export interface LiveOptions {
   /** 0: any. */
   readonly port: number;
@@ -31,6 +32,7 @@ export interface LiveOptions {
   act(order: Readonly<Record<string, unknown>>): Promise<string>;
 }
 
+/** Serves the page of a running program to whoever has the token. */
 export class LiveServer {
   readonly #options: LiveOptions;
   readonly #token = randomBytes(24).toString('base64url');

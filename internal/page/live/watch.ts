@@ -16,6 +16,7 @@ import { Agents } from './agents';
 import { follow } from './follow';
 import { LiveServer } from './server';
 
+/** How `watch` runs a program. */
 export interface WatchOptions extends RecordOptions {
   /** Of the page, on 127.0.0.1; 0: any. */
   readonly port: number;
