@@ -20,7 +20,7 @@
  * Keeps    a command's promise is settled as soon as its goal is reached or cannot be reached any more
  */
 import { Convergence, type ConvergencePorts, type FleetOptions } from './convergence';
-import type { Recipe, ReleaseChange } from './recipe';
+import { noChange, type Recipe, type ReleaseChange } from './recipe';
 import { RecycleCommands } from './recycle_commands';
 import { RestartPolicy } from './restart_policy';
 import { Rollout, type ReloadState } from './rollout';
@@ -110,7 +110,7 @@ export class Fleet implements MemberEvents {
   }
 
   /** Replaces all workers by workers of the release as of now, with what `change` gives. While a reload runs, the next one waits for its end. */
-  reload(change: ReleaseChange = {}): Promise<Report> {
+  reload(change: ReleaseChange = noChange): Promise<Report> {
     const begin = () => this.#tasks.begin('reload');
     const task = this.rollout.queueBehind(change, begin) ?? begin();
     if (this.rollout.is === 'idle') this.rollout.begin(task, change);

@@ -24,6 +24,9 @@ export interface Terms {
 /** What a reload changes; what is not given stays as it was. */
 export type ReleaseChange = { readonly [Name in keyof (Paths & Terms)]?: (Paths & Terms)[Name] };
 
+/** The change of a reload that changes nothing. Without a prototype, as every change: what stands on Object.prototype is none. */
+export const noChange: ReleaseChange = Object.freeze({ __proto__: null }) as object;
+
 /** One release. Its paths are real ones: no symlink is followed again. */
 export interface Release extends Paths, Terms {
   /** How the next release is found. */

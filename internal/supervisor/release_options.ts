@@ -36,13 +36,15 @@ export const releaseOptionNames = ['exec', 'cwd', 'args', 'execArgv', 'env'] as 
 /** Returns those of the options that are given. Throws ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for a wrong one. */
 export function checkReleaseOptions(options: ReleaseOptions): ReleaseChange {
   const { exec, cwd, args, execArgv, env } = ownOptions(options, releaseOptionNames);
-  return {
+  const change: ReleaseChange = {
     ...(exec == null ? {} : { exec: pathOf('options.exec', exec, 'script') }),
     ...(cwd == null ? {} : { cwd: pathOf('options.cwd', cwd, 'directory') }),
     ...(args == null ? {} : { args: texts('options.args', args) }),
     ...(execArgv == null ? {} : { execArgv: texts('options.execArgv', execArgv) }),
     ...(env == null ? {} : { env: variables(env) }),
   };
+  // Without a prototype: whoever reads an option of it that was not given does not find that of Object.prototype.
+  return { __proto__: null, ...change } as ReleaseChange;
 }
 
 /** The options of `reload`. Throws as `checkReleaseOptions`, and ERR_INVALID_ARG_VALUE for an unknown name. */

@@ -22,7 +22,7 @@
  *          3. what a rollback went to is stable until the next reload, also when the fleet is stopped and started again
  */
 import type { Occupant } from './slot';
-import { contradicts, isSameRelease, type Recipe, type ReleaseChange } from './recipe';
+import { contradicts, isSameRelease, noChange, type Recipe, type ReleaseChange } from './recipe';
 import type { Generation, Member } from './states';
 import type { Task } from './tasks';
 
@@ -103,7 +103,7 @@ export class Rollout {
   /** There are no workers: the release as of now becomes the stable one, unless a rollback has made that. Throws if it does not exist. */
   renew(): void {
     if (this.#isRolledBack) this.#stable.recipe.check(this.#stable);
-    else this.#setStable(this.#nextGeneration({}));
+    else this.#setStable(this.#nextGeneration(noChange));
   }
 
   /** While a reload runs: the task of the one reload after it, which `begin` makes if a new one is needed. Otherwise null. */

@@ -14,6 +14,7 @@
  */
 import { EventEmitter } from 'node:events';
 import type { Cluster } from 'node:cluster';
+import { ownOptions } from '../own_options';
 import { epochClock } from '../clock';
 import { Fleet } from './fleet';
 import { checkInteger } from '../validate';
@@ -180,7 +181,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
    * @param options  `now: true` kills the workers instead of letting them finish their requests
    * @returns        a promise of what became of each worker. It resolves when all are gone
    */
-  async stop({ now = false }: { now?: boolean } = {}): Promise<Report> {
+  async stop(options: { now?: boolean } = {}): Promise<Report> {
+    const { now = false } = ownOptions(options, ['now']);
     return this.#stop('program', now);
   }
 

@@ -21,7 +21,7 @@ export const small: Record<string, Setting> = {
   'places, with workers that answer slowly': { ...places, young: false },
   'places, with a stock worker': { ...places, connections: 2, dialects: both },
   'places, and writes are told late': late,
-  'moves': moving,
+  'moves': { ...moving, connections: 1, moves: 2 },
   'moves, with workers that answer slowly': { ...moving, connections: 1, moves: 2, young: false },
   'lives': { ...lives, without: ['end', 'cut', 'announce'] },
 };
@@ -35,7 +35,8 @@ export const whole: Record<string, Setting> = {
   'places, with a stock worker, writes told late': { ...late, dialects: both },
   'places, and the program does everything': { ...withProgram, connections: 2 },
   'places, stock workers, and the program does everything': { ...withProgram, dialects: node },
-  'moves, of two connections': { ...moving, moves: 2 },
+  'moves, with two connections': moving,
+  'moves, twice, with two connections': { ...moving, moves: 2 },
   'moves, with a stock worker': { ...moving, dialects: both, moves: 2 },
   'moves, and writes are told late': { ...moving, lateWrites: true },
   'moves, and the program does everything': { ...moving, without: ['announce', 'exited', 'end'] },
