@@ -13,7 +13,9 @@ import { RawClient } from './raw_client';
 
 const base = mkdtempSync(path.join(tmpdir(), 'control-'));
 const runtime = process.env['XDG_RUNTIME_DIR'];
+const state = process.env['XDG_STATE_HOME'];
 process.env['XDG_RUNTIME_DIR'] = base;
+process.env['XDG_STATE_HOME'] = path.join(base, 'state');
 const socket = controlPath('web');
 let primary: Program;
 let client: ControlClient;
@@ -28,6 +30,8 @@ afterAll(async () => {
   await primary.stop('SIGKILL');
   if (runtime === undefined) delete process.env['XDG_RUNTIME_DIR'];
   else process.env['XDG_RUNTIME_DIR'] = runtime;
+  if (state === undefined) delete process.env['XDG_STATE_HOME'];
+  else process.env['XDG_STATE_HOME'] = state;
   rmSync(base, { recursive: true });
 });
 

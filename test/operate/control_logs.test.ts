@@ -23,10 +23,12 @@ let following = 0;
 let server: ControlServer;
 let client: ControlClient;
 const runtime = process.env['XDG_RUNTIME_DIR'];
+const state = process.env['XDG_STATE_HOME'];
 
 beforeEach(async () => {
   directory = mkdtempSync(path.join(tmpdir(), 'control-logs-'));
   process.env['XDG_RUNTIME_DIR'] = directory;
+  process.env['XDG_STATE_HOME'] = path.join(directory, 'state');
   file = path.join(directory, 'web.log');
   await open();
 });
@@ -34,6 +36,8 @@ afterEach(async () => {
   await close();
   if (runtime === undefined) delete process.env['XDG_RUNTIME_DIR'];
   else process.env['XDG_RUNTIME_DIR'] = runtime;
+  if (state === undefined) delete process.env['XDG_STATE_HOME'];
+  else process.env['XDG_STATE_HOME'] = state;
   rmSync(directory, { recursive: true });
 });
 

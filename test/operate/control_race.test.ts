@@ -13,10 +13,14 @@ import { Inbox, cleanEnvironment, endChildrenAfterEachTest, event, fixture, keep
 
 const base = mkdtempSync(path.join(tmpdir(), 'control-'));
 const runtime = process.env['XDG_RUNTIME_DIR'];
+const state = process.env['XDG_STATE_HOME'];
 process.env['XDG_RUNTIME_DIR'] = base;
+process.env['XDG_STATE_HOME'] = path.join(base, 'state');
 afterAll(() => {
   if (runtime === undefined) delete process.env['XDG_RUNTIME_DIR'];
   else process.env['XDG_RUNTIME_DIR'] = runtime;
+  if (state === undefined) delete process.env['XDG_STATE_HOME'];
+  else process.env['XDG_STATE_HOME'] = state;
   rmSync(base, { recursive: true });
 });
 endChildrenAfterEachTest();
@@ -51,7 +55,7 @@ beforeAll(() => { expect(readdirSync(base)).toEqual([]); });
 test('one of three wins, in each of 60 rounds: over nothing, over a stale file, over a stale file and the lock of a dead process', async () => {
   all = await racers(3);
   const socket = controlPath('race');
-  const locks = path.join(base, 'cluster-internals/locks');
+  const locks = path.join(base, 'state/cluster-internals/locks');
   const wins = new Map<number, number>();
   for (let round = 0; round < 60; round++) {
     if (round % 3 > 0) await leaveStale(socket);

@@ -16,7 +16,7 @@ const started: Program[] = [];
 
 /** In a process group of its own, so that all of it can be ended. */
 function start(args: readonly string[], env: NodeJS.ProcessEnv = {}, options: ProgramOptions = {}): Program {
-  const program = new Program(cli, { node: 'setsid', execArgv: [process.execPath], args, env: { XDG_RUNTIME_DIR: runtime, ...env }, ...options });
+  const program = new Program(cli, { node: 'setsid', execArgv: [process.execPath], args, env: { XDG_RUNTIME_DIR: runtime, XDG_STATE_HOME: runtime, ...env }, ...options });
   started.push(program);
   return program;
 }

@@ -10,7 +10,7 @@ import { endChildrenAfterEachTest, event, keep, thrownBy } from '../support/chil
 
 endChildrenAfterEachTest();
 const base = mkdtempSync(path.join(tmpdir(), 'control-'));
-const before = { XDG_RUNTIME_DIR: process.env['XDG_RUNTIME_DIR'], TMPDIR: process.env['TMPDIR'] };
+const before = { XDG_RUNTIME_DIR: process.env['XDG_RUNTIME_DIR'], TMPDIR: process.env['TMPDIR'], XDG_STATE_HOME: process.env['XDG_STATE_HOME'] };
 const uid = process.geteuid?.() ?? -1;
 let directory = '';
 let count = 0;
@@ -19,6 +19,7 @@ beforeEach(() => {
   directory = path.join(base, String(count++));
   mkdirSync(directory);
   process.env['XDG_RUNTIME_DIR'] = directory;
+  process.env['XDG_STATE_HOME'] = path.join(directory, 'state');
 });
 afterEach(() => {
   for (const [name, value] of Object.entries(before)) {
@@ -29,6 +30,7 @@ afterEach(() => {
 afterAll(() => rmSync(base, { recursive: true }));
 
 const own = (): string => path.join(directory, 'cluster-internals');
+const kept = (): string => path.join(directory, 'state/cluster-internals');
 const modeOf = (name: string): number => lstatSync(name).mode & 0o777;
 
 describe('the directory', () => {
@@ -53,6 +55,7 @@ describe('the directory', () => {
     ['writable for the group', () => { mkdirSync(own()); chmodSync(own(), 0o720); }, /mode 720/],
   ])('it is refused if it is %s', (_what, make, reason) => {
     make();
+    process.env['XDG_STATE_HOME'] = '/dev/null/state'; // The locks are there, too, then.
     for (const call of [controlDirectory, () => controlPath('web'), daemonPath, () => takeLock(path.join(directory, 'x.sock'))]) {
       const error = thrownBy(call);
       expect(error.code).toBe('ERR_CONTROL_DIRECTORY');
@@ -108,8 +111,8 @@ describe('names and paths', () => {
 
 describe('the lock', () => {
   const socket = (): string => path.join(directory, 'x.sock');
-  const locks = (): string[] => readdirSync(path.join(own(), 'locks'), { recursive: true, encoding: 'utf8' }).filter((name) => name.includes('/')).map((name) => path.basename(name));
-  const lockDirectory = (): string => path.join(own(), 'locks', readdirSync(path.join(own(), 'locks'))[0] ?? '');
+  const locks = (): string[] => readdirSync(path.join(kept(), 'locks'), { recursive: true, encoding: 'utf8' }).filter((name) => name.includes('/')).map((name) => path.basename(name));
+  const lockDirectory = (): string => path.join(kept(), 'locks', readdirSync(path.join(kept(), 'locks'))[0] ?? '');
 
   test('one holder at a time, also in one process; after a release it is free; a second release does nothing', () => {
     const first = takeLock(socket());
@@ -156,6 +159,22 @@ describe('the lock', () => {
     lock.release(); // Does not free the lock of its successor.
     expect(thrownBy(() => takeLock(socket())).code).toBe('ERR_ALREADY_RUNNING');
     usurper.release();
+  });
+
+  test('the locks outlive the directory of sockets, and belong to this user alone', () => {
+    const lock = takeLock(socket());
+    rmSync(own(), { recursive: true, force: true });
+    expect(thrownBy(() => takeLock(socket()))).toMatchObject({ code: 'ERR_ALREADY_RUNNING', message: expect.stringContaining(`(pid ${process.pid})`) });
+    expect([modeOf(kept()), modeOf(path.join(kept(), 'locks'))]).toEqual([0o700, 0o700]);
+    lock.release();
+  });
+
+  test.each([['cannot be made', '/dev/null/state'], ['cannot be written', '/sys']])('a state directory that %s: the locks are beside the sockets', (_what, state) => {
+    process.env['XDG_STATE_HOME'] = state;
+    const lock = takeLock(socket());
+    expect(thrownBy(() => takeLock(socket())).code).toBe('ERR_ALREADY_RUNNING');
+    expect(readdirSync(path.join(own(), 'locks'))).toHaveLength(1);
+    lock.release();
   });
 
   test('the directory of the socket must exist', () => {

@@ -10,7 +10,7 @@
  * Owns     the control server, the log files, fd 3 until it has written to it
  * Used by  nobody: operate/daemon/primary_process.ts starts it as a program
  * Uses     app_commands.ts (the methods), app_logs.ts, first_start.ts, leftovers.ts, current_app.ts
- * Never    forks a worker before it has the socket: two primaries of one app cannot both run. Never reads its
+ * Never    forks a worker before it has the socket and the lock of its name in STATE: two primaries of one app cannot both run. Never reads its
  *          directories from its environment, which is that of the app
  * Keeps    1. the socket is there before the record is read. Who stops or deletes the app writes the record first and
  *             then looks for the socket, so one of the two sees the other
@@ -20,12 +20,14 @@
  */
 import type { Cluster, Worker } from 'node:cluster';
 import fs from 'node:fs';
+import path from 'node:path';
 import { epochClock, LONGEST_DELAY } from '../../clock';
 import { loadRole } from '../../startup/load_role';
 import { checkOptions } from '../../supervisor/options';
 import { EXIT_GIVEN_UP } from '../../supervisor/primary_end';
 import { Supervisor } from '../../supervisor/supervisor';
 import { codeOf } from '../control/errors';
+import { locksIn, takeLock } from '../control/lock';
 import { ControlServer, type Method } from '../control/server';
 import { openEndpoints } from '../metrics/endpoints';
 import { MetricsReader } from '../metrics/reader';
@@ -64,7 +66,9 @@ async function main(given: Arguments): Promise<void> {
   const server = new ControlServer({ kind: 'app', name: given.name, pid: process.pid, startedBy: 'daemon' },
     Object.fromEntries(METHOD_NAMES.map((name) => [name, async (params, call) => (await methods)[name]?.(params, call)] satisfies [string, Method])));
   try {
-    await server.listen(given.socket);
+    const locks = locksIn(given.state);
+    takeLock(path.join(given.state, 'apps', given.name), locks); // Until this process ends.
+    await server.listen(given.socket, locks);
   } catch (error) {
     return exit(codeOf(error) === 'ERR_ALREADY_RUNNING' ? EXIT_TAKEN : 1, error);
   }

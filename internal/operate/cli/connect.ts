@@ -11,7 +11,7 @@ import { recordedNames } from '../app/app_record';
 import { isAppName } from '../app/app_spec';
 import { ControlClient } from '../control/client';
 import { controlPath, daemonPath } from '../control/directory';
-import { stateDirectory } from '../daemon/state_directory';
+import { stateDirectory } from '../control/state_directory';
 import { spawnDaemon } from '../daemon/spawn_daemon';
 import { CommandError } from './errors';
 import { wrong } from './arguments';

@@ -5,12 +5,12 @@
  *   /run/user/UID/cluster-internals       if that is a directory of this user
  *   TMPDIR/cluster-internals-UID          otherwise
  *
- *   DIR/daemon.sock  DIR/apps/NAME.sock  DIR/locks/ (lock.ts)
+ *   DIR/daemon.sock  DIR/apps/NAME.sock    and DIR/locks/ where the state directory cannot be written (lock.ts)
  *
  * A variable that the command su left behind names the directory of another user; it is not used, so that root's sockets and a
  * user's are apart.
  *
- * Used by  client.ts, lock.ts, socket_file.ts, app_control.ts, app/, daemon/, cli/
+ * Used by  client.ts, lock.ts, socket_file.ts, socket_watch.ts, app_control.ts, app/, daemon/, cli/
  * Never    uses a directory that is a symlink, belongs to another user, or is open to others: in /tmp anybody can make
  *          one before us, and would then get our requests
  */

@@ -1,7 +1,7 @@
 /**
  * The errors of the control protocol, and how an error of a method travels to the client.
  *
- * Used by  server.ts, connection.ts, client.ts, directory.ts, lock.ts, socket_file.ts,
+ * Used by  server.ts, connection.ts, client.ts, directory.ts, lock.ts, lost_directories.ts, socket_file.ts, socket_watch.ts,
  *          events.ts, app_control.ts, app/, daemon/, cli/
  * Never    throws: whatever a method throws, `refusalOf` makes a reply of it
  */

@@ -2,27 +2,34 @@
  * One owner for each control socket at any time, whatever dies and however many start at once. Node has no file locks,
  * so this file makes one of symlinks: `symlink` writes a name and its content in one step, and fails if the name exists.
  *
- *   DIR/locks/HASH/7 → "4711 8839201 3f0c…"     lock number 7 is held by process 4711, which started at tick 8839201
- *   DIR/locks/HASH/8 → "free"                   lock number 8 is held by nobody
+ *   STATE/locks/HASH/7 → "4711 8839201 3f0c…"     lock number 7 is held by process 4711, which started at tick 8839201
+ *   STATE/locks/HASH/8 → "free"                   lock number 8 is held by nobody
  *
- * The greatest number is the lock; HASH stands for the path of the socket. Who wants it looks whether that owner lives
+ * The greatest number is the lock; HASH stands for the path of the socket, on this machine. Who wants it looks whether that owner lives
  * (its process has the same start time, in the same boot of the machine). If not, it makes the next number, and looks
  * again: it has the lock if its number is the greatest. An owner that gives up the lock makes the next number `free`.
  *
- * Used by  socket_file.ts, daemon/
+ * The locks are in the state directory (state_directory.ts), which nobody wipes: /run/user/UID is deleted at the last
+ * logout, while daemon and apps run on. Where that directory cannot be written, they are beside the sockets.
+ *
+ * Used by  socket_file.ts, daemon/, app/
  * Keeps    1. the greatest number is never removed before there is a greater one, so numbers only grow
  *          2. the next number is made only if the greatest one is free or its owner is dead, so at most one live process
  *             has the greatest one. A slow process that makes a number which others have left behind finds a greater one
  *          3. there are few names in a directory, so that the kernel returns them all in one call, as of one moment
- * Decided  An abstract unix socket would need no files, but its name stands in /proc/net/unix for everybody, and any
- *          user could hold it once it is free. This directory belongs to us alone
+ * Decided  1. The name of the machine is part of HASH: a home directory may be on a server, and the processes of another
+ *             machine look dead here.
+ *          2. An abstract unix socket would need no files, but its name stands in /proc/net/unix for everybody, and any
+ *             user could hold it once it is free. This directory belongs to us alone
  * Falls short  A process in another PID namespace looks dead. socket_file.ts connects to the socket as well
  */
 import { createHash } from 'node:crypto';
-import { readFileSync, readdirSync, readlinkSync, realpathSync, symlinkSync, unlinkSync } from 'node:fs';
+import { accessSync, constants, readFileSync, readdirSync, readlinkSync, realpathSync, symlinkSync, unlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
 import path from 'node:path';
 import { codeOf, controlError } from './errors';
 import { controlDirectory, nameOfPath, privateDirectory } from './directory';
+import { stateDirectory } from './state_directory';
 
 const FREE = 'free';
 
@@ -35,11 +42,12 @@ export interface Lock {
 /**
  * Takes the lock of a socket, which belongs to this process until `release` or its end.
  *
- * @param socket  the absolute path of the socket; its directory must exist
+ * @param socket  the absolute path of the socket, or any other path that stands for what must run once; its directory must exist
+ * @param locks   the directory of the locks. Default: that of the user who is in this process's environment
  * @throws        ERR_ALREADY_RUNNING if a live process has the lock, this one included
  */
-export function takeLock(socket: string): Lock {
-  const directory = directoryOf(socket);
+export function takeLock(socket: string, locks: string = ownLocks()): Lock {
+  const directory = directoryOf(socket, locks);
   const own = identityOf(process.pid) ?? `${process.pid}`;
   for (;;) {
     const greatest = greatestIn(directory);
@@ -70,10 +78,33 @@ function lockOf(directory: string, number: number): Lock {
 }
 
 /** The directory with the locks of one socket. Two paths of one file, over a symlink, have one lock. */
-function directoryOf(socket: string): string {
+function directoryOf(socket: string, locks: string): string {
   const real = path.join(realpathSync(path.dirname(socket)), path.basename(socket));
-  const hash = createHash('sha256').update(real).digest('hex').slice(0, 32);
-  return privateDirectory(path.join(privateDirectory(path.join(controlDirectory(), 'locks')), hash));
+  const hash = createHash('sha256').update(`${machine()}\0${real}`).digest('hex').slice(0, 32);
+  return privateDirectory(path.join(locks, hash));
+}
+
+/** The directory of the locks in a state directory. It is made if it is not there. */
+export const locksIn = (state: string): string => privateDirectory(path.join(state, 'locks'));
+
+function ownLocks(): string {
+  try {
+    const directory = locksIn(stateDirectory());
+    accessSync(directory, constants.W_OK);
+    return directory;
+  } catch {
+    // No home directory, one of another user, a read-only file system.
+    return locksIn(controlDirectory());
+  }
+}
+
+/** What tells this machine from others with the same home directory. */
+function machine(): string {
+  try {
+    return readFileSync('/etc/machine-id', 'latin1').trim() || hostname();
+  } catch {
+    return hostname(); // Few containers have that file.
+  }
 }
 
 const numbersIn = (directory: string): number[] => readdirSync(directory).filter((name) => /^[1-9]\d{0,14}$/.test(name)).map(Number);

@@ -1,18 +1,20 @@
 /**
  * The server of a control socket: an app's primary or the daemon answers its clients here, one Connection for each.
  *
- * Owns     the listening socket, its file and lock (socket_file.ts), and the connections. `close` gives all back
+ * Owns     the listening socket, its file and lock (socket_file.ts), the watch on that file, and the connections. `close` gives all back
  * Used by  app_control.ts, daemon/, app/
- * Uses     connection.ts, socket_file.ts, turns.ts
+ * Uses     connection.ts, socket_file.ts, socket_watch.ts, turns.ts
  * Never    keeps the process alive: neither the server nor a connection does. Never ends the process: errors of accepting
  *          (no more fds, for example) are ignored, and the next client is accepted as before
- * Keeps    at most MOST_CONNECTIONS connections
+ * Keeps    1. at most MOST_CONNECTIONS connections
+ *          2. a socket whose file is deleted, with or without its directory, is made anew. Connections stay
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { Connection, type Call, type Method } from './connection';
 import { refusal } from './errors';
 import { MOST_CONNECTIONS, type Hello } from './protocol';
 import { bindSocket, type SocketFile } from './socket_file';
+import { SocketWatch } from './socket_watch';
 import { Turns } from './turns';
 
 /** What a method gets, and what it is. */
@@ -25,7 +27,9 @@ const CLOSE_MS = 1_000;
 export class ControlServer {
   readonly #hello: Hello;
   readonly #methods: ReadonlyMap<string, Method>;
-  readonly #server: Server;
+  /** Another one each time the file was lost. */
+  #server: Server;
+  #watch: SocketWatch | null = null;
   readonly #connections = new Set<Connection>();
   readonly #turns = new Turns();
   /** Those that wait until no connection is left. */
@@ -41,27 +45,28 @@ export class ControlServer {
   constructor(hello: Hello, methods: Readonly<Record<string, Method>>) {
     this.#hello = hello;
     this.#methods = new Map(Object.entries(methods));
-    // A client may end its side after its requests, as `echo … | nc -U PATH` does, and still gets the replies.
-    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
-    this.#server.on('error', () => undefined); // An accept failed. While `listen` runs, it has a listener of its own.
+    this.#server = this.#make();
   }
 
   /**
    * Listens at a path, and owns it until `close` or the end of this process. A server listens once.
    *
-   * @param path  an absolute path, as `controlPath` returns it
-   * @returns     a promise that resolves when clients can connect. It rejects with ERR_ALREADY_RUNNING if a live process
-   *              is there, with ERR_CONTROL_PATH if the path is too long or something else than a socket is there, and
-   *              with an error of the system, for example EACCES. Nothing is left behind then
+   * @param path   an absolute path, as `controlPath` returns it
+   * @param locks  the directory of the locks. Default: as `takeLock` finds it
+   * @returns      a promise that resolves when clients can connect. It rejects with ERR_ALREADY_RUNNING if a live process
+   *               is there, with ERR_CONTROL_PATH if the path is too long or something else than a socket is there, and
+   *               with an error of the system, for example EACCES. Nothing is left behind then
    */
-  async listen(path: string): Promise<void> {
+  async listen(path: string, locks?: string): Promise<void> {
     if (this.#state !== 'new') throw new Error('A control server listens once');
     this.#state = 'binding';
-    this.#binding = bindSocket(this.#server, path);
+    this.#binding = bindSocket(this.#server, path, locks);
     try {
-      await this.#binding;
+      const file = await this.#binding;
       this.#server.unref();
-      if (this.#state === 'binding') this.#state = 'listening';
+      if (this.#state !== 'binding') return;
+      this.#state = 'listening';
+      this.#watch = new SocketWatch(path, { isThere: () => file.isThere(), restore: () => this.#restore(file) });
     } catch (error) {
       this.#state = 'closed';
       this.#server.close();
@@ -78,6 +83,7 @@ export class ControlServer {
   async close(): Promise<void> {
     this.#state = 'closed';
     const file = await this.#binding?.catch(() => null); // `listen` reports why it failed.
+    await this.#watch?.close();
     file?.remove();
     this.#server.close();
     for (const connection of this.#connections) connection.end();
@@ -85,6 +91,25 @@ export class ControlServer {
     const late = setTimeout(() => this.#connections.forEach((connection) => connection.destroy()), CLOSE_MS).unref();
     await new Promise<void>((resolve) => this.#drained.push(resolve));
     clearTimeout(late);
+  }
+
+  #make(): Server {
+    // A client may end its side after its requests, as `echo … | nc -U PATH` does, and still gets the replies.
+    const server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
+    return server.on('error', () => undefined); // An accept failed. While it begins to listen, it has a listener of its own.
+  }
+
+  /** The file is lost: listens at a new one. */
+  async #restore(file: SocketFile): Promise<void> {
+    const next = this.#make().unref();
+    try {
+      await file.restore(next);
+    } catch (error) {
+      next.close();
+      throw error;
+    }
+    this.#server.close(); // Its connections stay.
+    this.#server = next;
   }
 
   #accept(socket: Socket): void {

@@ -9,9 +9,13 @@
  * PATH.new is a directory that only this user may enter, so nobody connects before the mode is right. It is reached
  * through /proc/self/fd, because its path may be too long for a socket where PATH is not.
  *
+ * If the file is lost, `restore` makes it anew, with the directories above it. Node cannot bind a server twice, so it needs
+ * another server.
+ *
  * Owns     the file at PATH, the lock, and for a moment the directory PATH.new with one fd. All are given back by
  *          `remove`, or when `bindSocket` rejects. A listener for 'exit' of the process removes the files that are left
  * Used by  server.ts
+ * Uses     lock.ts, lost_directories.ts
  * Never    removes a file of another process: before it removes PATH, it compares the inode
  */
 import { chmodSync, closeSync, constants, lstatSync, mkdirSync, openSync, renameSync, rmSync, unlinkSync } from 'node:fs';
@@ -22,6 +26,7 @@ import { checkLength, nameOfPath, statOf } from './directory';
 import { codeOf, controlError } from './errors';
 import { LineReader } from './lines';
 import { takeLock } from './lock';
+import { directoriesAbove, makeAnew } from './lost_directories';
 import { LONGEST_REPLY, readHello } from './protocol';
 
 /** How long a process at an existing socket may take to say who it is, in milliseconds. It is live even if it does not. */
@@ -29,6 +34,15 @@ const HELLO_MS = 500;
 
 /** The file of a socket at which this process listens. */
 export interface SocketFile {
+  /** Is the file of this process still at its path? */
+  isThere(): boolean;
+  /**
+   * Makes the file anew, and `server` listens there. The caller closes it, also if this fails.
+   *
+   * @returns  a promise. It rejects if a live process has the path meanwhile, if something else is there, or if a directory
+   *           cannot be made or is not as it was
+   */
+  restore(server: Server): Promise<void>;
   /** Removes the file and releases the lock. A second call does nothing. */
   remove(): void;
 }
@@ -42,21 +56,29 @@ const removeAll = (): void => atExit.forEach((remove) => remove());
  *
  * @param server  not listening yet; the caller closes it, also if this function rejects
  * @param socket  the absolute path of the socket; its directory must exist
+ * @param locks   the directory of the locks. Default: as `takeLock` finds it
  * @returns       a promise of the file. It rejects with ERR_ALREADY_RUNNING if a live process is there, with
  *                ERR_CONTROL_PATH if the path is too long or something else is there, and with an error of the system,
  *                for example EACCES or ENOENT
  */
-export async function bindSocket(server: Server, socket: string): Promise<SocketFile> {
-  const lock = takeLock(checkLength(socket));
+export async function bindSocket(server: Server, socket: string, locks?: string): Promise<SocketFile> {
+  const lock = takeLock(checkLength(socket), locks);
   try {
     await checkFree(socket);
-    const inode = await listenPrivately(server, socket);
+    const above = directoriesAbove(socket);
+    let inode = await listenPrivately(server, socket);
     const removeFile = (): void => {
       if (isAt(socket, inode)) unlinkSync(socket);
     };
     if (atExit.size === 0) process.on('exit', removeAll);
     atExit.add(removeFile);
     return {
+      isThere: () => isAt(socket, inode),
+      async restore(next) {
+        makeAnew(above);
+        await checkFree(socket);
+        inode = await listenPrivately(next, socket);
+      },
       remove() {
         if (!atExit.delete(removeFile)) return;
         if (atExit.size === 0) process.off('exit', removeAll);

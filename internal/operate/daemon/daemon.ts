@@ -28,7 +28,7 @@ import type { Log } from './daemon_log';
 import { listed, listAll } from './listing';
 import { LivePrimary } from './live_primary';
 import { startPrimary } from './primary_process';
-import { savedFile } from './state_directory';
+import { savedFile } from '../control/state_directory';
 
 /** What the daemon needs from its process. */
 export interface DaemonPorts {

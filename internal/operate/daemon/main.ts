@@ -3,7 +3,7 @@
  *
  *   node …/daemon/main [--resurrect]      in the foreground. With --resurrect it starts what was saved
  *
- * Owns     the control socket of the daemon, and a handle that keeps this process alive
+ * Owns     the control socket of the daemon, the lock of the state directory, and a handle that keeps this process alive
  * Used by  nobody: spawn_daemon.ts and the unit of unit.ts start it as a program
  * Uses     daemon.ts (what it does), control/server.ts
  * Never    ends an app: SIGTERM, SIGINT and a crash end this process only
@@ -11,16 +11,20 @@
  * Exits    0 by a signal or `kill`, or if another daemon of this user runs. 1 it cannot work (stderr and fd 3 say why)
  */
 import fs from 'node:fs';
+import path from 'node:path';
 import { LONGEST_DELAY } from '../../clock';
 import { daemonPath } from '../control/directory';
 import { codeOf } from '../control/errors';
+import { takeLock } from '../control/lock';
 import { ControlServer } from '../control/server';
 import { Daemon } from './daemon';
 import { logTo } from './daemon_log';
-import { daemonLogFile, stateDirectory } from './state_directory';
+import { daemonLogFile, stateDirectory } from '../control/state_directory';
 
-/** The fd on which the starter waits for a line: 'ready', or why there is no daemon. Nobody need be there. */
+/** The fd on which the starter waits for a line: 'ready', 'taken: …', or why there is no daemon. Nobody need be there. */
 const READY_FD = 3;
+/** What the starter is told first if another daemon runs; the rest of the line says which. */
+const TAKEN = 'taken: ';
 const isStarted = process.argv.includes('--started');
 
 async function main(): Promise<void> {
@@ -39,10 +43,12 @@ async function main(): Promise<void> {
   const server = new ControlServer({ kind: 'daemon', name: 'daemon', pid: process.pid, startedBy: 'daemon' },
     Object.fromEntries(NAMES.map((name) => [name, async (params, call) => (await made).methods[name](params, call)])));
   try {
+    // Two daemons of one state directory would start each app twice, also if their sockets are in different places.
+    takeLock(path.join(state, 'daemon'));
     await server.listen(daemonPath());
   } catch (error) {
-    if (codeOf(error) !== 'ERR_ALREADY_RUNNING') throw error;
-    tellStarter('ready\n'); // Another daemon runs, and serves whoever has started this one.
+    if (!(error instanceof Error) || codeOf(error) !== 'ERR_ALREADY_RUNNING') throw error;
+    tellStarter(`${TAKEN}${error.message}\n`); // Another daemon runs, and serves whoever has started this one.
     process.exit(0);
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void end(signal));

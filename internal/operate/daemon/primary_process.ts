@@ -14,7 +14,7 @@ import { builtFile } from '../../dist_files';
 import type { AppRecord } from '../app/app_record';
 import { readLastLines } from '../app/log_tail';
 import { errorLine } from '../../supervisor/error_line';
-import { primaryLogFile } from './state_directory';
+import { primaryLogFile } from '../control/state_directory';
 
 const program = builtFile('internal/operate/app/app_primary.js');
 

@@ -12,7 +12,7 @@ import { nodeError } from '../../errors';
 import { ControlClient } from '../control/client';
 import { daemonPath } from '../control/directory';
 import { codeOf } from '../control/errors';
-import { daemonLogFile, stateDirectory } from './state_directory';
+import { daemonLogFile, stateDirectory } from '../control/state_directory';
 
 const program = builtFile('internal/operate/daemon/main.js');
 
@@ -61,9 +61,11 @@ export async function spawnDaemon(): Promise<void> {
   } finally {
     fs.closeSync(fd);
   }
-  if (said !== 'ready\n') throw failed(said.trim() || `it ended at once; ${daemonLogFile(state)} says why`);
+  // Another daemon was quicker, or has lost its socket and is about to make it anew.
+  const taken = /^taken: (.*)\n$/.exec(said)?.[1];
+  if (said !== 'ready\n' && taken === undefined) throw failed(said.trim() || `it ended at once; ${daemonLogFile(state)} says why`);
   for (const end = Date.now() + START_MS; !await answers();) {
-    if (Date.now() > end) throw failed('it does not answer');
+    if (Date.now() > end) throw failed(taken === undefined ? 'it does not answer' : `${taken}, and does not answer at ${daemonPath()}`);
     await new Promise((resolve) => { setTimeout(resolve, LOOK_MS); });
   }
 }

@@ -1,14 +1,15 @@
 /**
- * Where the daemon of a user keeps what must survive it: records of apps, what was saved, logs.
+ * Where a user keeps what must survive the daemon and the directory of sockets: records of apps, what was saved, logs, locks.
  *
  *   STATE = $XDG_STATE_HOME/cluster-internals, or ~/.local/state/cluster-internals     mode 0700
- *     apps/NAME.json  current/NAME.json   see app/app_record.ts
+ *     apps/NAME.json  current/NAME.json   see operate/app/app_record.ts
  *     saved.json                          what `resurrect` starts
  *     logs/NAME.log                       what the workers of an app print, unless its spec names another file
  *     primaries/NAME.log                  what its primary prints: warnings, and the reason if it crashes
  *     daemon.log                          what the daemon does
+ *     locks/                              who runs: see lock.ts. Nobody wipes this directory at a logout, unlike that of the sockets
  *
- * Used by  daemon/, cli/
+ * Used by  lock.ts, daemon/, cli/
  * Never    uses a directory of another user: root with a user's HOME would leave files there that the user cannot read
  */
 import fs from 'node:fs';
