@@ -25,15 +25,16 @@ const allowed: Record<string, readonly string[]> = {
   'internal/shared_state/client/': ['internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock', 'internal/errors', 'internal/own_options'],
   'internal/supervisor/': ['leaves', 'internal/validate'],
   // Operating: what the shell, the daemon and the control sockets do with a supervisor.
-  'internal/operate/control/': ['internal/errors', 'internal/validate', 'internal/supervisor/'],
+  'internal/operate/make_directory': [],
+  'internal/operate/control/': ['internal/operate/make_directory', 'internal/errors', 'internal/validate', 'internal/supervisor/'],
   'internal/operate/cli/': ['internal/operate/', 'internal/recording/', 'internal/page/', 'internal/supervisor/', 'internal/errors', 'internal/validate', 'internal/clock', 'internal/own_options', 'internal/dist_files'],
   // These files run in each worker. Of the primary's side they may import the messages, and the small files that both sides use.
   'internal/supervisor/worker/': ['internal/supervisor/wire', 'internal/supervisor/states', 'internal/supervisor/readiness',
     'internal/supervisor/app_calls', 'internal/supervisor/stop_requests', 'internal/supervisor/debugger', 'internal/native/http', 'internal/moving', 'internal/own_listeners', 'leaves'],
   // What operates an app. app/: the primary of one app; daemon/: the process that starts primaries.
-  'internal/operate/app/': ['internal/operate/control/', 'internal/operate/metrics/', 'internal/supervisor/', 'internal/startup/load_role', 'internal/validate', 'leaves'],
+  'internal/operate/app/': ['internal/operate/make_directory', 'internal/operate/control/', 'internal/operate/metrics/', 'internal/supervisor/', 'internal/startup/load_role', 'internal/validate', 'leaves'],
   'internal/operate/metrics/': ['internal/supervisor/', 'internal/master/connection_counters', 'leaves'],
-  'internal/operate/daemon/': ['internal/operate/control/', 'internal/operate/app/', 'internal/supervisor/restart_budget', 'internal/supervisor/error_line', 'internal/validate', 'leaves'],
+  'internal/operate/daemon/': ['internal/operate/make_directory', 'internal/operate/control/', 'internal/operate/app/', 'internal/supervisor/restart_budget', 'internal/supervisor/error_line', 'internal/validate', 'leaves'],
   // The recorder looks at channels from outside, and no other part knows it. (startup/entry.ts loads it by its path.)
   // The page that shows a recording: it gets what a reader has read, as plain objects.
   'internal/page/': ['leaves'],

@@ -16,6 +16,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { makeDirectory } from '../make_directory';
 import { checkSpec, isAppName, type AppSpec } from './app_spec';
 
 /** What the daemon wants of an app. */
@@ -55,7 +56,6 @@ export const logDirectory = (state: string): string => path.join(state, 'logs');
 
 /** The rights of what holds environments, in which there may be passwords. */
 const PRIVATE_FILE = 0o600;
-const PRIVATE_DIRECTORY = 0o700;
 /** The ending of a file that is being written. */
 const BESIDE = '.new';
 
@@ -114,7 +114,7 @@ export function readJson<Content>(file: string, check: (fields: Readonly<Record<
 export function writeJson(file: string, content: object): void {
   const directory = path.dirname(file);
   const beside = `${file}${BESIDE}`;
-  fs.mkdirSync(directory, { recursive: true, mode: PRIVATE_DIRECTORY });
+  makeDirectory(directory);
   try {
     const fd = fs.openSync(beside, 'w', PRIVATE_FILE);
     try {

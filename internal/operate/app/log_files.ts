@@ -19,6 +19,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { Writable } from 'node:stream';
 import type { MachineClock } from '../../clock';
+import { makeDirectory } from '../make_directory';
 import { linesIn, readLastLines } from './log_tail';
 
 /** How much may wait to be written, in bytes, before the workers' pipes are paused. Large enough for one write per turn under load. */
@@ -160,7 +161,7 @@ export class LogFile extends Writable {
     const lost = this.#state.is === 'lost' ? this.#state : null;
     if (lost === null) this.#close();
     const { file } = this.#options;
-    fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+    makeDirectory(path.dirname(file));
     const fd = fs.openSync(file, OPEN_FLAGS, FILE_MODE);
     try {
       const rotates = fs.fstatSync(fd).isFile();

@@ -16,13 +16,14 @@ import fs from 'node:fs';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { nodeError } from '../../errors';
+import { makeDirectory } from '../make_directory';
 
 /** Returns the state directory, and makes it if it is missing. Throws ERR_STATE_DIRECTORY, or what the system says. */
 export function stateDirectory(env: NodeJS.ProcessEnv = process.env): string {
   const given = env['XDG_STATE_HOME'];
   const base = given !== undefined && path.isAbsolute(given) ? given : path.join(homedir(), '.local/state');
   const directory = path.join(base, 'cluster-internals');
-  fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(directory);
   const stats = fs.statSync(directory);
   const own = process.geteuid?.();
   const wrong = !stats.isDirectory() ? 'it is no directory' : stats.uid !== own ? `it belongs to user ${stats.uid}, and this process runs as user ${own}` : null;

@@ -15,6 +15,7 @@ import type { AppRecord } from '../app/app_record';
 import { readLastLines } from '../app/log_tail';
 import { errorLine } from '../../supervisor/error_line';
 import { primaryLogFile } from '../control/state_directory';
+import { makeDirectory } from '../make_directory';
 
 const program = builtFile('internal/operate/app/app_primary.js');
 
@@ -68,7 +69,7 @@ export function startPrimary(state: string, socket: string, { id, run, spec }: A
 }
 
 function openLog(file: string): { fd: number; from: number } {
-  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
+  makeDirectory(path.dirname(file));
   if ((fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0) > LONGEST_LOG) fs.renameSync(file, `${file}.1`);
   const fd = fs.openSync(file, 'a', 0o600);
   return { fd, from: fs.fstatSync(fd).size };
