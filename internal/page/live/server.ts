@@ -24,7 +24,7 @@ const HEADERS = { 'cache-control': 'no-store', 'x-content-type-options': 'nosnif
 
 /** What a live page shows, and what its buttons do. */
 export interface LiveOptions {
-  /** 0: any. */
+  /** On 127.0.0.1. 0: a free one. */
   readonly port: number;
   /** The page, for this token. */
   page(token: string): string;

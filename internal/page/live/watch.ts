@@ -18,7 +18,7 @@ import { LiveServer } from './server';
 
 /** How `watch` runs a program. */
 export interface WatchOptions extends RecordOptions {
-  /** Of the page, on 127.0.0.1; 0: any. */
+  /** The port of the page, on 127.0.0.1; 0: a free one. */
   readonly port: number;
 }
 
