@@ -3,10 +3,8 @@
  * message about 0.5 µs. So a program that sends few messages gets a write for each, and in a flood of messages several
  * frames are joined into one write (D15):
  *
- *   few frames                     each frame is written at once. A turn of the event loop may write ALLOWANCE frames
- *                                  so; a flood of many turns may write REFILL of them per millisecond, over
- *                                  all channels of this process
- *   more frames                    frames are joined into groups of #groupSize. A group is written when it is full, when
+ *   few frames                     each frame is written at once, as long as the channel's allowance lasts (allowance.ts)
+ *   more frames                    frames are joined into groups. A group is written when it is full, when
  *                                  its turn ends, when it is older than OLDEST_MS as the next frame comes, before an fd
  *                                  is sent, and when this process ends (flush_at_exit.ts)
  *   the kernel's buffer is full    frames are joined up to JOIN_LIMIT: the kernel would not take them earlier anyway
@@ -15,24 +13,21 @@
  * Owns     the joined frames that are not written yet. A frame that is being written belongs to the native write
  * Used by  channel.ts, which owns the pipe and calls `close` when the channel ends; attach_channel.ts, channel_types.ts
  *          and handle_queue.ts, for types
+ * Uses     allowance.ts (how many frames are written one by one), send_callbacks.ts, flush_at_exit.ts
  * Never    drops a frame silently: each write ends in a call of its `Completion`, or in `sink.failed`, unless the sender
  *          asked for silence (`swallowErrors`)
  * States   writable ◄── all written ── write is pending ──► full, and either ── close() ──► closed
- * Keeps    1. a program that sends ALLOWANCE messages in one turn, and then blocks or dies, has written all of them
+ * Keeps    1. a program that sends as many messages as the allowance in one turn, and then blocks or dies, has written all of them
  *          2. of more messages, a program that blocks, or is killed from outside within the same turn, has held back
- *             fewer than GROUP that the kernel would have taken. After a flood of several turns: fewer than LARGEST_GROUP
+ *             fewer than a group that the kernel would have taken (allowance.ts: 40, after a flood of several turns 640)
  *          3. each completion is called, even if an earlier one throws
- * Decided  ALLOWANCE is lower on Nodes whose pipes hold less, although Node itself writes each frame at once. What the
- *          kernel does not take is queued in libuv, which drops it when the process ends or the channel disconnects.
- *          Two other ways were rejected. A blocking write at the end of the process would send frames twice if the
- *          process survives (a handled signal, a replaced `reallyExit`). A blocking write in `disconnect` would stop a
- *          process that lives on. If nobody reads, Node 26 gets 171 frames of 200 through; this file gets 176.
  */
-import { Array, Math, performance, push, Set } from '../builtins';
+import { Array, performance, push } from '../builtins';
 import { causedByPeer, channelClosed, systemError } from '../errors';
-import { nodeMajor, type NativeHandle, type NativePipe } from '../native/bindings';
+import type { NativeHandle, NativePipe } from '../native/bindings';
 import { PENDING, WRITTEN, writePipe } from '../native/pipes';
 import { isExiting } from '../native/process_end';
+import { Allowance } from './allowance';
 import type { Codec } from './codec';
 import { addUnflushed, prepareFlushAtExit, removeUnflushed } from './flush_at_exit';
 import { framesAreTraced, traceFrame, type FrameTrace } from '../trace';
@@ -72,30 +67,10 @@ export interface OutboxSink {
 const CLOSED = 2;
 /** Bytes. `send` returns false while at least this many are unwritten: Node's own limit. */
 const HIGH_WATER = 65536 * 2;
-/**
- * Frames that one turn may write one by one. A pipe holds 278 short frames on Node 20, and 171 from Node 22 on, whose
- * libuv asks the kernel for a smaller buffer. With this allowance and joined groups after it, 1000 frames of one turn
- * fit into the pipe even if nobody reads.
- */
-const ALLOWANCE = nodeMajor < 22 ? 200 : 96;
-/**
- * Frames that each millisecond adds to the allowances of all busy channels of this process together. Written one by one,
- * 10 frames take 4 % of that millisecond.
- */
-const REFILL = 10;
 /** Frames. After each read at least this many may be written one by one, so that replies do not wait. */
 const REPLIES = 8;
-/**
- * Frames in a group during the first turn of a flood. Each further turn of the flood doubles it: a program that returns
- * to its event loop so often does not block. With groups of 40 a flood reaches three quarters of its highest rate.
- */
-const GROUP = 40;
-/** Frames. No group grows beyond this, however long the flood lasts. */
-const LARGEST_GROUP = 640;
 /** Milliseconds. A frame that comes when the group is older than this is written at once, with the group. */
 const OLDEST_MS = 1;
-/** Milliseconds between two looks for idle channels: some turns of a flood. */
-const IDLE_MS = 100;
 /** Bytes (of JSON: characters). A group of this length is written, whatever its number of frames. */
 const JOIN_LIMIT = 65536;
 
@@ -104,11 +79,6 @@ const JOIN_LIMIT = 65536;
  * wait behind it. `closed`: nothing is written any more.
  */
 type OutboxState = 'writable' | 'full' | 'closed';
-
-/** Channels whose allowance is not full, and so grows: they share REFILL. */
-const refilling = new Set<Outbox>();
-/** When the idle ones among them were last looked for. */
-let lookedAt = 0;
 
 /** The unwritten frames of one channel. */
 export class Outbox {
@@ -130,13 +100,7 @@ export class Outbox {
   #joinedAt = 0;
   /** Counts the frames of this turn up to 2: the second one schedules the end of the turn. */
   #ofThisTurn = 0;
-  /** Frames that may be written one by one; this was true at `#allowedAt`. Not whole: many short turns add up. */
-  #allowance = ALLOWANCE;
-  #allowedAt = performance.now();
-  /** Since idle channels were last looked for. */
-  #hasWritten = false;
-  /** How many frames make a group full in this turn. */
-  #groupSize = GROUP;
+  readonly #allowance = new Allowance();
 
   /** `name` and `dialect` are those of the channel, for the trace. */
   constructor(pipe: NativePipe, codec: Codec, sink: OutboxSink, name = '', dialect: FrameTrace['dialect'] = 'pipelined') {
@@ -156,7 +120,7 @@ export class Outbox {
   /** Writes a frame now, or joins it to the group. Returns false at or above HIGH_WATER. */
   write(frame: string | Buffer, completion: Completion): boolean {
     if (framesAreTraced()) this.#trace(frame, null);
-    this.#hasWritten = true;
+    this.#allowance.wrote();
     // A program that writes once in a turn, mostly a reply to what it read, needs no tick for the end of the turn.
     if (this.#ofThisTurn < 2 && ++this.#ofThisTurn === 2) process.nextTick(this.#endTurn);
     if (this.#joined.length === 0) {
@@ -166,18 +130,14 @@ export class Outbox {
     push(this.#joined, frame);
     push(this.#joinedCompletions, completion);
     this.#joinedLength += frame.length;
-    const isDue = this.#state !== 'full' && (this.#joined.length >= this.#groupSize || this.#isOld(performance.now()));
+    const isDue = this.#state !== 'full' && (this.#joined.length >= this.#allowance.groupSize || this.#isOld(performance.now()));
     if (isDue || this.#joinedLength >= JOIN_LIMIT) this.flush();
     return this.hasRoom;
   }
 
   /** No frame is joined: may this one be written at once? If not, it begins a group. */
   #mayWriteAtOnce(): boolean {
-    if (this.#allowance >= 1) {
-      if (this.#allowance === ALLOWANCE && this.#state !== 'closed') refilling.add(this);
-      this.#allowance--;
-      return true;
-    }
+    if (this.#state === 'closed' || this.#allowance.take()) return true;
     const now = performance.now();
     const late = this.#isOld(now);
     this.#joinedAt = now;
@@ -200,7 +160,7 @@ export class Outbox {
   }
 
   readonly #endTurn = (): void => {
-    this.#refill(0);
+    this.#beginTurn(0);
     this.#flushIfWritable();
   };
 
@@ -210,35 +170,13 @@ export class Outbox {
 
   /** Something was read, and may be replied to. */
   newTurn(): void {
-    this.#refill(REPLIES);
+    this.#beginTurn(REPLIES);
   }
 
-  /** A new turn begins. At least `least` frames of it may be written one by one. */
-  #refill(least: number): void {
-    const now = performance.now();
+  /** At least `least` frames of the turn that begins may be written one by one. */
+  #beginTurn(least: number): void {
     this.#ofThisTurn = 0;
-    const flooded = this.#allowance < 1;
-    if (refilling.size > 1) Outbox.#removeIdle(now);
-    const share = REFILL / Math.max(1, refilling.size);
-    this.#allowance = Math.min(ALLOWANCE, Math.max(least, this.#allowance + (now - this.#allowedAt) * share));
-    if (this.#allowance === ALLOWANCE) refilling.delete(this);
-    this.#allowedAt = now;
-    if (flooded) this.#groupSize = Math.min(LARGEST_GROUP, this.#groupSize * 2);
-    else if (this.#allowance === ALLOWANCE) this.#groupSize = GROUP;
-  }
-
-  /** Takes out the channels that have written nothing since the last look, IDLE_MS ago or more: an idle channel takes no share. */
-  static #removeIdle(now: number): void {
-    if (now - lookedAt < IDLE_MS) return;
-    lookedAt = now;
-    for (const one of refilling) {
-      if (one.#hasWritten) {
-        one.#hasWritten = false;
-      } else {
-        one.#allowance = ALLOWANCE;
-        refilling.delete(one);
-      }
-    }
+    this.#allowance.newTurn(least);
   }
 
   /** Are more than `limit` bytes unwritten? The channel asks before each message, so this reads the pipe only above HIGH_WATER. */
@@ -297,7 +235,7 @@ export class Outbox {
   close(): void {
     this.flush();
     this.#state = 'closed';
-    refilling.delete(this);
+    this.#allowance.close();
   }
 
   #put(frame: string | Buffer, native: NativeHandle | null, completions: Completion | readonly Completion[]): void {
