@@ -1,5 +1,5 @@
 /**
- * Children on Node's own channel, for a process in which Node's permission model denies `process.binding`: there no
+ * Children on Node's own channel, for a process in which Node's permission model denies access to native modules: there no
  * channel of ours can be opened. The cluster then uses what every program may use, Node's `fork` and `send`, in Node's
  * dialect, with one hand-off at a time. Its workers are started without our preload.
  *

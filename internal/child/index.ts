@@ -31,7 +31,6 @@ import path from 'node:path';
 import { join, NativeObject, Set } from '../builtins';
 import { Calls, type Resolve } from '../calls';
 import { channelOf } from '../channel/attach_channel';
-import { separately } from '../errors';
 import {
   isServerReply, isTaken, readPrimaryMessage,
   type Accepted, type PrimaryMessage, type Query, type QueryServer, type Returned, type ServerReply,
@@ -42,6 +41,7 @@ import { setMoving } from '../moving';
 import { addReturnIdle } from '../return_idle';
 import { traceHandle, traceMessage, traceState } from '../trace';
 import { workerClass, type Worker } from '../worker';
+import { closeHandles } from './close_handles';
 import { Deliveries, ListeningServer, type Limited } from './deliveries';
 import { FauxHandle } from './faux_handle';
 import { OpenCounts } from './open_counts';
@@ -302,36 +302,10 @@ class Child {
       this.#setState('disconnecting');
     }
     worker.exitedAfterDisconnect = true;
-    this.#closeServers(initiated);
-  }
-
-  #closeServers(initiated: boolean): void {
-    let open = 1;
-    const closed = (): void => {
-      if (--open > 0) return;
+    closeHandles([...this.#held], () => {
       if (initiated) this.#announceLeaving();
       else closeChannel();
-    };
-    for (const { handle } of [...this.#held]) {
-      open++;
-      // A server waits for its connections before it is closed. A handle without an owner never got a server.
-      const owner = ownerOf(handle);
-      let isClosed = false;
-      const once = (): void => {
-        if (!isClosed) closed();
-        isClosed = true;
-      };
-      separately(() => {
-        try {
-          if (typeof owner?.close === 'function') owner.close(once);
-          else handle.close(once);
-        } catch (error) {
-          once(); // An app may override `close`, and its method has thrown: the other servers are closed, and the worker leaves.
-          throw error;
-        }
-      });
-    }
-    closed();
+    });
   }
 
   #destroy(worker: Worker): void {

@@ -21,7 +21,7 @@ export interface ServerIndex {
 export class ServerIndexes {
   readonly #addresses = new Map<string, { next: number; readonly used: Set<number> }>();
 
-  /** The next index at an address. `address`: any text that identifies it. */
+  /** The next index at an address. `address` is a text that identifies it. */
   take(address: string): ServerIndex {
     let indexes = this.#addresses.get(address);
     if (indexes === undefined) this.#addresses.set(address, (indexes = { next: 0, used: new Set() }));

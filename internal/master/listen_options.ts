@@ -1,7 +1,7 @@
 /**
  * Translates a worker's query into the options with which the primary listens for it.
  *
- * Used by  round_robin_handle.ts, shared_handle.ts, listen_policy.ts
+ * Used by  begin_listening.ts, shared_handle.ts, listen_policy.ts
  */
 import type net from 'node:net';
 import path from 'node:path';

@@ -23,7 +23,7 @@ import { isPort } from '../validate';
 
 /** The argument of `allowListen`: where a worker wants to listen. Frozen, and without TLS keys. */
 export interface ListenQuery {
-  /** An IP address, the absolute path of a unix socket (abstract ones begin with \0), or null: any address, or an fd. */
+  /** An IP address, the absolute path of a unix socket (abstract ones begin with \0), or null, for every address of this machine and for an fd. */
   readonly address: string | null;
   /** null for a path or an fd. */
   readonly port: number | null;

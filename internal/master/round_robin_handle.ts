@@ -13,9 +13,9 @@
  * Owns     the acceptor with the listening handle; the queued connections (peer.ts owns those in flight, and
  *          gives each back by `ended`: it is closed here, or queued again)
  * Used by  listen_table.ts, which makes one for each address
- * Uses     scheduler.ts and scheduling.ts (who gets the next connection), acceptor.ts (the listening socket),
-*          dispatch_pause.ts (nobody takes a connection), returned_connections.ts,
- *          rebalancing.ts, connection_counters.ts
+ * Uses     scheduler.ts and scheduling.ts (who gets the next connection), begin_listening.ts and acceptor.ts (the
+ *          listening socket), dispatch_pause.ts (no worker takes a connection), returned_connections.ts and
+ *          rebalancing.ts (connections that move), connection_counters.ts
  * Never    reads from an accepted connection; never hands one to two workers at a time
  * States   binding ── 'listening' ──► listening ── last remove(), or close() of what was kept ──► closed
  *             ├────── 'error', or `listen` throws ──────► failed
@@ -35,17 +35,16 @@
  *          (requeued when a worker dies), D5, D13 (rejected by the last worker: closed, no hang), D58
  *          (idle connections come back)
  */
-import net from 'node:net';
 import { Fifo } from '../fifo';
 import { namesFd, type QueryServer, type SocketName } from '../messages';
 import { DEFAULT_LIMITS, type KeepListening } from '../limits';
-import { UV_EINVAL, UV_EMFILE, type NativeHandle } from '../native/bindings';
-import { isConnectionTo, makePausable, socketName, takeListeningHandle } from '../native/listening';
+import { UV_EMFILE, type ListeningHandle, type NativeHandle } from '../native/bindings';
+import { isConnectionTo, socketName } from '../native/listening';
 import { traceHandle, traceState } from '../trace';
 import { Acceptor, isOneOfTheLast, type AcceptLimits } from './acceptor';
+import { beginListening } from './begin_listening';
 import { ConnectionCounters } from './connection_counters';
 import { DispatchPause } from './dispatch_pause';
-import { listenOptions } from './listen_options';
 import type { Outcome, Peer, Source } from './peer';
 import { Rebalancing } from './rebalancing';
 import { ReturnedConnections } from './returned_connections';
@@ -98,16 +97,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
     this.#inherited = namesFd(query);
     this.#scheduler = new Scheduler(scheduling);
     this.#rebalancing = new Rebalancing(this.#scheduler.candidates);
-    const server = net.createServer();
-    makePausable(server);
-    server.once('listening', () => this.#bound(server));
-    server.once('error', (error: NodeJS.ErrnoException) => this.#bindFailed(error.errno ?? UV_EINVAL));
-    try {
-      server.listen(listenOptions(query));
-    } catch {
-      // `net` does not even try this address. The worker's own `net` did not check it, or was not asked.
-      process.nextTick(() => this.#bindFailed(UV_EINVAL));
-    }
+    beginListening(query, (handle) => this.#bound(handle), (errno) => this.#bindFailed(errno));
   }
 
   // ── workers ────────────────────────────────────────────────────────────────────────────────────
@@ -174,8 +164,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
 
   // ── binding ────────────────────────────────────────────────────────────────────────────────────
 
-  #bound(server: net.Server): void {
-    const handle = takeListeningHandle(server);
+  #bound(handle: ListeningHandle): void {
     if (this.#state.is !== 'binding') {
       handle.close();
       this.#transition({ is: 'closed' });

@@ -1,7 +1,7 @@
 /**
  * Binds addresses, listens, stops and starts accepting.
  *
- * Used by  master/acceptor.ts, master/round_robin_handle.ts, master/scheduling.ts, master/shared_handle.ts
+ * Used by  master/acceptor.ts, master/begin_listening.ts, master/round_robin_handle.ts, master/scheduling.ts, master/shared_handle.ts
  * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts)
  */
 import { fstatSync, readFileSync } from 'node:fs';

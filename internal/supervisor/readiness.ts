@@ -18,7 +18,7 @@
 /** The HTTP check, with all defaults filled in. */
 export interface HttpCheck {
   readonly path: string;
-  /** If there are several http servers, the one that listens on this port is asked; null: any of them. */
+  /** If there are several http servers, the one that listens on this port is asked; null: each one is, and one answer is enough. */
   readonly port: number | null;
   /** Milliseconds from a failure to the next request. */
   readonly intervalMs: number;

@@ -3,8 +3,8 @@
  * and then asks the restart budget. The replacement of a worker that is too old (recycling) follows the same rule.
  *
  * A slot that was given up is tried again after `retryAfterMs`, then after twice that, and so on up to
- * LONGEST_RETRY_MS, with one worker each time. A worker of such a try that serves for `healthyMs` makes the slot as
- * good as any other. Recycling that comes too often is postponed by the same times, while the old worker serves on.
+ * LONGEST_RETRY_MS, with one worker each time. Once a worker of such a try has served for `healthyMs`, the slot
+ * counts as healthy again. Recycling that comes too often is postponed by the same times, while the old worker serves on.
  *
  * Owns     the timers of slots that back off, are given up, or have their recycling postponed
  * Used by  convergence.ts, fleet.ts
