@@ -23,7 +23,7 @@ runTool({
   name: 'tour',
   usage: 'npm run tour --',
   about: 'Records each scene of the tour on this machine, and writes a page that shows them: what the primary and its workers say to each other, and why.',
-  takes: 'about 30 s',
+  takes: 'about 40 s on 2 slow CPUs',
   example: 'npm run tour -- --output tour.html',
   options: {
     output: { takes: 'text', default: 'tour.html', about: 'the page' },

@@ -1,4 +1,5 @@
 // The documents lead where they say, keep their size, and name every option with the default that the code has.
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -99,4 +100,13 @@ describe('lib/README.md names every option with its default', () => {
     const defaults = given.map(([name = '', value = '']) => [name, /^\d/.test(value) ? Number(value.replaceAll('_', '')) : value === 'true' ? true : undefined]);
     expectDefaults(new Map(rows), Object.fromEntries(defaults) as object);
   });
+});
+
+// Logs of a profile by hand were once committed beside package.json.
+test('the top level has what the design card lists, and what tools force there', ({ skip }) => {
+  const listed = spawnSync('git', ['ls-files', '-z'], { cwd: root, encoding: 'utf8' });
+  if (listed.status !== 0) return skip('NOT TESTED: this is no checkout of git');
+  const top = new Set(listed.stdout.split('\0').filter((name) => name !== '').map((name) => name.split('/')[0] ?? ''));
+  const may = ['package.json', 'tsconfig.json', 'lib', 'internal', 'test', 'bench', 'README.md', 'package-lock.json', 'LICENSE'];
+  expect([...top].filter((name) => !name.startsWith('.') && !may.includes(name))).toEqual([]);
 });
