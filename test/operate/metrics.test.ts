@@ -288,8 +288,11 @@ describe('clients of the server', () => {
   });
 
   test('an answer that throws is 500, and the server goes on', async () => {
-    const { port } = await open(new Map([['/', () => plain(200, 'ok')], ['/throws', () => { throw new Error('replaced by the program'); }]]));
+    const { port } = await open(new Map([
+      ['/', () => plain(200, 'ok')], ['/throws', () => { throw new Error('replaced by the program'); }], ['/no-text', () => { throw Object.create(null); }],
+    ]));
     expect(await ask(port, '/throws')).toMatchObject({ status: 500, body: 'no answer: Error: replaced by the program\n' });
+    expect(await ask(port, '/no-text')).toMatchObject({ status: 500, body: 'no answer: an error that has no text\n' });
     expect(await status(port, '/')).toBe(200);
   });
 });

@@ -24,7 +24,7 @@ const MOST_CONNECTIONS = 64;
 /** The most that the head of a request may have, in bytes. Probes send about 100, Prometheus about 500. */
 const MOST_HEAD = 8_192;
 
-/** What is answered. */
+/** An answer to a request. */
 export interface Answer {
   readonly status: number;
   readonly type: string;
@@ -116,7 +116,16 @@ export class HealthServer {
     try {
       return route();
     } catch (error) {
-      return plain(500, `no answer: ${String(error)}`); // The program can replace what is read here.
+      return plain(500, `no answer: ${textOf(error)}`); // The program can replace what is read here.
     }
+  }
+}
+
+/** The text of a value that was thrown. Code of the program may have thrown it, so to ask for its text can throw as well. */
+function textOf(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return 'an error that has no text';
   }
 }
