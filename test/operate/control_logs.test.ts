@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { appCommands } from '../../internal/operate/app/app_commands';
 import { AppLogs } from '../../internal/operate/app/app_logs';
 import { ControlClient } from '../../internal/operate/control/client';
 import { appMethods, type LogSource } from '../../internal/operate/control/methods';
@@ -189,4 +190,9 @@ test('one that follows and does not read is cut off, and the worker prints on', 
   expect(raw.lines.length, 'lines until it was cut off').toBeLessThan(25);
   expect(following, 'only the one that reads').toBe(1);
   await reader.end();
+});
+
+test('the daemon gets its answer to `lifetime` also if it cancelled it before it began', async () => {
+  const { lifetime } = appCommands({ name: 'web', supervisor: {}, logs } as unknown as Parameters<typeof appCommands>[0]);
+  expect(await lifetime?.({}, { signal: AbortSignal.abort(), progress: () => undefined })).toEqual({});
 });

@@ -11,7 +11,7 @@
  */
 import { nodeError } from '../../errors';
 import type { Supervisor } from '../../supervisor/supervisor';
-import { appMethods } from '../control/methods';
+import { aborted, appMethods } from '../control/methods';
 import type { Call, Method } from '../control/server';
 import type { MetricsReader } from '../metrics/reader';
 import type { AppLogs } from './app_logs';
@@ -20,7 +20,7 @@ import type { CurrentFile, ReleaseChange } from './current_app';
 /** The methods of an app that the daemon has started. */
 export const METHOD_NAMES = ['status', 'reload', 'rollback', 'scale', 'stop', 'recycle', 'logs', 'reopenLogs', 'metrics', 'subscribe', 'run', 'started', 'lifetime'] as const;
 
-/** What the methods work on. */
+/** The objects that the methods work on. */
 export interface CommandPorts {
   readonly name: string;
   readonly supervisor: Supervisor;
@@ -79,13 +79,14 @@ export function appCommands({ name, supervisor, reader, logs, current, started }
         if (worker !== null) progress({ worker: state.is, place, pid });
       }
     },
-    lifetime(_params, { signal }) {
-      return new Promise((resolve) => { signal.addEventListener('abort', () => resolve({}), { once: true }); });
+    async lifetime(_params, { signal }) {
+      await aborted(signal);
+      return {};
     },
   };
 }
 
-/** What a reload with these parameters changes. The method has checked them. */
+/** The changes that a reload with these parameters has made. The method has checked them. */
 function changeOf({ exec, cwd, args, execArgv, env }: Readonly<Record<string, unknown>>): ReleaseChange {
   return {
     ...(typeof exec === 'string' ? { exec } : {}), ...(typeof cwd === 'string' ? { cwd } : {}),

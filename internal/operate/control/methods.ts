@@ -37,7 +37,7 @@ const LINES = 20;
 const MOST_LINES = 100_000;
 /** The longest line that is sent whole, in characters. JSON may need six bytes for one. */
 const LONGEST_LINE = LONGEST_REPLY / 8;
-/** What a line costs on the wire besides its text, in bytes, rounded up. */
+/** The bytes of a line on the wire that are not its text, rounded up. */
 const ENVELOPE_BYTES = 60;
 
 /** Where the output of the workers is. */
@@ -152,7 +152,7 @@ function available<Value>(value: Value | undefined, what: string): Value {
   return value;
 }
 
-/** What a client wants to be different in the next release. `before`: the variables of the present one. */
+/** The changes that a client asks for in the next release. `before`: the variables of the present release. */
 function readChange(params: Params, before: Variables): ReleaseOptions {
   checkNames('params', params, releaseOptionNames);
   const { exec, cwd, args, execArgv, env } = params;
@@ -214,7 +214,8 @@ function newest(lines: readonly string[]): readonly string[] {
   return lines.slice(from);
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
+/** Resolves when the caller cancels or goes away; soon if that has happened before the method began. */
+export function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });
