@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { unitText } from '../../internal/operate/daemon/unit';
+import { argument, unitText } from '../../internal/operate/daemon/unit';
 
 const options = { user: 'root', node: process.execPath, stopSeconds: 90, env: { PATH: '/usr/bin:/bin', HOME: '/home/a b%c"d', XDG_RUNTIME_DIR: '/run/user/0', COLOUR: 'red' } };
 
@@ -14,6 +14,11 @@ test('the daemon may end alone, the apps are stopped by the daemon, and the dire
   expect(text).toMatch(/^ExecStart=\S+ \S+\/daemon\/main\.js --resurrect$/m);
   expect(text).not.toContain('COLOUR');
   expect(unitText({ ...options, isUser: true })).not.toMatch(/^User=|^After=network/m);
+});
+
+test('a dollar sign is doubled in an argument of an Exec line, and not in the program, where systemd replaces no variable', () => {
+  expect(unitText({ ...options, isUser: true, node: '/opt/$x/node' })).toMatch(/^ExecStart="\/opt\/\$x\/node" /m);
+  expect(argument('/opt/$x/main.js')).toBe('"/opt/$$x/main.js"');
 });
 
 const hasSystemd = spawnSync('systemd-analyze', ['--version']).status === 0;

@@ -8,7 +8,7 @@
  */
 import { builtFile } from '../../dist_files';
 
-/** What the unit depends on. */
+/** The facts about the machine and the user that stand in the unit. */
 export interface UnitOptions {
   /** The unit is for one user's own systemd (`systemctl --user`), or for that of the machine. */
   readonly isUser: boolean;
@@ -16,7 +16,7 @@ export interface UnitOptions {
   readonly user: string;
   /** Absolute path of `node`. */
   readonly node: string;
-  /** PATH and the directories that the daemon uses: what is not given is left to its defaults. */
+  /** PATH and the directories that the daemon uses. A variable that is not given keeps its default. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** How long a stop of all apps may take, in seconds. */
   readonly stopSeconds: number;
@@ -48,8 +48,8 @@ export function unitText({ isUser, user, node, env, stopSeconds }: UnitOptions):
     'Type=exec',
     ...(isUser ? [] : [`User=${user}`]),
     ...VARIABLES.flatMap((variable) => (env[variable] === undefined ? [] : [`Environment=${quoted(`${variable}=${env[variable]}`)}`])),
-    `ExecStart=${quoted(node)} ${quoted(builtFile('internal/operate/daemon/main.js'))} --resurrect`,
-    `ExecStop=${quoted(node)} ${quoted(builtFile('lib/cli.js'))} kill`,
+    `ExecStart=${quoted(node)} ${argument(builtFile('internal/operate/daemon/main.js'))} --resurrect`,
+    `ExecStop=${quoted(node)} ${argument(builtFile('lib/cli.js'))} kill`,
     '# The primaries of the apps go on if the daemon ends; the next daemon takes them over.',
     'KillMode=process',
     'Restart=on-failure',
@@ -61,5 +61,8 @@ export function unitText({ isUser, user, node, env, stopSeconds }: UnitOptions):
   ].join('\n');
 }
 
-/** A word of a unit file: systemd replaces % and understands quotes and backslashes. `$` is only special in Exec lines, and doubled there. */
+/** A word of a unit file: systemd replaces % and understands quotes and backslashes. */
 const quoted = (text: string): string => (/^[\w/.:=@+,-]+$/.test(text) ? text : `"${text.replace(/[\\"]/g, '\\$&').replace(/%/g, '%%').replace(/\n/g, '\\n')}"`);
+
+/** An argument of an Exec line. There systemd replaces variables as well, so `$` is doubled; but not in the first word, the program. */
+export const argument = (text: string): string => quoted(text).replaceAll('$', '$$$$');
