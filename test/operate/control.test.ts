@@ -1,6 +1,5 @@
 /** supervise({ control }): what a client may ask of an app, and that nothing that a client does ends or stops its supervisor. */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ControlClient } from '../../internal/operate/control/client';
@@ -9,13 +8,10 @@ import type { AppStatus } from '../../internal/operate/control/methods';
 import { event, fixture, thrownBy, within } from '../support/children';
 import { Program } from '../support/program';
 import { App, supervise } from '../supervisor/app';
+import { ownDirectories } from './own_directories';
 import { RawClient } from './raw_client';
 
-const base = mkdtempSync(path.join(tmpdir(), 'control-'));
-const runtime = process.env['XDG_RUNTIME_DIR'];
-const state = process.env['XDG_STATE_HOME'];
-process.env['XDG_RUNTIME_DIR'] = base;
-process.env['XDG_STATE_HOME'] = path.join(base, 'state');
+const base = ownDirectories();
 const socket = controlPath('web');
 let primary: Program;
 let client: ControlClient;
@@ -28,11 +24,6 @@ beforeAll(async () => {
 afterAll(async () => {
   client.close();
   await primary.stop('SIGKILL');
-  if (runtime === undefined) delete process.env['XDG_RUNTIME_DIR'];
-  else process.env['XDG_RUNTIME_DIR'] = runtime;
-  if (state === undefined) delete process.env['XDG_STATE_HOME'];
-  else process.env['XDG_STATE_HOME'] = state;
-  rmSync(base, { recursive: true });
 });
 
 const status = async (): Promise<AppStatus> => await client.call('status') as AppStatus;

@@ -1,28 +1,17 @@
 /** Several processes that want one control socket: one has it, each time, also over what a dead one left behind. */
 import { fork, spawn, type ChildProcess } from 'node:child_process';
-import { chmodSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { chmodSync, existsSync, linkSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { ControlClient } from '../../internal/operate/control/client';
 import { controlPath } from '../../internal/operate/control/directory';
 import { ControlServer } from '../../internal/operate/control/server';
 import { dist } from '../support/program';
 import { Inbox, cleanEnvironment, endChildrenAfterEachTest, event, fixture, keep } from '../support/children';
+import { ownDirectories } from './own_directories';
 
-const base = mkdtempSync(path.join(tmpdir(), 'control-'));
-const runtime = process.env['XDG_RUNTIME_DIR'];
-const state = process.env['XDG_STATE_HOME'];
-process.env['XDG_RUNTIME_DIR'] = base;
-process.env['XDG_STATE_HOME'] = path.join(base, 'state');
-afterAll(() => {
-  if (runtime === undefined) delete process.env['XDG_RUNTIME_DIR'];
-  else process.env['XDG_RUNTIME_DIR'] = runtime;
-  if (state === undefined) delete process.env['XDG_STATE_HOME'];
-  else process.env['XDG_STATE_HOME'] = state;
-  rmSync(base, { recursive: true });
-});
+const base = ownDirectories();
 endChildrenAfterEachTest();
 
 interface Racer {

@@ -1,28 +1,17 @@
 /** The control server and its clients, in one process: clients that send nonsense, flood, stop, go away, or never read; servers that lie. */
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ControlClient } from '../../internal/operate/control/client';
 import { LONGEST_REPLY, LONGEST_REQUEST, MOST_CALLS, MOST_CONNECTIONS } from '../../internal/operate/control/protocol';
 import { ControlServer, type Call, type Method } from '../../internal/operate/control/server';
 import { event, within } from '../support/children';
 import { openFds } from '../support/live';
+import { ownDirectories } from './own_directories';
 import { RawClient, codeIn } from './raw_client';
 
-const base = mkdtempSync(path.join(tmpdir(), 'control-'));
-const runtime = process.env['XDG_RUNTIME_DIR'];
-const state = process.env['XDG_STATE_HOME'];
-process.env['XDG_RUNTIME_DIR'] = base;
-process.env['XDG_STATE_HOME'] = path.join(base, 'state');
-afterAll(() => {
-  if (runtime === undefined) delete process.env['XDG_RUNTIME_DIR'];
-  else process.env['XDG_RUNTIME_DIR'] = runtime;
-  if (state === undefined) delete process.env['XDG_STATE_HOME'];
-  else process.env['XDG_STATE_HOME'] = state;
-  rmSync(base, { recursive: true });
-});
+const base = ownDirectories();
 
 const hello = { kind: 'app', name: 'web', pid: process.pid, startedBy: 'program' } as const;
 const once = (signal: AbortSignal): Promise<void> => new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })));
