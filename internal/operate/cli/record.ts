@@ -6,21 +6,12 @@
  */
 import { defaultFile, DEFAULT_LIMIT, LEAST_LIMIT, record as recordProgram } from '../../recording/record';
 import { flag, size, text, wrong } from './arguments';
-import { defineCommand, type Command } from './command';
-import { withRest } from './script_arguments';
+import { defineScriptCommand } from './script_arguments';
 import { bytesText } from './table';
 
-const OPTIONS = {
-  stock: flag("records Node's own cluster in place of ours"),
-  output: text('FILE', 'the file of the recording; by default SCRIPT.recording.jsonl in this directory', 'o'),
-  limit: size(`all events together are at most about so long, then the oldest are dropped; ${bytesText(DEFAULT_LIMIT)} by default`),
-  payloads: flag("records the content of the app's own messages, too; by default only their length"),
-};
-
-const command = defineCommand({
+/** The command `record`. */
+export const record = defineScriptCommand({
   name: 'record',
-  takes: { text: 'SCRIPT', least: 1, most: 1, about: [['SCRIPT', 'the program; what follows it goes to the program']] },
-  rest: 'arguments of the program',
   about: [
     'Runs an unmodified program, and records each message between its primary and its workers, each connection from accept to close, each state, '
     + 'and the event loop of each process. Every worker is recorded from its first message on, also one that is forked later or killed. '
@@ -30,7 +21,12 @@ const command = defineCommand({
     'The exit code is that of the program; 1 if the recording cannot be written, 2 for a wrong argument.',
   ],
   examples: ['cluster-internals record app.js', 'cluster-internals record --stock -o stock.jsonl app.js --port 8000'],
-  options: OPTIONS,
+  options: {
+    stock: flag("records Node's own cluster in place of ours"),
+    output: text('FILE', 'the file of the recording; by default SCRIPT.recording.jsonl in this directory', 'o'),
+    limit: size(`all events together are at most about so long, then the oldest are dropped; ${bytesText(DEFAULT_LIMIT)} by default`),
+    payloads: flag("records the content of the app's own messages, too; by default only their length"),
+  },
   run: async ({ values, names, rest, output }) => {
     const script = names[0] ?? '';
     const { limit = DEFAULT_LIMIT } = values;
@@ -44,9 +40,3 @@ const command = defineCommand({
     return exitCode;
   },
 });
-
-/** As `node app.js --flag`: what follows the script is the program's, with or without `--`. */
-export const record: Command = {
-  get help() { return command.help; },
-  prepare: (args) => command.prepare(withRest(args, OPTIONS)),
-};

@@ -5,9 +5,23 @@
  * Used by  record.ts, watch.ts
  */
 import type { Options } from './arguments';
+import { defineCommand, type Command, type Description } from './command';
+
+/** Makes a command of its description. It takes a script, and what follows the script goes to the program. */
+export function defineScriptCommand<const Of extends Options>(description: Omit<Description<Of>, 'takes' | 'rest'>): Command {
+  const command = defineCommand({
+    ...description,
+    takes: { text: 'SCRIPT', least: 1, most: 1, about: [['SCRIPT', 'the program; what follows it goes to the program']] },
+    rest: 'arguments of the program',
+  });
+  return {
+    get help() { return command.help; },
+    prepare: (args) => command.prepare(withRest(args, description.options)),
+  };
+}
 
 /** The arguments with a `--` after the script. `options`: those of the command itself. */
-export function withRest(args: readonly string[], options: Options): string[] {
+function withRest(args: readonly string[], options: Options): string[] {
   for (let at = 0; at < args.length && args[at] !== '--'; at++) {
     const argument = args[at] ?? '';
     const [, option] = Object.entries(options).find(([name, one]) => argument === `--${name}` || (one.short !== undefined && argument === `-${one.short}`)) ?? [];

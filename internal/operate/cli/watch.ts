@@ -10,20 +10,11 @@ import path from 'node:path';
 import { DEFAULT_LIMIT } from '../../recording/record';
 import { watch as watchProgram } from '../../page/live/watch';
 import { count, flag, text } from './arguments';
-import { defineCommand, type Command } from './command';
-import { withRest } from './script_arguments';
+import { defineScriptCommand } from './script_arguments';
 
-const OPTIONS = {
-  port: count('PORT', 'the port of the page, on 127.0.0.1; by default any', 1, 65_535),
-  stock: flag("shows Node's own cluster in place of ours"),
-  output: text('FILE', 'keeps the recording in this file; by default it is deleted when the program has ended', 'o'),
-  payloads: flag("shows the content of the app's own messages, too; by default only their length"),
-};
-
-const command = defineCommand({
+/** The command `watch`. */
+export const watch = defineScriptCommand({
   name: 'watch',
-  takes: { text: 'SCRIPT', least: 1, most: 1, about: [['SCRIPT', 'the program; what follows it goes to the program']] },
-  rest: 'arguments of the program',
   about: [
     'Runs an unmodified program, and serves a page on 127.0.0.1 that shows its processes, messages and connections as they happen. The page has '
     + 'buttons that act on the program: fork, reload, kill -9, stop and continue, block an event loop, disconnect, open clients.',
@@ -31,7 +22,12 @@ const command = defineCommand({
     'The exit code is that of the program; 1 if the port is taken or the recording cannot be written, 2 for a wrong argument.',
   ],
   examples: ['cluster-internals watch app.js', 'cluster-internals watch --stock -o stock.jsonl app.js --port 8000'],
-  options: OPTIONS,
+  options: {
+    port: count('PORT', 'the port of the page, on 127.0.0.1; by default any', 1, 65_535),
+    stock: flag("shows Node's own cluster in place of ours"),
+    output: text('FILE', 'keeps the recording in this file; by default it is deleted when the program has ended', 'o'),
+    payloads: flag("shows the content of the app's own messages, too; by default only their length"),
+  },
   run: async ({ values, names, rest, output }) => {
     const { output: kept, port = 0 } = values;
     const temporary = kept === undefined ? mkdtempSync(path.join(tmpdir(), 'cluster-internals-watch-')) : null;
@@ -48,9 +44,3 @@ const command = defineCommand({
     }
   },
 });
-
-/** The command `watch`. */
-export const watch: Command = {
-  get help() { return command.help; },
-  prepare: (args) => command.prepare(withRest(args, OPTIONS)),
-};
