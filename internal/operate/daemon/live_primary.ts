@@ -23,14 +23,12 @@ const MOST_LOOKS = 300;
 /** A primary that answers. */
 export class LivePrimary {
   readonly pid: number;
-  /** Was it started by a daemon of this user? */
-  readonly isOurs: boolean;
   /** Resolves to how it ended, in words: 'exited with 1', 'ended'. */
   readonly ended: Promise<string>;
   readonly #client: ControlClient;
   readonly #started: StartedPrimary | null;
-  readonly #id: string;
-  readonly #run: number;
+  /** The record under which it was started; null if no daemon has started it. */
+  readonly #startedFor: Pick<AppRecord, 'id' | 'run'> | null;
   readonly #since = epochClock.now();
   /** Tells its process from a later one with the same pid. */
   readonly #identity: string | null;
@@ -38,14 +36,12 @@ export class LivePrimary {
   #isGone = false;
 
   /** `started`: the process, if this daemon has started it. */
-  private constructor(client: ControlClient, { id, run }: { id: string; run: number } | { id: null; run: null }, started: StartedPrimary | null) {
+  private constructor(client: ControlClient, startedFor: Pick<AppRecord, 'id' | 'run'> | null, started: StartedPrimary | null) {
     this.#client = client;
     this.#started = started;
     this.pid = client.hello.pid;
     this.#identity = identityOf(this.pid);
-    this.isOurs = id !== null;
-    this.#id = id ?? '';
-    this.#run = run ?? 0;
+    this.#startedFor = startedFor;
     this.ended = this.#watchEnd();
   }
 
@@ -58,7 +54,7 @@ export class LivePrimary {
       return null;
     }
     const isOwn = started !== null && started.child.pid === client.hello.pid;
-    if (client.hello.kind !== 'app' || client.hello.startedBy !== 'daemon') return new LivePrimary(client, { id: null, run: null }, null);
+    if (client.hello.kind !== 'app' || client.hello.startedBy !== 'daemon') return new LivePrimary(client, null, null);
     try {
       const answer = await client.call('run');
       return new LivePrimary(client, readRun(answer), isOwn ? started : null);
@@ -66,6 +62,11 @@ export class LivePrimary {
       client.close();
       return null; // It ended while it was asked.
     }
+  }
+
+  /** Was it started by a daemon of this user? */
+  get isOurs(): boolean {
+    return this.#startedFor !== null;
   }
 
   /** Have all of its workers been ready? */
@@ -80,7 +81,7 @@ export class LivePrimary {
 
   /** Was it started for this command? */
   isOf({ id, run }: AppRecord): boolean {
-    return this.isOurs && this.#id === id && this.#run === run;
+    return this.#startedFor?.id === id && this.#startedFor.run === run;
   }
 
   /** Asks a method of the app. */
@@ -127,7 +128,7 @@ export class LivePrimary {
   }
 }
 
-function readRun(value: unknown): { id: string; run: number } | { id: null; run: null } {
+function readRun(value: unknown): Pick<AppRecord, 'id' | 'run'> | null {
   const { id, run } = typeof value === 'object' && value !== null ? value as { id?: unknown; run?: unknown } : {};
-  return typeof id === 'string' && typeof run === 'number' ? { id, run } : { id: null, run: null };
+  return typeof id === 'string' && typeof run === 'number' ? { id, run } : null;
 }
