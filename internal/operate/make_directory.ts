@@ -7,7 +7,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 
-/** Those that are missing get the mode 0700. Throws what the system says. */
+/** Makes the directories that are missing, with mode 0700. Throws the error of the system. */
 export function makeDirectory(directory: string): void {
   if (fs.existsSync(directory)) return;
   const parent = path.dirname(directory);

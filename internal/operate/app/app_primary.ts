@@ -45,7 +45,7 @@ const READY_FD = 3;
 /** How long the last log lines may take to be written, in milliseconds. */
 const LAST_LINES_MS = 5_000;
 
-/** What the daemon passes. */
+/** The arguments that the daemon passes. */
 interface Arguments {
   readonly name: string;
   readonly state: string;

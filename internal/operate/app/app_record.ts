@@ -16,8 +16,10 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { isAppName } from '../control/directory';
+import { codeOf } from '../control/errors';
 import { makeDirectory } from '../make_directory';
-import { checkSpec, isAppName, type AppSpec } from './app_spec';
+import { checkSpec, type AppSpec } from './app_spec';
 
 /** What the daemon wants of an app. */
 export interface AppRecord {
@@ -80,7 +82,7 @@ export function readCurrent(state: string, name: string): Read<CurrentApp> {
   });
 }
 
-/** What a primary that is started for this record runs: its spec, with what a former primary of it has changed since. */
+/** The spec with which a primary for this record starts: that of the record, with the changes of its former primaries. */
 export function currentOf(state: string, { id, spec }: AppRecord): Pick<CurrentApp, 'spec' | 'pinned'> {
   const current = readCurrent(state, spec.name);
   return current.is === 'there' && current.content.id === id ? current.content : { spec, pinned: null };
@@ -105,7 +107,7 @@ export function readJson<Content>(file: string, check: (fields: Readonly<Record<
     if (typeof value !== 'object' || value === null) throw new Error('it is no object');
     return { is: 'there', content: check({ ...value }) };
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return { is: 'missing' };
+    if (codeOf(error) === 'ENOENT') return { is: 'missing' };
     return { is: 'bad', reason: `${file}: ${error instanceof Error ? error.message : String(error)}` };
   }
 }

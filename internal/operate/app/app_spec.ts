@@ -3,13 +3,15 @@
  * client sends it, the daemon writes it into the app's record, and the app's primary reads it there.
  *
  * Used by  every file of app/ and daemon/ that needs to know an app
- * Uses     supervisor/options.ts (checks the options of the supervisor), cpus.ts (what 'max' is)
+ * Uses     supervisor/options.ts (checks the options of the supervisor), cpus.ts (what 'max' is), control/directory.ts
+ *          (which names an app may have)
  * Never    returns an object of the caller, or one with members that this file does not know
  */
 import path from 'node:path';
 import { invalidArgType, invalidArgValue } from '../../errors';
 import { checkOptions, type SuperviseOptions } from '../../supervisor/options';
 import { checkBoolean, checkInteger, checkNames, checkObject, checkString } from '../../validate';
+import { checkAppName } from '../control/directory';
 import { allowedCpus } from './cpus';
 
 /** The options of `supervise` that a spec may have. Times are in milliseconds. */
@@ -64,17 +66,6 @@ const MOST_KEPT = 1_000;
 
 const NAMES = ['name', 'exec', 'cwd', 'args', 'execArgv', 'env', 'instances', 'supervise', 'logs'] as const;
 const LOG_NAMES = ['file', 'errorFile', 'maxBytes', 'keep', 'time', 'worker'] as const;
-
-/** Is it a name for an app? Letters, digits, '.', '_' and '-', at most 64 of them, the first one a letter or a digit. */
-export const isAppName = (name: string): boolean => /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name);
-
-/** Returns `name`; throws ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE if it cannot be the name of an app. */
-export function checkAppName(what: string, name: unknown): string {
-  const text = checkString(what, name);
-  if (isAppName(text)) return text;
-  throw invalidArgValue(what, text.length > 80 ? `${text.slice(0, 80)}…` : text,
-    "must be 1 to 64 letters, digits, '.', '_' and '-', and begin with a letter or a digit");
-}
 
 /**
  * Checks what a client sent, or what a record contains, and fills in the defaults.

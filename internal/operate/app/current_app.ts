@@ -66,7 +66,10 @@ export class CurrentFile {
     return { ...this.#spec, ...this.#pinned };
   }
 
-  /** What a reload has to change that asks for these changes: after a rollback, it follows the symlinks again. */
+  /**
+   * The changes to ask of the supervisor for a reload with `change`. After a rollback the script and the directory are
+   * among them, so that their symlinks are followed again.
+   */
   withNames(change: ReleaseChange): ReleaseChange {
     const { exec, cwd } = this.#spec;
     return this.#pinned === null ? change : { exec, cwd, ...change };

@@ -16,7 +16,7 @@ import type { Transition } from '../../supervisor/status';
 /** So many failures of one slot are no accident: a script that throws does so three times within a second. */
 const MOST_FAILURES = 3;
 
-/** What the start depends on. */
+/** When a start counts as failed. */
 export interface StartRule {
   /** A person waits. Otherwise the restart budget alone decides. */
   readonly isStrict: boolean;

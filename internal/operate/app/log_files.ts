@@ -77,7 +77,7 @@ export class LogFile extends Writable {
     this.#mustReopen = true;
   }
 
-  /** Calls `listener` for each line that is written, or lost, from now on. Returns a function that ends this. */
+  /** Calls `listener`, which must not throw, for each line that is written, or lost, from now on. Returns a function that ends this. */
   follow(listener: (line: string) => void): () => void {
     this.#followers.add(listener);
     return () => void this.#followers.delete(listener);

@@ -9,7 +9,8 @@
 import { realpathSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { count, flag, oneOf, size, text, texts, time, wholeNumber, wrong, type Option, type Values } from './arguments';
-import { isAppName, type GivenSpec } from '../app/app_spec';
+import type { GivenSpec } from '../app/app_spec';
+import { isAppName } from '../control/directory';
 import { CommandError } from './errors';
 
 /** A number of workers, or one for each CPU. */
@@ -114,8 +115,8 @@ export const LOG_OPTIONS = {
  * @throws        CommandError for a wrong option, or if there is no such file or directory
  */
 export function specOf(script: string, values: Values<typeof APP_OPTIONS>, args: readonly string[]): GivenSpec {
-  const cwd = directoryOf(values.cwd);
   const exec = scriptOf(script);
+  const cwd = directoryOf(values.cwd);
   return {
     name: nameOf(values.name, exec), exec, cwd, args, execArgv: values['node-args'] ?? [],
     env: { ...variablesOfShell(), ...values.env }, instances: values.instances ?? 1, supervise: superviseOptions(values),

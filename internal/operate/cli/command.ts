@@ -12,7 +12,7 @@ import type { SuperviseOptions } from '../../supervisor/options';
 import type { Supervisor } from '../../supervisor/supervisor';
 import { described, wrapped } from './table';
 
-/** What lib/cli.ts passes in, since no file of internal/ may import lib/. */
+/** The functions of lib/ that commands call. lib/cli.ts passes them in, since no file of internal/ may import lib/. */
 export interface Doors {
   /** The cluster object with which `supervise` forks. */
   cluster(): Cluster;

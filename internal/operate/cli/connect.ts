@@ -5,18 +5,16 @@
  * Uses     control/client.ts, control/directory.ts, daemon/spawn_daemon.ts
  * Owns     the connection, while `use` runs; it is closed afterwards, so that it keeps no command from ending
  */
-import { existsSync, readdirSync } from 'node:fs';
-import path from 'node:path';
 import { recordedNames } from '../app/app_record';
-import { isAppName } from '../app/app_spec';
 import { ControlClient } from '../control/client';
-import { controlPath, daemonPath } from '../control/directory';
+import { appsWithSocket, controlPath, daemonPath, isAppName } from '../control/directory';
+import { codeOf } from '../control/errors';
 import { stateDirectory } from '../control/state_directory';
 import { spawnDaemon } from '../daemon/spawn_daemon';
 import { CommandError } from './errors';
 import { wrong } from './arguments';
 import { nearest } from './nearest';
-import { listOf, fieldsOf, textOf } from './read';
+import { fieldsOf, listOf, textOf, type Fields } from './read';
 
 /** How long an app or a daemon may take to say who it is, in milliseconds. One that is busy needs more than a moment. */
 const PATIENCE = 10_000;
@@ -24,7 +22,7 @@ const PATIENCE = 10_000;
 const QUIET_MS = 10_000;
 
 /** Codes with which `connect` fails if nobody listens at a path. */
-const NOBODY = new Set(['ENOENT', 'ECONNREFUSED']);
+const NOBODY: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED']);
 
 /** Calls `use` with a connection to the primary of an app. @throws CommandError with exit code 3 if there is no such app */
 export async function withApp<Value>(name: string, use: (client: ControlClient) => Promise<Value>): Promise<Value> {
@@ -53,10 +51,7 @@ export async function withDaemonIfAny<Value>(use: (client: ControlClient) => Pro
 }
 
 /** Is there an app that a daemon would know: one with a record, or one that answers at a control socket? */
-function hasApps(): boolean {
-  const sockets = path.join(path.dirname(daemonPath()), 'apps');
-  return recordedNames(stateDirectory()).length > 0 || (existsSync(sockets) && readdirSync(sockets).some((file) => file.endsWith('.sock')));
-}
+const hasApps = (): boolean => recordedNames(stateDirectory()).length > 0 || appsWithSocket().length > 0;
 
 async function using<Value>(client: ControlClient, use: (client: ControlClient) => Promise<Value>): Promise<Value> {
   try {
@@ -71,14 +66,19 @@ async function connect(socket: string): Promise<ControlClient | null> {
   try {
     return await ControlClient.connect(socket, { timeoutMs: PATIENCE, quietMs: QUIET_MS });
   } catch (error) {
-    if (error instanceof Error && 'code' in error && NOBODY.has(String(error.code))) return null;
+    if (NOBODY.has(codeOf(error) ?? '')) return null;
     throw error;
   }
 }
 
+/** The apps that the daemon lists; none if there is no app that it would know. */
+export async function listedApps(): Promise<readonly Fields[]> {
+  return listOf(fieldsOf(await withDaemonIfAny((daemon) => daemon.call('list')))['apps']);
+}
+
 /** Says whether the app is known and does not run, or what its name may have been meant to be. */
 async function noSuchApp(name: string): Promise<CommandError> {
-  const apps = await withDaemonIfAny(async (daemon) => listOf(fieldsOf(await daemon.call('list'))['apps'])).catch(() => null) ?? [];
+  const apps = await listedApps().catch((): Fields[] => []);
   const known = apps.find((app) => app['name'] === name);
   if (known !== undefined) {
     const reason = textOf(known['reason']);

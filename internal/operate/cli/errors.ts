@@ -12,6 +12,8 @@
  * Used by  every file of cli/ that can fail
  */
 
+import { codeOf } from '../control/errors';
+
 /** A reason to end, for the user. The message says what happened, to what, and what to do next. */
 export class CommandError extends Error {
   readonly exitCode: 1 | 2 | 3 | 130;
@@ -29,6 +31,6 @@ export class CommandError extends Error {
 export function asCommandError(error: unknown): CommandError {
   if (error instanceof CommandError) return error;
   const message = error instanceof Error ? error.message : String(error);
-  const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'ERR_FAILED';
+  const code = codeOf(error) ?? 'ERR_FAILED';
   return new CommandError(code === 'ERR_NO_SUCH_APP' ? 3 : 1, code, message);
 }

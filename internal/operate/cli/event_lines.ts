@@ -6,7 +6,7 @@
 import { errorLine } from '../../supervisor/error_line';
 import type { GiveUp, ReloadEvent, Transition } from '../../supervisor/status';
 import type { Supervisor } from '../../supervisor/supervisor';
-import { printable } from './output';
+import { printable, type Output } from './output';
 import { fieldsOf, listOf, numberOf, textOf } from './read';
 
 /** Where the lines go. `event`: the same as an object, for scripts. */
@@ -57,8 +57,13 @@ function endOf({ code, signal }: { readonly code: number | null; readonly signal
 
 // ── events that came over a control socket ─────────────────────────────────────────────────────────
 
-/** A line about the progress of a command; null for an event that is not worth one. */
-export function progressLine(value: unknown): string | null {
+/** Prints a line about the progress of a command, if the event is worth one. */
+export function noteProgress(event: unknown, output: Output): void {
+  const line = progressLine(event);
+  if (line !== null) output.note(line);
+}
+
+function progressLine(value: unknown): string | null {
   const event = fieldsOf(value);
   const reason = printable(textOf(event['reason']));
   switch (event['event']) {

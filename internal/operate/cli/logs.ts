@@ -8,10 +8,10 @@ import { existsSync } from 'node:fs';
 import { count, flag } from './arguments';
 import { readLastLines } from '../app/log_tail';
 import { defineCommand } from './command';
-import { withApp, withDaemonIfAny } from './connect';
+import { listedApps, withApp } from './connect';
 import { asCommandError } from './errors';
 import type { Output } from './output';
-import { fieldsOf, listOf, textOf } from './read';
+import { fieldsOf, textOf } from './read';
 
 /** The command `logs`. */
 export const logs = defineCommand({
@@ -40,8 +40,7 @@ function print(line: unknown, output: Output): void {
 
 /** Prints the end of the log file of an app that does not run; false if there is none. */
 async function printFile(name: string, lines: number, output: Output): Promise<boolean> {
-  const apps = await withDaemonIfAny(async (daemon) => listOf(fieldsOf(await daemon.call('list'))['apps'])) ?? [];
-  const file = textOf(apps.find((app) => app['name'] === name)?.['log']);
+  const file = textOf((await listedApps()).find((app) => app['name'] === name)?.['log']);
   if (file === '' || !existsSync(file)) return false;
   for (const line of readLastLines(file, lines)) print(line, output);
   output.note(`${name} does not run; this is the end of ${file}`);

@@ -9,7 +9,7 @@ import { RELEASE_OPTIONS, directoryOf, scriptOf } from './app_options';
 import { defineCommand } from './command';
 import { untilInterrupted, withApp } from './connect';
 import { CommandError, asCommandError } from './errors';
-import { progressLine, reportText } from './event_lines';
+import { noteProgress, reportText } from './event_lines';
 import type { Output } from './output';
 import { fieldsOf } from './read';
 
@@ -73,8 +73,7 @@ async function replace(method: 'reload' | 'rollback' | 'recycle', name: string, 
     const ended = app.call(method, params, {
       onProgress: (event) => {
         begun();
-        const line = waits ? progressLine(event) : null;
-        if (line !== null) output.note(line);
+        if (waits) noteProgress(event, output);
       },
     });
     const report = await untilInterrupted(`the ${method} of ${name}`, name, waits ? ended : Promise.race([ended, hasBegun])).catch((error: unknown) => {

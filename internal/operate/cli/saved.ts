@@ -3,6 +3,7 @@
  *
  * Used by  commands.ts
  */
+import type { ControlClient } from '../control/client';
 import { flag } from './arguments';
 import { defineCommand } from './command';
 import { untilInterrupted, withDaemon, withDaemonIfAny } from './connect';
@@ -41,7 +42,7 @@ export const kill = defineCommand({
   options: { 'keep-apps': flag('only the daemon ends; all apps go on') },
   run: async ({ values, output }) => {
     const keeps = values['keep-apps'] === true;
-    const call = (daemon: Parameters<Parameters<typeof withDaemon>[0]>[0]): Promise<unknown> => untilInterrupted('stopping all apps', 'NAME', daemon.call('kill', keeps ? { apps: false } : {}));
+    const call = (daemon: ControlClient): Promise<unknown> => untilInterrupted('stopping all apps', 'NAME', daemon.call('kill', keeps ? { apps: false } : {}));
     const result = await withDaemonIfAny(call);
     if (result === null) return output.result({ apps: [] }, () => 'no daemon runs, and there are no apps'), 0;
     return outcomes(result, output, 'stopped', keeps ? 'the daemon has ended; the apps go on' : 'the daemon has ended');

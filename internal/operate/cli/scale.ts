@@ -7,9 +7,9 @@ import { wholeNumber, wrong } from './arguments';
 import { allowedCpus } from '../app/cpus';
 import { defineCommand } from './command';
 import { untilInterrupted, withApp } from './connect';
-import { progressLine, reportText } from './event_lines';
+import { noteProgress, reportText } from './event_lines';
 
-/** As in supervise. */
+/** The greatest `maxWorkers` of supervise. The app itself refuses a number that is more than its own. */
 const MOST_WORKERS = 65_536;
 
 /** The command `scale`. */
@@ -28,10 +28,7 @@ export const scale = defineCommand({
       : { to: number === 'max' ? allowedCpus() : wholeNumber(number, 'N', 0, MOST_WORKERS) };
     if (params.to === 0) throw wrong(`${name} cannot have 0 workers; cluster-internals stop ${name} stops it`);
     const report = await withApp(name, (app) => untilInterrupted(`scaling ${name}`, name, app.call('scale', params, {
-      onProgress: (event) => {
-        const line = progressLine(event);
-        if (line !== null) output.note(line);
-      },
+      onProgress: (event) => noteProgress(event, output),
     })));
     output.result(report, () => `${name}: scaled, ${reportText(report)}`);
     return 0;

@@ -5,13 +5,15 @@
  */
 import { statSync } from 'node:fs';
 import path from 'node:path';
-import { isAppName, type GivenSpec } from '../app/app_spec';
-import { APP_OPTIONS, LOG_OPTIONS, presentDirectory, scriptOf, specOf } from './app_options';
+import type { GivenSpec } from '../app/app_spec';
+import type { ControlClient } from '../control/client';
+import { isAppName } from '../control/directory';
+import { APP_OPTIONS, LOG_OPTIONS, presentDirectory, specOf } from './app_options';
 import { wrong, type Values } from './arguments';
 import { defineCommand, type Given } from './command';
 import { untilInterrupted, withDaemon, withDaemonIfAny } from './connect';
 import { asCommandError } from './errors';
-import { progressLine } from './event_lines';
+import { noteProgress } from './event_lines';
 import { printable, type Output } from './output';
 import { fieldsOf, numberOf, textOf } from './read';
 
@@ -37,8 +39,6 @@ export const start = defineCommand({
   },
 });
 
-type Daemon = Parameters<Parameters<typeof withDaemon>[0]>[0];
-
 /** An argument that is no file may be the name of an app. `app` is rather the app of that name than the script app.js. */
 function isNameOfApp(given: string): boolean {
   const found = statSync(path.resolve(presentDirectory(), given), { throwIfNoEntry: false });
@@ -46,7 +46,7 @@ function isNameOfApp(given: string): boolean {
 }
 
 /** Starts an app that the daemon knows; null if it knows none of this name. */
-async function startKnown(daemon: Daemon, name: string, { values, rest, output }: Given<typeof OPTIONS>): Promise<number | null> {
+async function startKnown(daemon: ControlClient, name: string, { values, rest, output }: Given<typeof OPTIONS>): Promise<number | null> {
   try {
     const given = Object.keys(values).find((option) => option in OPTIONS);
     if (given !== undefined || rest.length > 0) throw wrong(`${name} is an app that starts as before, so it takes no ${given === undefined ? 'arguments' : `--${given}`}; delete it first, or start its script under another --name`);
@@ -59,18 +59,14 @@ async function startKnown(daemon: Daemon, name: string, { values, rest, output }
 
 async function startNew(script: string, { values, rest, output }: Given<typeof OPTIONS>): Promise<number> {
   // Before the daemon is started: a wrong path must not start one.
-  scriptOf(script);
   const spec: GivenSpec = { ...specOf(script, values, rest), logs: logsOf(values) };
   return withDaemon((daemon) => begin(daemon, { spec }, spec.name, output));
 }
 
-async function begin(daemon: Daemon, params: object, name: string, output: Output): Promise<number> {
+async function begin(daemon: ControlClient, params: object, name: string, output: Output): Promise<number> {
   const began = performance.now();
   const app = fieldsOf(await untilInterrupted(`the start of ${name}`, name, daemon.call('start', params, {
-    onProgress: (event) => {
-      const line = progressLine(event);
-      if (line !== null) output.note(line);
-    },
+    onProgress: (event) => noteProgress(event, output),
   })));
   output.result(app, () => {
     const workers = numberOf(app['ready']) ?? 0;

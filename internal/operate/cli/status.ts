@@ -5,8 +5,7 @@
  * Keeps    a watch goes on while the primary is replaced: it says that nobody answers, and looks again
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { time } from './arguments';
-import { flag } from './arguments';
+import { flag, time } from './arguments';
 import { defineCommand } from './command';
 import { withApp } from './connect';
 import { asCommandError } from './errors';

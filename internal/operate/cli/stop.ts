@@ -59,7 +59,7 @@ async function commandOfDaemon(method: 'restart' | 'delete', name: string, param
   return 0;
 }
 
-/** What the daemon answers; null if it knows no such app, or if there is no daemon and nothing that it would know. */
+/** The daemon's answer; null if it knows no such app, or if there is no daemon and nothing that it would know. */
 async function ofDaemon(method: 'stop' | 'restart' | 'delete', name: string, params: object): Promise<object | null> {
   try {
     return await withDaemonIfAny(async (daemon) => fieldsOf(await untilInterrupted(`the ${method} of ${name}`, name, daemon.call(method, { name, ...params }))));

@@ -15,6 +15,7 @@ import { checkAppName, checkLength, controlPath, nameOfPath } from './directory'
 import { codeOf, refusalOf } from './errors';
 import { SupervisorFeed } from './events';
 import { appMethods, type AppExtras } from './methods';
+import type { Hello } from './protocol';
 import { ControlServer, type Method } from './server';
 
 /**
@@ -24,7 +25,7 @@ import { ControlServer, type Method } from './server';
  */
 export function checkControl(nameOrPath: string): void {
   if (nameOrPath.includes('/')) checkLength(path.resolve(nameOrPath));
-  else checkAppName(nameOrPath, 'options.control');
+  else checkAppName('options.control', nameOrPath);
 }
 
 /**
@@ -47,14 +48,14 @@ export function openControl(supervisor: Supervisor, nameOrPath: string, extras: 
 
 class AppControl {
   readonly #nameOrPath: string;
-  readonly #hello: ConstructorParameters<typeof ControlServer>[0];
+  readonly #hello: Hello;
   readonly #methods: Readonly<Record<string, Method>>;
   #server: ControlServer | null = null;
   /** Ends when the last step has. */
   #steps: Promise<void> = Promise.resolve();
   #isWanted = false;
 
-  constructor(nameOrPath: string, hello: ConstructorParameters<typeof ControlServer>[0], methods: Readonly<Record<string, Method>>) {
+  constructor(nameOrPath: string, hello: Hello, methods: Readonly<Record<string, Method>>) {
     this.#nameOrPath = nameOrPath;
     this.#hello = hello;
     this.#methods = methods;

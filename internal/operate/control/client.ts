@@ -21,7 +21,7 @@ import { LONGEST_REPLY, LONGEST_REQUEST, MOST_CALLS, VERSION, readHello, readRep
 /** How long a server may take to say who it is, unless the caller says otherwise, in milliseconds. */
 const CONNECT_MS = 5_000;
 
-/** What `connect` may be given. */
+/** The options of `connect`. */
 export interface ConnectOptions {
   /** How long the server may take to say who it is, in milliseconds; 5 s by default. */
   timeoutMs?: number;
@@ -32,7 +32,7 @@ export interface ConnectOptions {
   quietMs?: number;
 }
 
-/** What a call may be given. */
+/** The options of a call. */
 export interface CallOptions {
   /** Called with each Progress. What it throws is an uncaught exception of this process. */
   onProgress?(value: unknown): void;

@@ -14,7 +14,7 @@
  * Never    uses a directory that is a symlink, belongs to another user, or is open to others: in /tmp anybody can make
  *          one before us, and would then get our requests
  */
-import { lstatSync, mkdirSync, type Stats } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, type Stats } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { invalidArgValue } from '../../errors';
@@ -24,13 +24,13 @@ import { codeOf, controlError } from './errors';
 /** The most bytes of the path of a unix socket: `sun_path` has 108, the last of which is 0. */
 export const LONGEST_PATH = 107;
 
-/** What a name of an app may be: it is part of a file name, and of what people type. */
+/** The names that an app may have. The name is part of a file name, and people type it. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /** The user as whom this process makes files. */
 const userId = (): number => process.geteuid?.() ?? -1;
 
-/** What is at a path, without following a symlink; null if nothing is there. */
+/** Describes the file at a path, and follows no symlink; null if there is none. */
 export function statOf(name: string): Stats | null {
   return lstatSync(name, { throwIfNoEntry: false }) ?? null;
 }
@@ -74,10 +74,15 @@ export function controlDirectory(): string {
   return privateDirectory(runtime === undefined ? path.join(tmpdir(), `cluster-internals-${uid}`) : path.join(runtime, 'cluster-internals'));
 }
 
-/** Throws ERR_INVALID_ARG_VALUE unless `name` can be the name of an app; returns it. */
-export function checkAppName(name: string, argument = 'name'): string {
-  if (!NAME.test(name)) throw invalidArgValue(argument, name, 'must be 1 to 64 letters, digits, dots, hyphens or underscores, and begin with a letter or digit');
-  return name;
+/** Can this be the name of an app? */
+export const isAppName = (name: string): boolean => NAME.test(name);
+
+/** Returns `name`; throws ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE if it cannot be the name of an app. `what`: how the caller knows the value. */
+export function checkAppName(what: string, name: unknown): string {
+  const text = checkString(what, name);
+  if (isAppName(text)) return text;
+  throw invalidArgValue(what, text.length > 80 ? `${text.slice(0, 80)}…` : text,
+    "must be 1 to 64 letters, digits, '.', '_' and '-', and begin with a letter or a digit");
 }
 
 /**
@@ -92,8 +97,16 @@ export function controlPath(nameOrPath: string): string {
   const given = checkString('control', nameOrPath);
   if (given.includes('\0')) throw invalidArgValue('control', given, 'must be a name or a path');
   if (given.includes('/')) return checkLength(path.resolve(given));
-  checkAppName(given, 'control');
-  return checkLength(path.join(privateDirectory(path.join(controlDirectory(), 'apps')), `${given}.sock`));
+  checkAppName('control', given);
+  return checkLength(path.join(appsDirectory(), `${given}.sock`));
+}
+
+/** The directory of the sockets of apps. It is made if it is not there. Throws what `controlDirectory` throws. */
+const appsDirectory = (): string => privateDirectory(path.join(controlDirectory(), 'apps'));
+
+/** The names of all apps of this user that have a control socket, also of those whose process was killed. Throws what `controlDirectory` throws. */
+export function appsWithSocket(): string[] {
+  return readdirSync(appsDirectory()).filter((file) => file.endsWith('.sock')).map(nameOfPath).filter(isAppName);
 }
 
 /** The path of the daemon's control socket. Throws as `controlPath`. */

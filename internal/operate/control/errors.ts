@@ -37,7 +37,7 @@ export type ControlCode =
 /** An error with one of these codes. */
 export const controlError = (code: ControlCode, message: string): Error & { code: string } => nodeError(Error, code, message);
 
-/** What a client is told, with one of these codes. */
+/** The reply to a request that fails with one of these codes. */
 export const refusal = (code: ControlCode, message: string): Refusal => ({ code, message });
 
 /** The `code` of an error; undefined if it has none. */
@@ -46,7 +46,7 @@ export function codeOf(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
-/** What the client is told of a value that a method threw, or with which its promise was rejected. */
+/** The reply for a value that a method threw, or with which its promise was rejected. */
 export function refusalOf(thrown: unknown): Refusal {
   try {
     if (!(thrown instanceof Error)) return { code: 'ERR_FAILED', message: inspect(thrown, { depth: 1 }) };

@@ -21,7 +21,7 @@ function messageOf([event, value]: SupervisorEvent): EventMessage {
   return { event, ...value };
 }
 
-/** Who listens to the events of one supervisor. */
+/** The listeners of the control socket to the events of one supervisor. */
 export class SupervisorFeed {
   readonly #listeners = new Set<(message: EventMessage) => void>();
 

@@ -5,9 +5,10 @@
  *   STATE/locks/HASH/7 → "4711 8839201 3f0c…"     lock number 7 is held by process 4711, which started at tick 8839201
  *   STATE/locks/HASH/8 → "free"                   lock number 8 is held by nobody
  *
- * The greatest number is the lock; HASH stands for the path of the socket, on this machine. Who wants it looks whether that owner lives
- * (its process has the same start time, in the same boot of the machine). If not, it makes the next number, and looks
- * again: it has the lock if its number is the greatest. An owner that gives up the lock makes the next number `free`.
+ * The greatest number is the lock; HASH stands for the path of the socket, on this machine. A process that wants the lock
+ * looks whether its owner lives (that process has the same start time, in the same boot of the machine). If not, it makes
+ * the next number, and looks again: it has the lock if its number is the greatest. An owner that gives up the lock makes
+ * the next number `free`.
  *
  * The locks are in the state directory (state_directory.ts), which nobody wipes: /run/user/UID is deleted at the last
  * logout, while daemon and apps run on. Where that directory cannot be written, they are beside the sockets.
@@ -98,7 +99,7 @@ function ownLocks(): string {
   }
 }
 
-/** What tells this machine from others with the same home directory. */
+/** A text that no other machine with the same home directory has. */
 function machine(): string {
   try {
     return readFileSync('/etc/machine-id', 'latin1').trim() || hostname();
@@ -148,7 +149,10 @@ function removeBelow(directory: string, number: number): void {
   for (const old of numbersIn(directory)) if (old < number) remove(directory, old);
 }
 
-/** What tells a process from every other one before and after it: its pid, its start time in ticks, and the boot. Null: there is no such process, or it is a zombie. */
+/**
+ * A text that no other process has, before or after it: its pid, its start time in ticks, and the boot. Null if there is
+ * no such process, or if it is a zombie.
+ */
 export function identityOf(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');

@@ -17,7 +17,7 @@ import { bindSocket, type SocketFile } from './socket_file';
 import { SocketWatch } from './socket_watch';
 import { Turns } from './turns';
 
-/** What a method gets, and what it is. */
+/** The type of a method, and of its second argument. */
 export type { Call, Method };
 
 /** How long `close` waits for clients to read their last replies, and for commands in progress, in milliseconds. */
@@ -32,7 +32,7 @@ export class ControlServer {
   #watch: SocketWatch | null = null;
   readonly #connections = new Set<Connection>();
   readonly #turns = new Turns();
-  /** Those that wait until no connection is left. */
+  /** Wake the calls of `close` that wait until no connection is left. */
   #drained: (() => void)[] = [];
   /** Settled when `listen` is; null before. */
   #binding: Promise<SocketFile> | null = null;

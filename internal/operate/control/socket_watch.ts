@@ -25,7 +25,7 @@ const SETTLE_MS = 20;
 /** When the file could not be made, it is tried again after so many milliseconds, and then not before the next event. */
 const AGAIN_MS: readonly number[] = [50, 200, 1_000, 3_000];
 
-/** What is watched. */
+/** The file that is watched: a SocketFile, as far as the watch needs it. */
 export interface Watched {
   isThere(): boolean;
   restore(): Promise<void>;

@@ -1,7 +1,7 @@
 /**
- * Who may begin a request next: one request begins in each turn of the event loop, and the clients take it in turns. So
- * the process goes on with its own work between two of them, and a client with few requests does not wait for all those
- * of a client with many.
+ * Decides which client may begin a request next. One request begins in each turn of the event loop, and the clients take
+ * it in turns. So the process goes on with its own work between two of them, and a client with few requests does not wait
+ * for all those of a client with many.
  *
  *   100 clients send 64 requests each: A1 │ B1 │ C1 │ … │ A2 │ B2 │ …      │ is a turn of the event loop
  *

@@ -57,7 +57,7 @@ export interface ListResult {
   readonly warnings: readonly string[];
 }
 
-/** What became of one app of several. */
+/** How a command for several apps ended for one of them. */
 export interface AppOutcome {
   readonly name: string;
   /** null: it worked. */

@@ -6,11 +6,10 @@
  * Keeps    a primary that does not answer within ANSWER_MS delays the list by that, and is in it
  */
 import fs from 'node:fs';
-import path from 'node:path';
 import { timers } from '../../builtins';
-import { isAppName } from '../app/app_spec';
+import { builtFile } from '../../dist_files';
 import { ControlClient } from '../control/client';
-import { controlPath } from '../control/directory';
+import { appsWithSocket, controlPath } from '../control/directory';
 import type { Hello } from '../control/protocol';
 import type { ListResult, ListedApp, ListedWorker } from './api';
 import type { App } from './app';
@@ -19,7 +18,7 @@ import type { App } from './app';
 const ANSWER_MS = 2_000;
 
 /** The version of this package, for the list. */
-const { version } = JSON.parse(fs.readFileSync(path.join(__dirname, __filename.endsWith('.ts') ? '../../..' : '../../../..', 'package.json'), 'utf8')) as { version: string };
+const { version } = JSON.parse(fs.readFileSync(builtFile('../package.json'), 'utf8')) as { version: string };
 
 type Figures = Pick<ListedApp, 'instances' | 'ready' | 'restarts' | 'uptimeMs' | 'exec' | 'workers'>;
 const UNKNOWN: Figures = { instances: null, ready: null, restarts: null, uptimeMs: null, exec: null, workers: [] };
@@ -27,7 +26,7 @@ const UNKNOWN: Figures = { instances: null, ready: null, restarts: null, uptimeM
 /** All apps of this user. */
 export async function listAll(apps: readonly App[], warnings: readonly string[]): Promise<ListResult> {
   const known = new Set(apps.map(({ name }) => name));
-  const lists = await Promise.all([...apps.map(listed), ...strangers(known).map(listedStranger)]);
+  const lists = await Promise.all([...apps.map(listed), ...appsWithSocket().filter((name) => !known.has(name)).map(listedStranger)]);
   return {
     daemon: { pid: process.pid, version, uptimeMs: Math.round(process.uptime() * 1_000) },
     apps: lists.filter((app) => app !== null).sort((one, other) => (one.name < other.name ? -1 : 1)),
@@ -47,13 +46,6 @@ export async function listed(app: App): Promise<ListedApp> {
     exec: figures.exec ?? spec.exec,
     socket: controlPath(app.name), log: spec.logs.file,
   };
-}
-
-/** The names of other control sockets. */
-function strangers(known: ReadonlySet<string>): string[] {
-  const directory = path.dirname(controlPath('x'));
-  return fs.readdirSync(directory).filter((file) => file.endsWith('.sock')).map((file) => file.slice(0, -'.sock'.length))
-    .filter((name) => isAppName(name) && !known.has(name));
 }
 
 /** An app that the daemon does not know; null if nobody answers at its socket. */

@@ -21,7 +21,7 @@ import { HealthServer, plain, type Answer } from './health_server';
 import { CONTENT_TYPE } from './openmetrics';
 import type { MetricsReader } from './reader';
 
-/** What the options say. */
+/** The addresses to listen on; null: none. */
 export interface EndpointOptions {
   readonly health: HealthEndpoint | null;
   readonly metrics: Endpoint | null;

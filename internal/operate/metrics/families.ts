@@ -13,7 +13,7 @@ import type { ConnectionCounts } from '../../master/connection_counters';
 import type { ReloadEvent, Status, WorkerStatus } from '../../supervisor/status';
 import type { Family, Sample } from './openmetrics';
 
-/** What has been counted since the supervisor was made. */
+/** The counts since the supervisor was made. */
 export interface Counts {
   /** Requests by place. */
   readonly requests: ReadonlyMap<number, number>;

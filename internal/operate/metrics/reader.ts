@@ -72,6 +72,6 @@ interface Counts {
   counters(options?: { readonly latency?: boolean }): ConnectionCounts;
 }
 
-const counts = (cluster: Cluster): cluster is Cluster & Counts => typeof (cluster as Partial<Counts>).counters === 'function';
+const hasCounters = (cluster: Cluster): cluster is Cluster & Counts => typeof (cluster as Partial<Counts>).counters === 'function';
 
-const countsOf = (cluster: Cluster, options?: { readonly latency?: boolean }): ConnectionCounts | null => (counts(cluster) ? cluster.counters(options) : null);
+const countsOf = (cluster: Cluster, options?: { readonly latency?: boolean }): ConnectionCounts | null => (hasCounters(cluster) ? cluster.counters(options) : null);
