@@ -283,6 +283,22 @@ test('the socket is taken: by a primary of this app, which is adopted; by somebo
   expect([world.app.state, stranger.stops, stranger.signals]).toEqual(['errored', [], ['let go']]);
 });
 
+test.each([['stop', 'stopped', 1], ['restart', 'online', 2]] as const)('a %s comes while the daemon looks who has the socket', async (command, state, starts) => {
+  let found: (primary: null) => void = () => undefined;
+  world.app.start(world.record());
+  world.answers = new Promise((resolve) => { found = resolve; }) as unknown as FakePrimary;
+  world.last.die({ code: 75 });
+  await turns();
+  if (command === 'stop') world.app.stop(world.record({ wanted: 'stopped' }), false);
+  else world.app.start(world.record({ run: 2 }));
+  found(null);
+  await turns();
+  if (command === 'restart') await world.up();
+  while (world.timers > 0) await world.next();
+  await turns();
+  expect([world.app.state, world.primaries.length, world.timers]).toEqual([state, starts, 0]);
+});
+
 test.each([
   ['runs, as it should', 'running', 1, true, 'online', 0],
   ['is gone', 'running', 0, true, 'online', 1],

@@ -189,9 +189,12 @@ export class App {
 
   /** Another process has the socket: a primary that a former daemon has started, or somebody else. */
   async #taken(): Promise<void> {
-    this.#enter({ is: 'looking' });
+    const looking: Phase = { is: 'looking' };
+    this.#enter(looking);
     const found = await this.#ports.find(null);
+    if (this.#phase !== looking) return found?.letGo(); // A command has started another primary, which finds out by itself.
     if (found !== null) return this.#adopt(found);
+    if (this.#record.wanted !== 'running') return this.#enter({ is: 'stopped' }); // A command has stopped the app.
     this.#backOff(TAKEN_MS, 'another process has its control socket');
   }
 
