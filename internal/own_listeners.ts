@@ -2,7 +2,7 @@
  * Which listeners on the app's objects are ours. A connection to which the app has added a listener is not moved to
  * another worker; one of ours does not count.
  *
- * Used by  child/movable.ts, child/kept_alive.ts, recording/sockets.ts, supervisor/worker/drain_connections.ts
+ * Used by  child/movable.ts, recording/sockets.ts, supervisor/worker/drain_connections.ts
  * Keeps    no listener alive
  */
 const ours = new WeakSet<object>();

@@ -31,10 +31,10 @@
 import { Boolean, Map } from '../builtins';
 import { Fifo } from '../fifo';
 import { nodeMajor, type NativeHandle } from '../native/bindings';
+import { waitAsKeptAlive } from '../native/idle_connections';
 import { holdClose, openConnections } from '../native/servers';
 import { traceHandle } from '../trace';
 import type { FauxHandle } from './faux_handle';
-import { keepAlive } from './kept_alive';
 
 /** The options of a `net.Server` that limit its connections. */
 export interface Limited {
@@ -202,7 +202,7 @@ export class Deliveries {
     this.#delivering = server;
     try {
       server.faux.connection(handle);
-      if (arrived.moved) keepAlive(server.owner, handle);
+      if (arrived.moved) waitAsKeptAlive(server.owner, handle);
     } finally {
       this.#delivering = outer;
       this.#withdraw(arrived, server);

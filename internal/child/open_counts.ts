@@ -38,6 +38,10 @@ export class OpenCounts {
     this.unwatch(key);
     this.#servers.set(key, server);
     if (how === 'seldom') this.#seldom.add(key);
+    if (this.#timer === undefined) return;
+    // It may run at the slow pace of rebalancing, and a scheduling rule needs the fast one from now on.
+    this.#stop();
+    this.#start();
   }
 
   unwatch(key: string): void {
@@ -57,8 +61,12 @@ export class OpenCounts {
    */
   forAnswer(accepted: string | null): Counts | undefined {
     if (this.#servers.size === 0) return undefined;
-    this.#timer ??= timers.setInterval(() => this.#check(), this.#isOften ? INTERVAL : SELDOM).unref();
+    if (this.#timer === undefined) this.#start();
     return this.#isOften ? this.#reported = this.#count(accepted) : undefined;
+  }
+
+  #start(): void {
+    this.#timer = timers.setInterval(() => this.#check(), this.#isOften ? INTERVAL : SELDOM).unref();
   }
 
   #check(): void {

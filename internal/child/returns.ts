@@ -20,18 +20,19 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { Map, push, timers } from '../builtins';
+import { separately } from '../errors';
 import type { NativeHandle } from '../native/bindings';
 import { idleConnections, idleParsers, isPlainHttp, letGo, putBack, takeIdle } from '../native/idle_connections';
 import { openConnections, serverOf } from '../native/servers';
 import { traceHandle } from '../trace';
 import { mayMove } from './movable';
 
-/** How many connections of one call are on their way to the primary at a time. Enough to keep it busy; each holds an fd there. */
+/** The most connections of one call that are on their way to the primary at a time. Enough to keep it busy; each holds an fd there. */
 const OFFERED = 64;
 /** The longest delay of a timer, in milliseconds. */
 const LONGEST = 2 ** 31 - 1;
 
-/** Which idle connections are to be returned. */
+/** Bounds of one call of `returnIdle`. */
 export interface ReturnOptions {
   /** The most connections. */
   readonly max: number;
@@ -55,7 +56,7 @@ interface Idle {
 export class Returns {
   readonly #offer: Offer;
   readonly #movable: () => unknown;
-  /** Servers that listen under round robin, or have connections from then, with the key of the address. */
+  /** Servers that listen under round robin, or did and still have connections, with the key of the address. */
   readonly #servers = new Map<object, string>();
   /** How many connections of each server are offered now. */
   readonly #offered = new Map<object, number>();
@@ -82,7 +83,14 @@ export class Returns {
   /** May this connection move, whenever it is idle? */
   mayMove(socket: Socket): boolean {
     const server = serverOf(socket)?.server;
-    return server !== undefined && this.#servers.has(server) && isPlainHttp(server) && mayMove(socket, this.#movable());
+    return server !== undefined && this.#servers.has(server) && isPlainHttp(server) && this.#appLets(socket);
+  }
+
+  /** Does the app let this connection move? `movable` can be a getter of the app. If that throws, the connection stays. */
+  #appLets(socket: Socket): boolean {
+    let movable: unknown = () => false;
+    separately(() => { movable = this.#movable(); });
+    return mayMove(socket, movable);
   }
 
   /** Returns idle connections to the primary. Calls `done` with the numbers that the primary has taken, and not taken. */
@@ -127,7 +135,7 @@ export class Returns {
 
   /** Offers one connection, if it is still idle and may move. */
   #offerOne({ key, server, socket }: Idle, parsers: ReadonlySet<unknown>, answered: (taken: boolean | null) => void): boolean {
-    if (socket.destroyed || !mayMove(socket, this.#movable())) return false;
+    if (socket.destroyed || !this.#appLets(socket)) return false;
     const out = takeIdle(server, socket, parsers);
     if (out === null) return false;
     traceHandle('returned', key, out.handle);

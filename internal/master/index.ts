@@ -187,18 +187,17 @@ class Primary {
 
   #receive(peer: Peer, value: unknown, handle: NativeHandle | undefined): void {
     const message = readWorkerMessage(value);
-    if (message === null || !isReturned(message)) {
-      if (isClusterMessage(value)) release(handle); // No other cluster message of a worker carries a handle.
-      if (message === null) return;
-      traceMessage('received', peer.name, 'P', message);
-      return this.#act(peer, message);
-    }
-    traceMessage('received', peer.name, 'P', message, handle);
-    this.#takeBack(peer, message, handle);
+    if (message !== null && isReturned(message)) return this.#takeBack(peer, message, handle);
+    if (isClusterMessage(value)) release(handle); // No other cluster message of a worker carries a handle.
+    if (message === null) return;
+    traceMessage('received', peer.name, 'P', message);
+    this.#act(peer, message);
   }
 
   /** The worker gives a connection back. Whatever else came as a handle is closed. */
-  #takeBack(peer: Peer, { key, seq }: Returned, handle: NativeHandle | undefined): void {
+  #takeBack(peer: Peer, message: Returned, handle: NativeHandle | undefined): void {
+    traceMessage('received', peer.name, 'P', message, handle);
+    const { key, seq } = message;
     const taken = handle !== undefined && this.#listenTable.takeBack(peer, key, handle);
     peer.send({ ack: seq, taken });
     if (!taken) release(handle);

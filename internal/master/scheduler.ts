@@ -92,10 +92,11 @@ export class Scheduler<Worker> {
   }
 
   #choose(connection: NativeHandle, giver: Worker | null): Candidate<Worker> | null {
+    if (giver === null) return this.#rule.choose(this.#candidates, connection, this.#lastAnswer);
     // A rule that counts nothing would give returned connections to workers that have many already.
-    const rule = giver === null || this.#rule.counts || this.#rule.sticks === true ? this.#rule : ruleFor('least-connections');
+    const rule = this.#rule.counts || this.#rule.sticks === true ? this.#rule : ruleFor('least-connections');
     const choose = (): Candidate<Worker> | null => rule.choose(this.#candidates, connection, this.#lastAnswer);
-    const own = giver === null ? undefined : this.#candidates.find(({ worker, retired }) => worker === giver && !retired);
+    const own = this.#candidates.find(({ worker, retired }) => worker === giver && !retired);
     if (own === undefined) return choose();
     own.retired = true; // No rule chooses a retired candidate.
     try {

@@ -1,13 +1,13 @@
 /**
  * Idle HTTP/1 connections: which connections of a server are between two requests, how to take the native handle out of
- * such a connection, and how to put it back.
+ * such a connection, how to put it back, and how to let one wait that has come from another process.
  *
  * Only the parser knows whether a request has begun: it reads from the native handle directly, and half a request line
  * leaves no trace in the socket. Node keeps its parsers in a list (behind the symbol 'http.server.connections'), and
  * this list names those that are between two messages; `closeIdleConnections` uses it as well. A parser that has not
  * read anything yet is not among them, but then its socket has read 0 bytes.
  *
- * Used by  child/returns.ts, child/movable.ts, child/kept_alive.ts
+ * Used by  child/returns.ts, child/movable.ts, child/deliveries.ts
  * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts). Never
  *          takes a handle out while a parser runs: the rest of a read that is being parsed may hold the next request.
  *          So `takeIdle` must be called in an immediate or a timer, never in a listener
@@ -15,7 +15,7 @@
  */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { NativeObject, Set } from '../builtins';
+import { NativeObject, Reflect, Set } from '../builtins';
 import type { NativeHandle } from './bindings';
 import { isPipe, isTcp, ownerOf } from './handles';
 
@@ -47,12 +47,6 @@ export function idleConnections(server: Server): Socket[] {
 
 /** `net` is not loaded here: an app without servers does not need it. An app may give an http server any stream. */
 const isSocket = (stream: unknown): stream is Socket => typeof stream === 'object' && stream !== null && '_handle' in stream;
-
-/** The socket that has this handle (borrowed); null if none has it. */
-export function socketOf(handle: NativeHandle): Socket | null {
-  const owner: unknown = ownerOf(handle);
-  return isSocket(owner) && typeof (owner as Partial<Socket>).setTimeout === 'function' ? owner : null;
-}
 
 /**
  * Stops reading, and then looks whether this connection may leave the process: a plain TCP or unix socket that the server
@@ -111,15 +105,24 @@ export function letGo({ socket, handle }: TakenOut): void {
 }
 
 /**
- * This connection has come from another worker, where it was idle: gives it the server's `keepAliveTimeout`, as if a
- * response had just ended. Returns the function that ends it, for the moment when the next request begins; null if the
- * server has no such limit.
+ * `server` has just got this connection (its handle is borrowed) from another worker, where it was idle. Node gives a new
+ * connection no `keepAliveTimeout` before its first response, so it is set here. As after a response of Node's own, it
+ * ends when the head of the next request is complete, also if that request asks for an upgrade.
  */
-export function waitAsKeptAlive(server: object, socket: Socket): (() => void) | null {
-  const { keepAliveTimeout, keepAliveTimeoutBuffer, timeout } = server as Partial<Server> & { keepAliveTimeoutBuffer?: number };
-  if (!keepAliveTimeout) return null;
+export function waitAsKeptAlive(server: object, handle: NativeHandle): void {
+  const socket: any = ownerOf(handle);
+  if (!isSocket(socket) || typeof socket.setTimeout !== 'function' || socket.destroyed || !isPlainHttp(server)) return;
+  const { parser } = socket as any;
+  const { keepAliveTimeout, keepAliveTimeoutBuffer } = server as Server & { keepAliveTimeoutBuffer?: number };
+  if (!keepAliveTimeout || typeof parser?.onIncoming !== 'function') return;
   socket.setTimeout(keepAliveTimeout + (keepAliveTimeoutBuffer ?? 0));
-  return () => void socket.setTimeout(timeout ?? 0);
+  // The parser calls this method when it has read the head of a request. Node replaces it when it reuses the parser.
+  const { onIncoming } = parser;
+  parser.onIncoming = (...args: unknown[]): unknown => {
+    parser.onIncoming = onIncoming;
+    socket.setTimeout(server.timeout || 0);
+    return Reflect.apply(onIncoming, parser, args);
+  };
 }
 
 interface Parsers {

@@ -8,10 +8,9 @@ import http2 from 'node:http2';
 import https from 'node:https';
 import net, { type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { keepAlive } from '../../internal/child/kept_alive';
 import { mayMove } from '../../internal/child/movable';
 import { handleOf } from '../../internal/native/handles';
-import { idleConnections, idleParsers, isPlainHttp, letGo, putBack, takeIdle, type TakenOut } from '../../internal/native/idle_connections';
+import { idleConnections, idleParsers, isPlainHttp, letGo, putBack, takeIdle, waitAsKeptAlive, type TakenOut } from '../../internal/native/idle_connections';
 import { openConnections } from '../../internal/native/servers';
 import { own } from '../../internal/own_listeners';
 import { closed, portOf } from '../support/handles';
@@ -291,21 +290,32 @@ describe('in the other worker', () => {
     const pair = new Pair((_request, response) => void setTimeout(() => response.end('ok'), 300));
     pair.server.keepAliveTimeout = 100;
     await pair.connect();
-    keepAlive(pair.server, handleOf(pair.socket) as never);
+    waitAsKeptAlive(pair.server, handleOf(pair.socket) as never);
     // A request that takes longer than the time-out is answered.
     await pair.ask();
     const silent = await new Pair().connect();
     silent.server.keepAliveTimeout = 50;
     const ended = once(silent.client, 'close');
-    keepAlive(silent.server, handleOf(silent.socket) as never);
+    waitAsKeptAlive(silent.server, handleOf(silent.socket) as never);
     await ended;
+  });
+
+  // An upgrade is no 'http.server.request.start': the time-out of an idle connection stayed on a WebSocket.
+  test('it ends with a request that asks for an upgrade, too', async () => {
+    const pair = await new Pair().connect();
+    const upgraded = once(pair.server, 'upgrade') as Promise<[http.IncomingMessage, Socket]>;
+    waitAsKeptAlive(pair.server, handleOf(pair.socket) as never);
+    expect(pair.socket.timeout).toBeGreaterThanOrEqual(pair.server.keepAliveTimeout);
+    pair.client.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n');
+    const [, socket] = await upgraded;
+    expect([socket === pair.socket, socket.timeout]).toEqual([true, 0]);
   });
 
   test('a keepAliveTimeout of 0 is none', async () => {
     const pair = new Pair();
     pair.server.keepAliveTimeout = 0;
     await pair.connect();
-    keepAlive(pair.server, handleOf(pair.socket) as never);
+    waitAsKeptAlive(pair.server, handleOf(pair.socket) as never);
     expect(pair.socket.timeout ?? 0).toBe(0);
   });
 });

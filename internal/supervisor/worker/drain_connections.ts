@@ -37,9 +37,11 @@ interface Served {
   readonly isSecure: boolean;
   readonly sockets: Set<Socket>;
   readonly sessions: Sessions;
+  /** The listener for 'close' of each of its sockets. It is one for all, so a connection costs no function. */
+  readonly closed: (this: Socket) => void;
 }
 
-/** What the two channels of node:http publish. */
+/** The message of the two channels of node:http. */
 interface Exchange {
   readonly server: NetServer;
   readonly socket: Socket;
@@ -57,6 +59,8 @@ export class ServerConnections {
   readonly #responses = new LastResponses();
   readonly #addsAll: boolean;
   readonly #ended: () => void;
+  /** The listener for 'close' of each socket that carries HTTP/1. */
+  readonly #http1Closed: (this: Socket) => void;
   #willMove: (socket: Socket) => boolean = () => false;
   #state: 'serving' | 'announcing' | 'not accepting' = 'serving';
   /** When the last http connection became idle, by `performance.now()`. */
@@ -67,6 +71,8 @@ export class ServerConnections {
   constructor(addsAll: boolean, ended: () => void) {
     this.#addsAll = addsAll;
     this.#ended = ended;
+    const sockets = this.#http1Sockets;
+    this.#http1Closed = own(function (this: Socket) { sockets.delete(this); });
     subscribe('http.server.request.start', (message) => this.#requestBegan(message as Exchange));
   }
 
@@ -100,14 +106,22 @@ export class ServerConnections {
     if (!(server instanceof NetServer)) return;
     const known = this.#known.get(server);
     if (known !== undefined) return void this.#servers.set(server, known);
-    const served: Served = { protocol: protocolOf(server), isSecure: isSecure(server), sockets: new Set(), sessions: new Sessions() };
+    const sockets = new Set<Socket>();
+    const ended = (socket: Socket): void => {
+      sockets.delete(socket);
+      this.#forgetIfDone(server, served);
+      this.#ended();
+    };
+    const served: Served = {
+      protocol: protocolOf(server), isSecure: isSecure(server), sockets, sessions: new Sessions(), closed: own(function (this: Socket) { ended(this); }),
+    };
     this.#known.set(server, served);
     this.#servers.set(server, served);
     // Node makes an http2 session while it emits 'connection' or 'secureConnection': the session runs on the newest socket.
     let newest: Socket | null = null;
     attach(server, 'connection', (socket: Socket) => {
       newest = socket;
-      this.#connected(server, served, socket);
+      this.#connected(served, socket);
     }, 'first');
     if (served.isSecure && served.protocol !== 'net') attach(server, 'secureConnection', (socket: Socket & { alpnProtocol?: unknown }) => {
       newest = socket;
@@ -183,22 +197,18 @@ export class ServerConnections {
 
   // ── events ─────────────────────────────────────────────────────────────────────────────────────
 
-  #connected(server: NetServer, served: Served, socket: Socket): void {
+  #connected(served: Served, socket: Socket): void {
     if (served.sockets.has(socket)) return;
     served.sockets.add(socket);
     if (served.protocol === 'net') this.#requests++;
     else if (served.protocol === 'http' && !served.isSecure) this.#addHttp1Socket(socket);
-    socket.prependOnceListener('close', own(() => {
-      served.sockets.delete(socket);
-      this.#forgetIfDone(server, served);
-      this.#ended();
-    }));
+    socket.prependOnceListener('close', served.closed);
   }
 
   #addHttp1Socket(socket: Socket): void {
     if (this.#http1Sockets.has(socket)) return;
     this.#http1Sockets.add(socket);
-    socket.prependOnceListener('close', own(() => this.#http1Sockets.delete(socket)));
+    socket.prependOnceListener('close', this.#http1Closed);
   }
 
   #addSession(served: Served, session: Http2Session, socket: Socket | null): void {
@@ -213,7 +223,7 @@ export class ServerConnections {
       // (`exclusive: true`), or the app gives it connections by hand.
       this.add(server);
       const served = this.#servers.get(server);
-      if (served !== undefined && !served.isSecure) this.#connected(server, served, socket);
+      if (served !== undefined && !served.isSecure) this.#connected(served, socket);
       if (this.#state === 'not accepting') stopListening(server);
     }
     this.#requests++;
