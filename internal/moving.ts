@@ -8,13 +8,13 @@
 import type { Socket } from 'node:net';
 import { NativeObject } from './builtins';
 
-/** How many connections a call has moved, and how many the primary did not take. */
+/** The numbers of connections that a call has moved, and that the primary did not take. */
 export interface Returned {
   readonly moved: number;
   readonly refused: number;
 }
 
-/** What a worker of ours can do for its supervisor's agent. */
+/** Moves the connections of this worker. The supervisor's agent calls it. */
 export interface Moving {
   /** Returns all idle connections to the primary. */
   returnIdle(): Promise<Returned>;
@@ -30,5 +30,5 @@ export function setMoving(worker: object, moving: Moving): void {
   NativeObject.defineProperty(worker, MOVING, { value: moving });
 }
 
-/** What `cluster.worker` can do; undefined under Node's own cluster. */
+/** The object that `setMoving` put on `cluster.worker`; undefined under Node's own cluster. */
 export const movingOf = (worker: object | undefined): Moving | undefined => (worker as { [MOVING]?: Moving } | undefined)?.[MOVING];

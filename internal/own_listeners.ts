@@ -1,6 +1,6 @@
 /**
- * Which listeners on the app's objects are ours. A connection to which the app has added a listener is not moved to
- * another worker; one of ours does not count.
+ * Marks the listeners that we add to the app's objects. A connection to which the app has added a listener is not moved to
+ * another worker; a listener of ours does not count.
  *
  * Used by  child/movable.ts, recording/sockets.ts, supervisor/worker/drain_connections.ts
  * Keeps    no listener alive

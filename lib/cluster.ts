@@ -21,7 +21,7 @@ type OwnSettings = {
   [Name in 'allowedFds' | 'allowListen' | 'dialect' | 'limits' | 'keepListening' | 'rebalance' | 'scheduling' | 'schedulingPolicy' | 'weight']?: ClusterSettings[Name];
 };
 
-/** What `cluster.worker` has besides Node's members. */
+/** `cluster.worker`, with the members that Node's does not have. */
 interface OwnWorker extends Worker {
   /**
    * Gives idle HTTP/1 keep-alive connections of this worker back to the primary, which hands them to other workers that
@@ -56,7 +56,7 @@ interface OwnWorker extends Worker {
   movable?: ((socket: Socket) => boolean | undefined) | undefined;
 }
 
-/** What the Workers of a primary have besides Node's members. */
+/** A Worker of a primary, with the members that Node's does not have. */
 interface OwnWorkerOfPrimary extends Worker {
   /**
    * Asks this worker to give idle connections back, as its own `returnIdle` does.

@@ -18,7 +18,7 @@ import { Supervisor } from '../internal/supervisor/supervisor';
 
 /** The options of `supervise`. */
 export type { Recycle, SuperviseOptions } from '../internal/supervisor/options';
-/** What `reload` can change, and `supervise` begins with. */
+/** The parts of a release: `supervise` begins with them, and `reload` can change them. */
 export type { ReleaseOptions } from '../internal/supervisor/release_options';
 /** The options `health` and `metrics`. */
 export type { Endpoint, HealthEndpoint, HealthOption, MetricsOption } from '../internal/supervisor/endpoint_options';

@@ -13,10 +13,13 @@ import { separately } from '../errors';
 import { untouchedSocket } from '../native/idle_connections';
 import { isOwn } from '../own_listeners';
 
-/** `cluster.worker.movable`: true: the connection may move. false: it stays. Anything else: it may move if the app has added nothing to the socket. */
+/**
+ * `cluster.worker.movable` returns true if the connection may move, and false if it stays. Anything else: it may move if the
+ * app has added nothing to the socket.
+ */
 export type Movable = (socket: Socket) => unknown;
 
-/** What `node:http` adds to a socket, by itself. */
+/** A socket of an http server that no app has touched: the properties and listeners that it has from Node. */
 interface Untouched {
   readonly properties: ReadonlySet<string | symbol>;
   /** The names of the listeners of each event. */

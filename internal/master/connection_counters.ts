@@ -1,5 +1,5 @@
 /**
- * Counts what becomes of the connections that a primary accepts: one object for all addresses of one primary.
+ * Counts the connections that a primary accepts, and how each of them ends: one object for all addresses of one primary.
  *
  *   accepted ──► queued ── handed off ──► in flight ── acknowledged ──► the worker's
  *                  ▲                        │    └──── untold, or nobody listens there any more ──► closed
@@ -22,16 +22,16 @@ import { Map, performance, push } from '../builtins';
 import type { NativeHandle } from '../native/bindings';
 import type { Outcome } from './peer';
 
-/** How long connections took, as a histogram. Times are in seconds. */
+/** A histogram of the times that connections took from `accept` to the acknowledgement, in seconds. */
 export interface Latency {
-  /** `upTo` is the upper bound of a bucket; `count` says how many took that long or less. The last one is Infinity. */
+  /** `upTo` is the upper bound of a bucket; `count` is the number of connections that took that long or less. The last one is Infinity. */
   readonly buckets: readonly { readonly upTo: number; readonly count: number }[];
   /** The sum of all times. */
   readonly sum: number;
   readonly count: number;
 }
 
-/** What `cluster.counters()` returns: numbers of connections since this process became a primary. */
+/** The result of `cluster.counters()`: numbers of connections since this process became a primary. */
 export interface ConnectionCounts {
   /** Accepted by the primary. */
   readonly accepted: number;
@@ -79,7 +79,10 @@ export class ConnectionCounters {
   #inFlight = 0;
   /** When each connection was accepted, in milliseconds of `performance.now()`; null: latency is not measured. */
   #acceptedAt: Map<NativeHandle, number> | null = null;
-  /** How many connections took no longer than the bound at the same index, and longer than the one before; the last one: longer than all. */
+  /**
+   * The number of connections in each bucket: their times are up to the bound at the same index, and above the bound before
+   * it. The last bucket has those above all bounds.
+   */
   readonly #took: number[] = [...BOUNDS.map(() => 0), 0];
   /** The sum of the times, in milliseconds. */
   #sum = 0;
@@ -141,7 +144,7 @@ export class ConnectionCounters {
     (this.#took[bucket] as number)++;
   }
 
-  /** The numbers as of now; `queued` is what the caller knows of its queues. */
+  /** The numbers as of now. `queued`: the number of connections that wait in the queues, which the caller knows. */
   read(queued: number): ConnectionCounts {
     return {
       accepted: this.#accepted,

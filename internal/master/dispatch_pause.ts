@@ -21,7 +21,7 @@ type PauseState =
   | { readonly is: 'running'; rejections: number; readonly rejectedBy: Set<Candidate<Peer>> }
   | { readonly is: 'paused'; readonly timer: NodeJS.Timeout };
 
-/** Whether the workers of one address take connections. */
+/** The pauses of one address: knows whether its workers take connections. */
 export class DispatchPause {
   readonly #over: () => void;
   #state: PauseState = { is: 'running', rejections: 0, rejectedBy: new Set() };

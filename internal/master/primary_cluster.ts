@@ -21,7 +21,7 @@ export interface PrimaryCluster extends EventEmitter {
   schedulingPolicy: number;
   /** How many connections the primary has accepted and not yet handed off (D33). */
   readonly queuedConnections: number;
-  /** How many connections the primary has accepted, and what became of them. `latency: true`: their latency is measured from now on (D57). */
+  /** Numbers of connections: those that the primary has accepted, and how they ended. `latency: true`: their latency is measured from now on (D57). */
   counters(options?: { readonly latency?: boolean }): ConnectionCounts;
   setupPrimary(options?: ClusterSettings): void;
   setupMaster(options?: ClusterSettings): void;

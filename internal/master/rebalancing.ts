@@ -25,9 +25,9 @@ import { invalidArgValue } from '../errors';
 import { checkName } from '../validate';
 import { isRejecting, type Candidate } from './scheduling';
 
-/** Milliseconds between two looks. Workers count as often (child/open_counts.ts), so what one look sees the last one has caused. */
+/** Milliseconds between two looks. Workers count as often (child/open_counts.ts), so each look sees the effect of the one before. */
 const TICK_MS = 100;
-/** A worker may have so much more than its share, as a part of it. */
+/** A worker may have more than its share by this part of it before the rule begins. */
 const BEYOND = 0.1;
 /** The most ticks between two questions to a worker that gives nothing: 6.4 s. */
 const PATIENCE = 64;
@@ -51,15 +51,16 @@ export function rebalanceFrom(given: boolean | Partial<Rebalance> | undefined): 
   return { perSecond };
 }
 
-/** What is known of a worker that takes part. */
+/** A worker that takes part, and the state of the rule for it. */
 interface Part {
   readonly perSecond: number;
   readonly ask: (max: number) => void;
   shedding: boolean;
-  /** How many connections it has given since it was asked last. */
+  /** The number of connections that it has given since it was asked last. */
   given: number;
-  /** Ticks until it may be asked again, and how many there were the last time. */
+  /** Ticks until it may be asked again. */
   wait: number;
+  /** The value from which `wait` counts down. */
   patience: number;
 }
 
@@ -119,12 +120,12 @@ export class Rebalancing<Worker> {
   #shed(part: Part, has: number, share: number): void {
     if (!part.shedding && has <= share + Math.max(1, share * BEYOND)) return;
     const excess = Math.floor(has - share);
-    if (!part.shedding) part.given = 1; // Nothing was in vain yet.
+    if (!part.shedding) part.given = 1; // The first question of a round follows none that was in vain.
     part.shedding = excess > 0;
     if (!part.shedding || --part.wait > 0) return;
     const max = Math.min(excess, Math.floor(this.#allowed + 1e-6)); // Ten tenths are a little less than one.
     if (max < 1) return;
-    // `wait` counts down from what the last question has brought.
+    // If the last question has brought connections, it is asked again with the next tick, otherwise later each time.
     part.patience = part.given > 0 ? 1 : Math.min(part.patience * 2, PATIENCE);
     part.wait = part.patience;
     part.given = 0;

@@ -45,7 +45,7 @@ export class ReturnedConnections {
     this.#givers.set(connection, giver);
   }
 
-  /** Who gave this connection back; null for one that was accepted here. */
+  /** The worker that gave this connection back; null for a connection that was accepted here. */
   giverOf(connection: NativeHandle): Peer | null {
     return this.#givers.size === 0 ? null : this.#givers.get(connection) ?? null;
   }

@@ -108,7 +108,7 @@ export class Scheduler<Worker> {
     return choose();
   }
 
-  /** A connection is in flight no more. `acknowledged`: by the worker, which is alive then. `answer`: what it said, if that is known. */
+  /** A connection is in flight no more. `acknowledged`: by the worker, which is alive then. `answer`: how the hand-off ended, if that is known. */
   ended(candidate: Candidate<Worker>, acknowledged: boolean, answer?: string): void {
     candidate.inFlight--;
     if (answer === 'accepted' && candidate.reportsSeldom) candidate.open++;

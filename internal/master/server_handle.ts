@@ -1,6 +1,8 @@
 /**
  * The contract of the two kinds of server handles, `RoundRobinHandle` and `SharedHandle`, as listen_table.ts uses them.
  * Only types.
+ *
+ * Used by  round_robin_handle.ts, shared_handle.ts, listen_table.ts
  */
 import type { KeepListening } from '../limits';
 import type { SocketName } from '../messages';

@@ -4,6 +4,7 @@
  * Used by  index.ts
  * Never    lets such a handle hold an fd for ever, nor end the process
  */
+
 /** A native handle, a server or a socket. */
 export interface Closable {
   close?(): void;

@@ -12,7 +12,7 @@
 import { NativeObject, Reflect } from '../builtins';
 import { type NativeHandle, kArrayBufferOffset, kReadBytesOrError, streamBaseState } from './bindings';
 
-/** What an end of a channel does. */
+/** Is called with everything that one end of a channel writes and reads. */
 export interface ChannelObserver {
   /** A whole message is being written. */
   wrote(frame: string | Uint8Array, handle: NativeHandle | null): void;

@@ -28,7 +28,7 @@ export { exchangeAll, fork } from '../channel/spawn';
 /** The settings that `setupPrimary` takes, for lib/cluster.ts. */
 export type { ClusterSettings } from '../master/settings';
 
-/** What `cluster.counters()` returns, likewise. */
+/** The result of `cluster.counters()`, likewise. */
 export type { ConnectionCounts } from '../master/connection_counters';
 
 /** The cluster object of a primary that has not taken over `node:cluster`. There is one, however often lib/cluster.ts is loaded. */

@@ -21,14 +21,14 @@ export function callApp(call: () => void): void {
   }
 }
 
-/** How much of the text of an error is kept, in characters: room for a long stack. */
-const KEPT = 4_096;
+/** The longest text of an error that is kept, in characters: room for a long stack. */
+export const KEPT_ERROR = 4_096;
 
 /** The stack of an error, or the text of whatever else was thrown. Both can be getters or methods of the app that throw. */
 export function errorText(error: unknown): string {
   try {
     const stack = typeof error === 'object' && error !== null ? (error as { stack?: unknown }).stack : undefined;
-    return String(stack ?? error).slice(0, KEPT);
+    return String(stack ?? error).slice(0, KEPT_ERROR);
   } catch {
     return 'an error that has no text';
   }

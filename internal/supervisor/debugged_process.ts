@@ -8,9 +8,9 @@
  *                          answered as an inspector does
  *
  * Used by  worker_process.ts
- * Never    takes longer than ANSWER_MS and the time to read /proc. Never throws: what cannot be found out is `false`
+ * Never    takes longer than ANSWER_MS and the time to read /proc. Never throws: it returns false if it cannot find out
  * Unknown  the inspector of a process of another user (unless this process is root's) or in another network namespace,
- *          and everything where there is no /proc. Such a process is taken as one that nobody debugs
+ *          and everything where there is no /proc. The answer about such a process is false
  */
 import { readFile, readdir, readlink } from 'node:fs/promises';
 import { connect } from 'node:net';

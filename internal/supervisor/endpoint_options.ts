@@ -2,7 +2,7 @@
  * The options `health` and `metrics` of `supervise`: at which address the primary answers probes and scrapers.
  *
  * Used by  options.ts (checks them with the others); internal/operate/metrics/ opens the addresses
- * Never    accepts port 0: whoever asks there has to know the port before
+ * Never    accepts port 0: a probe or a scraper has to know the port before
  */
 import { invalidArgValue } from '../errors';
 import { ownOptions } from '../own_options';
@@ -22,9 +22,9 @@ export interface HealthEndpoint extends Endpoint {
   readonly minReady: number;
 }
 
-/** What a program may pass as `health`: a port, or an object. */
+/** The value that a program passes as `health`: a port, or an object. */
 export type HealthOption = number | (Partial<HealthEndpoint> & { readonly port: number });
-/** What a program may pass as `metrics`, likewise. */
+/** The value of `metrics`, likewise. */
 export type MetricsOption = number | (Partial<Endpoint> & { readonly port: number });
 
 /** null: the option was not given. Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE. */

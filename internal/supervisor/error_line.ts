@@ -1,6 +1,6 @@
 /**
- * Why a process ended, in one line: the line that names the error, of what the process printed to stderr last. The lines
- * at the end do not say that: they are of the stack, or the properties of the error.
+ * Finds the one line that says why a process ended, in the last text that the process printed to stderr: the line that
+ * names the error. The lines after it are of the stack, or show the properties of the error.
  *
  *   /srv/app/app.js:3                      Node prints an uncaught error so
  *   throw new Error('no config');
@@ -22,7 +22,7 @@ const POINTER = /^\s*\^+\s*$/;
 const ERROR = /^(?:Uncaught )?(?:[A-Z_$][\w$.]*(?:Error|Exception)\b|Error\b|FATAL ERROR\b)/;
 /** Some programs write the time in front of what they print. */
 const TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z /;
-/** What Node prints after an error. */
+/** A line that Node prints after an error. */
 const AFTERWORD = /^(?:Node\.js v\d|\(Use `node )/;
 
 /**

@@ -33,7 +33,7 @@ import { Tasks } from './tasks';
 export interface FleetPorts extends Omit<ConvergencePorts, 'start' | 'proven'> {
   /** Returns numbers from 0 to 1. */
   readonly random: () => number;
-  /** How the first release is found. */
+  /** Finds the first release. */
   readonly recipe: Recipe;
   /** Starts a worker that reports to `events`. Throws if no process could be started. */
   start(generation: Generation, slot: number, events: MemberEvents, onTrial: boolean): Member;

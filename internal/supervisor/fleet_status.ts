@@ -1,5 +1,5 @@
 /**
- * Describes a fleet at one moment: what `status()` returns.
+ * Describes a fleet at one moment, for `status()`.
  *
  * Used by  supervisor.ts
  * Never    changes anything
@@ -9,7 +9,7 @@ import type { Occupant, Slot } from './slot';
 import type { Generation, Member } from './states';
 import type { ReleaseStatus, Status, WorkerStatus } from './status';
 
-/** What `status()` returns at `now`. `lastOutput` returns what the last worker of a slot that was given up had printed. */
+/** The result of `status()` at `now`. `lastOutput` returns the end of the output of the last worker of a slot that was given up. */
 export function fleetStatus(fleet: Fleet, now: number, lastOutput: (slot: number) => string): Status {
   const { slots: { all, departing }, rollout, desired } = fleet;
   const of = (occupant: Occupant, slot: Slot, role: WorkerStatus['role']): WorkerStatus => ({ ...worker(occupant, now), restarts: slot.restarts, role });
@@ -37,7 +37,7 @@ export function fleetStatus(fleet: Fleet, now: number, lastOutput: (slot: number
   };
 }
 
-/** How status and events name a worker. */
+/** The names of a worker in the status and in events. */
 export const nameOf = ({ slot, id, pid, generation }: Member): Pick<WorkerStatus, 'place' | 'worker' | 'pid' | 'generation'> =>
   ({ place: slot, worker: id, pid: pid ?? null, generation: generation.number });
 

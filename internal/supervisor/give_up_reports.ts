@@ -1,6 +1,6 @@
 /**
- * What is reported of a slot that is given up: how its workers ended, and what the last one printed. If no worker could
- * be started, nothing was printed; then the error of the start takes that place, and is a warning at once.
+ * Makes the report of a slot that is given up: how its workers ended, and the last output of the last worker. If no
+ * worker could be started, there is no output; then the report has the error of the start, which is also a warning at once.
  *
  * Owns     the last output of each slot that was given up, until a worker is started there
  * Used by  supervisor.ts
@@ -42,7 +42,7 @@ export class GiveUpReports {
     return { place, what, reason, retryAt, exits, stderr };
   }
 
-  /** What the last worker of a slot that was given up had printed; '' for another slot. */
+  /** The last output of the last worker of a slot that was given up; '' for another slot. */
   lastOutput(slot: number): string {
     return this.#lastOutput.get(slot) ?? '';
   }

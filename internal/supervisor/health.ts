@@ -1,12 +1,13 @@
 /**
  * Watches one worker that serves: does its event loop answer pings, and has it reached a recycling limit (memory,
- * requests, age)? It keeps what the worker reported with its last answer.
+ * requests, age)? Keeps the figures of the worker's last answer.
  *
  * Owns     the ping that waits for its answer, and the timers
  * Used by  worker_process.ts, which decides what follows
- * Keeps    1. at most one ping waits for an answer. Without one for `pingTimeoutMs`, `silent` is called once. A worker
- *             that is debugged may stand at a breakpoint, so its answer has no deadline, and no other ping is sent. It is
- *             one if its inspector was open at its start or with its last answer, or if that is found out at the deadline
+ * Keeps    1. at most one ping waits for an answer. Without an answer for `pingTimeoutMs`, `silent` is called once. A
+ *             worker that is debugged may stand at a breakpoint, so its answer has no deadline, and no other ping is sent.
+ *             A worker counts as debugged if its inspector was open at its start or with its last answer, or if
+ *             `isDebugged` says so at the deadline
  *          2. each worker has limits of its own, varied by `jitter`, so that not all workers reach them at the same time
  */
 import type { CheckedOptions } from './options';
@@ -71,7 +72,7 @@ export class Health {
     this.#cancels.clear();
   }
 
-  /** What the worker reported with its last answer; null before the first one. */
+  /** The figures of the worker's last answer; null before the first one. */
   get figures(): Figures | null {
     return this.#figures;
   }

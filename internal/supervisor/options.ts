@@ -1,8 +1,7 @@
 /**
  * The options of `supervise`: their types, their defaults, and the check of what a program passes.
  *
- * Used by  lib/supervisor.ts, supervisor.ts, operate/app/app_spec.ts,
- *          operate/app/app_primary.ts, operate/app/app_spec.ts
+ * Used by  lib/supervisor.ts, supervisor.ts, operate/app/app_spec.ts, operate/app/app_primary.ts
  * Uses     endpoint_options.ts (the check of `health` and `metrics`)
  * Never    accepts a value that would fail later in another place: a wrong value throws at once. Never reads an option
  *          twice (it may be a getter), and keeps no object of the program, which the program could change
@@ -14,8 +13,8 @@ import { invalidArgType, invalidArgValue, outOfRange } from '../errors';
 import { ownOptions } from '../own_options';
 import { checkHealth, checkMetrics, type Endpoint, type HealthEndpoint, type HealthOption, type MetricsOption } from './endpoint_options';
 import { HIGHEST_PORT, checkBoolean, checkInteger, checkNames, checkNumber, checkOneOf, checkString } from '../validate';
-import type { Variables } from './recipe';
-import { checkReleaseOptions, releaseOptionNames, type ReleaseOptions } from './release_options';
+import { releaseParts, type Variables } from './recipe';
+import { checkReleaseOptions, type ReleaseOptions } from './release_options';
 import type { Rebalance } from './start_worker';
 import type { RestartLimits } from './restart_budget';
 import type { HttpCheck, ReadyRule } from './readiness';
@@ -171,7 +170,7 @@ const MOST_RESTARTS = 2 ** 31 - 1;
 
 /** The options that are times of at most LONGEST_DELAY. */
 const times = ['readyTimeoutMs', 'canaryMs', 'minReadyMs', 'leaveTimeoutMs', 'killMs', 'idleGraceMs', 'drainDelayMs', 'pingMs', 'pingTimeoutMs', 'retryAfterMs'] as const;
-const known: (keyof SuperviseOptions)[] = [...times, ...releaseOptionNames, 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
+const known: (keyof SuperviseOptions)[] = [...times, ...releaseParts, 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
   'recycle', 'restarts', 'stopExitCodes', 'onGiveUp', 'stderr', 'signals', 'exitAfterMs', 'health', 'metrics', 'control', 'move', 'rebalance'];
 
 /** Returns all options with their defaults. Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for a wrong one. */

@@ -13,8 +13,7 @@
  *
  * Owns     the exit code that a supervisor has set, until a command starts workers again; one timer for all
  *          supervisors of the process, which does not keep the process alive
- * Used by  supervisor.ts,
- *          operate/app/app_primary.ts
+ * Used by  supervisor.ts, operate/app/app_primary.ts
  */
 import { timers } from '../builtins';
 

@@ -1,8 +1,9 @@
 /**
- * What a release of an app consists of: a script, a working directory, arguments, Node's flags and variables. A recipe
+ * A release of an app: a script, a working directory, arguments, Node's flags and variables. A recipe
  * holds the names that the program gave; a release has the real paths to which these names led when it was made.
  *
- * Used by  rollout.ts, fleet.ts, worker_settings.ts; states.ts, supervisor.ts, options.ts, release_options.ts (types)
+ * Used by  rollout.ts, fleet.ts, worker_settings.ts, options.ts, release_options.ts, operate/control/methods.ts; states.ts,
+ *          supervisor.ts (types)
  * Uses     release.ts (finds the paths)
  * Never    changes: another release is another object
  */
@@ -12,7 +13,7 @@ import { existing, type Paths, type ReleaseNames } from './release';
 /** Variables for the environment of a worker, or a function that returns those of the worker in a place (from 1). */
 export type Variables = NodeJS.ProcessEnv | ((place: number) => NodeJS.ProcessEnv);
 
-/** How the script is run. */
+/** The parts of a release besides its paths. */
 export interface Terms {
   /** The arguments of the script. */
   readonly args: readonly string[];
@@ -21,19 +22,19 @@ export interface Terms {
   readonly env: Variables;
 }
 
-/** What a reload changes; what is not given stays as it was. */
+/** The parts that a reload changes. All others stay as they were. */
 export type ReleaseChange = { readonly [Name in keyof (Paths & Terms)]?: (Paths & Terms)[Name] };
 
-/** The change of a reload that changes nothing. Without a prototype, as every change: what stands on Object.prototype is none. */
+/** The change of a reload that changes nothing. It has no prototype, as every change: a property of Object.prototype is no change. */
 export const noChange: ReleaseChange = Object.freeze({ __proto__: null }) as object;
 
 /** One release. Its paths are real ones: no symlink is followed again. */
 export interface Release extends Paths, Terms {
-  /** How the next release is found. */
+  /** Finds the next release. */
   readonly recipe: Recipe;
 }
 
-/** How a release is found, now or later. */
+/** Finds a release, now or later. */
 export interface Recipe {
   /** The release as of now. Throws ENOENT or ENOTDIR if its script or directory does not exist. */
   release(): Release;
@@ -56,15 +57,16 @@ export function recipe(names: ReleaseNames, terms: Terms): Recipe {
 
 /** Do these two releases start the same? */
 export function isSameRelease(one: Release, other: Release): boolean {
-  return names.every((name) => isSameValue(one[name], other[name]));
+  return releaseParts.every((name) => isSameValue(one[name], other[name]));
 }
 
 /** Does `later` give another value to something that `earlier` gives, too? */
 export function contradicts(earlier: ReleaseChange, later: ReleaseChange): boolean {
-  return names.some((name) => earlier[name] !== undefined && later[name] !== undefined && !isSameValue(earlier[name], later[name]));
+  return releaseParts.some((name) => earlier[name] !== undefined && later[name] !== undefined && !isSameValue(earlier[name], later[name]));
 }
 
-const names = ['exec', 'cwd', 'args', 'execArgv', 'env'] as const;
+/** The names of the parts of a release. */
+export const releaseParts = ['exec', 'cwd', 'args', 'execArgv', 'env'] as const;
 
 /** Functions are the same if they are one. Arrays and objects of variables are compared by what is in them. */
 function isSameValue(one: unknown, other: unknown): boolean {

@@ -7,9 +7,9 @@
 import { invalidArgType, invalidArgValue } from '../errors';
 import { ownOptions } from '../own_options';
 import { checkNames, checkString } from '../validate';
-import type { ReleaseChange, Variables } from './recipe';
+import { releaseParts, type ReleaseChange, type Variables } from './recipe';
 
-/** What a release consists of. Each may be left out. */
+/** The parts of a release. Each may be left out. */
 export interface ReleaseOptions {
   /** The script of the workers: that of this program by default. Symlinks in its path are followed again at each reload. */
   exec?: string | undefined;
@@ -30,12 +30,9 @@ export interface ReleaseOptions {
   env?: NodeJS.ProcessEnv | ((place: number) => NodeJS.ProcessEnv) | undefined;
 }
 
-/** The names of these options. */
-export const releaseOptionNames = ['exec', 'cwd', 'args', 'execArgv', 'env'] as const;
-
 /** Returns those of the options that are given. Throws ERR_INVALID_ARG_TYPE or ERR_INVALID_ARG_VALUE for a wrong one. */
 export function checkReleaseOptions(options: ReleaseOptions): ReleaseChange {
-  const { exec, cwd, args, execArgv, env } = ownOptions(options, releaseOptionNames);
+  const { exec, cwd, args, execArgv, env } = ownOptions(options, releaseParts);
   const change: ReleaseChange = {
     ...(exec == null ? {} : { exec: pathOf('options.exec', exec, 'script') }),
     ...(cwd == null ? {} : { cwd: pathOf('options.cwd', cwd, 'directory') }),
@@ -49,7 +46,7 @@ export function checkReleaseOptions(options: ReleaseOptions): ReleaseChange {
 
 /** The options of `reload`. Throws as `checkReleaseOptions`, and ERR_INVALID_ARG_VALUE for an unknown name. */
 export function checkChange(options: ReleaseOptions): ReleaseChange {
-  checkNames('options', options, releaseOptionNames);
+  checkNames('options', options, releaseParts);
   return checkReleaseOptions(options);
 }
 

@@ -14,8 +14,7 @@
  * ends a storm of restarts. A slot without a restart in the window always gets one, so that no slot pays for others.
  *
  * Owns     the times of the restarts in the window, and each slot's number of failures in a row
- * Used by  restart_policy.ts,
- *          operate/daemon/app.ts
+ * Used by  restart_policy.ts, operate/daemon/app.ts
  * Never    reads a clock or starts a timer: each time is an argument
  * Keeps    1. in no window of `withinMs` there are more than `max` restarts of one slot, nor more than `maxAll` plus
  *             one for each slot of all, whatever is asked and when

@@ -19,7 +19,7 @@
  *             nothing behind: later workers, and the next reload, start from the stable release
  *          2. all reloads that are asked for while one runs are a single one after it. If they contradict each other, the
  *             latest holds, and the earlier ones are superseded
- *          3. what a rollback went to is stable until the next reload, also when the fleet is stopped and started again
+ *          3. the generation to which a rollback went is stable until the next reload, also when the fleet is stopped and started again
  */
 import type { Occupant } from './slot';
 import { contradicts, isSameRelease, noChange, type Recipe, type ReleaseChange } from './recipe';
@@ -41,7 +41,7 @@ export class Rollout {
   readonly #emit: (state: ReloadState, generation: Generation, reason: string) => void;
   #state: State = { is: 'idle' };
   #stable: Generation;
-  /** Where a rollback goes while no reload runs; null if there was no other release before the stable one. */
+  /** The generation to which a rollback goes while no reload runs; null if there was no other release before the stable one. */
   #earlier: Generation | null = null;
   /** Did a rollback make the stable generation the stable one? */
   #isRolledBack = false;
@@ -66,7 +66,7 @@ export class Rollout {
     return this.#stable;
   }
 
-  /** Where a rollback goes while no reload runs; null if there was no other release before the stable one. */
+  /** The generation to which a rollback goes while no reload runs; null if there was no other release before the stable one. */
   get earlier(): Generation | null {
     return this.#earlier;
   }
@@ -202,7 +202,7 @@ export class Rollout {
 
   /**
    * The reload ends here. Workers of the old release serve on; those that were replaced already are not brought back.
-   * `lastWords`: what the worker printed that is to blame.
+   * `lastWords`: the last output of the worker that is to blame.
    */
   abort(reason: string, lastWords?: Promise<string>): void {
     if (this.#state.is === 'idle') return;

@@ -85,7 +85,7 @@ export interface Report {
 /** The name of a command. */
 export type Command = Report['command'];
 
-/** What a worker has reported about itself with its last answer to a ping. */
+/** The figures that a worker has reported about itself with its last answer to a ping. */
 export interface Figures {
   /** How many connections are open. */
   readonly connections: number;

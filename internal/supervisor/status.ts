@@ -55,7 +55,7 @@ export interface Status extends ReleaseStatus {
   /** A stop runs: no worker is desired any more, and some have not left yet. True from the beginning of `drainDelayMs`. */
   readonly stopping: boolean;
   readonly reload: 'idle' | 'canary' | 'rolling';
-  /** Where `rollback` would go while no reload runs; null if no other release was used before. */
+  /** The release to which `rollback` would go while no reload runs; null if no other release was used before. */
   readonly earlier: ReleaseStatus | null;
   /** How many restarts there were in all places (see WorkerStatus) since the supervisor was made. */
   readonly restarts: number;
@@ -73,7 +73,7 @@ export interface Transition {
   /** null if the worker was just started. */
   readonly from: WorkerState | null;
   readonly state: WorkerState;
-  /** What the worker has reported with its last answer to a ping; null before the first one, and for a slot without a worker. */
+  /** The figures of the worker's last answer to a ping; null before the first one, and for a slot without a worker. */
   readonly figures: Figures | null;
 }
 

@@ -3,8 +3,7 @@
  * and obeys signals.
  *
  * Owns     the signal handlers, while there is anything to supervise
- * Used by  lib/supervisor.ts,
- *          operate/app/app_primary.ts
+ * Used by  lib/supervisor.ts, operate/app/app_primary.ts
  * Uses     fleet.ts (decides which workers run), worker_starts.ts (starts them), fleet_status.ts, observers.ts,
  *          primary_end.ts (how this process ends)
  * Never    uses members of the cluster that Node does not document, so that Node's own cluster works as well (except

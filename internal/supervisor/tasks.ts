@@ -29,8 +29,8 @@ export interface Task {
   /** Resolves the promise. Only the first call of `end` or `fail` has an effect. */
   end(outcome: Report['outcome']): void;
   /**
-   * Rejects the promise with a SupervisorError. `lastWords`: what the worker printed that is to blame; the message then
-   * ends with its error, as soon as that is known. Everything else is as if the promise were rejected at once.
+   * Rejects the promise with a SupervisorError. `lastWords`: the last output of the worker that is to blame; the message
+   * then ends with its error, as soon as that is known. Everything else is as if the promise were rejected at once.
    */
   fail(code: string, message: string, lastWords?: Promise<string>): void;
 }

@@ -44,7 +44,7 @@ export interface WorkerProcessPorts extends MemberEvents {
   readonly clock: EpochClock;
   /** Returns numbers from 0 to 1. */
   readonly random: () => number;
-  /** How a worker leaves that is told to now: for how many milliseconds it goes on accepting, and whether its connections move to others. */
+  /** For a worker that is told to leave now: the milliseconds for which it still accepts, and whether its connections move to others. */
   readonly leaving: () => { readonly delayMs: number; readonly move: boolean };
   /** The addresses at which the worker has to listen before it is ready; see readiness.ts. */
   readonly expected: () => ReadonlySet<string>;
@@ -68,7 +68,7 @@ export class WorkerProcess implements Member {
   /** Has the cluster reported that it listens somewhere? */
   #hasListened = false;
   #isDisconnected = false;
-  /** Is it debugged since it was started? */
+  /** Is it debugged? At first: was it started with an inspector; later: the answer of `isDebugged` at the deadline of its start. */
   #isInspected: boolean;
 
   constructor(worker: Worker, slot: number, generation: Generation, options: CheckedOptions, ports: WorkerProcessPorts) {

@@ -1,5 +1,5 @@
 /**
- * With what a worker is started: the release of its generation, and what its agent must know.
+ * The settings of a worker that is to be started: the release of its generation, and the setup of its agent.
  *
  * Used by  supervisor.ts, worker_starts.ts
  * Uses     recipe.ts, release.ts (find the release)
@@ -21,7 +21,7 @@ const agent = builtFile('internal/supervisor/worker/agent.js');
 /** The environment variable that tells a worker its place, counted from 0 as PM2 does. The program's own variables may set another value. */
 const INSTANCE = 'NODE_APP_INSTANCE';
 
-/** How the release that the options of `supervise` name is found. */
+/** Finds the release that the options of `supervise` name. */
 export function firstRecipe(cluster: Cluster, options: CheckedOptions): Recipe {
   const cwd = (): string | undefined => options.cwd ?? directoryOf(ownOptions(cluster.settings, ['cwd']).cwd);
   return recipe(releases(options.exec, cwd, { directory: process.cwd(), pwd: process.env['PWD'], program: process.argv[1] }), options);
@@ -41,7 +41,7 @@ export function settingsOf({ exec, cwd, args, execArgv, env }: Generation, slot:
   };
 }
 
-/** What the agent of a worker must know from the start. */
+/** The settings that the agent of a worker needs from the start. */
 function setupOf(trial: boolean, { idleGraceMs, leaveTimeoutMs, ready, readyTimeoutMs }: CheckedOptions): Setup {
   const check = typeof ready === 'object' ? ready.http : null;
   return { trial, graceMs: idleGraceMs, leaveMs: leaveTimeoutMs, patienceMs: readyTimeoutMs + leaveTimeoutMs, check };

@@ -17,7 +17,7 @@ import { StderrOutput } from './stderr_lines';
 import { WorkerProcess } from './worker_process';
 import { settingsOf } from './worker_settings';
 
-/** What is needed from the supervisor. */
+/** The parts of the supervisor that are needed here. */
 export interface StartPorts {
   readonly giveUps: GiveUpReports;
   /** The slots of the fleet. */

@@ -1,5 +1,5 @@
 /**
- * What a worker said last: the end of its stderr if that is a pipe, otherwise the uncaught error that its agent reported.
+ * The last words of a worker: the end of its stderr if that is a pipe, otherwise the uncaught error that its agent reported.
  *
  * Owns     what is kept of both, and the copy of the worker's stderr, if the supervisor writes it
  * Used by  worker_process.ts, one for each worker
@@ -7,11 +7,9 @@
  */
 import type { Worker } from 'node:cluster';
 import type { EpochClock } from '../clock';
+import { KEPT_ERROR } from './app_calls';
 import { StderrLines, type StderrOutput } from './stderr_lines';
 import { LATE_MS, StderrTail } from './stderr_tail';
-
-/** How much of a worker's uncaught error is kept, in characters: as much as the agent sends (worker/last_error.ts). */
-const KEPT_ERROR = 4_096;
 
 /** The last words of one worker. */
 export class WorkerWords {
@@ -31,6 +29,7 @@ export class WorkerWords {
 
   /** The agent reported this uncaught error. */
   error(text: string): void {
+    // The agent sends no more than this; another program on the channel could.
     this.#error = text.slice(0, KEPT_ERROR);
   }
 

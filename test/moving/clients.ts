@@ -14,7 +14,7 @@ export type Kind = 'get' | 'late' | 'head' | 'pipelining' | 'body' | 'chunked' |
 /** 100 clients of these kinds make the load of issue 21. */
 export const MIX: Readonly<Record<Kind, number>> = { get: 30, late: 10, head: 10, pipelining: 15, body: 10, chunked: 5, continue: 10, slow: 10 };
 
-/** What went wrong, and how much went well. */
+/** The failures of a run, and the number of its requests. */
 export interface Tally {
   requests: number;
   /** An answer did not come, or was none. */

@@ -71,7 +71,7 @@ export class Supervised {
   }
 }
 
-/** What a kept connection got for a request: which worker answered, and whether the connection was to end. Null: it was closed. */
+/** The answer to a request on a kept connection: `worker` has answered; `says` is its header Connection. */
 export interface Reply { readonly worker: number; readonly says: string }
 
 /** Connections that each have sent one request and then rest. */

@@ -11,7 +11,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { Clients, MIX, type Kind, type Tally } from './clients';
 
-/** What a run has shown. */
+/** The result of a run. */
 export interface Result extends Tally {
   readonly moves: number;
   readonly seconds: number;

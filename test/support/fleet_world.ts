@@ -1,9 +1,11 @@
 /** A fleet without processes: fake workers, a clock that the test moves, random numbers from a seed. */
+import { expect } from 'vitest';
 import type { FleetOptions } from '../../internal/supervisor/convergence';
 import { Fleet } from '../../internal/supervisor/fleet';
 import type { Recipe, Terms } from '../../internal/supervisor/recipe';
 import type { EpochClock } from '../../internal/clock';
-import type { Exit, Generation, Member, MemberEvents, ProcessState, WorkerState } from '../../internal/supervisor/states';
+import type { Exit, Generation, Member, MemberEvents, ProcessState, Report, WorkerState } from '../../internal/supervisor/states';
+import type { SupervisorError } from '../../internal/supervisor/tasks';
 
 /** A clock that stands still until the test calls `pass`. */
 export class TestClock implements EpochClock {
@@ -191,4 +193,23 @@ export class World {
     const departing = this.fleet.slots.departing.map(({ occupant }) => occupant.member as TestMember);
     return this.alive.filter((member) => !departing.includes(member));
   }
+}
+
+export const serve = (readyAfter = 10): Nature => ({ does: 'serve', readyAfter });
+/** The end of a worker that was killed. */
+export const dead = { code: null, signal: 'SIGKILL' } as const;
+
+/** A world whose `count` workers are ready. */
+export function running(count: number, ...options: ConstructorParameters<typeof World>): World {
+  const world = new World(...options);
+  void world.fleet.scale(count, 'start');
+  world.clock.pass(10);
+  expect(world.serving).toHaveLength(count);
+  return world;
+}
+
+/** The outcome or the error of a command, as `describe` writes it; 'pending' if it is not settled once all microtasks have run. */
+export function outcome(promise: Promise<Report>, describe = ({ code }: SupervisorError): string => code): Promise<string> {
+  const tick = new Promise<string>((resolve) => { setImmediate(resolve, 'pending'); });
+  return Promise.race([promise.then(({ outcome: is }) => is, describe), tick]);
 }

@@ -9,6 +9,7 @@ import https from 'node:https';
 import net, { type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { mayMove } from '../../internal/child/movable';
+import { Returns } from '../../internal/child/returns';
 import { handleOf } from '../../internal/native/handles';
 import { idleConnections, idleParsers, isPlainHttp, letGo, putBack, takeIdle, waitAsKeptAlive, type TakenOut } from '../../internal/native/idle_connections';
 import { openConnections } from '../../internal/native/servers';
@@ -282,6 +283,21 @@ describe('what the app says', () => {
     const error = await uncaught(() => { moves = mayMove(pair.socket, () => { throw new Error('no idea'); }); });
     expect([moves, (error as Error).message]).toEqual([false, 'no idea']);
     expect(mayMove(pair.socket, 'not a function')).toBe(true);
+  });
+
+  // The exception ended the call: its promise was never resolved, and a leaving worker waited for it until it was killed.
+  test('a getter `movable` that throws: nothing moves, and the call ends', async () => {
+    const pair = await new Pair().connect();
+    await pair.ask();
+    let offers = 0;
+    const returns = new Returns(() => { offers++; return false; }, () => { throw new Error('no getter'); });
+    returns.listen('key', pair.server);
+    let moves: boolean | undefined;
+    const error = await uncaught(() => { moves = returns.mayMove(pair.socket); });
+    expect([moves, (error as Error).message]).toEqual([false, 'no getter']);
+    let done: number[] = [];
+    await uncaught(async () => { done = await new Promise((resolve) => returns.returnIdle({ max: 1 }, (...numbers) => resolve(numbers))); });
+    expect([done, offers]).toEqual([[0, 0], 0]);
   });
 });
 

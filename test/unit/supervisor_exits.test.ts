@@ -1,25 +1,14 @@
 /** Slots that end: a worker that exits with a code of stopExitCodes, a worker that cannot be started. Without processes. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { FleetOptions } from '../../internal/supervisor/convergence';
 import { GiveUpReports } from '../../internal/supervisor/give_up_reports';
 import { checkOptions } from '../../internal/supervisor/options';
-import type { Report } from '../../internal/supervisor/states';
-import type { SupervisorError } from '../../internal/supervisor/tasks';
 import { thrownBy } from '../support/children';
-import { World } from '../support/fleet_world';
+import { outcome, running as runningWorld, World } from '../support/fleet_world';
 
 const exit = (code: number): { code: number; signal: null } => ({ code, signal: null });
 
-function running(count: number, ...options: ConstructorParameters<typeof World>): World {
-  const world = new World({ stopExitCodes: [0, 17], ...options[0] });
-  void world.fleet.scale(count, 'start');
-  world.clock.pass(10);
-  expect(world.serving).toHaveLength(count);
-  return world;
-}
-
-const outcome = (promise: Promise<Report>): Promise<string> => Promise.race([
-  promise.then(({ outcome: is }) => is, ({ code }: SupervisorError) => code), new Promise<string>((resolve) => { setImmediate(resolve, 'pending'); }),
-]);
+const running = (count: number, options: Partial<FleetOptions> = {}): World => runningWorld(count, { stopExitCodes: [0, 17], ...options });
 
 test('a code of stopExitCodes: the slot is given up at once, for good, without a restart; another code is a death as ever', () => {
   const world = running(3);

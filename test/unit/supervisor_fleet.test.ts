@@ -1,27 +1,11 @@
 /** The fleet without processes: commands, deaths, reloads and recycling, with fake workers and a clock that the test moves. */
 import { describe, expect, test } from 'vitest';
 import type { Report } from '../../internal/supervisor/states';
-import type { SupervisorError } from '../../internal/supervisor/tasks';
 import { seeded } from '../support/children';
-import { World, type Nature } from '../support/fleet_world';
+import { World, dead, outcome as outcomeOf, running, serve, type Nature } from '../support/fleet_world';
 
-const serve = (readyAfter = 10): Nature => ({ does: 'serve', readyAfter });
-const dead = { code: null, signal: 'SIGKILL' } as const;
-
-/** A world whose `count` workers are ready. */
-function running(count: number, ...options: ConstructorParameters<typeof World>): World {
-  const world = new World(...options);
-  void world.fleet.scale(count, 'start');
-  world.clock.pass(10);
-  expect(world.serving).toHaveLength(count);
-  return world;
-}
-
-/** The outcome or error of a promise; 'pending' if it is not settled once all microtasks have run. */
-async function outcome(promise: Promise<Report>): Promise<string> {
-  return Promise.race([promise.then(({ outcome: is }) => is, (error: SupervisorError) => `${error.code}: ${error.message}`), tick().then(() => 'pending')]);
-}
-const tick = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve); });
+/** As `outcome` of fleet_world, with the message of an error. */
+const outcome = (promise: Promise<Report>): Promise<string> => outcomeOf(promise, ({ code, message }) => `${code}: ${message}`);
 
 describe('commands', () => {
   test('start, scale up, scale down, stop: each report lists what became of which worker', async () => {

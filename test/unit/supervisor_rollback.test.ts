@@ -1,28 +1,12 @@
 /** Releases of a fleet without processes: what a reload changes and keeps, rollback and recycle, in every order with other commands. */
 import { describe, expect, test } from 'vitest';
 import type { Report } from '../../internal/supervisor/states';
-import type { SupervisorError } from '../../internal/supervisor/tasks';
 import { contradicts, isSameRelease, variablesOf } from '../../internal/supervisor/recipe';
 import { thrownBy } from '../support/children';
-import { World, type Nature } from '../support/fleet_world';
+import { dead, outcome, running, serve, World } from '../support/fleet_world';
 
-const serve = (readyAfter = 10): Nature => ({ does: 'serve', readyAfter });
-const dead = { code: null, signal: 'SIGKILL' } as const;
-
-function running(count: number, ...options: ConstructorParameters<typeof World>): World {
-  const world = new World(...options);
-  void world.fleet.scale(count, 'start');
-  world.clock.pass(10);
-  expect(world.serving).toHaveLength(count);
-  return world;
-}
-
-/** The outcome or the code of a promise; 'pending' if it is not settled once all microtasks have run. */
-async function outcome(promise: Promise<Report>): Promise<string> {
-  const tick = new Promise<string>((resolve) => { setImmediate(resolve, 'pending'); });
-  return Promise.race([promise.then(({ outcome: is }) => is, ({ code }: SupervisorError) => code), tick]);
-}
-const outcomes = (...promises: Promise<Report>[]): Promise<string[]> => Promise.all(promises.map(outcome));
+/** The outcomes or the codes of promises. */
+const outcomes = (...promises: Promise<Report>[]): Promise<string[]> => Promise.all(promises.map((promise) => outcome(promise)));
 
 /** The scripts of the workers that serve, by place. */
 const scripts = (world: World): string[] => [...world.serving].sort((one, other) => one.slot - other.slot).map(({ generation }) => generation.exec);

@@ -21,8 +21,8 @@
  * Keeps    a command goes on when its client goes away. What follows something (logs, subscribe) ends then
  */
 import { invalidArgType, nodeError } from '../../errors';
-import type { Variables } from '../../supervisor/recipe';
-import { releaseOptionNames, type ReleaseOptions } from '../../supervisor/release_options';
+import { releaseParts, type Variables } from '../../supervisor/recipe';
+import type { ReleaseOptions } from '../../supervisor/release_options';
 import type { Report } from '../../supervisor/states';
 import type { Status } from '../../supervisor/status';
 import type { Supervisor } from '../../supervisor/supervisor';
@@ -154,7 +154,7 @@ function available<Value>(value: Value | undefined, what: string): Value {
 
 /** The changes that a client asks for in the next release. `before`: the variables of the present release. */
 function readChange(params: Params, before: Variables): ReleaseOptions {
-  checkNames('params', params, releaseOptionNames);
+  checkNames('params', params, releaseParts);
   const { exec, cwd, args, execArgv, env } = params;
   return {
     ...(exec === undefined ? {} : { exec: checkString('params.exec', exec) }),

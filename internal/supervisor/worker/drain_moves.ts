@@ -22,7 +22,7 @@ import type { Moving } from '../../moving';
 const FINISHED = 'http.server.response.finish';
 /** Milliseconds until refused connections are offered again. Longer than a pause of dispatch (master/dispatch_pause.ts). */
 const AGAIN_MS = 25;
-/** After so many passes in a row without a connection that was taken, nobody is there to take them: half a second in all. */
+/** After this many passes in a row in which the primary took no connection, nobody is there to take them: half a second in all. */
 const MOST_REFUSED = 20;
 
 /** Moves the connections of a leaving process. */
@@ -33,7 +33,7 @@ export class IdleMoves {
   /** The running pass; null if none runs. */
   #pass: Promise<void> | null = null;
   #again = false;
-  /** How many passes in a row have moved nothing, because the primary refused. */
+  /** The number of passes in a row that have moved nothing, because the primary refused. */
   #refusals = 0;
 
   /** `refused` is called once, when no more connections can be moved. */

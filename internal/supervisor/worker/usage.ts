@@ -1,5 +1,5 @@
 /**
- * What a worker uses: memory, CPU time, and how late its event loop is. The agent reports it with each answer to a ping.
+ * Measures a worker: memory, CPU time, and how late its event loop is. The agent reports it with each answer to a ping.
  *
  * Owns     Node's histogram of the event loop's delay, from the first `read` on; its timer does not keep the process alive
  * Used by  agent.ts
