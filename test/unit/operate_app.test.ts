@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { appCommands } from '../../internal/operate/app/app_commands';
 import { currentFile, readRecord, recordFile, writeJson, type AppRecord } from '../../internal/operate/app/app_record';
 import { checkSpec } from '../../internal/operate/app/app_spec';
 import { App, type Primary } from '../../internal/operate/daemon/app';
@@ -324,4 +325,24 @@ test.each([
   else old?.start();
   await turns();
   expect([world.app.state, world.primaries.length, world.timers]).toEqual([state, starts, 0]);
+});
+
+test.each([
+  ['by a stop, before the new release had proved itself: it is forgotten', 'superseded', 0, false, 0],
+  ['by a stop, after that: it is kept', 'superseded', 0, true, 1],
+  ['by another command', 'superseded', 2, false, 1],
+  ['by nothing', 'done', 2, true, 1],
+] as const)('a reload is ended %s', async (_what, outcome, desired, isProved, notes) => {
+  const noted: unknown[] = [];
+  const supervisor = {
+    release: { exec: '/a.js', cwd: '/', args: [], execArgv: [], env: {} }, status: () => ({ desired }),
+    async reload() {
+      if (isProved) this.release = { ...this.release, env: {} };
+      return { outcome };
+    },
+  };
+  const current = { withNames: () => ({}), noteReload: (change: unknown) => noted.push(change) };
+  const { reload } = appCommands({ name: 'web', supervisor, current } as unknown as Parameters<typeof appCommands>[0]);
+  expect(await reload?.({ env: { X: '1' } }, { signal: new AbortController().signal, progress: () => undefined })).toEqual({ outcome });
+  expect(noted).toEqual(Array.from({ length: notes }, () => ({ env: { X: '1' } })));
 });

@@ -10,6 +10,7 @@
  * Uses     control/methods.ts (the methods of every app), app_logs.ts, current_app.ts
  */
 import { nodeError } from '../../errors';
+import type { Report } from '../../supervisor/states';
 import type { Supervisor } from '../../supervisor/supervisor';
 import { aborted, appMethods } from '../control/methods';
 import type { Call, Method } from '../control/server';
@@ -19,6 +20,9 @@ import type { CurrentFile, ReleaseChange } from './current_app';
 
 /** The methods of an app that the daemon has started. */
 export const METHOD_NAMES = ['status', 'reload', 'rollback', 'scale', 'stop', 'recycle', 'logs', 'reopenLogs', 'metrics', 'subscribe', 'run', 'started', 'lifetime'] as const;
+
+/** The members of a release of which a reload replaces at least one, if it changes something. */
+const RELEASE = ['exec', 'cwd', 'args', 'execArgv', 'env'] as const;
 
 /** The objects that the methods work on. */
 export interface CommandPorts {
@@ -42,11 +46,15 @@ export function appCommands({ name, supervisor, reader, logs, current, started }
   return {
     ...methods,
     async reload(params, by) {
-      const { exec, cwd } = supervisor.release;
-      const result = await call('reload', { ...current.withNames({}), ...params }, by);
+      const before = supervisor.release;
+      const report = await call('reload', { ...current.withNames({}), ...params }, by) as Report;
+      const after = supervisor.release;
+      // A stop came before the new release had proved itself: the next primary starts the one before.
+      const isForgotten = report.outcome === 'superseded' && supervisor.status().desired === 0 && RELEASE.every((name) => after[name] === before[name]);
+      if (isForgotten) return report;
       const change = changeOf(params);
-      current.noteReload(change, Object.keys(change).length > 0 || supervisor.release.exec !== exec || supervisor.release.cwd !== cwd);
-      return result;
+      current.noteReload(change, Object.keys(change).length > 0 || after.exec !== before.exec || after.cwd !== before.cwd);
+      return report;
     },
     async rollback(params, by) {
       const result = await call('rollback', params, by);
