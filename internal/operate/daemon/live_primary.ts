@@ -30,7 +30,7 @@ export class LivePrimary {
   /** The record under which it was started; null if no daemon has started it. */
   readonly #startedFor: Pick<AppRecord, 'id' | 'run'> | null;
   readonly #since = epochClock.now();
-  /** Tells its process from a later one with the same pid. */
+  /** Tells its process from a later one with the same pid. null: it has ended, or the system did not say. */
   readonly #identity: string | null;
   #hasStarted = false;
   #isGone = false;
@@ -40,7 +40,7 @@ export class LivePrimary {
     this.#client = client;
     this.#started = started;
     this.pid = client.hello.pid;
-    this.#identity = identityOf(this.pid);
+    this.#identity = readIdentity(this.pid) ?? null;
     this.#startedFor = startedFor;
     this.ended = this.#watchEnd();
   }
@@ -104,12 +104,19 @@ export class LivePrimary {
 
   kill(): void {
     if (this.#started !== null) this.#started.child.kill('SIGKILL');
-    else if (!this.#isGone && identityOf(this.pid) === this.#identity) process.kill(this.pid, 'SIGKILL');
+    else if (!this.#isGone && this.#identity !== null && readIdentity(this.pid) === this.#identity) process.kill(this.pid, 'SIGKILL');
   }
 
   /** Closes the connection; the process goes on. */
   letGo(): void {
     this.#client.close();
+  }
+
+  /** Does its process live? Where the system does not say, it may. */
+  get #mayLive(): boolean {
+    if (this.#identity === null) return false;
+    const now = readIdentity(this.pid);
+    return now === undefined || now === this.#identity;
   }
 
   async #watchEnd(): Promise<string> {
@@ -118,13 +125,22 @@ export class LivePrimary {
     this.#client.close();
     if (this.#started === null) {
       // It closes its socket just before it ends. While it lives, it has the lock, and no other primary can start.
-      for (let look = 0; look < MOST_LOOKS && this.#identity !== null && identityOf(this.pid) === this.#identity; look++) {
+      for (let look = 0; look < MOST_LOOKS && this.#mayLive; look++) {
         await new Promise<void>((resolve) => { epochClock.after(LOOK_MS, resolve); });
       }
       return 'ended';
     }
     const { code, signal } = await this.#started.ended;
     return signal === null ? `exited with ${code}` : `was killed by ${signal}`;
+  }
+}
+
+/** The process that has this pid; null: none has; undefined: the system does not say (EMFILE). The daemon does not end of that. */
+function readIdentity(pid: number): string | null | undefined {
+  try {
+    return identityOf(pid);
+  } catch {
+    return undefined;
   }
 }
 
