@@ -1,7 +1,7 @@
 /** Part files, their ring, full disks; reading recordings of any kind; what is hidden; where our sources are. */
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, createWriteStream, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -75,6 +75,26 @@ describe('the part file of a process', () => {
     const text = readFileSync(path.join(place, file), 'utf8');
     writeFileSync(path.join(place, file), text.slice(0, -20));
     expect(eventsIn(place).map(({ kind }) => kind)).toEqual(['process', ...Array.from({ length: 9 }, () => 'state'), 'gap']);
+  });
+
+  test('a part that grows while it is read: a line that the first pass has not seen is left to the next reading', () => {
+    const place = path.join(directory, 'growing');
+    mkdirSync(place);
+    fill(new PartFile(place, 1e6, 0, head), 2);
+    const [name = ''] = readdirSync(place);
+    const exits = (grow: boolean): unknown[] => {
+      const found: unknown[] = [];
+      let isFirst = grow;
+      readParts(place, (event) => {
+        if (isFirst) appendFileSync(path.join(place, name), '{"k":"x","t":9,"code":0}\n');
+        isFirst = false;
+        if (event.kind === 'process' && event.event === 'exit') found.push(event.code);
+      });
+      return found;
+    };
+    // `watch` once showed an exit without its code, because only the second pass had seen the line.
+    expect(exits(true)).toEqual([]);
+    expect(exits(false)).toEqual([0]);
   });
 
   test('a directory that cannot be written: nothing is thrown', () => {

@@ -32,23 +32,26 @@ export function follow(directory: string, event: (event: RecordedEvent) => void,
   const given = new Set<string>();
   let size = -1;
   let isSettled = true;
+  let isFull = false;
   const look = (isLast: boolean): void => {
+    if (isFull) return;
     const now = sizeOf(directory);
     if (now === size && isSettled && !isLast) return;
     if (now > MOST_BYTES) {
+      isFull = true;
       clearInterval(timer);
       return full();
     }
     // Nothing has been written since the last look: then nothing is too young.
     const takesAll = isLast || now === size;
-    size = now;
-    isSettled = takesAll;
     const events: RecordedEvent[] = [];
     try {
       readParts(directory, (each) => void events.push(each));
     } catch {
       return; // A part is being written or deleted at this moment: the next look sees it whole.
     }
+    size = now;
+    isSettled = takesAll;
     const newest = events.at(-1)?.at ?? 0;
     for (const each of events) {
       if (!takesAll && each.at > newest - YOUNG) break;
@@ -66,7 +69,8 @@ export function follow(directory: string, event: (event: RecordedEvent) => void,
 /** Tells events of one process apart: several can be derived from one line, so its number is not enough. */
 function keyOf(event: RecordedEvent): string {
   const detail = event.kind === 'connection' ? `${event.event} ${event.connection}` : event.kind === 'state' ? `${event.what} ${event.to}` : event.kind === 'process' ? event.event : '';
-  return `${event.pid} ${event.seq} ${event.kind} ${detail}`;
+  // What is derived from a line of another process has the number of that line.
+  return `${event.pid} ${event.seq} ${'derived' in event} ${event.kind} ${detail}`;
 }
 
 function sizeOf(directory: string): number {
