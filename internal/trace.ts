@@ -1,8 +1,8 @@
 /**
  * Tracing: each cluster message, each frame of a channel, each handle that changes its owner and each change of state is
- * published on `node:diagnostics_channel`. Everything else in internal/ calls these functions and never prints. Who wants to
- * see the events subscribes: with `NODE_DEBUG=cluster-internals` a printer in this file does, and so do tests and the
- * recorder (recording/recorder.ts).
+ * published on `node:diagnostics_channel`. Everything else in internal/ calls these functions and never prints. There are
+ * three subscribers: a printer in this file, with `NODE_DEBUG=cluster-internals`; the recorder (recording/recorder.ts); and
+ * tests.
  *
  * Costs    one property read per event if nobody has subscribed
  * Never    keeps a handle or a message after the call. Never shows the `data` of a query or of its reply in a message:
@@ -49,18 +49,27 @@ export interface StateTrace {
  * Published on `cluster-internals:frame`: one frame of a channel of ours, in the order of the wire. The n-th frame that
  * one end sends is the n-th that the other end receives, so a reader can join both. It holds whatever the app sends.
  */
-export interface FrameTrace {
+export type FrameTrace = SentFrame | ReceivedFrame;
+
+interface AnyFrame {
   /** The name of this end: `P to W1` in the primary, `W1` in the worker. */
   channel: string;
   dialect: 'node' | 'pipelined';
-  way: 'sent' | 'received';
-  /** Of a frame that was sent: its bytes on the wire (borrowed), or their text. */
-  frame?: string | Uint8Array;
-  /** Of a frame that was received: its message, and the kind of its tag (channel/codec.ts). */
-  message?: unknown;
-  tag?: 'plain' | 'handle' | 'envelope';
   /** The fd that goes with it, in this process; -1 if the handle has no fd. Absent if there is no handle. */
   fd?: number;
+}
+
+export interface SentFrame extends AnyFrame {
+  way: 'sent';
+  /** Its bytes on the wire (borrowed), or their text. */
+  frame: string | Uint8Array;
+}
+
+export interface ReceivedFrame extends AnyFrame {
+  way: 'received';
+  message: unknown;
+  /** The kind of its tag (channel/codec.ts). */
+  tag: 'plain' | 'handle' | 'envelope';
 }
 
 const frames = diagnostics.channel('cluster-internals:frame');

@@ -9,7 +9,7 @@
 import { Buffer, charCodeAt, indexOf, JSON, slice, startsWith } from '../builtins';
 import { codecFor } from '../channel/framing';
 import { CLUSTER } from '../messages';
-import type { FrameTrace } from '../trace';
+import type { FrameTrace, ReceivedFrame, SentFrame } from '../trace';
 import { show, type Shown } from './redact';
 
 const PLAIN = '{"cmd":"NODE_CLUSTER"';
@@ -23,8 +23,8 @@ const ENVELOPE = 0x45;
 export const channelPart = ({ channel, dialect }: FrameTrace): string => `"c":${JSON.stringify(channel)},"d":"${dialect}"`;
 
 /** The line of a frame that was sent: the n-th of this channel. `channel`: what `channelPart` returns. */
-export function sentLine(at: number, trace: FrameTrace, channel: string, n: number, payloads: boolean): string {
-  const { frame = '', fd } = trace;
+export function sentLine(at: number, trace: SentFrame, channel: string, n: number, payloads: boolean): string {
+  const { frame, fd } = trace;
   const head = `{"k":"s","t":${at},${channel},"n":${n}${fd === undefined ? '' : `,"fd":${fd}`}`;
   return head + (typeof frame === 'string' ? jsonPart(frame, payloads) : advancedPart(frame, payloads));
 }
@@ -72,14 +72,17 @@ function shownPart({ json, redacted }: Shown): string {
 }
 
 /** The line of a frame that was received. Its content is in the sender's part; this has what is needed if that is missing. */
-export function receivedLine(at: number, trace: FrameTrace, channel: string, n: number): string {
+export function receivedLine(at: number, trace: ReceivedFrame, channel: string, n: number): string {
   const { message, fd } = trace;
   const tag = trace.tag === 'handle' ? ',"g":"H"' : trace.tag === 'envelope' ? ',"g":"E"' : '';
   return `{"k":"r","t":${at},${channel},"n":${n}${fd === undefined ? '' : `,"fd":${fd}`}${tag}${brief(message)}}`;
 }
 
-/** The few fields that name a message and the hand-offs that it is about. */
-function brief(message: unknown): string {
+/**
+ * The few fields that name a message and the hand-offs that it is about. `isInside`: it is the message of an envelope.
+ * An envelope in an envelope is not opened: a peer could nest so many of them that the stack overflows.
+ */
+function brief(message: unknown, isInside = false): string {
   if (typeof message !== 'object' || message === null) return '';
   const { cmd } = message as Message;
   if (typeof cmd !== 'string' || !startsWith(cmd, 'NODE_')) return '';
@@ -91,8 +94,8 @@ function brief(message: unknown): string {
   if (isCount(ack)) text += `,"ack":${ack}`;
   if (isCount(upTo)) text += `,"upTo":${upTo}`;
   if (isCount(seq)) text += `,"seq":${seq}`;
-  if (cmd === 'NODE_HANDLE') {
-    const inner = brief((message as Message).msg);
+  if (cmd === 'NODE_HANDLE' && !isInside) {
+    const inner = brief((message as Message).msg, true);
     if (inner !== '') text += `,"msg":${slice(inner, ',"m":'.length)}`;
   }
   return `${text}}`;

@@ -14,14 +14,7 @@ import { linesOf, listParts, type Numbered } from './parts';
 import { described, Processes, type Known } from './processes';
 
 /** What `record` knows of a recording, and keeps beside the parts in the file `about.json`. */
-export interface About {
-  readonly stock: boolean;
-  readonly started: string;
-  readonly program: readonly string[];
-  readonly cwd: string;
-  readonly payloads: boolean;
-  readonly limit: number;
-}
+export type About = Pick<RecordingHeader, 'stock' | 'started' | 'program' | 'cwd' | 'payloads' | 'limit'>;
 
 /** The name of that file. */
 export const ABOUT = 'about.json';

@@ -119,7 +119,7 @@ export class PartFile {
     try {
       const written = writeSync(this.#fd, text);
       this.#size += written;
-      if (written < text.length || written < Buffer.byteLength(text)) this.#size += writeSync(this.#fd, Buffer.from(text).subarray(written));
+      if (written < Buffer.byteLength(text)) this.#size += writeSync(this.#fd, Buffer.from(text).subarray(written));
     } catch (error) {
       this.#end(error);
     }

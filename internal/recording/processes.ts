@@ -33,8 +33,6 @@ export interface Known {
 /** All processes of a recording. */
 export class Processes {
   readonly all: Known[] = [];
-  /** The number of lines. */
-  lines = 0;
 
   constructor(parts: readonly PartProcess[]) {
     for (const part of parts) this.#read(part);
@@ -63,7 +61,6 @@ export class Processes {
         continue;
       }
       const { line } = entry;
-      this.lines++;
       switch (line.k) {
         case 'S':
           known.started = line.t;

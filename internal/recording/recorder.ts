@@ -41,9 +41,9 @@ function record(settings: RecordingSettings, worker: number | null): void {
   const now = (): number => Number(hrtime.bigint() - base);
   const started = now();
   const stock = worker !== null && process.env['CLUSTER_INTERNALS_CHANNEL'] === undefined;
-  const part = new PartFile(settings.directory, settings.limit, started, (first) => JSON.stringify({
-    k: 'S', v: 1, seq: first, t: started, pid: process.pid, parent: process.ppid, worker, node: process.version, stock, argv: process.argv.slice(1, 64).map((argument) => argument.slice(0, 1000)),
-  }));
+  // Read once: later the app may have put anything into `process.argv`, and an orphan has another parent.
+  const about = { t: started, pid: process.pid, parent: process.ppid, worker, node: process.version, stock, argv: process.argv.slice(1, 64).map((argument) => argument.slice(0, 1000)) };
+  const part = new PartFile(settings.directory, settings.limit, started, (first) => JSON.stringify({ k: 'S', v: 1, seq: first, ...about }));
 
   const sockets = followSockets({
     opened(index, fd, client) {

@@ -230,6 +230,9 @@ describe('what is hidden', () => {
     expect(received({ cmd: 'NODE_CLUSTER', act: 'newconn', key: 'k', seq: 3, data: 'secret' })).toEqual({ cmd: 'NODE_CLUSTER', act: 'newconn', seq: 3 });
     expect(received({ cmd: 'NODE_HANDLE', msg: { cmd: 'NODE_CLUSTER', act: '"\n', ack: 2, upTo: Infinity, seq: -1 } })).toEqual({ cmd: 'NODE_HANDLE', msg: { cmd: 'NODE_CLUSTER', act: '"\n', ack: 2 } });
     for (const message of [null, 'secret', 1, { secret: 1 }, { cmd: { a: 1 } }]) expect(received(message)).toBeUndefined();
+    let nested: object = {};
+    for (let depth = 0; depth < 100_000; depth++) nested = { cmd: 'NODE_HANDLE', msg: nested };
+    expect(received(nested)).toEqual({ cmd: 'NODE_HANDLE', msg: { cmd: 'NODE_HANDLE' } });
   });
 });
 

@@ -162,6 +162,12 @@ describe('programs and places that make it hard', () => {
     expect([none.code, none.stderr]).toEqual([1, expect.stringContaining('does-not-exist.js')]);
   });
 
+  test('a program that changes `process.argv`, and goes on into a second segment: the recorder does not end it', async () => {
+    const { ended, header } = await recorded('argv.jsonl', ['--limit', '256K'], [fixture('recording_argv.js')]);
+    expect([ended.code, ended.stdout]).toEqual([0, 'the worker ended with 0\n']);
+    expect(header.processes.map(({ name, missing }) => [name, missing > 0])).toEqual([['P', true], ['W1', true]]);
+  });
+
   test('no write permission: a clear error, and the program was not started', async () => {
     mkdirSync(path.join(directory, 'a-directory.jsonl'));
     for (const place of ['/proc/recording.jsonl', path.join(directory, 'a-directory.jsonl'), path.join(directory, 'missing/x.jsonl')]) {
