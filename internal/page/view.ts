@@ -3,7 +3,7 @@
  * takes a window of a long recording: the events between two times, up to a number and a size. What is left out is
  * said on the page and by the command.
  *
- * Used by  operate/cli/view.ts
+ * Used by  operate/cli/view.ts, live/watch.ts (the label of a track)
  * Uses     page.ts, sources.ts
  * Never    holds more of a recording in memory than the window; writes over a recording
  */
@@ -65,9 +65,12 @@ export async function takeWindow({ header, events }: ReadRecording, label: strin
 
 const seconds = (ns: number): string => `${(ns / 1e9).toFixed(3)} s`;
 
-/** The label of a track: whose cluster it is, and where two are of the same, which file. */
+/** Whose cluster a recording shows. */
+export const labelOf = (header: object): string => ('stock' in header && header.stock === true ? "Node's own cluster" : 'cluster-internals');
+
+/** The label of each track: whose cluster it is, and where two are of the same, which file. */
 export function labelsOf(headers: readonly object[], files: readonly string[]): readonly string[] {
-  const labels = headers.map((header) => ('stock' in header && header.stock === true ? "Node's own cluster" : 'cluster-internals'));
+  const labels = headers.map(labelOf);
   return new Set(labels).size === labels.length ? labels : labels.map((label, at) => `${label}, ${path.basename(files[at] ?? '')}`);
 }
 

@@ -1,17 +1,19 @@
 /** `watch`: a live page whose buttons act on the program that runs, and a server that answers nobody else. */
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, request as httpRequest, type RequestOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { connect } from 'node:net';
+import { connect, createServer as createNetServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { fixture } from '../support/children';
-import { Program, root, run } from '../support/program';
+import { cleanEnvironment, fixture } from '../support/children';
+import { dist, Program, root, run } from '../support/program';
 import { Browser, chromium } from './browser';
 
 if (chromium === null) console.error('\n  NO CHROMIUM: the live page is NOT TESTED. apt-get install chromium, or set CHROMIUM to its path.\n');
 
 const cli = path.join(root, 'dist/lib/cli.js');
-const watched = (...args: string[]): Program => new Program(cli, { args: ['watch', ...args, fixture('page_watched.js')] });
+const watched = (...args: string[]): Program => new Program(cli, { args: ['watch', ...args, fixture('page_watched.js')], deadline: 55_000 });
 const urlOf = async (program: Program): Promise<URL> => new URL((await program.prints(/Open (http:\S+)/))[1] ?? '');
 
 interface Answer {
@@ -29,6 +31,21 @@ function ask(url: URL, options: RequestOptions = {}, body = ''): Promise<Answer>
     request.end(body);
   });
 }
+
+test('a worker thread of the program has no agent of its own: it would take the place of the one of the process', async () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'cluster-watch-'));
+  const socket = path.join(directory, 'agents.sock');
+  let hellos = '';
+  const server = createNetServer((agent) => agent.setEncoding('utf8').on('data', (text: string) => { hellos += text; }));
+  try {
+    await new Promise<void>((resolve) => server.listen(socket, resolve));
+    const { code } = await run(fixture('page_thread.js'), { execArgv: ['--require', dist('internal/page/live/agent.js')], env: { ...cleanEnvironment(), CLUSTER_INTERNALS_WATCH: socket } });
+    expect([code, hellos.match(/"pid"/g)]).toEqual([0, ['"pid"']]);
+  } finally {
+    server.close();
+    rmSync(directory, { recursive: true });
+  }
+});
 
 describe('the server of a live page', () => {
   let program: Program;
@@ -52,7 +69,7 @@ describe('the server of a live page', () => {
     wrong.searchParams.set('token', 'x'.repeat(32));
     const refused: readonly Promise<Answer>[] = [
       ask(new URL('/', url)), ask(wrong), ask(new URL('/events', url)), ask(new URL('/act', url), { method: 'POST' }),
-      ask(url, { headers: { host: `evil.example:${url.port}` } }), ask(url, { headers: { host: '127.0.0.1' } }), ask(url, { headers: { origin: 'http://evil.example' } }),
+      ask(url, { path: '//' }), ask(url, { headers: { host: `evil.example:${url.port}` } }), ask(url, { headers: { host: '127.0.0.1' } }), ask(url, { headers: { origin: 'http://evil.example' } }),
       ask(at('/act'), { method: 'POST', headers: { 'content-type': 'application/json', origin: 'null' } }, '{"action":"fork"}'),
     ];
     expect((await Promise.all(refused)).map(({ status }) => status)).toEqual(refused.map(() => 403));
@@ -127,6 +144,7 @@ describe.skipIf(chromium === null)('the live page in a browser', () => {
 
       await click('fork');
       await page.until(`document.querySelectorAll('.lane.worker').length === 3`);
+      await acted('worker 3 is forked');
 
       await click('block', 'W1');
       await acted('blocked for 2000 ms');
@@ -158,6 +176,8 @@ describe.skipIf(chromium === null)('the live page in a browser', () => {
 
       // The source lines come with the events.
       await search('newconn');
+      // The rows change in the next frame: before that, the first one is another event.
+      await page.until(`document.querySelector('#rows .row')?.textContent.includes('newconn')`);
       await page.evaluate(`document.querySelector('#rows .row').click()`);
       await page.until(`document.querySelector('[data-source^="internal/master/peer.ts"]') !== null`);
 

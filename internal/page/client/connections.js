@@ -13,7 +13,7 @@ export function connectionsOf(track) {
     if (event.kind !== 'connection' || typeof event.connection !== 'string') continue;
     let connection = found.get(event.connection);
     if (!connection) {
-      connection = { id: event.connection, track, colour: found.size % COLOURS, steps: [], spans: [], hops: [], open: event.t, closed: null, by: null, isLost: false, hangsFrom: null, ends: [] };
+      connection = { id: event.connection, track, colour: found.size % COLOURS, steps: [], spans: [], hops: [], open: event.t, closed: null, by: null, hangsFrom: null };
       found.set(event.connection, connection);
     }
     connection.steps.push(event);
@@ -84,14 +84,12 @@ function follow(track, connection, steps) {
         if (flight !== null) flight.isOver = true;
         break;
       case 'rejected': case 'unsent': case 'reclaimed': case 'returned': {
-        const target = flight?.to ?? worker?.lane;
         if (flight !== null) hops.push({ from: flight.from, t0: flight.t, to: flight.to, t1: deathOf(track, flight.to, flight.t, t), broken: true });
         if (worker !== null) worker = end(worker, deathOf(track, worker.lane, worker.t0, t));
         flight = null;
         if (event === 'returned') break;
         end(primary, t);
         primary = begin(name, t, 'queue');
-        primary.backFrom = target;
         break;
       }
       case 'dropped':
@@ -100,7 +98,6 @@ function follow(track, connection, steps) {
       case 'closed':
         if (worker !== null && worker.lane === name) worker = end(worker, t);
         else primary = end(primary, t);
-        connection.ends.push({ lane: name, t, by });
         if (worker === null && primary === null || by !== 'primary') {
           connection.closed = t;
           connection.by = typeof by === 'string' ? by : null;
@@ -116,7 +113,6 @@ function follow(track, connection, steps) {
   // In flight to a worker that has ended, and nobody took it back: until it is closed, its client waits for nobody.
   const ended = track.processes.get(flight?.to ?? worker?.lane)?.end ?? null;
   connection.hangsFrom = ended !== null && (flight !== null || connection.closed === null) && ended < (connection.closed ?? last) ? ended : null;
-  connection.isLost = connection.hangsFrom !== null;
   if (connection.closed === null) {
     if (worker !== null && ended !== null) end(worker, ended);
   } else {

@@ -1,5 +1,5 @@
 /** The bar of controls: walk, play, scale, zoom, go to, filters. Each also has a key (keys.js). */
-import { view, changed, fit, match, nameOf, select, setMode, step, zoom } from './view.js';
+import { view, changed, fit, match, nameOf, noFilter, select, setMode, step, zoom } from './view.js';
 import { byId, fill, make, say, short, visible } from './words.js';
 import { togglePlay } from './play.js';
 import { TARGETS, goTo } from './targets.js';
@@ -27,7 +27,8 @@ const button = (id, drawing, run) => make('button', { type: 'button', id, 'aria-
 
 export function drawControls() {
   const key = [view.scene, document.documentElement.lang, view.tracks.reduce((sum, track) => sum + track.processes.size, 0), view.live !== null && view.steps.length % 50 === 0 ? view.steps.length : 0].join();
-  if (key !== made && !byId('tools').contains(document.activeElement?.tagName === 'INPUT' || document.activeElement?.tagName === 'SELECT' ? document.activeElement : null)) {
+  // A field or a menu that the reader uses right now stays as it is.
+  if (key !== made && !document.activeElement?.matches('#tools input, #tools select')) {
     made = key;
     build();
   }
@@ -82,7 +83,7 @@ function filter(name, value) {
 }
 
 export function clear() {
-  view.filter = { text: '', lane: '', connection: '', act: '' };
+  view.filter = noFilter();
   match();
   changed();
 }

@@ -12,8 +12,12 @@ let colours = null;
 
 /** Reads the colours of style.css; again after the theme has changed. */
 export function readColours() {
-  const style = getComputedStyle(document.documentElement);
-  const of = (name) => style.getPropertyValue(`--${name}`).trim();
+  // A canvas does not know `light-dark()`: an element with that colour says which one it is now.
+  const probe = document.body.appendChild(document.createElement('i'));
+  const of = (name) => {
+    probe.style.color = `var(--${name})`;
+    return getComputedStyle(probe).color;
+  };
   colours = {
     ink: of('ink'), muted: of('muted'), line: of('line'), ground: of('ground'), surface: of('surface'), accent: of('accent'), bad: of('bad'), stripe: of('stripe'),
     state: { none: of('state-none'), online: of('state-online'), listening: of('state-listening'), disconnected: of('state-disconnected'), dead: of('bad') },
@@ -21,6 +25,7 @@ export function readColours() {
     thread: Array.from({ length: 10 }, (_none, at) => of(`thread-${at}`)),
     font: '11px system-ui, sans-serif', mono: '11px ui-monospace, SFMono-Regular, Menlo, monospace',
   };
+  probe.remove();
 }
 
 /** What one drawing needs: the context, the colours, and how a time becomes a place. */

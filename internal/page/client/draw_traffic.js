@@ -56,7 +56,7 @@ function drawClientSide(pen, connection, row, span, first) {
   const target = first && connection.spans[0];
   if (target) curve(pen, from, y, from + TURN, slotY(first, target));
   // Its worker is dead, and nobody will ever answer.
-  if (connection.isLost) {
+  if (connection.hangsFrom !== null) {
     context.save();
     context.strokeStyle = colours.bad;
     context.setLineDash([5, 4]);

@@ -12,7 +12,7 @@ const RULES = [
   ['order', (event) => event.kind === 'message', (event) => arrivesInOrder(event)],
   ['reply', (event) => event.act === 'queryServer' || event.act === 'reply' || event.act === 'exitedAfterDisconnect', () => null],
   ['states', (event) => event.kind === 'state' && event.of === 'worker', (event) => followsBefore(event)],
-  ['stockLoses', (event, connection) => connection?.isLost === true, () => false],
+  ['stockLoses', (_event, connection) => (connection?.hangsFrom ?? null) !== null, () => false],
 ];
 
 export function invariantOf(event, connection) {
@@ -23,7 +23,7 @@ export function invariantOf(event, connection) {
 }
 
 /** Never handed off twice without coming back in between. */
-function hasOneOwner({ steps, isLost }) {
+function hasOneOwner({ steps, hangsFrom }) {
   let isAway = false;
   for (const { event } of steps) {
     if (event === 'handed off') {
@@ -31,7 +31,7 @@ function hasOneOwner({ steps, isLost }) {
       isAway = true;
     } else if (event === 'reclaimed' || event === 'rejected' || event === 'unsent') isAway = false;
   }
-  return !isLost;
+  return hangsFrom === null;
 }
 
 /** The primary closes its copy only when the worker has acknowledged, or the connection is over. */

@@ -1,6 +1,6 @@
 /** The names of the lanes, left of the picture: with the pid, and the state at the cursor. A list for screen readers. */
 import { view } from './view.js';
-import { countsAt, stateAt } from './model.js';
+import { BLOCKED, countsAt, stateAt } from './model.js';
 import { timeOf } from './scale.js';
 import { byId, fill, make, say, stateText, time, visible } from './words.js';
 
@@ -42,7 +42,7 @@ function showLaneOfSelection() {
 function labelOf(row) {
   const line = row.kind === 'title' ? null : make('span', { class: 'line' });
   const name = row.kind === 'clients' ? say('lane.clients') : row.kind === 'title' ? `${row.track.number === 0 ? '①' : '②'} ${row.name}` : row.kind === 'primary' ? say('lane.primary') : row.kind === 'worker' ? say('lane.worker', { number: row.process.worker ?? '' }) : row.name;
-  const pid = row.process?.pid === undefined || row.process === null ? null : make('span', { class: 'pid' }, `${visible(row.name).slice(0, 14)} · ${visible(row.process.pid).slice(0, 10)}`);
+  const pid = row.process?.pid === undefined ? null : make('span', { class: 'pid' }, `${visible(row.name).slice(0, 14)} · ${visible(row.process.pid).slice(0, 10)}`);
   const element = make('div', { class: `lane ${row.kind}${row.h < 46 && row.kind !== 'title' ? ' low' : ''}`, role: row.kind === 'title' ? 'heading' : 'listitem', 'aria-level': row.kind === 'title' ? 2 : null, 'data-lane': row.kind === 'title' ? null : row.key }, make('b', {}, visible(name).slice(0, 40)), row.h > 56 ? pid : null, line);
   element.style.top = `${row.y}px`;
   element.style.height = `${row.h}px`;
@@ -59,7 +59,7 @@ function lineOf(row, t) {
     return row.track.addresses.size === 0 ? '' : say('lane.queue', sums);
   }
   const loop = process.loops.findLast((sample) => sample.t <= t);
-  const blocked = process.loops.find((sample) => sample.delay >= 5e7 && sample.t - sample.delay <= t && sample.t >= t);
+  const blocked = process.loops.find((sample) => sample.delay >= BLOCKED && sample.t - sample.delay <= t && sample.t >= t);
   const busy = blocked ? ` · ${say('lane.blocked', { time: time(blocked.delay, 0) })}` : loop && loop.busy > 0.01 ? ` · ${Math.round(loop.busy * 100)} %` : '';
   return `${row.kind === 'worker' ? stateText(stateAt(process, t)).slice(0, 20) : ''}${busy}`;
 }

@@ -4,7 +4,7 @@
  */
 import { view, arrange, changed, look } from './view.js';
 import { addEvents } from './model.js';
-import { byId, fill, make, say } from './words.js';
+import { byId, fill, make, notice, say } from './words.js';
 
 let waiting = [];
 let isPlanned = false;
@@ -25,15 +25,17 @@ export function startLive(live) {
   });
   source.addEventListener('ended', (message) => {
     view.live.state = 'ended';
-    byId('notice').hidden = false;
-    byId('notice').textContent = say('live.ended', { text: JSON.parse(message.data) });
+    notice(say('live.ended', { text: JSON.parse(message.data) }));
     source.close();
     changed();
   });
   source.addEventListener('error', () => {
     if (view.live.state !== 'running') return;
-    byId('notice').hidden = false;
-    byId('notice').textContent = say('live.gone');
+    view.live.state = 'ended';
+    notice(say('live.gone'));
+    // It would connect again, and get every event a second time.
+    source.close();
+    changed();
   });
 }
 
@@ -46,8 +48,7 @@ function take() {
   waiting = [];
   const track = view.tracks[0];
   if (track.events.length > MOST) {
-    byId('notice').hidden = false;
-    byId('notice').textContent = say('live.full', { most: MOST });
+    notice(say('live.full', { most: MOST }));
     return;
   }
   addEvents(track, events);
@@ -63,7 +64,7 @@ export function drawActions() {
   if (view.live === null) return;
   const workers = [...view.tracks[0].processes.values()].filter(({ role, end }) => role === 'worker' && end === null).map(({ name }) => name);
   const key = `${workers.join()} ${document.documentElement.lang} ${view.live.state} ${view.follows}`;
-  if (key === drawn || bar.contains(document.activeElement) && document.activeElement.tagName === 'SELECT') return;
+  if (key === drawn || document.activeElement?.matches('#actions select')) return;
   const before = byId('target')?.value;
   drawn = key;
   bar.hidden = false;
@@ -77,7 +78,7 @@ export function drawActions() {
     make('div', { class: 'group' }, make('b', { class: 'live' }, say(off ? 'live.over' : 'live.now')), make('label', {}, make('input', { type: 'checkbox', id: 'follow', checked: view.follows, change: (event) => { view.follows = event.target.checked; } }), ` ${say('live.follow')}`)),
     make('div', { class: 'group' }, button('fork', () => ({})), button('reload', () => ({})), make('input', { id: 'clients', type: 'number', min: 1, max: 1000, value: byId('clients')?.value ?? 3, 'aria-label': say('actions.clients') }), button('open', () => ({ count: Number(byId('clients').value) }))),
     make('div', { class: 'group' }, menu, ...['kill', 'stop', 'continue', 'block', 'disconnect'].map((action) => button(action, chosen))),
-    make('span', { id: 'acted', role: 'status', class: 'small' }));
+    make('span', { id: 'acted', role: 'status', class: 'small' }, byId('acted')?.textContent ?? ''));
 }
 
 /** Asks the program `watch` to act. What it answers is shown beside the buttons. */

@@ -9,7 +9,7 @@ import { drawScene } from './scene.js';
 import { drawActions, startLive } from './live.js';
 import { listenToKeys, showKeys } from './keys.js';
 import { readHash, writeHash } from './hash.js';
-import { byId, currentLanguage, say, useTexts, visible } from './words.js';
+import { byId, currentLanguage, notice, say, useTexts, visible } from './words.js';
 
 const data = JSON.parse(byId('data').textContent);
 
@@ -38,10 +38,7 @@ function start() {
   useLanguage(data.language ?? (navigator.language.startsWith('zh') ? 'zh' : 'en'));
   measure();
   show(0);
-  if (data.notice) {
-    byId('notice').hidden = false;
-    byId('notice').textContent = data.notice;
-  }
+  if (data.notice) notice(data.notice);
   for (const paint of [drawScene, drawControls, drawActions, drawLabels, draw, drawOverview, drawTable, drawPanel, writeHash]) onChange(paint);
   // For whoever measures: when everything was drawn for the first time, and how many events that is.
   onChange(() => {
@@ -57,8 +54,9 @@ function start() {
     changed();
   });
   byId('theme').addEventListener('click', () => {
-    const dark = getComputedStyle(document.documentElement).colorScheme === 'dark';
-    document.documentElement.dataset.theme = dark ? 'light' : 'dark';
+    const { dataset } = document.documentElement;
+    const isDark = dataset.theme === undefined ? matchMedia('(prefers-color-scheme: dark)').matches : dataset.theme === 'dark';
+    dataset.theme = isDark ? 'light' : 'dark';
     readColours();
     changed();
   });

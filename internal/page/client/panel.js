@@ -169,7 +169,7 @@ function lifeOf(connection, chosen) {
   return make('section', {}, make('h3', {}, say('panel.life', { id: visible(connection.id).slice(0, 20) })),
     make('ol', { class: 'life' }, connection.steps.slice(0, 60).map((step) => make('li', { 'aria-current': step === chosen ? 'step' : null },
       make('button', { type: 'button', class: 'link', click: () => select(step.step) }, `${time(step.t)} ${visible(step.name).slice(0, 12)} ${visible(step.event).slice(0, 30)}`)))),
-    connection.isLost ? make('p', { class: 'bad' }, say('life.hangs')) : null);
+    connection.hangsFrom !== null ? make('p', { class: 'bad' }, say('life.hangs')) : null);
 }
 
 function sourcesOf(event, arrow) {

@@ -1,7 +1,7 @@
 /** Places worth seeing: the first hand-off that was reclaimed, the first worker that was killed, and so on. */
 import { view, select } from './view.js';
 import { BLOCKED } from './model.js';
-import { byId, say } from './words.js';
+import { notice, say } from './words.js';
 
 const first = (fits) => view.steps.find(fits) ?? null;
 
@@ -21,13 +21,12 @@ export function goTo(key) {
   if (target === undefined) return;
   const event = target.find();
   if (event !== null) return select(event.step);
-  byId('notice').hidden = false;
-  byId('notice').textContent = say('goto.none', { what: say(`goto.${key}`) });
+  notice(say('goto.none', { what: say(`goto.${key}`) }));
 }
 
 function hanging() {
   for (const track of view.tracks) {
-    for (const connection of track.connections.values()) if (connection.isLost) return connection.steps.findLast(({ event }) => event === 'handed off') ?? connection.steps.at(-1) ?? null;
+    for (const connection of track.connections.values()) if (connection.hangsFrom !== null) return connection.steps.findLast(({ event }) => event === 'handed off') ?? connection.steps.at(-1) ?? null;
   }
   return null;
 }

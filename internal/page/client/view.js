@@ -6,10 +6,12 @@ import { buildTrack, isStep } from './model.js';
 import { makeScale, timeOf, unitOf } from './scale.js';
 import { layOut } from './layout.js';
 
+export const noFilter = () => ({ text: '', lane: '', connection: '', act: '' });
+
 export const view = {
   scenes: [], scene: 0, tracks: [], steps: [], scale: null, mode: 'steps', from: 0, to: 1,
   cursor: 0, selected: -1, playing: false, speed: 1, sources: {}, live: null, follows: false,
-  filter: { text: '', lane: '', connection: '', act: '' }, matches: null, layout: null, width: 800, hover: null,
+  filter: noFilter(), matches: null, layout: null, width: 800, hover: null,
 };
 
 const painters = [];
@@ -36,7 +38,7 @@ export function show(scene) {
   view.tracks = recordings.map((each, at) => buildTrack(each, at, shifts[at]));
   view.selected = -1;
   view.cursor = 0;
-  view.filter = { text: '', lane: '', connection: '', act: '' };
+  view.filter = noFilter();
   view.matches = null;
   arrange();
   view.cursor = unitOf(view.scale, firstMessage()?.t ?? 0);

@@ -57,6 +57,12 @@ export function make(name, attributes = {}, ...children) {
 
 export const byId = (id) => document.getElementById(id);
 
+/** Says something above the picture, in place of what stood there. */
+export function notice(text) {
+  byId('notice').hidden = false;
+  byId('notice').textContent = text;
+}
+
 /** Replaces what an element contains. */
 export function fill(element, ...children) {
   element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));

@@ -10,9 +10,10 @@
  */
 import type { Cluster, Worker } from 'node:cluster';
 import { connect } from 'node:net';
+import { isMainThread } from 'node:worker_threads';
 
 /** The environment variable that names the socket. */
-export const SOCKET = 'CLUSTER_INTERNALS_WATCH';
+const SOCKET = 'CLUSTER_INTERNALS_WATCH';
 
 /** Milliseconds that a new worker may take until it listens. */
 const LISTEN_MS = 15_000;
@@ -62,7 +63,8 @@ function listening(worker: Worker): Promise<void> {
 }
 
 const path = process.env[SOCKET];
-if (path !== undefined && path !== '') {
+// A worker thread runs --require, too: its connection would take the place of the process's own.
+if (isMainThread && path !== undefined && path !== '') {
   const socket = connect(path);
   socket.unref();
   // `watch` has ended: the program goes on.

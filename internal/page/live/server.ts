@@ -7,6 +7,7 @@
  * Used by  watch.ts
  * Keeps    1. no request without the token gets more than 403
  *          2. a browser that does not read is cut off, and costs no more than MOST_UNREAD
+ *          3. no request ends this process, whatever is in it
  * Wire     GET / the page · GET /events server-sent events: recorded, source, ended · POST /act {action, …} → text
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
@@ -14,6 +15,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { nodeError } from '../../errors';
 
+/** The targets of requests are read relative to this. */
+const BASE = 'http://127.0.0.1';
 const MOST_BROWSERS = 16;
 /** Bytes that wait for a browser that does not read. A page that opens late gets all events at once. */
 const MOST_UNREAD = 64 << 20;
@@ -43,7 +46,8 @@ export class LiveServer {
 
   constructor(options: LiveOptions) {
     this.#options = options;
-    this.#server = createServer((request, response) => void this.#answer(request, response));
+    // A browser that goes away while it sends a request ends its own connection, and nothing else.
+    this.#server = createServer((request, response) => void this.#answer(request, response).catch(() => response.destroy()));
   }
 
   /** Listens. Rejects with ERR_PAGE_PORT if the port cannot be had. */
@@ -81,8 +85,10 @@ export class LiveServer {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = new URL(request.url ?? '/', 'http://127.0.0.1');
     const refuse = (status: number, text: string): void => void response.writeHead(status, { ...HEADERS, 'content-type': 'text/plain; charset=utf-8', connection: 'close' }).end(`${text}\n`);
+    // Anybody can send a target that is no URL, `//` for example: it has no token either.
+    const target = request.url ?? '/';
+    const url = new URL(URL.canParse(target, BASE) ? target : '/', BASE);
     if (!this.#isOwn(request) || !isSame(url.searchParams.get('token') ?? '', this.#token)) return refuse(403, 'Open the address that `cluster-internals watch` has printed, with its token.');
     if (request.method === 'GET' && url.pathname === '/') {
       response.writeHead(200, { ...HEADERS, 'content-type': 'text/html; charset=utf-8' }).end(this.#options.page(this.#token));

@@ -11,6 +11,7 @@ import path from 'node:path';
 import { record, type Recorded, type RecordOptions } from '../../recording/record';
 import { makePage } from '../page';
 import { Sources } from '../sources';
+import { labelOf } from '../view';
 import { Actions } from './actions';
 import { Agents } from './agents';
 import { follow } from './follow';
@@ -30,34 +31,30 @@ export async function watch({ port, ...options }: WatchOptions, opened: (url: st
   const agents = new Agents();
   const actions = new Actions(agents);
   const sources = new Sources();
-  const stock = options.stock === true;
   const title = path.basename(options.program[0] ?? '');
-  const label = stock ? "Node's own cluster" : 'cluster-internals';
-  const header = { stock, program: options.program, node: process.version };
+  const header = { stock: options.stock === true, program: options.program, node: process.version };
   const server = new LiveServer({
     port, act: (order) => actions.act(order),
-    page: (token) => makePage({ title, sources: {}, scenes: [{ key: 'recording', tracks: [{ label, header, events: [], notes: [] }] }], live: { token } }),
+    page: (token) => makePage({ title, sources: {}, scenes: [{ key: 'recording', tracks: [{ label: labelOf(header), header, events: [], notes: [] }] }], live: { token } }),
   });
   try {
     await server.listen();
     await agents.listen();
-  } catch (error) {
-    agents.close();
-    throw error;
-  }
-  const following = follow(`${path.resolve(options.file)}.parts`, (event) => {
-    const source = sources.add(event);
-    if (source !== null) server.send('source', source);
-    actions.seen(event);
-    server.send('recorded', event);
-  }, () => server.send('ended', 'the recording has become too long to be followed; the program goes on'));
-  try {
-    opened(server.url);
-    const recorded = await record({ ...options, env: agents.environment(process.env), beforeMerge: () => following.finish() });
-    server.send('ended', `exit code ${recorded.exitCode}`);
-    return recorded;
+    const following = follow(`${path.resolve(options.file)}.parts`, (event) => {
+      const source = sources.add(event);
+      if (source !== null) server.send('source', source);
+      actions.seen(event);
+      server.send('recorded', event);
+    }, () => server.send('ended', 'the recording has become too long to be followed; the program goes on'));
+    try {
+      opened(server.url);
+      const recorded = await record({ ...options, env: agents.environment(process.env), beforeMerge: () => following.finish() });
+      server.send('ended', `exit code ${recorded.exitCode}`);
+      return recorded;
+    } finally {
+      following.close();
+    }
   } finally {
-    following.close();
     agents.close();
     server.close();
   }
