@@ -37,8 +37,10 @@ interface OwnWorker extends Worker {
    * - `maxConnections`, `getConnections` and 'drop' count it there, and no more here. If no worker may have one more, it
    *   waits in the primary, as a new one does
    * - `keepAliveTimeout` of that server begins anew when it arrives: it is closed if no request comes within that time.
-   *   With a `keepAliveTimeout` of 0, `headersTimeout` holds, as for a client that has just connected
-   * - `maxRequestsPerSocket` and `headersTimeout` begin anew
+   *   With a `keepAliveTimeout` of 0, `server.timeout` holds
+   * - `headersTimeout` and `requestTimeout` begin with the first byte of its next request; `maxRequestsPerSocket` counts
+   *   from that request on
+   * - `server.close()` and `closeIdleConnections` close it while it is idle
    *
    * It stays where it is if the primary cannot take it: nobody else listens there, too many connections wait there
    * (`limits.queuedConnections`), or the rule is `sticky`.

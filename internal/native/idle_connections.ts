@@ -15,7 +15,7 @@
  */
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
-import { NativeObject, Reflect, Set } from '../builtins';
+import { Buffer, NativeObject, Reflect, Set } from '../builtins';
 import type { NativeHandle } from './bindings';
 import { isPipe, isTcp, ownerOf } from './handles';
 
@@ -105,16 +105,20 @@ export function letGo({ socket, handle }: TakenOut): void {
 }
 
 /**
- * `server` has just got this connection (its handle is borrowed) from another worker, where it was idle. Node gives a new
- * connection no `keepAliveTimeout` before its first response, so it is set here. As after a response of Node's own, it
- * ends when the head of the next request is complete, also if that request asks for an upgrade.
+ * `server` has just got this connection (its handle is borrowed) from another worker, where it was idle. It is made as
+ * idle here as it was there: between two requests, not before the first one. Node gives a new connection no
+ * `keepAliveTimeout` before its first response, ends it after `headersTimeout` with a response 408, and does not close it
+ * in `server.close()`. The time-out ends, as after a response of Node's own, when the head of the next request is
+ * complete, also if that request asks for an upgrade.
  */
 export function waitAsKeptAlive(server: object, handle: NativeHandle): void {
   const socket: any = ownerOf(handle);
   if (!isSocket(socket) || typeof socket.setTimeout !== 'function' || socket.destroyed || !isPlainHttp(server)) return;
   const { parser } = socket as any;
   const { keepAliveTimeout, keepAliveTimeoutBuffer } = server as Server & { keepAliveTimeoutBuffer?: number };
-  if (!keepAliveTimeout || typeof parser?.onIncoming !== 'function') return;
+  if (typeof parser?.onIncoming !== 'function') return;
+  readRequestOfOurs(parser);
+  if (!keepAliveTimeout) return;
   socket.setTimeout(keepAliveTimeout + (keepAliveTimeoutBuffer ?? 0));
   // The parser calls this method when it has read the head of a request. Node replaces it when it reuses the parser.
   const { onIncoming } = parser;
@@ -123,6 +127,26 @@ export function waitAsKeptAlive(server: object, handle: NativeHandle): void {
     socket.setTimeout(server.timeout || 0);
     return Reflect.apply(onIncoming, parser, args);
   };
+}
+
+const SHORTEST_REQUEST = 'GET / HTTP/1.1\r\n\r\n';
+/** What the parser calls while it reads a request that has no body. */
+const PARSER_CALLBACKS = ['kOnMessageBegin', 'kOnHeaders', 'kOnHeadersComplete', 'kOnMessageComplete'] as const;
+
+/**
+ * Lets a parser that has read nothing read a whole request which nobody sees: then it is between two messages. There is
+ * no other way to say so: only the parser itself removes its connection from the list of those that wait for a request
+ * to become complete.
+ */
+function readRequestOfOurs(parser: any): void {
+  const { constructor } = parser;
+  const before = PARSER_CALLBACKS.map((name) => parser[constructor[name]]);
+  for (const name of PARSER_CALLBACKS) parser[constructor[name]] = null;
+  try {
+    parser.execute(Buffer.from(SHORTEST_REQUEST));
+  } finally {
+    for (let at = 0; at < before.length; at++) parser[constructor[PARSER_CALLBACKS[at] as string]] = before[at];
+  }
 }
 
 interface Parsers {
