@@ -11,24 +11,24 @@
  *
  * Uses     scenarios/ and scenarios_fork/, clauses.ts, deliberate.ts, conformance_table.ts
  */
-import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
-import { compare, coveredClauses, describeDifference, runScenario, scenarioFile, scenarios } from '../support/differential';
-import { root } from '../support/program';
+import { compare, describeDifference } from '../support/differential';
+import { runScenario } from '../support/scenario_run';
+import { coveredClauses, scenarioFile, scenarios } from '../support/scenarios';
 import { Progress, announce, counted, duration, paint } from '../support/terminal';
-import { WrongArgument, owning, runTool, versionOfNode } from '../support/tool';
+import { WrongArgument, runTool } from '../support/tool';
 import { clauses } from './clauses';
 import { clauseTable, counts, isFine, sums, type Outcome, type Version } from './conformance_table';
 import { rules } from './deliberate';
+import { nodeOf } from './nodes';
+import { foreign } from './runtimes/foreign';
+import { sums as sumsOfRuntimes } from './runtimes/matrix';
 
 interface Run {
   readonly scenario: string;
   readonly version: Version;
 }
 
-/** What a missing version costs, measured with Node 22 on x64. */
-const DOWNLOAD = '55 MB to download, 185 MB on disk';
 /** Milliseconds of one scenario on one Node, both sides, with 2 CPUs: 896 of them took 19 minutes. */
 const COST = 1270;
 
@@ -42,6 +42,11 @@ runTool({
     node: { takes: 'text', default: process.versions.node.split('.')[0] as string, about: 'major versions, as in 20,22; a missing one is downloaded into .nodes' },
     only: { takes: 'text', about: 'a regular expression: scenarios by name, or clauses as I-2\\d; all by default' },
     jobs: { takes: 'whole number', default: 4, about: 'scenarios at a time' },
+    runtime: { takes: 'text', about: 'judges these instead, by what any program can see: bun, deno, node@26, ours@26, a path; with commas' },
+    measure: { takes: 'text', default: 'node@26', about: 'with --runtime: the stock Node that says what is right' },
+    preload: { takes: 'text', about: 'with --runtime: a file that each runtime loads first' },
+    wire: { takes: 'nothing', about: "with --runtime: the messages of Node's protocol count too" },
+    out: { takes: 'text', default: '.bench/conformance', about: 'with --runtime: where matrix.md, matrix.json and matrix.html go' },
     verbose: { takes: 'nothing', about: 'prints every clause with its scenarios; by default sums, and what is not fine' },
   },
 }, ({ values }) => main(values));
@@ -51,9 +56,15 @@ interface Given {
   readonly only: string | undefined;
   readonly jobs: number;
   readonly verbose: boolean;
+  readonly runtime: string | undefined;
+  readonly measure: string;
+  readonly preload: string | undefined;
+  readonly wire: boolean;
+  readonly out: string;
 }
 
-async function main({ node, only, jobs, verbose }: Given): Promise<void> {
+async function main(given: Given): Promise<void> {
+  const { node, only, jobs, verbose } = given;
   const majors = node.split(',').map((text) => {
     if (!/^[1-9]\d*$/.test(text)) throw new WrongArgument(`--node takes major versions, as in 20,22, not '${node}'`);
     return Number(text);
@@ -61,6 +72,8 @@ async function main({ node, only, jobs, verbose }: Given): Promise<void> {
   const pattern = patternOf(only);
   const names = scenarios().filter((name) => pattern.test(name) || coveredClauses(name).some((id) => pattern.test(id)));
   if (names.length === 0) throw new WrongArgument(`--only '${only}' matches no scenario and no clause of one`);
+
+  if (given.runtime !== undefined) return judgeRuntimes(given.runtime.split(','), names, given);
 
   const versions: Version[] = [];
   for (const major of new Set(majors)) versions.push(await versionOf(major));
@@ -83,6 +96,16 @@ async function main({ node, only, jobs, verbose }: Given): Promise<void> {
   process.exitCode = isGood ? 0 : 1;
 }
 
+/** Other runtimes, judged by what any program can see. The exit code says only whether the matrix could be written. */
+async function judgeRuntimes(runtimes: readonly string[], scenarios: readonly string[], { measure, preload, wire, jobs, out }: Given): Promise<void> {
+  const directory = path.resolve(out);
+  const matrix = await foreign({ runtimes, scenarios, measure, preload: preload === undefined ? null : path.resolve(preload), wire, jobs, out: directory });
+  for (const { runtime, counts } of sumsOfRuntimes(matrix)) {
+    console.log(`${paint('bold', runtime)}: ${Object.entries(counts).filter(([, count]) => count > 0).map(([result, count]) => `${count} ${result}`).join(', ')}`);
+  }
+  console.log(`${directory}/matrix.md, matrix.json, matrix.html`);
+}
+
 function patternOf(only = '.'): RegExp {
   try {
     return new RegExp(only);
@@ -93,31 +116,8 @@ function patternOf(only = '.'): RegExp {
 
 // ── versions of Node ─────────────────────────────────────────────────────────────────────────────
 
-const currentMajor = Number(process.versions.node.split('.')[0]);
-
 async function versionOf(major: number): Promise<Version> {
-  if (major === currentMajor) return { major, node: process.execPath, exact: process.versions.node };
-  const directory = path.join(root, '.nodes', String(major));
-  const node = path.join(directory, 'node_modules/node/bin/node');
-  if (!existsSync(node)) await install(major, directory);
-  const exact = versionOfNode(node);
-  if (!exact.startsWith(`${major}.`)) throw new WrongArgument(`${node} is Node ${exact}: remove ${directory}`);
-  return { major, node, exact };
-}
-
-/** Installs into a directory beside `directory` and renames it at the end, so that a Node is there completely or not at all. */
-async function install(major: number, directory: string): Promise<void> {
-  announce('conformance', `installs Node ${major} with npm in ${path.relative(process.cwd(), directory)}: about ${DOWNLOAD}`);
-  const partial = `${directory}.${process.pid}`;
-  const release = owning(partial);
-  mkdirSync(partial, { recursive: true });
-  const code = await new Promise((resolve, reject) => {
-    const npm = spawn('npm', ['install', '--prefix', partial, '--no-audit', '--no-fund', '--loglevel=error', `node@${major}`], { stdio: ['ignore', 2, 2] });
-    npm.on('error', reject).on('exit', resolve);
-  });
-  if (code !== 0) throw new WrongArgument(`npm could not install node@${major}`);
-  renameSync(partial, directory);
-  release();
+  return { major, ...await nodeOf(String(major)) };
 }
 
 // ── running ──────────────────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,7 @@
  *
  * Used by  test/differential/conformance.ts, test/unit/conformance_table.test.ts
  */
-import { coveredClauses } from '../support/differential';
+import { coveredClauses } from '../support/scenarios';
 import { columns, counted, duration } from '../support/terminal';
 import { clauses, type Clause } from './clauses';
 import { rules } from './deliberate';

@@ -4,7 +4,9 @@
  */
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
-import { compare, coveredClauses, describeDifference, runScenario, scenarioFile, scenarios } from '../support/differential';
+import { compare, describeDifference } from '../support/differential';
+import { runScenario } from '../support/scenario_run';
+import { coveredClauses, scenarioFile, scenarios } from '../support/scenarios';
 import { rules } from './deliberate';
 
 const node = process.env['DIFF_NODE'] || process.execPath;

@@ -4,7 +4,8 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSyn
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { compare, runScenario } from '../support/differential';
+import { compare } from '../support/differential';
+import { runScenario } from '../support/scenario_run';
 import { staleDeaths } from '../support/deaths';
 import { liveChildren } from '../support/live';
 import { Program, root, run, type Ended } from '../support/program';

@@ -11,11 +11,12 @@
  *          finds those of its processes whose parents have already ended
  * Never    ends a process that the tool did not start
  */
-import { chmodSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, writeSync } from 'node:fs';
+import { chmodSync, mkdtempSync, realpathSync, rmSync, writeSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
 import '../../internal/dist_files'; // Prints a warning if dist/, which the tools run, is older than the sources.
+import { kill, runningProcesses } from './marked';
 import { WrongArgument, help, readArguments, type Arguments, type Description, type Options } from './arguments';
 
 export { WrongArgument, positive } from './arguments';
@@ -88,28 +89,11 @@ function endProcessesOf(directory: string): void {
 }
 
 function processesOf(directory: string): number[] {
-  const parents = new Map<number, number>();
-  const marked = new Set<number>();
-  for (const name of readdirSync('/proc')) {
-    const pid = Number(name);
-    if (!Number.isInteger(pid)) continue;
-    try {
-      const [state, parent] = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
-      if (state === 'Z' || state === 'X') continue;
-      parents.set(pid, Number(parent));
-      if (readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(`TMPDIR=${directory}`)) marked.add(pid);
-    } catch {
-      continue; // It has ended, or belongs to another user.
-    }
-  }
-  const isOurs = (pid: number | undefined): boolean => pid !== undefined && pid !== 0 && (pid === process.pid || marked.has(pid) || isOurs(parents.get(pid)));
-  return [...parents.keys()].filter((pid) => pid !== process.pid && isOurs(pid));
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    return; // It ended meanwhile.
-  }
+  const running = new Map(runningProcesses('TMPDIR', directory).map((one) => [one.pid, one]));
+  const isOurs = (pid: number): boolean => {
+    if (pid === process.pid) return true;
+    const one = running.get(pid);
+    return one !== undefined && (one.isMarked || isOurs(one.parent));
+  };
+  return [...running.keys()].filter((pid) => pid !== process.pid && isOurs(pid));
 }

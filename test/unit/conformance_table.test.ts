@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { clauses } from '../differential/clauses';
 import { clauseTable, counts, isFine, sums, type Outcome, type Version } from '../differential/conformance_table';
-import { coveredClauses, scenarios } from '../support/differential';
+import { coveredClauses, scenarios } from '../support/scenarios';
 
 const versions: Version[] = [20, 22, 24, 26].map((major) => ({ major, node: 'node', exact: `${major}.20.20` }));
 const names = scenarios();

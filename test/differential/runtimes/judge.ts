@@ -1,0 +1,139 @@
+/**
+ * Says what one run of a scenario on some runtime is worth, measured by what Node itself does.
+ *
+ * The measure is taken from several runs on one Node: a subject whose lines differ between those runs varies on Node
+ * itself, and is left out. What remains is compared line by line. Without `wire` only what any program can see counts:
+ * events, arguments, errors, their order, what clients got, exit codes. The messages of Node's protocol do not.
+ *
+ * Uses     ../../support/scenario_run.ts (Played), allowed.ts (what Node's documentation leaves open)
+ */
+import { endsReversed, excerpt, firstDifference, settleEnd } from '../../support/differential';
+import { tracesOf, type Played } from '../../support/scenario_run';
+import { isOfTheRecorder, type Entry, type Traces } from '../../support/trace_lines';
+import { isAllowed } from './allowed';
+
+/** How much a user feels a difference: the first of these that applies. */
+export const WEIGHTS = ['ends', 'clients', 'events', 'values', 'allowed'] as const;
+export type Weight = (typeof WEIGHTS)[number];
+
+/** What is expected of a scenario. */
+export interface Measure {
+  readonly traces: Traces;
+  /** "code 0, signal null"; null where it varies. */
+  readonly end: string | null;
+  readonly stdout: string | null;
+  /** The subjects that vary on Node itself. */
+  readonly varies: readonly string[];
+  /** Whether there is anything to compare but exit codes. */
+  readonly isEmpty: boolean;
+}
+
+/** The first lines in which a runtime differs from the measure, of one subject. */
+export interface Deviation {
+  readonly where: string;
+  readonly weight: Weight;
+  readonly expected: string;
+  readonly got: string;
+}
+
+export type Verdict =
+  | { readonly is: 'like' }
+  /** All deviations are such as Node's documentation allows. */
+  | { readonly is: 'allowed'; readonly deviations: readonly Deviation[] }
+  | { readonly is: 'different'; readonly deviations: readonly Deviation[] }
+  /** It says itself that it lacks something. */
+  | { readonly is: 'missing'; readonly what: string }
+  | { readonly is: 'hangs'; readonly left: number; readonly deviations: readonly Deviation[] }
+  /** Ended by a signal that Node does not end by, or by an internal error. */
+  | { readonly is: 'crashes'; readonly how: string };
+
+/** The lines that count. `wire` is the tool's --wire. */
+export function visible(played: Played, wire: boolean): Traces {
+  const traces = tracesOf(played, (entry: Entry) => wire || (entry.way === undefined && entry.subject !== 'wire'));
+  // Which implementation runs is the recorder's own line.
+  for (const [key, lines] of traces) {
+    const rest = lines.filter((line) => line !== 'started');
+    if (rest.length > 0) traces.set(key, rest);
+    else traces.delete(key);
+  }
+  return traces;
+}
+
+/** What all of these runs on one Node have in common. @throws if one of them did not end */
+export function measureOf(runs: readonly Played[], wire: boolean): Measure {
+  if (runs.some(({ isLate }) => isLate)) throw new Error('the measure itself hangs');
+  const all = runs.map((run) => visible(run, wire));
+  const traces: Traces = new Map();
+  const varies: string[] = [];
+  for (const where of new Set(all.flatMap((one) => [...one.keys()]))) {
+    const [first = [], ...others] = all.map((one) => one.get(where) ?? []);
+    if (others.every((lines) => sameLines(first, lines))) traces.set(where, first);
+    else varies.push(where);
+  }
+  const same = <T>(of: (played: Played) => T): T | null => {
+    const values = runs.map(of);
+    return values.every((value) => value === values[0]) ? values[0] ?? null : null;
+  };
+  const hasMore = runs.some(({ logs }) => logs.some(({ entries }) => entries.some((entry) => !isOfTheRecorder(entry) && (wire || (entry.way === undefined && entry.subject !== 'wire')))));
+  return { traces, end: same(endOf), stdout: same((run) => run.plain(run.stdout)), varies, isEmpty: !hasMore };
+}
+
+/** Compares one run with the measure. */
+export function judge(measure: Measure, played: Played, wire: boolean): Verdict {
+  const deviations = deviationsOf(measure, played, wire);
+  if (played.isLate) return { is: 'hangs', left: played.left, deviations };
+  if (deviations.length === 0) return { is: 'like' };
+  const lacks = lackOf(played.stderr);
+  if (lacks !== null) return { is: 'missing', what: lacks };
+  const crash = crashOf(played);
+  if (crash !== null && measure.end !== endOf(played)) return { is: 'crashes', how: crash };
+  return { is: deviations.every(({ weight }) => weight === 'allowed') ? 'allowed' : 'different', deviations };
+}
+
+function deviationsOf(measure: Measure, played: Played, wire: boolean): Deviation[] {
+  const got = visible(played, wire);
+  const places = [...new Set([...measure.traces.keys(), ...got.keys()])].filter((where) => !measure.varies.includes(where)).sort();
+  const deviations = places.flatMap((where): Deviation[] => {
+    const { stock, ours } = settled(measure.traces.get(where) ?? [], got.get(where) ?? []);
+    const at = firstDifference(stock, ours);
+    if (at === -1) return [];
+    return [{ where, weight: weightOf(where, stock, ours), expected: excerpt(stock, at), got: excerpt(ours, at) }];
+  });
+  if (measure.end !== null && measure.end !== endOf(played)) deviations.push({ where: 'exit', weight: 'ends', expected: measure.end, got: `${endOf(played)}\n${played.plain(played.stderr).trim().split('\n').slice(0, 6).join('\n')}` });
+  const stdout = played.plain(played.stdout);
+  if (measure.stdout !== null && measure.stdout !== stdout) deviations.push({ where: 'stdout', weight: 'clients', expected: measure.stdout, got: stdout });
+  return deviations.sort((one, other) => WEIGHTS.indexOf(one.weight) - WEIGHTS.indexOf(other.weight));
+}
+
+/** What kind of difference it is, from the lines of one subject on both sides. */
+function weightOf(where: string, expected: readonly string[], got: readonly string[]): Weight {
+  if (isAllowed(expected, got)) return 'allowed';
+  if (/ client/.test(where)) return 'clients';
+  if (got.length === 0) return 'events';
+  const words = (lines: readonly string[]): string => lines.map(eventOf).sort().join('\n');
+  return words(expected) === words(got) && expected.length === got.length && expected.map(eventOf).join('\n') === got.map(eventOf).join('\n') ? 'values' : 'events';
+}
+
+/** The messages around them are not seen here, so whatever the order of 'exit' and 'disconnect', it can be a race (P-5). */
+const settled = (stock: string[], ours: string[]): { stock: string[]; ours: string[] } => settleEnd(stock, ours, endsReversed);
+
+/** A line without its values: "worker 'exit'" of "worker 'exit' 0 null". */
+const eventOf = (line: string): string => /^(?:\w+ )?'\w+'/.exec(line)?.[0] ?? line.split(' ')[0] ?? '';
+
+const endOf = ({ code, signal }: Played): string => `code ${code}, signal ${signal}`;
+
+/** The runtime's own words for something that it does not have. */
+function lackOf(stderr: string): string | null {
+  return /^.*\b(?:not (?:yet )?implemented|is not supported|ERR_NOT_IMPLEMENTED|ERR_METHOD_NOT_IMPLEMENTED|Cannot find module 'node:\w+'|Unknown option|No such built-in module)\b.*$/im.exec(stderr)?.[0].trim().slice(0, 200) ?? null;
+}
+
+/** A runtime that falls over by itself, and not by an exception of the program. */
+function crashOf({ signal, stderr }: Played): string | null {
+  if (signal !== null && ['SIGSEGV', 'SIGABRT', 'SIGILL', 'SIGBUS', 'SIGTRAP'].includes(signal)) return signal;
+  return /^.*(?:panicked at|panic\(|has panicked|Segmentation fault|oh no: Bun has crashed).*$/m.exec(stderr)?.[0].trim().slice(0, 200) ?? null;
+}
+
+const sameLines = (one: readonly string[], other: readonly string[]): boolean => {
+  const { stock, ours } = settled([...one], [...other]);
+  return firstDifference(stock, ours) === -1;
+};

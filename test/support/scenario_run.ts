@@ -1,0 +1,195 @@
+/**
+ * Runs one scenario until its last process has ended, on Node (`runScenario`) or on whatever runs JavaScript (`play`).
+ *
+ * Owns     while it runs: a directory for the logs, ten ports, and the processes of the scenario, which it finds by
+ *          DIFF_TRACE in their environment and ends at the deadline
+ */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { checkDeaths } from './deaths';
+import { kill, runningProcesses } from './marked';
+import { isOfTheRecorder, normalise, plain, readLogs, type Entry, type Implementation, type Log, type Traces } from './trace_lines';
+import { registerFor } from './scenarios';
+
+export interface Trace {
+  readonly implementation: Implementation;
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  /** Not compared: stack traces name files. For whoever reads a failure. */
+  readonly stderr: string;
+  readonly traces: Traces;
+  /** The processes that ended by an exception, as the scenario declares (deaths.ts). */
+  readonly died: readonly string[];
+}
+
+export interface RunOptions {
+  readonly implementation: Implementation;
+  /** The Node to run it with; DIFF_NODE or this one by default. */
+  readonly node?: string;
+  /** The build under test. */
+  readonly register?: string;
+  /** Milliseconds after which the scenario and all its processes are killed, and the run fails. */
+  readonly deadline?: number;
+}
+
+/** A scenario that has ended, or whose deadline has passed. */
+export interface Played {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** What each process has recorded. */
+  readonly logs: readonly Log[];
+  /** Lines of the logs that are no entries: a process was killed while it wrote. */
+  readonly torn: readonly string[];
+  /** True if the deadline passed before the last process had ended. */
+  readonly isLate: boolean;
+  /** The processes that had to be ended: at the deadline, or because they hold no stdout and were left behind. */
+  readonly left: number;
+  /** Takes out of a line what differs from run to run. */
+  readonly plain: (line: string) => string;
+}
+
+export interface PlayOptions {
+  /** The program and its arguments, before the scenario's file. */
+  readonly command: readonly [string, ...string[]];
+  /** Milliseconds after which the scenario and all its processes are killed. */
+  readonly deadline: number;
+}
+
+/** Ten ports for one run, and what holds the claim on them. */
+interface Ports {
+  readonly first: number;
+  readonly claim: net.Server;
+}
+
+let nextPort = 20_000 + (process.pid % 120) * 100;
+
+/**
+ * Ten ports below the range from which the kernel gives out others. The claim is an abstract unix
+ * socket: no other run on this machine gets the same ones, and a run that dies leaves nothing behind.
+ */
+async function claimPorts(): Promise<Ports> {
+  for (;;) {
+    const first = nextPort;
+    nextPort = first + 10 < 32_000 ? first + 10 : 20_000;
+    const claim = net.createServer();
+    const claimed = await new Promise<boolean>((resolve) => {
+      claim.once('error', () => resolve(false));
+      claim.listen(`\0differential-ports-${first}`, () => resolve(true));
+    });
+    if (claimed) return { first, claim };
+  }
+}
+
+/** Runs a scenario until its last process has ended, or the deadline has passed. Rejects only if the program cannot be started. */
+export async function play(file: string, { command: [program, ...args], deadline }: PlayOptions): Promise<Played> {
+  const directory = mkdtempSync(path.join(tmpdir(), 'diff-'));
+  const { first: port, claim } = await claimPorts();
+  try {
+    const ended = await runProgram(program, [...args, file], directory, { ...cleanEnvironment(), DIFF_TRACE: directory, DIFF_PORT: String(port) }, deadline);
+    return { ...ended, ...readLogs(directory), plain: (line) => plain(line, directory, port) };
+  } finally {
+    await new Promise((resolve) => claim.close(resolve));
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** Runs a scenario on Node until its last process has ended. Rejects when that misses the deadline. */
+export async function runScenario(file: string, options: RunOptions): Promise<Trace> {
+  const { implementation, node = process.env['DIFF_NODE'] || process.execPath, deadline = 50_000 } = options;
+  const register = options.register ?? process.env['DIFF_REGISTER'] ?? registerFor(file);
+  const played = await play(file, { command: [node, ...(implementation === 'ours' ? ['--require', register] : [])], deadline });
+  const { code, signal, stdout, stderr, logs } = played;
+  if (played.isLate) {
+    const seen = logs.map(({ name, entries }) => `${name}:\n${entries.map((entry) => JSON.stringify(entry)).join('\n')}`).join('\n');
+    throw new Error(`${path.basename(file)} under ${implementation} missed its deadline of ${deadline} ms\n${seen}\n${stdout}${stderr}`);
+  }
+  if (played.torn.length > 0) throw new Error(`${path.basename(file)} left torn lines under ${implementation}:\n${played.torn.join('\n')}`);
+  // Two runs in which nothing happened are alike, and prove nothing.
+  if (logs.every(({ entries }) => entries.every(isOfTheRecorder))) {
+    throw new Error(`${path.basename(file)} left no trace under ${implementation}: it ended with ${signal ?? code}\n${stderr}`);
+  }
+  const recorded = logs.flatMap(({ name, entries }) => entries.flatMap(({ dies }) => (dies === undefined ? [] : [{ name, text: dies }])));
+  const died = checkDeaths(file, { recorded, stderr, implementation });
+  const nodes = onNodesChannel(file);
+  for (const { name, entries } of logs) {
+    if (/^(P|[WC]\d)/.test(name) && !nodes.includes(name)) checkImplementation(entries, implementation, `${path.basename(file)} ${name}`);
+  }
+  return { code, signal, stdout: played.plain(stdout), stderr, implementation, traces: tracesOf(played), died };
+}
+
+/** The lines of each process and subject. */
+export function tracesOf({ logs, plain }: Pick<Played, 'logs' | 'plain'>, isWanted: (entry: Entry) => boolean = () => true): Traces {
+  const traces: Traces = new Map();
+  for (const { name, entries } of logs) {
+    for (const { subject, line } of normalise(entries.filter(isWanted))) {
+      const key = `${name} ${subject}`;
+      const lines = traces.get(key) ?? [];
+      traces.set(key, lines);
+      lines.push(plain(line));
+    }
+  }
+  return traces;
+}
+
+type Ended = Pick<Played, 'code' | 'signal' | 'stdout' | 'stderr' | 'isLate' | 'left'>;
+
+/** Its workers hold its stdout, so 'close' means that all of them have ended. */
+function runProgram(program: string, args: readonly string[], directory: string, env: NodeJS.ProcessEnv, deadline: number): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    // A process group of its own, so that what a terminal sends to the tool does not reach it.
+    const child = spawn(program, args, { cwd: directory, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    let stdout = '';
+    let stderr = '';
+    let isLate = false;
+    let left = 0;
+    const endAll = (): void => {
+      const pids = runningProcesses('DIFF_TRACE', directory).filter(({ isMarked }) => isMarked).map(({ pid }) => pid);
+      left += pids.length;
+      pids.forEach(kill);
+    };
+    const timer = setTimeout(() => {
+      isLate = true;
+      endAll();
+    }, deadline);
+    child.stdout.setEncoding('utf8').on('data', (text: string) => { stdout += text; });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => { stderr += text; });
+    child.on('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      endAll();
+      resolve({ code, signal, stdout, stderr, isLate, left });
+    });
+  });
+}
+
+/** The test runner's own variables must not reach what is tested. */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  const clean = { ...process.env };
+  for (const name of Object.keys(clean)) {
+    if (/^(VITEST|TINYPOOL|NODE_|TEST$|MODE$|PROD$|DEV$|SSR$|DIFF_)/.test(name)) delete clean[name];
+  }
+  return clean;
+}
+
+/**
+ * A comparison of stock with stock would always succeed. Only what is neither a primary nor a worker
+ * (a thread, a process that pretends to be a worker) may run on Node's cluster under ours.
+ */
+function checkImplementation(entries: readonly Entry[], expected: Implementation, where: string): void {
+  const found = entries.find((entry) => entry.implementation !== undefined)?.implementation;
+  if (found !== expected) throw new Error(`${where} ran on ${found}, not on ${expected}`);
+}
+
+/** Children that have Node's own channel under ours as well (D44): a scenario names them in a line `// Node's channel: C2, C3`. */
+function onNodesChannel(file: string): readonly string[] {
+  return /^\/\/ Node's channel: (.+)$/m.exec(readFileSync(file, 'utf8'))?.[1]?.split(', ') ?? [];
+}
