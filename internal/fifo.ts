@@ -2,7 +2,7 @@
  * A queue whose `push`, `unshift` and `shift` take the same time at any length. An array's `shift` does not: it
  * moves all other items. The items are linked in one direction, and the queue knows the first and the last.
  *
- * Used by  channel/, child/ and master/, for messages, handles, connections and hand-offs that wait in order
+ * Used by  channel/, child/, master/ and upgrade/, for messages, handles, connections and hand-offs that wait in order
  */
 import { push } from './builtins';
 

@@ -27,7 +27,9 @@ export type { RestartLimits as GuardRule } from '../internal/supervisor/restart_
 /** The states of workers, and what commands report. */
 export type { Exit, Fate, Figures, GivenUp, LeavingPhase, Report, WorkerState } from '../internal/supervisor/states';
 /** What `status()` returns, and the events of a supervisor. */
-export type { GiveUp, ReleaseStatus, ReloadEvent, Status, SupervisorEvents, Transition, WorkerStatus } from '../internal/supervisor/status';
+export type { GiveUp, ReleaseStatus, ReloadEvent, Status, SupervisorEvents, Transition, UpgradeEvent, WorkerStatus } from '../internal/supervisor/status';
+/** The options and the result of `upgrade`. */
+export type { UpgradeOptions, UpgradeReport } from '../internal/supervisor/replacing';
 /** The type of the object that `supervise` returns. */
 export type { Supervisor } from '../internal/supervisor/supervisor';
 /** The error with which the promises of commands reject. */

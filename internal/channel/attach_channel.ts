@@ -4,7 +4,7 @@
  * own parts use for messages that the app does not see.
  *
  * Owns     the messages that arrived before the app listened; the number of reasons why the channel is ref'ed
- * Used by  spawn.ts (in a parent), startup/preload.ts (in a child); calls.ts, child/index.ts, master/index.ts and
+ * Used by  spawn.ts (in a parent), startup/preload.ts (in a child); upgrade/link.ts (for two primaries); calls.ts, child/index.ts, master/index.ts and
  *          master/peer.ts, which ask `channelOf`
  * Never    reads the content of a message, except the counts of sent sockets (socket_lists.ts)
  * Keeps    1. a message without a 'message' listener waits until there is one; then it is emitted in a tick of its own

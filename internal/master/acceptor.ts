@@ -5,6 +5,7 @@
  *             queue at its limit ──► full ── queue at half of it ──► accepting
  *   accepting ─┤
  *             fds run out, error ──► paused ── an fd is free, or PAUSE_MS later; queue empty ──► accepting
+ *   any of these ── wait ──► waiting ── go ──► accepting     (another primary accepts here: upgrade/)
  *
  * Owns     the listening handle and the timer of a pause; both end with `close`
  * Used by  round_robin_handle.ts, which owns each accepted connection; shared_handle.ts, for the limit of fds
@@ -22,7 +23,7 @@ import { traceState } from '../trace';
 /** Milliseconds for which nothing is accepted after the fds have run out: some other part may close one in that time. */
 export const PAUSE_MS = 100;
 
-type AcceptState = 'accepting' | 'full' | 'paused' | 'closed';
+type AcceptState = 'accepting' | 'full' | 'paused' | 'waiting' | 'closed';
 
 /** Bounds of what is accepted. */
 export interface AcceptLimits {
@@ -92,6 +93,24 @@ export class Acceptor {
     else this.#handle.unref();
   }
 
+  /** Another primary accepts here: this one does not, until `go`. */
+  wait(): void {
+    timers.clearTimeout(this.#pauseTimer);
+    if (this.#state !== 'closed') this.#transition('waiting');
+  }
+
+  /** Accepts again after `wait`. */
+  go(): void {
+    if (this.#state !== 'waiting') return;
+    this.#transition('accepting');
+    this.queued(this.#queued);
+  }
+
+  /** The listening handle (borrowed). */
+  get handle(): ListeningHandle {
+    return this.#handle;
+  }
+
   close(): void {
     timers.clearTimeout(this.#pauseTimer);
     this.#transition('closed');
@@ -99,7 +118,7 @@ export class Acceptor {
   }
 
   #pause(): void {
-    if (this.#state === 'closed' || this.#state === 'paused') return;
+    if (this.#state !== 'accepting' && this.#state !== 'full') return;
     this.#transition('paused');
     this.#pauseTimer = timers.setTimeout(this.#endPause, PAUSE_MS);
   }

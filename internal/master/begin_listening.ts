@@ -8,8 +8,8 @@
  */
 import net from 'node:net';
 import type { QueryServer } from '../messages';
-import { UV_EINVAL, type ListeningHandle } from '../native/bindings';
-import { makePausable, takeListeningHandle } from '../native/listening';
+import { UV_EINVAL, type ListeningHandle, type NativeHandle } from '../native/bindings';
+import { listenOn, makePausable, takeListeningHandle } from '../native/listening';
 import { listenOptions } from './listen_options';
 
 /** Calls `bound` with the listening handle, or `failed` with an errno, in a later turn. `failed` can be called twice. */
@@ -24,4 +24,14 @@ export function beginListening(query: QueryServer, bound: (handle: ListeningHand
     // `net` does not even try this address. The worker's own `net` did not check it, or was not asked.
     process.nextTick(() => failed(UV_EINVAL));
   }
+}
+
+/** Listens on a handle (transferred) of another primary, which is bound. Calls `bound` or `failed` in a later turn, as `beginListening` does. */
+export function listenOnInherited(handle: NativeHandle, { backlog }: QueryServer, bound: (handle: ListeningHandle) => void, failed: (errno: number) => void): void {
+  process.nextTick(() => {
+    const listening = listenOn(handle, backlog);
+    if (typeof listening !== 'number') return bound(listening);
+    handle.close();
+    failed(listening);
+  });
 }

@@ -8,6 +8,8 @@
  *
  *   returned: a worker has given back a connection that it had; it is queued again, and moved when another one has it
  *
+ *   When this primary has replaced another one (upgrade/), the numbers of that one are added to its own.
+ *
  * Owns     the numbers, and while latency is measured the time at which each connection in the primary was accepted
  * Used by  index.ts, which makes one and reads it; listen_table.ts, which passes it on; round_robin_handle.ts, which counts
  * Keeps    1. no number ever goes down, except `queued` and `inFlight`
@@ -18,7 +20,7 @@
  *          clock and one entry of a Map that is removed again
  * Node     counts nothing (D57)
  */
-import { Map, performance, push } from '../builtins';
+import { Array, Map, performance, push } from '../builtins';
 import type { NativeHandle } from '../native/bindings';
 import type { Outcome } from './peer';
 
@@ -64,6 +66,18 @@ export interface ConnectionCounts {
 /** The upper bounds of the buckets, in seconds: an idle worker acknowledges in 100 µs, one that is busy or stuck takes up to seconds. */
 const BOUNDS: readonly number[] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
+/** The numbers that only grow. */
+const GROWING = ['accepted', 'handedOff', 'acknowledged', 'rejected', 'unsent', 'reclaimed', 'untold', 'closed', 'returned', 'moved'] as const;
+type Growing = Readonly<Record<(typeof GROWING)[number], number>>;
+
+const none: Growing = { accepted: 0, handedOff: 0, acknowledged: 0, rejected: 0, unsent: 0, reclaimed: 0, untold: 0, closed: 0, returned: 0, moved: 0 };
+
+/** What another primary has counted: `took` and `sum` (ms) are those of its histogram. */
+interface Earlier extends Growing {
+  readonly took: readonly number[];
+  readonly sum: number;
+}
+
 /** The counters of one primary. */
 export class ConnectionCounters {
   #accepted = 0;
@@ -86,6 +100,8 @@ export class ConnectionCounters {
   readonly #took: number[] = [...BOUNDS.map(() => 0), 0];
   /** The sum of the times, in milliseconds. */
   #sum = 0;
+  /** The numbers of the primary before this one. */
+  #earlier: Earlier = { ...none, took: [], sum: 0 };
 
   /** From now on latency is measured, until the process ends. */
   measureLatency(): void {
@@ -133,6 +149,11 @@ export class ConnectionCounters {
     this.#acceptedAt?.delete(connection);
   }
 
+  /** So many connections were given to another primary, and have ended with it. */
+  gone(count: number): void {
+    this.#closed += count;
+  }
+
   #measure(connection: NativeHandle, acceptedAt: Map<NativeHandle, number>): void {
     const at = acceptedAt.get(connection);
     if (at === undefined) return; // It was accepted before somebody asked for latency.
@@ -144,19 +165,31 @@ export class ConnectionCounters {
     (this.#took[bucket] as number)++;
   }
 
+  /** For the primary that replaces this one. */
+  snapshot(): Earlier {
+    const { latency: _, ...counts } = this.read(0);
+    return { ...counts, took: this.#took.map((count, at) => count + (this.#earlier.took[at] ?? 0)), sum: this.#sum + this.#earlier.sum };
+  }
+
+  /** `value`: the snapshot of the primary before this one. It replaces an earlier one. */
+  adopt(value: unknown): void {
+    if (isEarlier(value)) this.#earlier = value;
+  }
+
   /** The numbers as of now. `queued`: the number of connections that wait in the queues, which the caller knows. */
   read(queued: number): ConnectionCounts {
+    const before = this.#earlier;
     return {
-      accepted: this.#accepted,
-      handedOff: this.#handedOff,
-      acknowledged: this.#acknowledged,
-      rejected: this.#rejected,
-      unsent: this.#unsent,
-      reclaimed: this.#reclaimed,
-      untold: this.#untold,
-      closed: this.#closed,
-      returned: this.#returned,
-      moved: this.#moved,
+      accepted: this.#accepted + before.accepted,
+      handedOff: this.#handedOff + before.handedOff,
+      acknowledged: this.#acknowledged + before.acknowledged,
+      rejected: this.#rejected + before.rejected,
+      unsent: this.#unsent + before.unsent,
+      reclaimed: this.#reclaimed + before.reclaimed,
+      untold: this.#untold + before.untold,
+      closed: this.#closed + before.closed,
+      returned: this.#returned + before.returned,
+      moved: this.#moved + before.moved,
       queued,
       inFlight: this.#inFlight,
       latency: this.#acceptedAt === null ? null : this.#latency(),
@@ -167,9 +200,16 @@ export class ConnectionCounters {
     const buckets: { upTo: number; count: number }[] = [];
     let count = 0;
     for (let at = 0; at <= BOUNDS.length; at++) {
-      count += this.#took[at] as number;
+      count += (this.#took[at] as number) + (this.#earlier.took[at] ?? 0);
       push(buckets, { upTo: BOUNDS[at] ?? Infinity, count });
     }
-    return { buckets, sum: this.#sum / 1000, count };
+    return { buckets, sum: (this.#sum + this.#earlier.sum) / 1000, count };
   }
+}
+
+/** Another version may have sent it. */
+function isEarlier(value: unknown): value is Earlier {
+  if (typeof value !== 'object' || value === null) return false;
+  const { took, sum, ...counts } = value as Partial<Record<string, unknown>>;
+  return Array.isArray(took) && took.every((one) => typeof one === 'number') && typeof sum === 'number' && GROWING.every((name) => typeof counts[name] === 'number');
 }

@@ -4,7 +4,7 @@
  *
  * Owns     the workers' channels; the processes belong to themselves
  * Used by  startup/role.ts, which installs it on a cluster object
- * Uses     channel/spawn.ts, peer.ts, listen_table.ts, connection_counters.ts, settings.ts, unclaimed_handles.ts
+ * Uses     channel/spawn.ts, upgrade/successor.ts (if this process replaces another primary), peer.ts, listen_table.ts, connection_counters.ts, settings.ts, unclaimed_handles.ts
  * Never    dies of what a worker does: an error that a worker has caused is only traced if nobody listens
  *          for it (D18); a message that makes no sense is ignored (D6)
  * Keeps    1. a worker is in `cluster.workers` until both its channel and its process have ended, or
@@ -41,6 +41,9 @@ import { leaveAlone, release, type Closable } from './unclaimed_handles';
 
 /** The cluster object that `installPrimary` makes. */
 export type { PrimaryCluster } from './primary_cluster';
+
+// A primary that replaces another one has this variable in its environment (upgrade/start.ts). Others load nothing for that.
+if (process.env['CLUSTER_INTERNALS_UPGRADE'] !== undefined) (require('../upgrade/successor') as typeof import('../upgrade/successor')).openInheritance();
 
 /** Makes this process a primary, with `cluster` as its cluster object. The returned function makes another object the cluster object; its caller has moved the properties there. */
 export function installPrimary(cluster: EventEmitter): (moved: EventEmitter) => void {

@@ -38,13 +38,16 @@ export interface ListenQuery {
 /** `setupPrimary({ allowListen })`: true, and only true, lets the worker listen there. */
 export type AllowListen = (query: ListenQuery, worker: Worker) => boolean;
 
-/** 0 if this worker may listen there, or the negative errno that it gets. Calls the program's `allowListen`. */
-export function refusalOf(query: Query, worker: Worker, allowListen: AllowListen | undefined): number {
+/**
+ * 0 if this worker may listen there, or the negative errno that it gets. Calls the program's `allowListen`. `isInheritedFd`: the fd
+ * is one of the primary before this one, which was asked then.
+ */
+export function refusalOf(query: Query, worker: Worker, allowListen: AllowListen | undefined, isInheritedFd = false): number {
   if (!isWellFormed(query) || !isGoodData(query.data)) return UV_EINVAL;
   // In Node a worker's listen ends the primary in this case.
   if (isNetDenied()) return UV_EACCES;
   const fd = fdOf(query);
-  if (fd !== null && !mayListenOn(fd)) return UV_EINVAL;
+  if (fd !== null && !isInheritedFd && !mayListenOn(fd)) return UV_EINVAL;
   if (allowListen === undefined) return 0;
   const address = query.addressType === -1 ? boundPath(query.address as string) : query.address ?? null;
   if (address === undefined) return UV_EINVAL;

@@ -6,7 +6,7 @@
  *          that are kept open without a worker
  * Used by  index.ts, one for each primary
  * Uses     listen_policy.ts (may this worker listen there?), round_robin_handle.ts, shared_handle.ts,
- *          connection_counters.ts (passed on)
+ *          connection_counters.ts (passed on), handover.ts (addresses of the primary before this one, or after it)
  * Never    opens anything before the query has passed the policy; changes its tables before the program's
  *          `allowListen` has returned, which may end workers or the whole cluster
  * Keeps    1. a key is in the table as long as a worker listens there. If the last worker dies and
@@ -21,6 +21,7 @@ import type { QueryServer } from '../messages';
 import { UV_EADDRINUSE, UV_EMFILE, nodeMajor, type NativeHandle } from '../native/bindings';
 import { traceState } from '../trace';
 import type { ConnectionCounters } from './connection_counters';
+import { Handover, type Inherited } from './handover';
 import { isGoodData, refusalOf } from './listen_policy';
 import type { Peer } from './peer';
 import { RoundRobinHandle } from './round_robin_handle';
@@ -43,10 +44,14 @@ export class ListenTable {
   /** Addresses that are kept open without a worker, each with the timer of its deadline. */
   readonly #kept = new Map<string, NodeJS.Timeout>();
   readonly #keysOf = new Map<Peer, Set<string>>();
+  readonly #handover: Handover;
 
   constructor(terms: () => Terms, counters: ConnectionCounters) {
     this.#terms = terms;
     this.#counters = counters;
+    this.#handover = new Handover(this.#handles, counters, () => {
+      for (const key of this.#kept.keys()) this.#stopKeeping(key);
+    });
   }
 
   /** How many connections wait in the primary for a worker. */
@@ -60,9 +65,10 @@ export class ListenTable {
   query(peer: Peer, query: QueryServer): void {
     const { worker } = peer;
     if (worker.exitedAfterDisconnect) return; // The worker is leaving. Node does not reply either (Q-7).
+    if (!this.#handover.isComplete(() => { if (worker.process.connected) this.query(peer, query); })) return;
     const key = keyOf(query);
     const { settings, policy } = this.#terms();
-    const refusal = refusalOf(query, worker, settings.allowListen);
+    const refusal = refusalOf(query, worker, settings.allowListen, this.#handover.isInheritedFd(this.#handles.get(key), query));
     // `allowListen` may have made the worker leave, or closed its channel.
     if (worker.exitedAfterDisconnect || !worker.process.connected) return;
     if (refusal !== 0) return this.#refuse(peer, query, key, refusal);
@@ -76,7 +82,7 @@ export class ListenTable {
     const keys = this.#keysOf.get(peer) ?? new Set();
     if (keys.size >= limits.listeningHandles) return this.#refuse(peer, query, key, UV_EMFILE);
     this.#keysOf.set(peer, keys.add(key));
-    if (handle === undefined) this.#handles.set(key, handle = openHandle(key, query, policy, settings, limits, this.#counters));
+    handle ??= this.#open(key, query, policy, settings, limits);
     const asked = handle;
     this.#stopKeeping(key);
     asked.data ||= query.data;
@@ -88,6 +94,15 @@ export class ListenTable {
       }
       peer.send({ errno, key, ack: query.seq, data: asked.data, ...fields }, native);
     });
+  }
+
+  #open(key: string, query: QueryServer, policy: number | null, settings: ClusterSettings, limits: Limits): ServerHandle {
+    const inherited = this.#handover.take(query);
+    const handle = openHandle(key, query, policy, settings, limits, this.#counters, inherited);
+    this.#handover.opened(handle, query, inherited);
+    if (inherited !== null && isGoodData(inherited.data)) handle.data = inherited.data ?? null;
+    this.#handles.set(key, handle);
+    return handle;
   }
 
   /** Refuses the query. The reply returns the `data` of this query: the worker gives it to its server even if there is an errno. */
@@ -146,9 +161,10 @@ export class ListenTable {
   }
 }
 
-function openHandle(key: string, query: QueryServer, policy: number | null, { scheduling }: ClusterSettings, limits: Limits, counters: ConnectionCounters): ServerHandle {
+function openHandle(key: string, query: QueryServer, policy: number | null, { scheduling }: ClusterSettings, limits: Limits, counters: ConnectionCounters,
+  inherited: Inherited | null): ServerHandle {
   const shared = policy !== SCHED_RR || query.addressType === 'udp4' || query.addressType === 'udp6';
-  return shared ? new SharedHandle(key, query, limits) : new RoundRobinHandle(key, query, { scheduling, limits, counters });
+  return shared ? new SharedHandle(key, query, limits, inherited?.handle) : new RoundRobinHandle(key, query, { scheduling, limits, counters, inherited: inherited ?? undefined });
 }
 
 /**

@@ -20,7 +20,7 @@ export const BACK_MS = 15;
 
 /** The returned connections of one address. */
 export class ReturnedConnections {
-  readonly #givers = new Map<NativeHandle, Peer>();
+  readonly #givers = new Map<NativeHandle, Peer | null>();
   /** Every worker that has listened here, also those that have stopped: their connections may come back. */
   readonly #served = new WeakSet<Peer>();
   readonly #again: () => void;
@@ -41,11 +41,17 @@ export class ReturnedConnections {
     return this.#served.has(peer);
   }
 
-  add(connection: NativeHandle, giver: Peer): void {
+  /** `giver`: null for a worker of another primary (upgrade/). */
+  add(connection: NativeHandle, giver: Peer | null): void {
     this.#givers.set(connection, giver);
   }
 
-  /** The worker that gave this connection back; null for a connection that was accepted here. */
+  /** Had a worker this connection before? */
+  has(connection: NativeHandle): boolean {
+    return this.#givers.size > 0 && this.#givers.has(connection);
+  }
+
+  /** The worker that gave this connection back; null for one that was accepted here, or that a worker of another primary had. */
   giverOf(connection: NativeHandle): Peer | null {
     return this.#givers.size === 0 ? null : this.#givers.get(connection) ?? null;
   }

@@ -9,6 +9,7 @@
  *                        └─ lost, unsent: head of the queue ───┘    (untold: closed, see peer.ts)
  *
  *   A worker may give an idle connection back (`takeBack`): it is queued as if it had just been accepted.
+ *   When the primary is replaced (upgrade/), everything that would be queued goes to its heir, from `handOver` on.
  *
  * Owns     the acceptor with the listening handle; the queued connections (peer.ts owns those in flight, and
  *          gives each back by `ended`: it is closed here, or queued again)
@@ -39,10 +40,10 @@ import { Fifo } from '../fifo';
 import { namesFd, type QueryServer, type SocketName } from '../messages';
 import { DEFAULT_LIMITS, type KeepListening } from '../limits';
 import { UV_EMFILE, type ListeningHandle, type NativeHandle } from '../native/bindings';
-import { isConnectionTo, socketName } from '../native/listening';
+import { isConnectionTo, setAccepting, socketName } from '../native/listening';
 import { traceHandle, traceState } from '../trace';
 import { Acceptor, isOneOfTheLast, type AcceptLimits } from './acceptor';
-import { beginListening } from './begin_listening';
+import { beginListening, listenOnInherited } from './begin_listening';
 import { ConnectionCounters } from './connection_counters';
 import { DispatchPause } from './dispatch_pause';
 import type { Outcome, Peer, Source } from './peer';
@@ -50,7 +51,7 @@ import { Rebalancing } from './rebalancing';
 import { ReturnedConnections } from './returned_connections';
 import { Scheduler } from './scheduler';
 import { WINDOW, type Candidate, type Scheduling } from './scheduling';
-import type { HandleReply, ServerHandle } from './server_handle';
+import type { HandleReply, Heir, ServerHandle } from './server_handle';
 
 /** The settings of the primary that matter here. */
 export interface AddressOptions {
@@ -58,6 +59,8 @@ export interface AddressOptions {
   readonly limits?: AcceptLimits | undefined;
   /** Those of the primary; none are read if there are none. */
   readonly counters?: ConnectionCounters | undefined;
+  /** A bound handle (transferred) of the primary that this one replaces; nothing is accepted before `serve`, if `waits`. */
+  readonly inherited?: { readonly handle: NativeHandle; readonly waits: boolean } | undefined;
 }
 
 interface Waiting {
@@ -80,8 +83,12 @@ export class RoundRobinHandle implements ServerHandle, Source {
   readonly #scheduler: Scheduler<Peer>;
   readonly #limits: AcceptLimits;
   readonly #counters: ConnectionCounters;
-  /** Was the address given as an fd, which was open before? */
+  /** Was the address open before: an fd, or a handle of another primary? */
   readonly #inherited: boolean;
+  /** Does another primary accept here, so that this one must not? */
+  #waits: boolean;
+  /** Gets what would be queued; null: there is none. */
+  #heir: Heir | null = null;
   #state: ListenState = { is: 'binding', waiting: [] };
   /** True while `#distribute` runs. A scheduling function may disconnect a worker, and that calls `#distribute` once more. */
   #distributing = false;
@@ -90,14 +97,18 @@ export class RoundRobinHandle implements ServerHandle, Source {
   readonly #returned = new ReturnedConnections(() => this.#distribute());
 
   /** Begins to bind and listen as the query says; the first query of a key decides. */
-  constructor(key: string, query: QueryServer, { scheduling, limits = DEFAULT_LIMITS, counters = new ConnectionCounters() }: AddressOptions = {}) {
+  constructor(key: string, query: QueryServer, { scheduling, limits = DEFAULT_LIMITS, counters = new ConnectionCounters(), inherited }: AddressOptions = {}) {
     this.#key = key;
     this.#limits = limits;
     this.#counters = counters;
-    this.#inherited = namesFd(query);
+    this.#inherited = namesFd(query) || inherited !== undefined;
+    this.#waits = inherited?.waits === true;
     this.#scheduler = new Scheduler(scheduling);
     this.#rebalancing = new Rebalancing(this.#scheduler.candidates);
-    beginListening(query, (handle) => this.#bound(handle), (errno) => this.#bindFailed(errno));
+    const bound = (handle: ListeningHandle): void => this.#bound(handle);
+    const failed = (errno: number): void => this.#bindFailed(errno);
+    if (inherited === undefined) beginListening(query, bound, failed);
+    else listenOnInherited(inherited.handle, query, bound, failed);
   }
 
   // ── workers ────────────────────────────────────────────────────────────────────────────────────
@@ -152,6 +163,10 @@ export class RoundRobinHandle implements ServerHandle, Source {
     const wasCandidate = this.#scheduler.remove(peer);
     if (wasCandidate) peer.forget(this.#key);
     this.#rebalancing.remove(peer);
+    if (this.#heir !== null) {
+      this.#distribute();
+      return false;
+    }
     if (wasCandidate && this.#scheduler.size === 0) {
       if (keep === null) this.close();
       else this.#keep(keep.limit);
@@ -176,6 +191,8 @@ export class RoundRobinHandle implements ServerHandle, Source {
     }
     const { waiting } = this.#state;
     const acceptor = new Acceptor(this.#key, handle, this.#limits, (connection) => this.#accepted(connection));
+    if (this.#waits) acceptor.wait();
+    else if (this.#inherited) setAccepting(handle, true);
     const sockname = socketName(handle);
     this.#transition({ is: 'listening', acceptor, sockname: typeof sockname === 'number' ? null : sockname });
     for (const one of waiting) this.#addCandidate(one, typeof sockname === 'number' ? null : sockname);
@@ -210,8 +227,8 @@ export class RoundRobinHandle implements ServerHandle, Source {
   takeBack(giver: Peer, connection: NativeHandle): boolean {
     const state = this.#state;
     // It stays with its worker if nobody else could take it. Without any worker the address is kept, and it waits.
-    if (state.is !== 'listening' || this.#pause.isOn || !this.#returned.mayGive(giver) || this.#scheduler.mustKeep(giver) ||
-      !state.acceptor.hasRoomFor(connection) || !isConnectionTo(connection, state.sockname)) return false;
+    if (state.is !== 'listening' || !this.#returned.mayGive(giver) || !isConnectionTo(connection, state.sockname)) return false;
+    if (this.#heir === null && (this.#pause.isOn || this.#scheduler.mustKeep(giver) || !state.acceptor.hasRoomFor(connection))) return false;
     this.#counters.returned();
     this.#scheduler.returned(giver);
     this.#rebalancing.returned(giver);
@@ -233,7 +250,8 @@ export class RoundRobinHandle implements ServerHandle, Source {
     if (this.#distributing) return;
     this.#distributing = true;
     try {
-      this.#handOffQueued();
+      if (this.#heir === null) this.#handOffQueued();
+      else this.#giveQueued(this.#heir);
     } finally {
       this.#distributing = false;
     }
@@ -244,6 +262,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
     while (this.#queue.length > 0 && !this.#pause.isOn) {
       const connection = this.#queue.first as NativeHandle;
       const giver = this.#returned.giverOf(connection);
+      const isMoved = this.#returned.has(connection);
       const candidate = this.#scheduler.next(connection, giver);
       if (candidate === null) {
         if (giver !== null) this.#returned.waits();
@@ -255,7 +274,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
         continue;
       }
       this.#queue.shift();
-      if (candidate.worker.handOff(this.#key, connection, candidate, this, giver !== null)) {
+      if (candidate.worker.handOff(this.#key, connection, candidate, this, isMoved)) {
         this.#counters.handedOff();
         traceHandle('handed off', this.#key, connection);
       } else {
@@ -305,8 +324,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
   }
 
   #moved(connection: NativeHandle, taker: Peer): void {
-    const giver = this.#returned.giverOf(connection);
-    if (giver === null || giver === taker) return;
+    if (!this.#returned.has(connection) || this.#returned.giverOf(connection) === taker) return;
     this.#counters.moved();
     traceHandle('moved', this.#key, connection);
   }
@@ -314,6 +332,42 @@ export class RoundRobinHandle implements ServerHandle, Source {
   #resume(): void {
     this.#pause.end();
     this.#distribute();
+  }
+
+  // ── another primary (upgrade/) ─────────────────────────────────────────────────────────────────
+
+  get native(): NativeHandle | null {
+    return this.#state.is === 'listening' ? this.#state.acceptor.handle : null;
+  }
+
+  handOver(heir: Heir): void {
+    if (this.#state.is !== 'listening') return;
+    this.#heir = heir;
+    this.#state.acceptor.wait();
+    this.#resume();
+  }
+
+  serve(): void {
+    this.#heir = null;
+    this.#waits = false;
+    if (this.#state.is === 'listening') this.#state.acceptor.go();
+    this.#resume();
+  }
+
+  adopt(connection: NativeHandle, moved: boolean): boolean {
+    if (this.#state.is !== 'listening') return false;
+    if (moved) this.#returned.add(connection, null);
+    this.#queued(connection);
+    return true;
+  }
+
+  #giveQueued(heir: Heir): void {
+    for (const connection of this.#queue.drain()) {
+      const moved = this.#returned.has(connection);
+      this.#returned.forget(connection);
+      traceHandle('closed', this.#key, connection); // Here; it goes on in the other primary.
+      heir(connection, moved);
+    }
   }
 
   // ── ending ─────────────────────────────────────────────────────────────────────────────────────

@@ -2,7 +2,7 @@
  * The contract of the two kinds of server handles, `RoundRobinHandle` and `SharedHandle`, as listen_table.ts uses them.
  * Only types.
  *
- * Used by  round_robin_handle.ts, shared_handle.ts, listen_table.ts
+ * Used by  round_robin_handle.ts, shared_handle.ts, listen_table.ts, handover.ts
  */
 import type { KeepListening } from '../limits';
 import type { SocketName } from '../messages';
@@ -11,6 +11,9 @@ import type { Peer } from './peer';
 
 /** Sends a worker the result of its query: an errno or fields of the reply, and a handle for it. */
 export type HandleReply = (errno: number | null, fields: { sockname?: SocketName; counts?: true | 'seldom' }, handle: NativeHandle | null) => void;
+
+/** Takes a connection (transferred) for another primary. `moved`: a worker had it before. */
+export type Heir = (connection: NativeHandle, moved: boolean) => void;
 
 /** One listening address. */
 export interface ServerHandle {
@@ -37,4 +40,12 @@ export interface ServerHandle {
   readonly queued: number;
   /** Is there a listening socket? Only such a handle can be kept. */
   readonly listening: boolean;
+  /** The listening or bound socket (borrowed); null if there is none. */
+  readonly native: NativeHandle | null;
+  /** Another primary takes over: nothing is accepted here any more, everything that waits or comes back goes to `heir`, and the last worker closes nothing. */
+  handOver(heir: Heir): void;
+  /** Accepts, because the other primary has ended, or has said so. */
+  serve(): void;
+  /** Takes a connection (transferred) of this address. False: the caller keeps it. Only handles that hand connections off have this. */
+  adopt?(connection: NativeHandle, moved: boolean): boolean;
 }

@@ -33,11 +33,14 @@ export class SharedHandle implements ServerHandle {
   readonly #key: string;
   readonly #peers = new Set<Peer>();
   #state: SharedState;
+  /** Has another primary the handle, too? Then nobody closes it here. */
+  #isHandedOver = false;
 
-  constructor(key: string, query: QueryServer, limits: Pick<AcceptLimits, 'reservedFds'> = DEFAULT_LIMITS) {
+  /** `inherited`: the bound handle (transferred) of the primary that this one replaces. */
+  constructor(key: string, query: QueryServer, limits: Pick<AcceptLimits, 'reservedFds'> = DEFAULT_LIMITS, inherited: NativeHandle | null = null) {
     this.#key = key;
-    let bound = bind(query);
-    if (typeof bound !== 'number' && !namesFd(query) && isOneOfTheLast(bound.fd ?? 0, limits)) {
+    let bound = inherited ?? bind(query);
+    if (inherited === null && typeof bound !== 'number' && !namesFd(query) && isOneOfTheLast(bound.fd ?? 0, limits)) {
       bound.close();
       bound = UV_EMFILE;
     }
@@ -65,7 +68,7 @@ export class SharedHandle implements ServerHandle {
   }
 
   remove(peer: Peer, keep: KeepListening | null = null): boolean {
-    if (!this.#peers.delete(peer) || this.#peers.size > 0) return false;
+    if (!this.#peers.delete(peer) || this.#peers.size > 0 || this.#isHandedOver) return false;
     if (keep === null) this.close();
     return true;
   }
@@ -75,6 +78,19 @@ export class SharedHandle implements ServerHandle {
     this.#state.handle.close();
     this.#state = { is: 'closed' };
     traceState(this.#key, 'open', 'closed');
+  }
+
+  get native(): NativeHandle | null {
+    return this.#state.is === 'open' ? this.#state.handle : null;
+  }
+
+  /** The workers accept by themselves, those of both primaries. */
+  handOver(): void {
+    this.#isHandedOver = true;
+  }
+
+  serve(): void {
+    this.#isHandedOver = false;
   }
 
   get listening(): boolean {

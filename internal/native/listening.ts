@@ -1,10 +1,11 @@
 /**
  * Binds addresses, listens, stops and starts accepting.
  *
- * Used by  master/acceptor.ts, master/begin_listening.ts, master/round_robin_handle.ts, master/scheduling.ts, master/shared_handle.ts
+ * Used by  master/acceptor.ts, master/begin_listening.ts, master/handover.ts, master/round_robin_handle.ts, master/scheduling.ts, master/shared_handle.ts
  * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts)
  */
-import { fstatSync, readFileSync } from 'node:fs';
+import { fstatSync, lstatSync, readFileSync, unlinkSync } from 'node:fs';
+import path from 'node:path';
 import type { Server } from 'node:net';
 import { NativeObject, Number } from '../builtins';
 import { type ListeningHandle, type NativeHandle, UDP, UV_EINVAL } from './bindings';
@@ -34,6 +35,40 @@ export function setAccepting(handle: ListeningHandle, accepting: boolean): void 
   // Start first, even to stop: libuv ignores a stop before the first start.
   native.readStart();
   if (!accepting) native.readStop();
+}
+
+/** The backlog where a query names none: Node's own. */
+const BACKLOG = 511;
+
+/**
+ * Begins to listen on a bound handle that came from another process (borrowed), and accepts nothing until
+ * `setAccepting`. Returns it, or a negative errno.
+ */
+export function listenOn(handle: NativeHandle, backlog: number | false | null | undefined): ListeningHandle | number {
+  const listening = handle as any;
+  if (typeof listening.listen !== 'function') return UV_EINVAL;
+  const errno: number = listening.listen(backlog || BACKLOG);
+  if (errno) return errno;
+  listening.onconnection = null;
+  setAccepting(listening, false);
+  return listening as ListeningHandle;
+}
+
+/**
+ * Has a listening unix socket removed from the file system when its handle is closed, as libuv does with one that it has
+ * bound itself. It does nothing for an abstract socket.
+ */
+export function removeWhenClosed(handle: NativeHandle, address: string): void {
+  if (address === '' || address.startsWith('\0')) return;
+  const file = path.resolve(address);
+  const inodeOf = (): number | undefined => lstatSync(file, { throwIfNoEntry: false })?.ino;
+  const inode = inodeOf();
+  const native = handle as any;
+  const { close } = native;
+  native.close = (...given: any[]): void => {
+    close.apply(native, given);
+    if (inode !== undefined && inodeOf() === inode) unlinkSync(file);
+  };
 }
 
 /** Takes the listening handle (transferred) out of a server. The server has no handle afterwards. */

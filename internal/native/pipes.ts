@@ -1,7 +1,8 @@
 /**
  * Opens, reads and writes the pipe of a channel: a Unix socket over which bytes and fds pass.
  *
- * Used by  channel/channel.ts, channel/outbox.ts, channel/spawn.ts, startup/preload.ts
+ * Used by  channel/channel.ts, channel/outbox.ts, channel/spawn.ts, startup/preload.ts,
+ *          upgrade/start.ts, upgrade/successor.ts
  * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts)
  */
 import { Buffer, subarray } from '../builtins';

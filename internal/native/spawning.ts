@@ -1,7 +1,7 @@
 /**
  * Starts a child process that has one more pipe, through Node's own child_process.
  *
- * Used by  channel/bootstrap_env.ts, channel/node_channel.ts, channel/spawn.ts, recording/recorder.ts
+ * Used by  channel/bootstrap_env.ts, channel/node_channel.ts, channel/spawn.ts, recording/recorder.ts, upgrade/start.ts
  * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts)
  */
 import type { ChildProcess } from 'node:child_process';

@@ -22,11 +22,12 @@
 import { Convergence, type ConvergencePorts, type FleetOptions } from './convergence';
 import { noChange, type Recipe, type ReleaseChange } from './recipe';
 import { RecycleCommands } from './recycle_commands';
+import type { RestartHistory } from './restart_history';
 import { RestartPolicy } from './restart_policy';
 import { Rollout, type ReloadState } from './rollout';
 import type { Slot } from './slot';
 import { Slots } from './slots';
-import type { Fate, Generation, GivenUp, Member, MemberEvents, Report, WorkerState } from './states';
+import type { Command, Fate, Generation, GivenUp, Member, MemberEvents, Report, WorkerState } from './states';
 import { Tasks } from './tasks';
 
 /** What the fleet needs from outside. */
@@ -59,6 +60,8 @@ export class Fleet implements MemberEvents {
   /** Does `#step` run? `repeat`: something changed meanwhile, so it runs once more. */
   #stepping: 'no' | 'yes' | 'repeat' = 'no';
   #isExhausted = false;
+  /** The restarts of the primary before this one; null if there was none. */
+  #earlier: RestartHistory | null = null;
 
   constructor(options: FleetOptions, ports: FleetPorts) {
     this.#options = options;
@@ -84,14 +87,31 @@ export class Fleet implements MemberEvents {
     return this.#restarts.vacancy(slot);
   }
 
-  /** How many restarts there were since the fleet was made. */
+  /** How many restarts there were since the fleet was made, and in the primaries before this one. */
   get restarted(): number {
-    return this.#convergence.restarted;
+    return this.#convergence.restarted + (this.#earlier?.restarted ?? 0);
+  }
+
+  /** The restarts, for the primary that replaces this one. */
+  get restartHistory(): RestartHistory {
+    return { ...this.#restarts.budget.snapshot(), restarted: this.restarted };
+  }
+
+  /** This primary has replaced another one, which had these restarts. Only the first call has an effect. */
+  adopt(history: RestartHistory): void {
+    if (this.#earlier !== null) return;
+    this.#earlier = history;
+    this.#restarts.budget.adopt(history);
   }
 
   /** How many workers are desired; 0 after `stop`. */
   get desired(): number {
     return this.#desired;
+  }
+
+  /** A command that has not reached its goal yet; null if there is none. */
+  get unfinished(): Command | null {
+    return this.#tasks.open('start', 'scale', 'reload', 'rollback', 'recycle', 'stop')[0]?.command ?? (this.rollout.is === 'idle' ? null : 'reload');
   }
 
   /**

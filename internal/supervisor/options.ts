@@ -127,6 +127,11 @@ export interface SuperviseOptions extends ReleaseOptions {
    */
   signals?: boolean;
   /**
+   * Does SIGUSR2 replace this primary, as `upgrade()` does? False by default, because programs and tools (nodemon) use this signal
+   * for other things. Without `signals` it has no effect.
+   */
+  upgradeSignal?: boolean;
+  /**
    * A primary that obeys signals ends when nothing is left to supervise, after a signal or because all slots are given up.
    * If something of the program keeps it alive, it exits after this time: 2 s by default. Infinity: never.
    */
@@ -171,7 +176,7 @@ const MOST_RESTARTS = 2 ** 31 - 1;
 /** The options that are times of at most LONGEST_DELAY. */
 const times = ['readyTimeoutMs', 'canaryMs', 'minReadyMs', 'leaveTimeoutMs', 'killMs', 'idleGraceMs', 'drainDelayMs', 'pingMs', 'pingTimeoutMs', 'retryAfterMs'] as const;
 const known: (keyof SuperviseOptions)[] = [...times, ...releaseParts, 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
-  'recycle', 'restarts', 'stopExitCodes', 'onGiveUp', 'stderr', 'signals', 'exitAfterMs', 'health', 'metrics', 'control', 'move', 'rebalance'];
+  'recycle', 'restarts', 'stopExitCodes', 'onGiveUp', 'stderr', 'signals', 'upgradeSignal', 'exitAfterMs', 'health', 'metrics', 'control', 'move', 'rebalance'];
 
 /** Returns all options with their defaults. Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for a wrong one. */
 export function checkOptions(options: SuperviseOptions): CheckedOptions & { readonly cluster: Cluster | undefined } {
@@ -209,6 +214,7 @@ export function checkOptions(options: SuperviseOptions): CheckedOptions & { read
     onGiveUp: checkOneOf('options.onGiveUp', given.onGiveUp ?? 'go on', ['go on', 'stop'] as const),
     stderr: checkOneOf('options.stderr', given.stderr ?? 'inherit', ['inherit', 'pipe'] as const),
     signals: checkBoolean('options.signals', given.signals ?? true),
+    upgradeSignal: checkBoolean('options.upgradeSignal', given.upgradeSignal ?? false),
     exitAfterMs: given.exitAfterMs === Infinity ? Infinity : time('exitAfterMs', given.exitAfterMs ?? 2_000),
     rebalance: checkRebalance(given.rebalance),
     move: checkBoolean('options.move', given.move ?? true),

@@ -58,6 +58,11 @@ export class PrimaryEnd {
   /** The exit code that a supervisor of this process has set. The next supervisor takes it back. */
   static #code: number | undefined;
 
+  /** How many supervisors of this process have workers, or may start some. */
+  static get supervisors(): number {
+    return shared.supervising.size;
+  }
+
   /** `exitAfterMs` is in milliseconds; Infinity for never. */
   constructor(exitAfterMs: number, processExit: ProcessExit = realExit) {
     this.#exitAfterMs = exitAfterMs;

@@ -14,7 +14,7 @@
  * ends a storm of restarts. A slot without a restart in the window always gets one, so that no slot pays for others.
  *
  * Owns     the times of the restarts in the window, and each slot's number of failures in a row
- * Used by  restart_policy.ts, operate/daemon/app.ts
+ * Used by  restart_policy.ts, restart_history.ts (a type), operate/daemon/app.ts
  * Never    reads a clock or starts a timer: each time is an argument
  * Keeps    1. in no window of `withinMs` there are more than `max` restarts of one slot, nor more than `maxAll` plus
  *             one for each slot of all, whatever is asked and when
@@ -47,6 +47,12 @@ export type Verdict =
   | { readonly is: 'wait'; readonly until: number }
   /** `budget`: which of the two is used up. */
   | { readonly is: 'give up'; readonly budget: 'slot' | 'all' };
+
+/** The content of a budget, as JSON can carry it. */
+export interface BudgetSnapshot {
+  readonly restarts: readonly { readonly slot: number; readonly at: number }[];
+  readonly failures: readonly (readonly [slot: number, count: number])[];
+}
 
 /** Doubled more often than this, a delay is beyond every `maxDelayMs` (2 ** 30 ms are 12 days), and would overflow in the end. */
 const MOST_DOUBLINGS = 30;
@@ -92,6 +98,17 @@ export class RestartBudget {
     // The budget of all has room, or this slot has no restart of its own in the window any more.
     const roomOfAll = Math.min(roomUnder(maxAll, this.#restarts), roomUnder(1, own));
     return { is: 'wait', until: Math.max(roomUnder(max, own), roomOfAll) };
+  }
+
+  /** For the supervisor of another process that takes over: the restarts in the window, and the failures in a row. */
+  snapshot(): BudgetSnapshot {
+    return { restarts: this.#restarts, failures: [...this.#failures] };
+  }
+
+  /** What another supervisor has charged counts here. Call it once. */
+  adopt({ restarts, failures }: BudgetSnapshot): void {
+    this.#restarts = [...restarts, ...this.#restarts].sort((one, other) => one.at - other.at);
+    for (const [slot, count] of failures) if (!this.#failures.has(slot)) this.#failures.set(slot, count);
   }
 
   /** How many workers of this slot have failed in a row. */

@@ -59,18 +59,19 @@ export type StartAnswer = { readonly is: 'start' } | { readonly is: 'not yet' } 
 export class RestartPolicy {
   readonly #rule: RestartRule;
   readonly #ports: RestartPorts;
-  readonly #budget: RestartBudget;
+  /** The restarts that were charged. */
+  readonly budget: RestartBudget;
 
   constructor(rule: RestartRule, ports: RestartPorts) {
     this.#rule = rule;
     this.#ports = ports;
-    this.#budget = new RestartBudget(rule, ports.random);
+    this.budget = new RestartBudget(rule, ports.random);
   }
 
   /** The worker of this slot died, or failed and must be replaced, after it had served for `servedMs`: the next start is a restart. */
   backOff(slot: Slot, servedMs: number): void {
     if (servedMs >= this.#rule.healthyMs) this.#wasHealthy(slot);
-    this.#restartAt(slot, this.#now() + this.#budget.backOffMs(slot.number, servedMs), servedMs);
+    this.#restartAt(slot, this.#now() + this.budget.backOffMs(slot.number, servedMs), servedMs);
   }
 
   /** The worker of this slot is too old after it had served for `servedMs`: its replacement is a restart. */
@@ -90,7 +91,7 @@ export class RestartPolicy {
     if (recycles && slot.young > MOST_YOUNG) return { is: 'give up', reason: `${slot.young} workers in a row were within ${healthyMs} ms` };
     const tries = recycles ? slot.postponement?.times ?? 0 : slot.retries;
     if (tries > 0 && nextStart.servedMs < healthyMs) return { is: 'give up', reason: `it was tried again, and again no worker stayed for ${healthyMs} ms` };
-    const verdict = this.#budget.charge(slot.number, this.#now(), nextStart.servedMs);
+    const verdict = this.budget.charge(slot.number, this.#now(), nextStart.servedMs);
     switch (verdict.is) {
       case 'start':
         slot.free();
@@ -136,21 +137,21 @@ export class RestartPolicy {
     if (slot.nextStart.is !== 'given up') return;
     slot.free();
     slot.resetRetries();
-    this.#budget.reset(slot.number);
+    this.budget.reset(slot.number);
   }
 
   /** The slot does not exist any more: cancels its timers. A slot of the same number later begins without a back-off. */
   remove(slot: Slot): void {
     slot.free();
     slot.allowRecycling();
-    this.#budget.reset(slot.number);
+    this.budget.reset(slot.number);
   }
 
   /** The public state of a slot that has no worker; null if a worker is about to be started. */
   vacancy({ number, nextStart, exits }: Slot): WorkerState | null {
     switch (nextStart.is) {
       case 'free': case 'done': return null;
-      case 'restart': return { is: 'backing off', since: nextStart.since, until: nextStart.notBefore, failures: this.#budget.failures(number) };
+      case 'restart': return { is: 'backing off', since: nextStart.since, until: nextStart.notBefore, failures: this.budget.failures(number) };
       case 'given up': return { is: 'given up', since: nextStart.since, retryAt: nextStart.retryAt, exits, stderr: '' };
     }
   }

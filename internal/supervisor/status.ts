@@ -100,6 +100,19 @@ export interface ReloadEvent {
   readonly reason: string;
 }
 
+/** This primary is being replaced by another process (`upgrade`). */
+export interface UpgradeEvent {
+  /**
+   * started: the new primary runs. leaving: it serves, and the workers of this one leave. done: it has everything, and this
+   * process ends. failed: it does not run any more, and this primary goes on.
+   */
+  readonly state: 'started' | 'leaving' | 'done' | 'failed';
+  /** The new primary; null if it could not be started. */
+  readonly pid: number | null;
+  /** Why it failed; '' otherwise. */
+  readonly reason: string;
+}
+
 /** Each event of a supervisor, with its arguments. */
 export type SupervisorEvent = { readonly [Name in keyof SupervisorEvents]: readonly [name: Name, ...args: SupervisorEvents[Name]] }[keyof SupervisorEvents];
 
@@ -108,7 +121,8 @@ export interface SupervisorEvents {
   transition: [Transition];
   giveup: [GiveUp];
   reload: [ReloadEvent];
-  /** All workers are gone after a stop. */
+  upgrade: [UpgradeEvent];
+  /** All workers are gone after a stop, or because another primary has replaced this one. */
   stopped: [];
   /** The address of `health` or `metrics` cannot be had. As always with 'error': if nobody listens for it, this process ends with it. */
   error: [Error];

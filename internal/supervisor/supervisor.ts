@@ -23,12 +23,15 @@ import { GiveUpReports } from './give_up_reports';
 import type { Slot } from './slot';
 import { showToObservers } from './observers';
 import { EXIT_GIVEN_UP, EXIT_KILLED, PrimaryEnd } from './primary_end';
+import { readRestartHistory } from './restart_history';
 import { SignalHandlers } from './signal_handlers';
 import { StopRequests } from './stop_requests';
 import type { Release } from './recipe';
 import { checkChange, type ReleaseOptions } from './release_options';
 import type { GivenUp, Member, ProcessState, Report, WorkerState } from './states';
 import type { Status, SupervisorEvent, SupervisorEvents } from './status';
+import { inheritanceHere, registerPart } from '../upgrade/registry';
+import { Replacing, type UpgradeOptions, type UpgradeReport } from './replacing';
 import { Terminal } from './terminal';
 import { firstRecipe } from './worker_settings';
 import { WorkerStarts } from './worker_starts';
@@ -49,6 +52,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** Who asked for the running stop; null if none runs. `now`: without waiting. `killed`: a worker did not leave in time. */
   #stopping: { readonly by: 'program' | 'signal' | 'give up'; now: boolean; killed: boolean } | null = null;
   readonly #giveUps = new GiveUpReports();
+  readonly #replacing: Replacing;
+  /** How many workers were desired when the latest upgrade began. */
+  #replaced = 0;
 
   constructor(cluster: Cluster, options: CheckedOptions) {
     super();
@@ -58,7 +64,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     const starts = new WorkerStarts(cluster, options, {
       giveUps: this.#giveUps,
       slots: () => this.#fleet.slots.all,
-      isStopping: () => this.#fleet.desired === 0,
+      isStopping: () => this.#fleet.desired === 0 && !this.#replacing.isLeaving,
       changed: (member, from) => this.#changed(member, from),
     });
     this.#fleet = new Fleet(options, {
@@ -75,10 +81,18 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       stopped: () => this.#stopped(),
       reloading: (state, { number, exec }, reason) => this.#emitLater('reload', { state, generation: number, exec, reason }),
     });
+    this.#replacing = new Replacing({
+      obstacle: () => (PrimaryEnd.supervisors > 1 ? 'it has more than one supervisor' : this.#fleet.unfinished !== null ? `the command ${this.#fleet.unfinished} is not done` : this.#fleet.desired === 0 ? 'it has no workers' : null),
+      leave: () => this.#fleet.stop(),
+      stay: () => void this.#fleet.scale(this.#replaced).catch(() => undefined),
+      emit: (event) => this.#emitLater('upgrade', event),
+      done: () => this.#left(),
+    });
     this.#signals = new SignalHandlers({
       SIGHUP: () => this.#hangUp(),
       SIGTERM: () => this.#stopBySignal(),
       SIGINT: () => this.#stopBySignal(),
+      ...(options.upgradeSignal ? { SIGUSR2: () => void this.upgrade().catch(() => undefined) } : {}), // The event 'upgrade' reports it.
       SIGTTIN: () => void this.scale(Math.min(options.maxWorkers, this.#fleet.desired + 1)).catch(() => undefined),
       SIGTTOU: () => void this.scale(Math.max(1, this.#fleet.desired - 1)).catch(() => undefined),
     });
@@ -87,6 +101,40 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     // `cancel` takes back the exit code of an earlier supervisor of this process that gave up.
     this.started = this.#fleet.scale(options.workers, 'start', () => this.#end.cancel());
     if (options.signals) this.#signals.listen();
+    registerPart('restarts', {
+      snapshot: () => this.#fleet.restartHistory,
+      adopt: (value) => {
+        const history = readRestartHistory(value);
+        if (history !== null) this.#fleet.adopt(history);
+      },
+    });
+    const inheritance = inheritanceHere();
+    if (inheritance?.isServing === false) {
+      this.started.then(({ outcome }) => (outcome === 'done' ? inheritance.ready() : inheritance.failed('a command came before its workers were ready')),
+        (error: Error) => inheritance.failed(error.message));
+    }
+  }
+
+  /**
+   * Replaces this primary: a new process runs this program (or another one), gets the listening sockets, and starts workers
+   * of its own. When all of them are ready, it accepts; the workers of this one leave, and their idle connections go on
+   * there, as do the shared state, the restart budget and the counters. Then this process has nothing to supervise any
+   * more, and ends with 0. No connection is refused meanwhile. If the new primary does not become ready, it is ended, and this
+   * one goes on as if nothing had happened.
+   *
+   * @param options  see UpgradeOptions; each may be left out
+   * @returns        a promise that resolves when the new primary has everything, shortly before this process ends
+   * @throws         nothing. The promise rejects with ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for wrong
+   *                 options; with ERR_UPGRADE_RUNNING during another upgrade; with ERR_UPGRADE_REFUSED while another
+   *                 command runs, after a stop, and on Node's own cluster; with ERR_UPGRADE_FAILED and the reason if the new
+   *                 primary was not taken. During an upgrade `reload`, `rollback`, `recycle` and `scale` reject with
+   *                 ERR_UPGRADE_RUNNING; `stop` calls it off, or is passed on to the new primary once that accepts
+   */
+  upgrade(options: UpgradeOptions = {}): Promise<UpgradeReport> {
+    this.#replaced = this.#fleet.desired;
+    const report = this.#replacing.start(options);
+    report.catch(() => undefined); // As with other commands, a program may ignore the promise.
+    return report;
   }
 
   /**
@@ -110,6 +158,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     } catch (error) {
       return Promise.reject(error as Error);
     }
+    if (this.#replacing.refusal !== null) return Promise.reject(this.#replacing.refusal);
     if (this.#fleet.desired > 0) this.#end.cancel();
     return this.#fleet.reload(checked);
   }
@@ -126,6 +175,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
    *           before, ERR_RELOAD_ABORTED if its script does not exist any more, or if it does not work
    */
   rollback(): Promise<Report> {
+    if (this.#replacing.refusal !== null) return Promise.reject(this.#replacing.refusal);
     if (this.#fleet.desired > 0) this.#end.cancel();
     return this.#fleet.rollback();
   }
@@ -145,6 +195,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     } catch (error) {
       return Promise.reject(error as Error);
     }
+    if (this.#replacing.refusal !== null) return Promise.reject(this.#replacing.refusal);
     if (this.#fleet.desired > 0) this.#end.cancel();
     return this.#fleet.recycle(place ?? null);
   }
@@ -162,6 +213,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     let report;
     try {
       checkCount('count', count, this.#options.maxWorkers);
+      if (this.#replacing.refusal !== null) throw this.#replacing.refusal;
       report = this.#fleet.scale(count, 'scale', () => {
         this.#stopping = null;
         this.#lastSignals.ignore();
@@ -191,6 +243,9 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   async #stop(by: 'program' | 'signal', now: boolean): Promise<Report> {
+    const { heir } = this.#replacing;
+    if (heir !== null) return this.#passStopOn(heir, now);
+    this.#replacing.cancel();
     this.#stopping ??= { by, now, killed: false };
     if (by === 'signal' && this.#stopping.by === 'program') this.#stopping = { ...this.#stopping, by };
     if (now) this.#stopping.now = true;
@@ -227,8 +282,23 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (this.#fleet.desired > 0) this.#stopBySignal();
   }
 
+  /** The new primary serves: it is told to stop. */
+  #passStopOn(heir: number, now: boolean): Promise<Report> {
+    process.kill(heir, 'SIGTERM');
+    if (now) process.kill(heir, 'SIGTERM');
+    return this.#fleet.stop();
+  }
+
+  /** The new primary has everything. */
+  #left(): void {
+    this.#signals.ignore();
+    this.#end.nothingLeft(true);
+    this.#emitLater('stopped');
+  }
+
   /** The last worker is gone after a stop. */
   #stopped(): void {
+    if (this.#replacing.isLeaving) return;
     this.#signals.ignore();
     // The signal can come again after the last worker is gone. Its default action would end this process with the wrong code.
     if (this.#stopping?.by === 'signal') this.#lastSignals.listen();

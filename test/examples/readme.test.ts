@@ -97,6 +97,11 @@ const programs: Record<string, () => Promise<void>> = {
     expect(await get(port)).not.toBe(before);
     expect(program.output).toMatch(/^worker 1: leaving out of rotation$/m);
   }),
+  'upgrade.js': async () => {
+    const { code, stdout, stderr } = await run(fileOf('upgrade.js'), { env: { ...process.env, PORT: '0' } });
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/^replaced by process \d+\n$/);
+  },
   'guard.js': () => supervised('guard.js', async (program, port) => {
     expect(await get(port, '/bug')).toBe('soon');
     await program.prints(/^place \d, worker \d \(\d+\): gone$/m);

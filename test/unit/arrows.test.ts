@@ -23,7 +23,11 @@ const allowed: Record<string, readonly string[]> = {
   // In the primary the server and a client of it run in one process, so this file may import client/.
   'internal/shared_state/server/primary': ['internal/shared_state/', 'internal/clock'],
   'internal/shared_state/client/': ['internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock', 'internal/errors', 'internal/own_options'],
-  'internal/supervisor/': ['leaves', 'internal/validate'],
+  'internal/supervisor/': ['leaves', 'internal/validate', 'internal/upgrade/'],
+  // A primary that is replaced by another process, and that process.
+  'internal/upgrade/': ['internal/channel/', 'internal/native/', 'leaves'],
+  'internal/upgrade/registry': ['internal/native/bindings'],
+  'internal/upgrade/messages': ['internal/upgrade/registry'],
   // Operating: what the shell, the daemon and the control sockets do with a supervisor.
   'internal/operate/make_directory': [],
   'internal/operate/control/': ['internal/operate/make_directory', 'internal/errors', 'internal/validate', 'internal/supervisor/'],
@@ -33,7 +37,7 @@ const allowed: Record<string, readonly string[]> = {
     'internal/supervisor/app_calls', 'internal/supervisor/stop_requests', 'internal/supervisor/debugger', 'internal/native/http', 'internal/moving', 'internal/own_listeners', 'leaves'],
   // What operates an app. app/: the primary of one app; daemon/: the process that starts primaries.
   'internal/operate/app/': ['internal/operate/make_directory', 'internal/operate/control/', 'internal/operate/metrics/', 'internal/supervisor/', 'internal/startup/load_role', 'internal/validate', 'leaves'],
-  'internal/operate/metrics/': ['internal/supervisor/', 'internal/master/connection_counters', 'leaves'],
+  'internal/operate/metrics/': ['internal/supervisor/', 'internal/upgrade/registry', 'internal/master/connection_counters', 'leaves'],
   'internal/operate/daemon/': ['internal/operate/make_directory', 'internal/operate/control/', 'internal/operate/app/', 'internal/supervisor/restart_budget', 'internal/supervisor/error_line', 'internal/validate', 'leaves'],
   // The recorder looks at channels from outside, and no other part knows it. (startup/entry.ts loads it by its path.)
   // The page that shows a recording: it gets what a reader has read, as plain objects.
@@ -51,7 +55,7 @@ const allowed: Record<string, readonly string[]> = {
   'internal/startup/late_takeover': ['internal/native/emitters'],
   'internal/startup/preload': ['internal/child/', 'internal/channel/', 'internal/native/', 'internal/node_cluster'],
   // The cluster: two roles, which meet in messages.ts and never import each other.
-  'internal/master/': ['internal/limits', 'internal/validate', 'internal/worker', 'internal/return_idle', 'internal/calls', 'internal/channel/', 'internal/native/', 'leaves'],
+  'internal/master/': ['internal/upgrade/registry', 'internal/upgrade/successor', 'internal/limits', 'internal/validate', 'internal/worker', 'internal/return_idle', 'internal/calls', 'internal/channel/', 'internal/native/', 'leaves'],
   'internal/child/': ['internal/worker', 'internal/return_idle', 'internal/moving', 'internal/own_listeners', 'internal/calls', 'internal/channel/', 'internal/native/', 'leaves'],
   'internal/calls': ['internal/channel/attach_channel', 'internal/native/', 'leaves'],
   // The channel knows nothing of clusters.

@@ -15,6 +15,8 @@ export class PlaceTotals {
   readonly #gone = new Map<number, number>();
   readonly #running = new Map<number, { readonly place: number; readonly count: number }>();
 
+  #earlier: ReadonlyMap<number, number> = new Map();
+
   /** The worker with this id, in this place, has counted so far. A number that is lower than its last one is ignored. */
   note(worker: number, place: number, count: number): void {
     if (count < (this.#running.get(worker)?.count ?? 0)) return;
@@ -30,9 +32,15 @@ export class PlaceTotals {
     this.#gone.set(last.place, (this.#gone.get(last.place) ?? 0) + last.count);
   }
 
+  /** The totals of the primary before this one. They replace those of an earlier call. */
+  adopt(totals: ReadonlyMap<number, number>): void {
+    this.#earlier = totals;
+  }
+
   /** The total of each place, in the order of the places. */
   get totals(): ReadonlyMap<number, number> {
-    const totals = new Map([...this.#gone].sort(([one], [other]) => one - other));
+    const places = [...new Set([...this.#earlier.keys(), ...this.#gone.keys()])].sort((one, other) => one - other);
+    const totals = new Map(places.map((place) => [place, (this.#earlier.get(place) ?? 0) + (this.#gone.get(place) ?? 0)]));
     for (const { place, count } of this.#running.values()) totals.set(place, (totals.get(place) ?? 0) + count);
     return totals;
   }

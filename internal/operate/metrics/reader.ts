@@ -18,6 +18,7 @@ import type { ConnectionCounts } from '../../master/connection_counters';
 import type { ReloadEvent } from '../../supervisor/status';
 import { observe } from '../../supervisor/observers';
 import type { Supervisor } from '../../supervisor/supervisor';
+import { registerPart } from '../../upgrade/registry';
 import { connectionFamilies, fleetFamilies } from './families';
 import { openMetricsText } from './openmetrics';
 import { PlaceTotals } from './place_totals';
@@ -25,18 +26,26 @@ import { PlaceTotals } from './place_totals';
 /** For how many times as long as it took to make, a text is given out again. */
 const TIMES = 20;
 
+/** The ends of a reload. */
+const RELOADS: readonly ReloadEvent['state'][] = ['done', 'aborted', 'superseded'];
+
 /** The metrics of one supervisor. */
 export class MetricsReader {
   readonly #supervisor: Supervisor;
   readonly #cluster: Cluster;
   readonly #requests = new PlaceTotals();
   readonly #reloads = new Map<ReloadEvent['state'], number>();
+  #earlierReloads: ReadonlyMap<ReloadEvent['state'], number> = new Map();
   #last = { text: '', until: -Infinity };
 
   /** Make it in the turn in which the supervisor was made, so that it misses no event. */
   constructor(supervisor: Supervisor, cluster: Cluster) {
     this.#supervisor = supervisor;
     this.#cluster = cluster;
+    registerPart('metrics', {
+      snapshot: () => ({ requests: [...this.#requests.totals], reloads: RELOADS.map((state) => [state, this.#reloadsOf(state)]) }),
+      adopt: (value) => this.#adopt(value),
+    });
     observe(supervisor, (event) => {
       if (event[0] === 'reload') this.#reloads.set(event[1].state, (this.#reloads.get(event[1].state) ?? 0) + 1);
       if (event[0] === 'transition') {
@@ -46,6 +55,18 @@ export class MetricsReader {
         if (state.is === 'gone') this.#requests.end(worker);
       }
     });
+  }
+
+  #reloadsOf(state: ReloadEvent['state']): number {
+    return (this.#reloads.get(state) ?? 0) + (this.#earlierReloads.get(state) ?? 0);
+  }
+
+  /** The counts of the primary before this one, perhaps of another version. They replace those of an earlier call. */
+  #adopt(value: unknown): void {
+    const { requests, reloads } = typeof value === 'object' && value !== null ? value as { requests?: unknown; reloads?: unknown } : {};
+    if (isPairs(requests, (place): place is number => typeof place === 'number')) this.#requests.adopt(new Map(requests));
+    if (isPairs(reloads, (state): state is ReloadEvent['state'] => RELOADS.some((known) => known === state))) this.#earlierReloads = new Map(reloads);
+    this.#last = { text: '', until: -Infinity };
   }
 
   /** From now on the latency of hand-offs is measured, where the cluster can do that. */
@@ -59,12 +80,17 @@ export class MetricsReader {
     if (began < this.#last.until) return this.#last.text;
     const status = this.#supervisor.status();
     for (const { worker, place, requests } of status.workers) if (worker !== null && requests !== null) this.#requests.note(worker, place, requests);
-    const counts = { requests: this.#requests.totals, reloads: this.#reloads };
+    const counts = { requests: this.#requests.totals, reloads: new Map(RELOADS.map((state) => [state, this.#reloadsOf(state)])) };
     const text = openMetricsText([...connectionFamilies(countsOf(this.#cluster)), ...fleetFamilies(status, counts)]);
     const ended = performance.now();
     this.#last = { text, until: ended + TIMES * (ended - began) };
     return text;
   }
+}
+
+/** Is it a list of pairs of a key and a number? */
+function isPairs<Key>(value: unknown, isKey: (key: unknown) => key is Key): value is [Key, number][] {
+  return Array.isArray(value) && value.every((pair) => Array.isArray(pair) && isKey(pair[0]) && typeof pair[1] === 'number');
 }
 
 /** A member of our cluster that Node's does not have (D57). */

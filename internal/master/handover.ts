@@ -1,0 +1,135 @@
+/**
+ * The addresses of a primary, as upgrade/ sees them: what can be given to the primary that replaces this one, and what has
+ * come from the one before.
+ *
+ * Owns     which query opened each handle, and by which number the other primary knows it
+ * Used by  listen_table.ts, which owns the handles
+ * Uses     upgrade/registry.ts (where this is found), native/listening.ts
+ * Keeps    1. a handle that has come from another primary is given to the first worker that asks for its address, in place of
+ *             a bind
+ *          2. before all of them are here, no query is answered (`isComplete`)
+ *          3. a unix socket of another primary is removed when it is closed here, as one that was bound here
+ */
+import { push } from '../builtins';
+import type { QueryServer } from '../messages';
+import type { NativeHandle } from '../native/bindings';
+import { removeWhenClosed } from '../native/listening';
+import { inheritanceHere, registerAddresses, registerPart, type Address, type AddressQuery, type Addresses, type GiveConnection } from '../upgrade/registry';
+import type { ConnectionCounters } from './connection_counters';
+import type { ServerHandle } from './server_handle';
+
+/** A handle that came from another primary. */
+export interface Inherited {
+  readonly id: number;
+  readonly data: unknown;
+  readonly handle: NativeHandle;
+  /** It must not accept yet. */
+  readonly waits: boolean;
+}
+
+interface Origin {
+  /** Its number for the primary that replaces this one. */
+  readonly id: number;
+  readonly query: AddressQuery;
+  /** Its number in the primary before; null: it was opened here. */
+  readonly inheritedAs: number | null;
+}
+
+/** The addresses of one primary, for upgrade/. */
+export class Handover implements Addresses {
+  readonly #handles: ReadonlyMap<string, ServerHandle>;
+  readonly #counters: ConnectionCounters;
+  readonly #stopKeeping: () => void;
+  readonly #origins = new WeakMap<ServerHandle, Origin>();
+  #opened = 0;
+
+  /** `handles`: all that are open, a table that changes. `stopKeeping`: addresses without a worker stay open from now on. */
+  constructor(handles: ReadonlyMap<string, ServerHandle>, counters: ConnectionCounters, stopKeeping: () => void) {
+    this.#handles = handles;
+    this.#counters = counters;
+    this.#stopKeeping = stopKeeping;
+    registerAddresses(this);
+    registerPart('connections', counters);
+  }
+
+  /** False while addresses of another primary are on their way: then `callback` is called when they are here. */
+  isComplete(callback: () => void): boolean {
+    return inheritanceHere()?.isComplete(callback) ?? true;
+  }
+
+  /** The handle of another primary for this query (transferred); null if there is none. */
+  take(query: QueryServer): Inherited | null {
+    const inheritance = inheritanceHere();
+    const found = inheritance?.take(queryOf(query)) ?? null;
+    if (inheritance === null || found === null) return null;
+    if (query.addressType === -1) removeWhenClosed(found.handle, query.address ?? '');
+    return { id: found.id, data: found.data, handle: found.handle, waits: !inheritance.isServing };
+  }
+
+  /** A handle was opened for this query. `inherited`: null if it was bound here. */
+  opened(handle: ServerHandle, query: QueryServer, inherited: Inherited | null): void {
+    this.#origins.set(handle, { id: ++this.#opened, query: queryOf(query), inheritedAs: inherited?.id ?? null });
+  }
+
+  /** Is this fd, which a worker names, one of another primary? The number means nothing in this process. */
+  isInheritedFd(handle: ServerHandle | undefined, { fd }: QueryServer): boolean {
+    if (typeof fd !== 'number') return false;
+    return handle === undefined ? inheritanceHere()?.hasFd(fd) === true : typeof this.#origins.get(handle)?.inheritedAs === 'number';
+  }
+
+  // ── this primary is replaced ───────────────────────────────────────────────────────────────────
+
+  listening(): readonly Address[] {
+    const addresses: Address[] = [];
+    for (const server of this.#handles.values()) {
+      const origin = this.#origins.get(server);
+      const { native, data } = server;
+      if (native === null || origin === undefined) continue;
+      push(addresses, { id: origin.id, query: origin.query, data, handle: native });
+    }
+    return addresses;
+  }
+
+  handOver(give: GiveConnection): void {
+    this.#stopKeeping();
+    for (const server of this.#handles.values()) {
+      const id = this.#origins.get(server)?.id;
+      if (id !== undefined) server.handOver((connection, moved) => give(id, connection, moved));
+    }
+  }
+
+  takeBack(id: number, connection: NativeHandle, moved: boolean): boolean {
+    return this.#find((origin) => origin.id === id)?.adopt?.(connection, moved) === true;
+  }
+
+  resume(lost: number): void {
+    this.#counters.gone(lost);
+    for (const server of this.#handles.values()) server.serve();
+  }
+
+  release(): void {
+    for (const server of this.#handles.values()) (server.native as { unref?(): void } | null)?.unref?.();
+  }
+
+  // ── this primary replaces another one ──────────────────────────────────────────────────────────
+
+  adopt(id: number, connection: NativeHandle, moved: boolean): boolean {
+    return this.#find((origin) => origin.inheritedAs === id)?.adopt?.(connection, moved) === true;
+  }
+
+  serve(): void {
+    for (const server of this.#handles.values()) if (this.#origins.get(server)?.inheritedAs != null) server.serve();
+  }
+
+  #find(is: (origin: Origin) => boolean): ServerHandle | undefined {
+    for (const server of this.#handles.values()) {
+      const origin = this.#origins.get(server);
+      if (origin !== undefined && is(origin)) return server;
+    }
+    return undefined;
+  }
+}
+
+const queryOf = ({ address, port, addressType, fd, index }: QueryServer): AddressQuery => ({
+  address: address ?? null, port: port ?? null, addressType: addressType ?? null, fd: typeof fd === 'number' ? fd : null, index,
+});

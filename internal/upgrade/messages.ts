@@ -1,0 +1,82 @@
+/**
+ * The messages between a primary (the predecessor, P) and the one that replaces it (the successor, S), with their guards.
+ *
+ * Wire     S → P hello                       the library runs in S. P ends S if it speaks another protocol
+ *          P → S address + fd, …, begin      all listening addresses. Until `begin` no query of a worker of S is answered
+ *          S → P ready | failed              all workers of S are ready, or cannot be kept running
+ *          P → S commit                      from now on S accepts
+ *          S → P serving                     from now on P accepts no more, and its workers leave
+ *          P → S connection + fd             one that waited in P, or that a worker of P has given back
+ *          S → P taken                       P closes its copy
+ *          P → S last                        P has neither workers nor connections any more
+ *          S → P done                        P ends
+ * Used by  link.ts, predecessor.ts, start.ts, successor.ts
+ * Uses     registry.ts (a type)
+ * Keeps    a process of another version can be at the other end: a message that no guard accepts is ignored, and a field that is
+ *          not known is not read
+ */
+import type { AddressQuery } from './registry';
+
+/** The `cmd` of each message: no listener of the program sees it. */
+export const UPGRADE = 'NODE_CLUSTER_UPGRADE';
+
+/** The version of these messages. Both ends must have the same. */
+export const PROTOCOL = 1;
+
+/** From the successor. */
+export type SuccessorMessage =
+  | { readonly act: 'hello'; readonly protocol: number; readonly pid: number; readonly node: string }
+  /** `adopted`: the ids of the addresses at which its workers listen. */
+  | { readonly act: 'ready'; readonly adopted: readonly number[] }
+  | { readonly act: 'failed'; readonly reason: string }
+  | { readonly act: 'serving' }
+  /** `taken: false`: nobody listens there; P keeps the connection. */
+  | { readonly act: 'taken'; readonly seq: number; readonly taken: boolean }
+  | { readonly act: 'done' };
+
+/** From the predecessor. `parts`: the values of registry.ts. */
+export type PredecessorMessage =
+  | { readonly act: 'address'; readonly id: number; readonly query: AddressQuery; readonly data: unknown }
+  | { readonly act: 'begin' }
+  | { readonly act: 'commit'; readonly parts: Readonly<Record<string, unknown>> }
+  | { readonly act: 'connection'; readonly seq: number; readonly id: number; readonly moved: boolean }
+  | { readonly act: 'last'; readonly parts: Readonly<Record<string, unknown>> };
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isNumber = (value: unknown): value is number => typeof value === 'number';
+const isOr = (value: unknown, type: 'string' | 'number'): boolean => value === null || typeof value === type;
+
+const isQuery = (value: unknown): value is AddressQuery => isObject(value) && isOr(value['address'], 'string') && isOr(value['port'], 'number')
+  && (isOr(value['addressType'], 'string') || isNumber(value['addressType'])) && isOr(value['fd'], 'number') && isNumber(value['index']);
+
+const ofSuccessor: Readonly<Record<SuccessorMessage['act'], (message: Fields) => boolean>> = {
+  hello: ({ protocol, pid, node }) => isNumber(protocol) && isNumber(pid) && typeof node === 'string',
+  ready: ({ adopted }) => Array.isArray(adopted) && adopted.every(isNumber),
+  failed: ({ reason }) => typeof reason === 'string',
+  serving: () => true,
+  taken: ({ seq, taken }) => isNumber(seq) && typeof taken === 'boolean',
+  done: () => true,
+};
+
+const ofPredecessor: Readonly<Record<PredecessorMessage['act'], (message: Fields) => boolean>> = {
+  address: ({ id, query }) => isNumber(id) && isQuery(query),
+  begin: () => true,
+  commit: ({ parts }) => isObject(parts),
+  connection: ({ seq, id, moved }) => isNumber(seq) && isNumber(id) && typeof moved === 'boolean',
+  last: ({ parts }) => isObject(parts),
+};
+
+function isMessage<Message extends { readonly act: string }>(value: unknown, guards: Readonly<Record<Message['act'], (message: Fields) => boolean>>): value is Message {
+  if (!isObject(value) || value['cmd'] !== UPGRADE) return false;
+  const { act } = value;
+  const isKnown = (name: unknown): name is Message['act'] => typeof name === 'string' && Object.hasOwn(guards, name);
+  return isKnown(act) && guards[act](value);
+}
+
+/** Is it a message of a successor? */
+export const isOfSuccessor = (value: unknown): value is SuccessorMessage => isMessage(value, ofSuccessor);
+
+/** Is it a message of a predecessor? */
+export const isOfPredecessor = (value: unknown): value is PredecessorMessage => isMessage(value, ofPredecessor);

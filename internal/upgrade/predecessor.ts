@@ -1,0 +1,245 @@
+/**
+ * A primary that is replaced: starts its successor, waits until that is ready, and hands over what it has.
+ *
+ *   starting ── hello ──► preparing ── ready ──► committing ── serving ──► leaving ── done ──► this process ends
+ *      └──────────────────────┴─────────────────────┴────────────────────────┘
+ *              the successor ends, fails, is late, or a stop comes first: it is ended, and everything goes on here
+ *
+ * Owns     the successor's process and the link until the end of `run`; each connection that was sent and is not taken, and those
+ *          that wait behind WINDOW of them
+ * Used by  supervisor/replacing.ts
+ * Uses     start.ts, link.ts, messages.ts, registry.ts
+ * Never    stops accepting before the successor has said that it accepts
+ * Keeps    1. a connection is closed here only after the successor has said that it has it. If the successor ends before, the
+ *             connection is queued here again
+ *          2. after a failure the successor does not run any more, or is about to get SIGKILL
+ */
+import type { ChildProcess } from 'node:child_process';
+import { timers } from '../builtins';
+import { nodeError } from '../errors';
+import { Fifo } from '../fifo';
+import type { NativeHandle } from '../native/bindings';
+import type { Link } from './link';
+import { PROTOCOL, isOfSuccessor, type SuccessorMessage } from './messages';
+import { snapshotParts, type Addresses } from './registry';
+import { startSuccessor, type SuccessorProgram } from './start';
+
+/** How many connections may be on their way to the successor: the kernel allows a process only so many fds in flight. */
+const WINDOW = 64;
+/** How long the successor may take to answer once it is ready, in milliseconds: it answers in its next turn. One that does not is hung. */
+const ANSWER_MS = 10_000;
+/** How long a successor that was called off may take to end, in milliseconds. */
+const END_MS = 2_000;
+
+/** What the supervisor does for the handover. */
+export interface PredecessorPorts {
+  readonly addresses: Addresses;
+  /** The successor accepts: all workers leave, and give their connections back. Resolves when they are gone. */
+  leave(pid: number): Promise<unknown>;
+  /** The successor has ended after that: workers are wanted again. */
+  stay(): void;
+}
+
+/** What an upgrade has done. */
+export interface UpgradeReport {
+  /** The new primary. */
+  readonly pid: number;
+  /** Its version of Node. */
+  readonly node: string;
+  /** How many connections went from this primary to the new one, those that workers have given back included. */
+  readonly connections: number;
+  /** How long it took, in milliseconds. */
+  readonly ms: number;
+}
+
+interface Sent { readonly id: number; readonly connection: NativeHandle; readonly moved: boolean }
+
+const failed = (reason: string): Error => nodeError(Error, 'ERR_UPGRADE_FAILED', `The new primary was not taken: ${reason}. This one goes on`);
+
+/** One replacement of this primary. */
+export class Predecessor {
+  readonly #ports: PredecessorPorts;
+  readonly #readyTimeoutMs: number;
+  readonly #child: ChildProcess;
+  readonly #link: Link | null;
+  readonly #began = performance.now();
+  /** Waits for a message; each has another `act`. */
+  #expected: { readonly act: SuccessorMessage['act']; resolve(message: SuccessorMessage): void } | null = null;
+  #reject: (error: Error) => void = () => undefined;
+  /** Why the successor cannot be taken any more; null while it can. */
+  #failure: Error | null = null;
+  #hasCommitted = false;
+  #isLeaving = false;
+  #lastSeq = 0;
+  #taken = 0;
+  readonly #sent = new Map<number, Sent>();
+  readonly #waiting = new Fifo<Sent>();
+  #emptied: () => void = () => undefined;
+
+  /** Starts the successor. Throws what the system says. */
+  constructor(program: SuccessorProgram, readyTimeoutMs: number, ports: PredecessorPorts) {
+    this.#ports = ports;
+    this.#readyTimeoutMs = readyTimeoutMs;
+    const { child, link } = startSuccessor(program);
+    this.#child = child;
+    this.#link = link;
+    child.once('error', (error) => this.#fail(`it could not be started (${error.message})`));
+    child.once('exit', (code, signal) => this.#fail(signal === null ? `it exited with ${code}` : `it was killed by ${signal}`));
+    link?.listen((message, handle) => {
+      handle?.close();
+      if (isOfSuccessor(message)) this.#received(message);
+      // Its 'exit' says better how it ended.
+    }, () => timers.setTimeout(() => this.#fail('it has closed the channel to this process'), 100).unref());
+  }
+
+  /** The process of the successor. */
+  get pid(): number {
+    return this.#child.pid ?? -1;
+  }
+
+  /** Was the successor told to accept? Then it is too late to call it off. */
+  get hasCommitted(): boolean {
+    return this.#hasCommitted;
+  }
+
+  /** Calls it off, unless it is too late. */
+  cancel(reason: string): void {
+    if (!this.#hasCommitted) this.#fail(reason);
+  }
+
+  /** Hands over. Rejects with ERR_UPGRADE_FAILED; everything goes on here then. When it has resolved this process has nothing to do any more. */
+  async run(): Promise<UpgradeReport> {
+    const late = timers.setTimeout(() => this.#fail(this.#notReady), this.#readyTimeoutMs);
+    try {
+      const hello = await this.#next('hello');
+      if (hello.protocol !== PROTOCOL) throw failed(`it speaks version ${hello.protocol} of the protocol of upgrades, and this one ${PROTOCOL}: stop and start the program instead`);
+      const addresses = this.#ports.addresses.listening();
+      for (const { id, query, data, handle } of addresses) this.#link?.send({ act: 'address', id, query, data }, handle);
+      this.#link?.send({ act: 'begin' });
+      const { adopted } = await this.#next('ready');
+      timers.clearTimeout(late);
+      const missing = this.#ports.addresses.listening().filter(({ id }) => !adopted.includes(id));
+      if (missing[0] !== undefined) throw failed(`its workers do not listen at ${addressText(missing[0].query)}, where workers of this one do`);
+      this.#hasCommitted = true;
+      this.#link?.send({ act: 'commit', parts: snapshotParts() });
+      await this.#within('serving');
+      await this.#leave();
+      this.#link?.send({ act: 'last', parts: snapshotParts() });
+      await this.#within('done');
+      this.#ports.addresses.release();
+      this.#child.removeAllListeners('exit').unref();
+      this.#link?.close();
+      return { pid: this.pid, node: hello.node, connections: this.#taken, ms: Math.round(performance.now() - this.#began) };
+    } catch (error) {
+      timers.clearTimeout(late);
+      this.#end();
+      throw error;
+    }
+  }
+
+  // ── the steps ──────────────────────────────────────────────────────────────────────────────────
+
+  get #notReady(): string {
+    const { act } = this.#expected ?? {};
+    return act === 'hello' ? `it did not load cluster-internals within ${this.#readyTimeoutMs} ms` : `its workers were not ready within ${this.#readyTimeoutMs} ms`;
+  }
+
+  /** Accepts no more, and waits until all workers are gone and all connections are taken. */
+  async #leave(): Promise<void> {
+    this.#isLeaving = true;
+    this.#ports.addresses.handOver((id, connection, moved) => this.#give({ id, connection, moved }));
+    const gone = this.#ports.leave(this.pid);
+    await this.#orFailure(gone);
+    while (this.#sent.size > 0) await this.#orFailure(new Promise<void>((resolve) => { this.#emptied = resolve; }));
+  }
+
+  #give(one: Sent): void {
+    if (this.#failure !== null) return this.#takeBack(one);
+    this.#waiting.push(one);
+    this.#sendWaiting();
+  }
+
+  #sendWaiting(): void {
+    while (this.#sent.size < WINDOW) {
+      const one = this.#waiting.shift();
+      if (one === undefined) break;
+      const seq = ++this.#lastSeq;
+      this.#sent.set(seq, one);
+      this.#link?.send({ act: 'connection', seq, id: one.id, moved: one.moved }, one.connection, (error) => {
+        if (error === null || !this.#sent.delete(seq)) return;
+        this.#waiting.unshift(one);
+        timers.setTimeout(() => this.#sendWaiting(), 1);
+      });
+    }
+    if (this.#sent.size === 0) this.#emptied();
+  }
+
+  #received(message: SuccessorMessage): void {
+    if (message.act === 'taken') return this.#answered(message);
+    if (message.act === 'failed') return this.#fail(message.reason);
+    if (this.#expected?.act === message.act) this.#expected.resolve(message);
+  }
+
+  #answered({ seq, taken }: SuccessorMessage & { act: 'taken' }): void {
+    const one = this.#sent.get(seq);
+    if (one === undefined) return;
+    this.#sent.delete(seq);
+    if (taken) this.#taken++;
+    one.connection.close();
+    this.#sendWaiting();
+  }
+
+  // ── waiting ────────────────────────────────────────────────────────────────────────────────────
+
+  /** The next message of this kind. */
+  #next<Act extends SuccessorMessage['act']>(act: Act): Promise<SuccessorMessage & { act: Act }> {
+    return this.#orFailure(new Promise((resolve) => {
+      const is = (message: SuccessorMessage): message is SuccessorMessage & { act: Act } => message.act === act;
+      this.#expected = { act, resolve: (message) => { if (is(message)) resolve(message); } };
+    }));
+  }
+
+  async #within(act: 'serving' | 'done'): Promise<void> {
+    const late = timers.setTimeout(() => this.#fail(`it did not answer within ${ANSWER_MS} ms`), ANSWER_MS);
+    await this.#next(act).finally(() => timers.clearTimeout(late));
+  }
+
+  #orFailure<Value>(promise: Promise<Value>): Promise<Value> {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    const failure = new Promise<never>((_resolve, reject) => { this.#reject = reject; });
+    return Promise.race([promise, failure]);
+  }
+
+  // ── failure ────────────────────────────────────────────────────────────────────────────────────
+
+  #fail(reason: string): void {
+    if (this.#failure !== null) return;
+    this.#failure = failed(reason);
+    this.#reject(this.#failure);
+  }
+
+  /** Ends the successor, and goes on here. */
+  #end(): void {
+    this.#failure ??= failed('it was called off');
+    if (this.#hasCommitted) this.#child.kill('SIGKILL'); // Without the link it would go on as a primary of its own.
+    this.#link?.close();
+    if (this.#child.exitCode === null && this.#child.signalCode === null && this.#child.pid !== undefined) {
+      const kill = timers.setTimeout(() => this.#child.kill('SIGKILL'), END_MS).unref();
+      this.#child.once('exit', () => timers.clearTimeout(kill));
+    }
+    if (!this.#isLeaving) return;
+    this.#ports.addresses.resume(this.#taken);
+    for (const one of [...this.#sent.values(), ...this.#waiting.drain()]) this.#takeBack(one);
+    this.#sent.clear();
+    this.#ports.stay();
+  }
+
+  #takeBack({ id, connection, moved }: Sent): void {
+    if (!this.#ports.addresses.takeBack(id, connection, moved)) connection.close();
+  }
+}
+
+function addressText({ address, port, fd }: { address: string | null; port: number | null; fd: number | null }): string {
+  if (fd !== null) return `the inherited fd ${fd}`;
+  return port === null || port < 0 ? address ?? '' : `${address ?? '*'}:${port}`;
+}

@@ -1,0 +1,160 @@
+/**
+ * A primary that replaces another one: takes its listening sockets, says when all workers are ready, and then takes what the
+ * other one still has.
+ *
+ *   addresses ── begin ──► starting ── commit ──► serving ── last ──► alone
+ *       └── the predecessor ends ──┴──► this process ends with 1        │
+ *                                         serving ── the predecessor ends ──► alone
+ *
+ * Owns     the link; each inherited handle until a worker's query takes it. Those that nobody has taken by the commit are closed
+ * Used by  master/index.ts, if the variable is in the environment
+ * Uses     link.ts, messages.ts, registry.ts, start.ts (the variable), native/pipes.ts
+ * Never    accepts a connection before the commit: until then this process can be ended at any moment, and no client notices
+ * Keeps    1. the variable is deleted before any worker or other child can inherit it
+ *          2. before the commit this process does not outlive its predecessor; afterwards it does
+ */
+import { fstatSync, writeSync } from 'node:fs';
+import type { NativeHandle } from '../native/bindings';
+import { openPipe } from '../native/pipes';
+import { Link } from './link';
+import { PROTOCOL, isOfPredecessor, type PredecessorMessage } from './messages';
+import { addressesHere, adoptParts, registerInheritance, type AddressQuery, type Inheritance, type InheritedAddress } from './registry';
+import { VARIABLE } from './start';
+
+type State = 'addresses' | 'starting' | 'serving' | 'alone';
+
+class Successor implements Inheritance {
+  readonly #link: Link;
+  #state: State = 'addresses';
+  /** Those that nobody has taken yet. */
+  #addresses: InheritedAddress[] = [];
+  readonly #adopted: number[] = [];
+  #waiting: (() => void)[] = [];
+
+  constructor(link: Link) {
+    this.#link = link;
+    link.listen((message, handle) => {
+      if (isOfPredecessor(message)) this.#received(message, handle);
+      else handle?.close();
+    }, () => this.#predecessorEnded());
+    link.send({ act: 'hello', protocol: PROTOCOL, pid: process.pid, node: process.version });
+  }
+
+  // ── for the parts of this process ──────────────────────────────────────────────────────────────
+
+  get isServing(): boolean {
+    return this.#state === 'serving' || this.#state === 'alone';
+  }
+
+  isComplete(callback: () => void): boolean {
+    if (this.#state !== 'addresses') return true;
+    this.#waiting.push(callback);
+    return false;
+  }
+
+  take(query: AddressQuery): InheritedAddress | null {
+    const found = this.#addresses.find((one) => isSame(one.query, query, true)) ?? this.#addresses.find((one) => isSame(one.query, query, false));
+    if (found === undefined) return null;
+    this.#addresses = this.#addresses.filter((one) => one !== found);
+    this.#adopted.push(found.id);
+    return found;
+  }
+
+  hasFd(fd: number): boolean {
+    return this.#addresses.some(({ query }) => query.fd === fd);
+  }
+
+  ready(): void {
+    this.#link.send({ act: 'ready', adopted: this.#adopted });
+  }
+
+  failed(reason: string): void {
+    this.#link.send({ act: 'failed', reason });
+  }
+
+  // ── messages of the predecessor ────────────────────────────────────────────────────────────────
+
+  #received(message: PredecessorMessage, handle: NativeHandle | undefined): void {
+    switch (message.act) {
+      case 'address': {
+        const { id, query, data } = message;
+        if (handle !== undefined) this.#addresses.push({ id, query, data, handle });
+        return;
+      }
+      case 'begin': return this.#begin();
+      case 'commit': return this.#commit(message.parts);
+      case 'connection': return this.#connection(message, handle);
+      case 'last':
+        adoptParts(message.parts);
+        this.#state = 'alone';
+        return this.#link.send({ act: 'done' });
+      default: return message satisfies never;
+    }
+  }
+
+  #begin(): void {
+    this.#state = 'starting';
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const query of waiting) query();
+  }
+
+  #commit(parts: Readonly<Record<string, unknown>>): void {
+    this.#state = 'serving';
+    adoptParts(parts);
+    this.#closeRest();
+    addressesHere()?.serve();
+    this.#link.send({ act: 'serving' });
+  }
+
+  #connection({ seq, id, moved }: PredecessorMessage & { act: 'connection' }, handle: NativeHandle | undefined): void {
+    const taken = handle !== undefined && addressesHere()?.adopt(id, handle, moved) === true;
+    if (!taken) handle?.close();
+    this.#link.send({ act: 'taken', seq, taken });
+  }
+
+  /** Nobody listens there: the predecessor has refused to commit otherwise, so only a worker has stopped listening since then. */
+  #closeRest(): void {
+    for (const { handle } of this.#addresses) handle.close();
+    this.#addresses = [];
+  }
+
+  #predecessorEnded(): void {
+    if (this.#state === 'alone') return;
+    if (!this.isServing) {
+      writeSync(2, 'cluster-internals: this process was to replace another primary, which has ended or has called that off\n');
+      process.exit(1);
+    }
+    this.#state = 'alone';
+  }
+}
+
+/** Node 20 has the index of the server in each key, later versions only where there is no port: it counts only if nothing else tells two addresses apart. */
+function isSame(one: AddressQuery, other: AddressQuery, exact: boolean): boolean {
+  const isCounted = exact || one.port === 0 || one.addressType === 'udp4' || one.addressType === 'udp6';
+  return one.address === other.address && one.port === other.port && one.addressType === other.addressType && one.fd === other.fd
+    && (!isCounted || one.index === other.index);
+}
+
+/** Opens the link if this process was started to replace its parent. The variable is deleted in any case. */
+export function openInheritance(): void {
+  const [fd = -1, protocol, parent] = (process.env[VARIABLE] ?? '').split(',').map(Number);
+  delete process.env[VARIABLE];
+  // Another process has inherited the variable, or the parent has ended: this is a primary as any other.
+  if (parent !== process.ppid || !isSocket(fd)) return;
+  const link = new Link(openPipe(fd), 'S to P');
+  if (protocol !== PROTOCOL) {
+    link.send({ act: 'hello', protocol: PROTOCOL, pid: process.pid, node: process.version });
+    link.listen(() => undefined, () => process.exit(1));
+    return;
+  }
+  registerInheritance(new Successor(link));
+}
+
+function isSocket(fd: number): boolean {
+  try {
+    return fstatSync(fd).isSocket();
+  } catch {
+    return false; // Closed, or no number.
+  }
+}

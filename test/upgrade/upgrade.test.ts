@@ -1,0 +1,74 @@
+/** D60: another process becomes the primary. Nobody is refused, and if the other one cannot be taken, nothing has happened. */
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { Clients } from '../moving/clients';
+import { Kept } from '../moving/supervised';
+import { Probe, Upgraded } from './upgraded';
+
+test('two upgrades under load: the port is never closed, no request fails, idle connections stay open, and the old primary exits with 0', { timeout: 120_000 }, async () => {
+  const app = new Upgraded();
+  const port = await app.port();
+  const kept = await Kept.open(port, 50);
+  const clients = new Clients(port, { get: 5, late: 5, body: 5 });
+  const probe = new Probe(port);
+  const pids = [app.pid];
+  for (let at = 0; at < 2; at++) {
+    expect(await app.upgrade()).toMatchObject({ upgrade: 'done', reason: '' });
+    pids.push(app.pid);
+  }
+  await probe.stop();
+  const { failed, wrong, requests } = await clients.stop();
+  expect({ failed, wrong, refused: probe.failures, closed: kept.closed }).toEqual({ failed: [], wrong: [], refused: [], closed: 0 });
+  expect((await kept.ask()).every((reply) => reply !== null)).toBe(true);
+  expect(requests).toBeGreaterThan(20);
+  kept.end();
+  await app.end();
+  expect(new Set(pids).size).toBe(3);
+  expect(app.lines.filter((line) => 'exit' in line).map(({ pid, exit }) => [pid, exit])).toEqual(pids.map((pid) => [pid, 0]));
+  expect(app.lines.filter((line) => 'port' in line).map((line) => line['port'])).toEqual([port, port, port]);
+  expect(app.stderr).toBe('');
+});
+
+test('a successor that cannot be taken is ended, the old primary serves on, and the reason is told', { timeout: 120_000 }, async () => {
+  const app = new Upgraded({ commands: true, options: { workers: 1 } });
+  const port = await app.port();
+  const clients = new Clients(port, { get: 3 });
+  const as = (what: string, settings: object = {}) => ({ args: ['{"workers":1}', JSON.stringify(settings), '0', what], readyTimeoutMs: 20_000 });
+  const bad: [argument: object, message: RegExp][] = [
+    [as('exits'), /it exited with 3/],
+    [as('throws'), /it exited with 1/],
+    [{ ...as('is stock'), readyTimeoutMs: 1_000 }, /it did not load cluster-internals within 1000 ms/],
+    [{ ...as('hangs'), readyTimeoutMs: 2_000 }, /it did not load cluster-internals within 2000 ms|its workers were not ready within 2000 ms/],
+    [{ ...as('supervises nothing'), readyTimeoutMs: 2_000 }, /its workers were not ready within 2000 ms/],
+    [{ ...as('never listens'), readyTimeoutMs: 3_000 }, /its workers were not ready within 3000 ms/],
+    [as('listens elsewhere'), /its workers do not listen at 127\.0\.0\.1:0, where workers of this one do/],
+    [{ script: path.join(__dirname, 'other_version.js') }, /it speaks version 2 of the protocol of upgrades, and this one 1/],
+    [{ execPath: '/nowhere/node' }, /it could not be started \(spawn \/nowhere\/node ENOENT\)/],
+    [{ script: '/nowhere/app.js', args: [] }, /it exited with 1/],
+  ];
+  for (const [argument, message] of bad) {
+    expect(await app.command('upgrade', argument), String(message)).toMatchObject({ code: 'ERR_UPGRADE_FAILED', message: expect.stringMatching(message) as string });
+  }
+  for (const [argument, code] of [[{ script: 5 }, 'ERR_INVALID_ARG_TYPE'], [{ args: 'a' }, 'ERR_INVALID_ARG_TYPE'], [{ readyTimeoutMs: 0 }, 'ERR_OUT_OF_RANGE'], [{ scipt: 'a' }, 'ERR_INVALID_ARG_VALUE']] as const) {
+    expect(await app.command('upgrade', argument)).toMatchObject({ code });
+  }
+  const { failed, closed, wrong } = await clients.stop();
+  expect({ failed, closed, wrong }).toEqual({ failed: [], closed: [], wrong: [] });
+  expect(app.lines.filter((line) => line.pid === app.pid && 'exit' in line)).toEqual([]);
+  await app.end();
+});
+
+test('during an upgrade other commands are refused, and a stop calls it off', { timeout: 60_000 }, async () => {
+  const app = new Upgraded({ commands: true, options: { workers: 1 } });
+  await app.port();
+  const pid = app.pid;
+  app.send('upgrade', { args: ['{"workers":1}', '{}', '0', 'never listens'] });
+  await app.line((line) => line['upgrade'] === 'started');
+  for (const [method, argument] of [['upgrade', undefined], ['reload', undefined], ['scale', 2], ['recycle', undefined], ['rollback', undefined]] as const) {
+    expect(await app.command(method, argument), method).toMatchObject({ code: 'ERR_UPGRADE_RUNNING' });
+  }
+  app.send('stop');
+  expect(await app.line((line) => line['upgrade'] === 'failed')).toMatchObject({ reason: expect.stringMatching(/this primary was told to stop/) as string });
+  await app.ended().catch(() => undefined);
+  expect(app.lines.filter((line) => line.pid === pid && 'exit' in line)).toMatchObject([{ exit: 0 }]);
+});

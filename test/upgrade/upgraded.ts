@@ -1,0 +1,164 @@
+/** Drives app.js: an app whose primary is replaced by another process, again and again. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+
+/** Milliseconds after which an event is taken for lost. */
+const DEADLINE = 30_000;
+
+/** What app.js prints: `pid` is the primary that has printed it. */
+export type Line = Readonly<Record<string, unknown>> & { readonly pid: number };
+
+/** How the app is started. */
+export interface Start {
+  readonly options?: object;
+  readonly settings?: object;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly execPath?: string;
+  readonly port?: number | string;
+  /** Another app than app.js. */
+  readonly file?: string;
+  /** SIGUSR2 does what `command` says, in place of an upgrade. */
+  readonly commands?: boolean;
+}
+
+/** A running app: its first primary is a child of this process, and each next one a child of the one before. */
+export class Upgraded {
+  readonly lines: Line[] = [];
+  /** What the primaries and workers have printed on stderr. */
+  stderr = '';
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<unknown>;
+  readonly #directory = mkdtempSync(path.join(tmpdir(), 'upgraded-'));
+  readonly #commands = path.join(this.#directory, 'command');
+  readonly #wakes = new Set<() => void>();
+  #pid: number;
+
+  constructor({ options = {}, settings = {}, env = {}, execPath = process.execPath, port = 0, file = path.join(__dirname, 'app.js'), commands = false }: Start = {}) {
+    this.#child = spawn(execPath, [file, JSON.stringify(options), JSON.stringify(settings), String(port)], {
+      stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...(commands ? { COMMANDS: this.#commands } : {}), ...env },
+    });
+    this.#pid = this.#child.pid as number;
+    const { stdout, stderr } = this.#child;
+    // It ends when the last process that has inherited it has ended.
+    this.#ended = once(stdout as NodeJS.ReadableStream, 'close').then(() => rmSync(this.#directory, { recursive: true, force: true }));
+    stderr?.on('data', (text) => { this.stderr += String(text); });
+    createInterface({ input: stdout as NodeJS.ReadableStream }).on('line', (text) => {
+      const line = JSON.parse(text) as Line;
+      this.lines.push(line);
+      if (line['upgrade'] === 'done') this.#pid = line['successor'] as number;
+      for (const wake of this.#wakes) wake();
+    });
+  }
+
+  /** The present primary. */
+  get pid(): number {
+    return this.#pid;
+  }
+
+  async port(): Promise<number> {
+    return (await this.line((line) => 'port' in line))['port'] as number;
+  }
+
+  /** Replaces the primary. Resolves when the old one has said how that went, and if it has left, that it exits. */
+  async upgrade(): Promise<Line> {
+    const from = this.lines.length;
+    const old = this.#pid;
+    process.kill(old, 'SIGUSR2');
+    const last = await this.line((line) => line.pid === old && (line['upgrade'] === 'done' || line['upgrade'] === 'failed'), from);
+    if (last['upgrade'] === 'done') await this.line((line) => line.pid === old && 'exit' in line, from);
+    return last;
+  }
+
+  /** Calls a method of the present primary's supervisor (for an app that was started with `commands`). The line that says how it went. */
+  async command(method: string, argument?: unknown): Promise<Line> {
+    const from = this.lines.length;
+    this.send(method, argument);
+    return this.line((line) => 'outcome' in line || 'code' in line, from);
+  }
+
+  /** The same, without waiting. */
+  send(method: string, argument?: unknown): void {
+    writeFileSync(this.#commands, JSON.stringify({ method, argument }));
+    process.kill(this.#pid, 'SIGUSR2');
+  }
+
+  /** The first line that `is` accepts, from the line number `from` on. */
+  async line(is: (line: Line) => boolean, from = 0): Promise<Line> {
+    const late = setTimeout(() => this.kill(), DEADLINE);
+    let isOver = false;
+    void this.#ended.then(() => { isOver = true; });
+    try {
+      for (;;) {
+        const found = this.lines.slice(from).find(is);
+        if (found !== undefined) return found;
+        if (isOver) throw new Error(`the app has ended, or was killed because it was late, before that: ${JSON.stringify(this.lines.slice(from))}\n${this.stderr}`);
+        await new Promise<void>((resolve) => {
+          this.#wakes.add(resolve);
+          void this.#ended.then(() => resolve());
+        });
+      }
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  /** Ends it hard. */
+  kill(): void {
+    for (const pid of new Set(this.lines.flatMap((line) => [line.pid, line['successor']]))) {
+      if (typeof pid === 'number' && !this.lines.some((line) => line.pid === pid && 'exit' in line)) kill(pid);
+    }
+    this.#child.kill('SIGKILL');
+  }
+
+  /** Stops the present primary. Resolves when no process is left. */
+  async end(): Promise<void> {
+    const late = setTimeout(() => this.kill(), DEADLINE);
+    kill(this.#pid, 'SIGTERM');
+    await this.#ended;
+    clearTimeout(late);
+  }
+
+  /** Resolves when no process is left. */
+  async ended(): Promise<void> {
+    const late = setTimeout(() => this.kill(), DEADLINE);
+    await this.#ended;
+    clearTimeout(late);
+  }
+}
+
+function kill(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** Connects once each millisecond, until `stop`, and closes each connection at once. */
+export class Probe {
+  readonly failures: string[] = [];
+  count = 0;
+  readonly #timer: NodeJS.Timeout;
+  readonly #open = new Set<net.Socket>();
+
+  constructor(port: number, host = '127.0.0.1') {
+    this.#timer = setInterval(() => {
+      this.count++;
+      const socket = net.connect(port, host);
+      this.#open.add(socket);
+      socket.on('connect', () => socket.destroy());
+      socket.on('error', (error: NodeJS.ErrnoException) => this.failures.push(error.code ?? error.message));
+      socket.on('close', () => this.#open.delete(socket));
+    }, 1);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    for (const socket of this.#open) await once(socket, 'close');
+  }
+}
