@@ -3,7 +3,7 @@
  * and has its type afterwards. A message that no guard here accepts is ignored.
  *
  * Each message, operation and result has one guard, in a table whose keys are the names: the compiler
- * reports a name without a guard. Imports only types. Used by server/ and client/.
+ * reports a name without a guard. Imports only types. Used by server/, client/ and store/.
  */
 import {
   STATE, type Announce, type Answer, type Answers, type Batch, type Bye, type Call, type Calls, type Cancel, type ClientMessage, type Closed, type Consumed,
@@ -118,7 +118,8 @@ export function readServerMessage(value: unknown): ReceivedServerMessage | null 
 }
 
 const isRefusal = (value: unknown): value is Refusal =>
-  isObject(value) && isString(value['code']) && isString(value['message']) && isOptional(value['limit'], (limit) => isKeyOf(LIMITS, limit));
+  isObject(value) && isString(value['code']) && isString(value['message']) && isOptional(value['limit'], (limit) => isKeyOf(LIMITS, limit))
+  && isOptional(value['maybeDone'], isBoolean);
 
 const isAnswer = (value: unknown): value is Answer<unknown> =>
   isObject(value) && isCount(value['id']) && (isRefusal(value['error']) || isObject(value['result']));

@@ -153,8 +153,16 @@ export interface Results {
 /** What the operation, or one of the operations, of these names results in. */
 export type ResultOf<Op extends OperationName> = Results[Op];
 
-/** Why an operation was not done. `limit`: which limit it would have gone beyond. */
-export interface Refusal { readonly code: string; readonly message: string; readonly limit?: keyof Limits | undefined }
+/**
+ * Why an operation was not done. `limit`: which limit it would have gone beyond. `maybeDone`: it may have been done all
+ * the same; only a store says so, a primary always knows.
+ */
+export interface Refusal {
+  readonly code: string;
+  readonly message: string;
+  readonly limit?: keyof Limits | undefined;
+  readonly maybeDone?: boolean | undefined;
+}
 
 /** The answer to one call. Its receiver knows which operation the id belongs to, and checks `result` with `isResultOf`. */
 export type Answer<Result = ResultOf<OperationName>> = { readonly id: number; readonly result: Result } | { readonly id: number; readonly error: Refusal };

@@ -1,7 +1,7 @@
 /**
  * What the shared state accepts as a value, a time to live and a limit, and its errors.
  *
- * Used by  server/, client/ and lib/shared_state.ts
+ * Used by  server/, client/, store/ and lib/shared_state.ts
  * Keeps    1. a value is read as it was written. A value that JSON would change without an error (a Map, NaN, a
  *             Date, a property whose name is a symbol) is refused. Two things are allowed although JSON leaves
  *             them out or changes them: properties that are undefined or not enumerable are left out, and a
@@ -24,14 +24,17 @@ export type StateErrorCode =
   | 'ERR_SHARED_STATE_DISCONNECTED'   // the channel to the primary has ended; see `maybeDone`
   | 'ERR_SHARED_STATE_CLOSED'         // the shared state was closed, in this process or in the primary; see `maybeDone`
   | 'ERR_SHARED_STATE_UNREACHABLE'    // thrown by sharedState(): this process or thread cannot reach the store
-  | 'ERR_SHARED_STATE_PROTOCOL';      // one side does not understand what the other has sent
+  | 'ERR_SHARED_STATE_PROTOCOL'       // one side does not understand what the other has sent
+  | 'ERR_SHARED_STATE_STORE'          // the store of sharedState({ store }) has failed; see `maybeDone`
+  | 'ERR_SHARED_STATE_LOST'           // that store has lost data which this process had seen; see `maybeDone`
+  | 'ERR_SHARED_STATE_UNSUPPORTED';   // a call that a store cannot answer
 
 /** The error with which a call of the shared state rejects. */
 export interface StateError extends Error {
   readonly code: string;
   /** With ERR_SHARED_STATE_LIMIT: the name of the limit. */
   readonly limit?: keyof Limits;
-  /** True if the call was sent and no answer came: the primary may have done it. */
+  /** True if the call was sent and no answer came: the primary, or the store, may have done it. */
   readonly maybeDone?: boolean;
 }
 
@@ -48,8 +51,8 @@ export function toRefusal(error: unknown): Refusal {
 }
 
 /** The error that was sent. */
-export function fromRefusal({ code, message, limit }: Refusal): StateError {
-  return Object.assign(nodeError(Error, code, message), limit === undefined ? {} : { limit });
+export function fromRefusal({ code, message, limit, maybeDone }: Refusal): StateError {
+  return Object.assign(nodeError(Error, code, message), limit !== undefined && { limit }, maybeDone !== undefined && { maybeDone });
 }
 
 /** The limits of a primary that sets none. The memory for keys and events is bounded by `totalBytes` and by HISTORY_BYTES of store.ts. */

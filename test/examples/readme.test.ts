@@ -127,12 +127,15 @@ describe.concurrent('programs', () => {
 
 /** What fragments of programs are about, without saying where it comes from. */
 const SURROUNDINGS = `
-import type { SharedState } from 'cluster-internals/shared_state';
+import type { SharedState, SharedStore } from 'cluster-internals/shared_state';
 import type { Supervisor } from 'cluster-internals/supervisor';
 declare global {
   const cluster: typeof import('cluster-internals');
   const state: SharedState;
   const supervisor: Supervisor;
+  const sharedState: typeof import('cluster-internals/shared_state').sharedState;
+  const createClient: (options: { url: string }) => import('node:events').EventEmitter & { connect(): Promise<unknown> };
+  const redisStore: (client: unknown, options: { prefix: string }) => SharedStore;
   const db: { query(text: string, values: unknown[]): Promise<{ rows: { data: unknown }[] }> };
 }
 `;

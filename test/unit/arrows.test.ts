@@ -23,6 +23,8 @@ const allowed: Record<string, readonly string[]> = {
   // In the primary the server and a client of it run in one process, so this file may import client/.
   'internal/shared_state/server/primary': ['internal/shared_state/', 'internal/clock'],
   'internal/shared_state/client/': ['internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock', 'internal/errors', 'internal/own_options'],
+  // Over a store a process needs the client, and no server.
+  'internal/shared_state/store/': ['internal/shared_state/client/', 'internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock', 'internal/errors'],
   'internal/supervisor/': ['leaves', 'internal/validate', 'internal/upgrade/'],
   // A primary that is replaced by another process, and that process.
   'internal/upgrade/': ['internal/channel/', 'internal/native/', 'leaves'],

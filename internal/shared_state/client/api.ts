@@ -2,7 +2,7 @@
  * The class SharedState: the operations that a program calls, the same in a primary and in a worker. It checks the
  * arguments, asks the client, and makes the result.
  *
- * Used by  lib/shared_state.ts; worker.ts and server/primary.ts, which make the object
+ * Used by  lib/shared_state.ts; worker.ts, server/primary.ts and store/open.ts, which make the object
  * Uses     client.ts for each call; call_options.ts; watch.ts, replica.ts, lock.ts, election.ts for the objects that it returns
  * Keeps    arguments are read before anything is sent, each property once. If a getter or proxy of the program
  *          throws, the call rejects with that error, and nothing was done
@@ -26,8 +26,8 @@ const LEASE_MS = 10_000;
 /**
  * The state that a primary and its workers share; `sharedState()` returns it.
  *
- * Each method that returns a promise can reject with ERR_SHARED_STATE_TIMEOUT, _DISCONNECTED or _CLOSED (then see
- * `maybeDone`), with ERR_SHARED_STATE_LIMIT, with the reason of `options.signal`, and with ERR_INVALID_ARG_TYPE,
+ * Each method that returns a promise can reject with ERR_SHARED_STATE_TIMEOUT, _DISCONNECTED or _CLOSED, with a store also
+ * with ERR_SHARED_STATE_STORE or _LOST (then see `maybeDone`), with ERR_SHARED_STATE_LIMIT, with the reason of `options.signal`, and with ERR_INVALID_ARG_TYPE,
  * ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for wrong arguments. Its comment names only further errors.
  */
 export class SharedState {
@@ -140,7 +140,7 @@ export class SharedState {
   }
 
   /**
-   * Waits for a lock and takes it.
+   * Waits for a lock and takes it. In a primary the calls that wait get it in their order, in a store in any order.
    *
    * @returns  the lease: the right to hold the lock for `ttlMs`, or longer if it is renewed
    * @throws   ERR_SHARED_STATE_LOCKED if `timeoutMs` is 0 and another caller holds the lock
@@ -162,7 +162,8 @@ export class SharedState {
     try {
       return await body(lease);
     } finally {
-      await lease.release().catch(() => false); // It fails if the connection is lost: then the primary has freed the lock.
+      // It fails if the connection is lost: then the primary has freed the lock. A store frees it after `ttlMs`.
+      await lease.release().catch(() => false);
     }
   }
 
@@ -170,6 +171,7 @@ export class SharedState {
    * Looks who holds a lock.
    *
    * @returns  undefined if the lock is free
+   * @throws   ERR_SHARED_STATE_UNSUPPORTED if the shared state is in a store
    */
   async holder(name: string, options: CallOptions = {}): Promise<Holder | undefined> {
     checkString('name', name);
@@ -202,7 +204,8 @@ export class SharedState {
 
   /**
    * Closes the shared state in this process: its leases and watches end, and its calls reject with
-   * ERR_SHARED_STATE_CLOSED. In a primary it is closed for all processes, and all keys are lost.
+   * ERR_SHARED_STATE_CLOSED. In a primary it is closed for all processes, and all keys are lost. A store keeps its keys,
+   * and belongs to the program, which closes it.
    */
   close(): void {
     this.#close();

@@ -3,7 +3,8 @@
  * continue when one connection is lost and another begins.
  *
  * Owns     the open watches; the table of pending calls
- * Used by  api.ts and the objects that it returns; worker.ts and server/primary.ts, which connect it to the server
+ * Used by  api.ts and the objects that it returns; worker.ts, server/primary.ts and store/open.ts, which connect it to
+ *          the server; store/session.ts
  * States   apart ── welcome ──► together ── closed ──► apart;   either ── end ──► ended
  * Keeps    1. `connection` changes whenever the server may have dropped what it keeps for this process: its locks,
  *             its watches, its waiting calls
@@ -51,8 +52,8 @@ export class StateClient {
   #state: 'apart' | 'together' | { readonly ended: Error } = 'apart';
   #connection = 0;
 
-  /** `send`: must not throw. `timeoutMs`: for calls that set none. */
-  constructor(clock: MachineClock, send: (message: ClientMessage) => void, options: { hold: boolean; timeoutMs: number }) {
+  /** `send`: must not throw. `timeoutMs`: for calls that set none. `server`: who answers, for error texts. Default: 'The primary'. */
+  constructor(clock: MachineClock, send: (message: ClientMessage) => void, options: { hold: boolean; timeoutMs: number; server?: string }) {
     this.clock = clock;
     this.hold = options.hold;
     this.#send = send;
@@ -157,7 +158,7 @@ export class StateClient {
         for (const batch of message.batches) this.#watches.get(batch.watch)?.watcher.batch(batch);
         return;
       case 'closed':
-        return this.#lose(stateError('ERR_SHARED_STATE_CLOSED', 'The primary closed the shared state', { maybeDone: true }));
+        return this.lose(stateError('ERR_SHARED_STATE_CLOSED', 'The primary closed the shared state', { maybeDone: true }));
       default: return message satisfies never;
     }
   }
@@ -176,8 +177,15 @@ export class StateClient {
     }
   }
 
+  /** The server has ended the watch of this number; no batch follows. */
+  endWatch(number: number, error: Error): void {
+    const registration = this.#watches.get(number);
+    this.#watches.delete(number);
+    registration?.watcher.ended(error);
+  }
+
   /** The server has ended the session of this process. Another connection may follow. */
-  #lose(error: Error): void {
+  lose(error: Error): void {
     if (this.#state !== 'together') return;
     this.#state = 'apart';
     this.#connection++;

@@ -4,8 +4,8 @@
  *
  * Owns     the waiting 'lock' call, or the lease
  * States   candidate ── granted ──► leader ── lease lost ──► candidate;  either ── close ──► closed
- *          candidate ── refused by a limit ──► postponed ── back-off ──► candidate
- * Never    ends while it could go on: a limit that others have used up may be free later. It ends with 'closed' if
+ *          candidate ── refused by a limit, or the store has failed ──► postponed ── back-off ──► candidate
+ * Never    ends while it could go on: a limit that others have used up may be free later, and a store may answer again. It ends with 'closed' if
  *          the shared state ends in this process, or for an error that will not pass (a name that is too long)
  * Never    is postponed or ends silently: without a listener the process emits a warning
  */
@@ -28,6 +28,10 @@ export interface Campaign {
 /** Limits that can be free again later, because other calls give back what they have used. */
 const PASSING: readonly (keyof Limits | undefined)[] = ['locks', 'locksPerProcess', 'pendingCalls', 'unreadBytes'];
 
+/** Would the same call be done later? */
+const willPass = ({ code, limit }: StateError): boolean =>
+  code === 'ERR_SHARED_STATE_LIMIT' ? PASSING.includes(limit) : code === 'ERR_SHARED_STATE_STORE' || code === 'ERR_SHARED_STATE_LOST';
+
 /** Milliseconds before a postponed election tries again: 100 ms, doubled each time up to 5 s, so that many candidates do not keep the primary busy. */
 const FIRST_PAUSE = 100;
 const LAST_PAUSE = 5000;
@@ -37,7 +41,7 @@ const LAST_PAUSE = 5000;
  *
  *   'elected' (lease)          this process leads now
  *   'deposed'                  it leads no more, because the lease was lost; not emitted for `close()`
- *   'postponed' (error, ms)    a limit has refused the candidate; it tries again after `ms` milliseconds
+ *   'postponed' (error, ms)    a limit has refused the candidate, or the store has failed; it tries again after `ms` milliseconds
  *   'closed' (error?)          the end, by `close()` or by an error
  *
  * An exception of a listener is an uncaught exception, and the election goes on.
@@ -84,7 +88,7 @@ export class Election extends EventEmitter {
       } catch (reason) {
         if (signal.aborted) break;
         const failure = reason as StateError;
-        if (failure.code === 'ERR_SHARED_STATE_LIMIT' && PASSING.includes(failure.limit)) {
+        if (willPass(failure) && !this.#campaign.over()) {
           this.#emitSoon('postponed', failure, pause);
           await this.#campaign.pause(pause, signal);
           pause = Math.min(2 * pause, LAST_PAUSE);

@@ -56,6 +56,7 @@ export class PendingCalls {
   readonly #send: (message: ClientMessage) => void;
   readonly #hold: boolean;
   readonly #timeoutMs: number;
+  readonly #server: string;
   readonly #pending = new Map<number, Pending>();
   /** Calls that were sent and whose callers wait no longer, by id; for a 'lock' call the name of the lock. */
   readonly #givenUp = new Map<number, string | undefined>();
@@ -65,12 +66,13 @@ export class PendingCalls {
   #lastId = 0;
   #flushing = false;
 
-  /** `send`: must not throw. `hold`: pending calls keep the process alive. `timeoutMs`: for calls that set none. */
-  constructor(clock: MachineClock, send: (message: ClientMessage) => void, options: { hold: boolean; timeoutMs: number }) {
+  /** `send`: must not throw. `hold`: pending calls keep the process alive. `timeoutMs`: for calls that set none. `server`: who answers, for error texts. */
+  constructor(clock: MachineClock, send: (message: ClientMessage) => void, options: { hold: boolean; timeoutMs: number; server?: string }) {
     this.#clock = clock;
     this.#send = send;
     this.#hold = options.hold;
     this.#timeoutMs = options.timeoutMs;
+    this.#server = options.server ?? 'The primary';
   }
 
   /** A number that no call and no watch of this process has had. */
@@ -107,7 +109,7 @@ export class PendingCalls {
         answered: (result) => {
           remove();
           try {
-            if (!isResultOf(operation.op, result)) throw stateError('ERR_SHARED_STATE_PROTOCOL', `The primary has sent a malformed answer to '${operation.op}'`);
+            if (!isResultOf(operation.op, result)) throw stateError('ERR_SHARED_STATE_PROTOCOL', `${this.#server} has sent a malformed answer to '${operation.op}'`);
             resolve(take(result));
           } catch (error) {
             reject(error);
@@ -137,7 +139,7 @@ export class PendingCalls {
   #late(id: number, timeoutMs: number): Error {
     const { call, sent } = this.#pending.get(id) as Pending;
     const what = !sent ? 'The primary, which has to call sharedState() too, did not open the shared state'
-      : call.op === 'lock' ? `The lock '${call.name}' was not free` : `The primary did not answer '${call.op}'`;
+      : call.op === 'lock' ? `The lock '${call.name}' was not free` : `${this.#server} did not answer '${call.op}'`;
     return stateError('ERR_SHARED_STATE_TIMEOUT', `${what} within ${timeoutMs} ms`, { maybeDone: sent && call.op !== 'lock' });
   }
 
