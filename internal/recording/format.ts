@@ -152,6 +152,19 @@ export interface LoopEvent extends Common {
   readonly delay: number;
 }
 
+/**
+ * How many connections wait in the kernel at a socket that listens, accepted by nobody yet: a change since the last sample
+ * (kernel_queue.ts). The `name` of such an event is `kernel`, its `pid` 0.
+ */
+export interface KernelEvent extends Common {
+  readonly kind: 'kernel';
+  /** `127.0.0.1:8000` */
+  readonly address: string;
+  /** The inode of the socket: two sockets can have one address (SO_REUSEPORT). */
+  readonly socket: number;
+  readonly waiting: number;
+}
+
 /** Here something is missing, and why. */
 export interface GapEvent extends Common {
   readonly kind: 'gap';
@@ -160,7 +173,7 @@ export interface GapEvent extends Common {
 }
 
 /** Every event of a recording. */
-export type RecordedEvent = ProcessEvent | MessageEvent | ConnectionEvent | StateEvent | LoopEvent | GapEvent;
+export type RecordedEvent = ProcessEvent | MessageEvent | ConnectionEvent | StateEvent | LoopEvent | KernelEvent | GapEvent;
 
 /** An event as it is made, before the process and the time are added. */
 export type Made<Event extends RecordedEvent> = Omit<Event, 'at' | 'pid' | 'name' | 'role' | 'worker' | 'seq' | 'source'> & { readonly source?: Source | undefined };
@@ -200,6 +213,7 @@ export function isEvent(value: unknown): value is RecordedEvent {
       && optional(value['inFlight'], isNumber) && ['to', 'client', 'by'].every((name) => optional(value[name], isText));
     case 'state': return STATE_TEXTS.every((name) => isText(value[name]));
     case 'loop': return isNumber(value['busy']) && isNumber(value['delay']);
+    case 'kernel': return isText(value['address']) && isNumber(value['socket']) && isNumber(value['waiting']);
     case 'gap': return isText(value['why']);
     default: return false;
   }

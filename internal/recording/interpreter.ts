@@ -6,14 +6,14 @@
  * Never    fails because of a line: one that makes no sense gives no event
  */
 import { Connections } from './connections';
-import type { ConnectionEvent, GapEvent, Made, MessageEvent, ProcessEvent, RecordedEvent, StateEvent } from './format';
+import type { ConnectionEvent, GapEvent, KernelEvent, Made, MessageEvent, ProcessEvent, RecordedEvent, StateEvent } from './format';
 import { Messages } from './messages';
 import { number, text, type Line } from './part_lines';
 import type { Numbered } from './parts';
 import type { Known, Processes } from './processes';
 import { sourceOf } from './sources';
 
-type AnyMade = Made<ProcessEvent> | Made<MessageEvent> | Made<ConnectionEvent> | Made<StateEvent> | Made<GapEvent> | { readonly kind: 'loop'; readonly busy: number; readonly delay: number };
+type AnyMade = Made<ProcessEvent> | Made<MessageEvent> | Made<ConnectionEvent> | Made<StateEvent> | Made<GapEvent> | Made<KernelEvent> | { readonly kind: 'loop'; readonly busy: number; readonly delay: number };
 
 /** Where the events go. */
 export type EventSink = (event: RecordedEvent) => void;
@@ -68,6 +68,7 @@ export class Interpreter {
       case 'c': return emit(this.#connections.closed(process, line));
       case 't': return emit(stateOf(text(line, 'w'), text(line, 'f'), text(line, 'o')));
       case 'l': return emit({ kind: 'loop', busy: number(line, 'busy', 0), delay: number(line, 'delay', 0) });
+      case 'q': return emit({ kind: 'kernel', address: text(line, 'a'), socket: number(line, 'i', 0), waiting: number(line, 'n', 0) });
       default: return;
     }
   }

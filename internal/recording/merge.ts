@@ -10,6 +10,7 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { FORMAT, VERSION, type RecordedEvent, type RecordingHeader } from './format';
 import { Interpreter } from './interpreter';
+import { kernelPart } from './kernel_queue';
 import { linesOf, listParts, type Numbered } from './parts';
 import { described, Processes, type Known } from './processes';
 
@@ -33,9 +34,11 @@ const CANNOT_SHOW: readonly string[] = [
   'messages of a worker or primary under the permission model, which hides the channel',
 ];
 
+const processesIn = (directory: string): Processes => new Processes(listParts(directory), kernelPart(directory));
+
 /** The events of a directory of parts. `event` is called for each, in order. */
 export function readParts(directory: string, event: (event: RecordedEvent) => void): Processes {
-  const processes = new Processes(listParts(directory));
+  const processes = processesIn(directory);
   replay(processes, event);
   return processes;
 }
@@ -51,7 +54,8 @@ interface Stream {
 /** Interprets the lines of all processes in the order of their time. */
 function replay(processes: Processes, sink: (event: RecordedEvent) => void): void {
   const interpreter = new Interpreter(processes, sink);
-  const streams = processes.all.flatMap((process): Stream[] => (process.part === null ? [] : [{ process, entries: linesOf(process.part)[Symbol.iterator](), next: undefined, at: process.started }]));
+  const all = processes.kernel === null ? processes.all : [...processes.all, processes.kernel];
+  const streams = all.flatMap((process): Stream[] => (process.part === null ? [] : [{ process, entries: linesOf(process.part)[Symbol.iterator](), next: undefined, at: process.started }]));
   const heap = streams.filter(advance);
   for (let at = (heap.length >> 1) - 1; at >= 0; at--) siftDown(heap, at);
   while (heap.length > 0) {
@@ -97,7 +101,7 @@ const PADDING = 64;
 /** Writes the recording of a directory of parts to `file`. Returns its header. Throws what the file system throws. */
 export function mergeParts(directory: string, file: string): RecordingHeader {
   const about = readAbout(directory);
-  const processes = new Processes(listParts(directory));
+  const processes = processesIn(directory);
   const first = `${JSON.stringify(headerOf(about, processes, 0, 0))}${' '.repeat(PADDING)}`;
   const fd = openSync(file, 'w', 0o600);
   try {

@@ -11,6 +11,7 @@
  *   f  a child was started; e: it has ended
  *   o  a server of this process has a new socket; c: a socket has closed
  *   l  the event loop
+ *   q  how many connections wait at a listening socket, in the kernel (kernel_queue.ts)
  *   x  this process exits; z: its recording ends before it does, since a write has failed
  *
  * Used by  parts.ts, interpreter.ts, connections.ts, messages.ts, processes.ts

@@ -2,7 +2,7 @@
  * Reads the part files of a recording: for each process its segments in their order, line by line.
  *
  * Owns     one fd for each process that is being read
- * Used by  merge.ts, processes.ts, record.ts
+ * Used by  merge.ts, processes.ts, record.ts, kernel_queue.ts
  * Never    keeps more of a file than one chunk and one line in memory
  */
 import { closeSync, openSync, readdirSync, readSync, statSync } from 'node:fs';

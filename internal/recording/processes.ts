@@ -30,11 +30,20 @@ export interface Known {
   role: RecordedProcess['role'];
 }
 
+/** A process of which nothing is known yet. */
+const unread = (pid: number, part: PartProcess | null): Known => ({
+  pid, part, parent: null, worker: null, started: 0, ended: null, code: null, signal: null, saidExit: false, node: '', ours: false,
+  missing: 0, cutOff: null, forksWorkers: false, name: '', role: 'other',
+});
+
 /** All processes of a recording. */
 export class Processes {
   readonly all: Known[] = [];
+  /** No process, but its samples have a part as well (kernel_queue.ts). */
+  readonly kernel: Known | null;
 
-  constructor(parts: readonly PartProcess[]) {
+  constructor(parts: readonly PartProcess[], kernel: PartProcess | null) {
+    this.kernel = kernel === null ? null : { ...unread(0, kernel), name: 'kernel' };
     for (const part of parts) this.#read(part);
     this.all.sort((a, b) => a.started - b.started);
     this.#name();
@@ -88,10 +97,7 @@ export class Processes {
   readonly #children: [Known, Line[]][] = [];
 
   #process(pid: number, part: PartProcess | null): Known {
-    const known: Known = {
-      pid, part, parent: null, worker: null, started: 0, ended: null, code: null, signal: null, saidExit: false, node: '', ours: false,
-      missing: 0, cutOff: null, forksWorkers: false, name: '', role: 'other',
-    };
+    const known = unread(pid, part);
     this.all.push(known);
     return known;
   }

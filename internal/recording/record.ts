@@ -17,6 +17,7 @@ import { builtFile } from '../dist_files';
 import { nodeError } from '../errors';
 import type { RecordingHeader } from './format';
 import { ABOUT, mergeParts, type About } from './merge';
+import { sampleKernelQueues } from './kernel_queue';
 import { listParts } from './parts';
 import { recordedEnvironment } from './settings';
 
@@ -67,7 +68,8 @@ export async function record({ program, file, stock = false, limit = DEFAULT_LIM
   const about: About = { stock, started: new Date().toISOString(), program: [...program], cwd: process.cwd(), payloads, limit };
   prepare(target, directory, about);
   const base = String(process.hrtime.bigint());
-  const exitCode = await run(program, recordedEnvironment(env, { directory, base, limit, payloads }), stock);
+  const stopSampling = sampleKernelQueues(directory, () => Number(process.hrtime.bigint() - BigInt(base)));
+  const exitCode = await run(program, recordedEnvironment(env, { directory, base, limit, payloads }), stock).finally(stopSampling);
   await workersEnd(directory);
   beforeMerge?.();
   let header: RecordingHeader;

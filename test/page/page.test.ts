@@ -12,7 +12,7 @@ import { makePage, type PageTrack } from '../../internal/page/page';
 import { Sources } from '../../internal/page/sources';
 import { root } from '../support/program';
 import { Browser, chromium, type Page } from './browser';
-import { HOSTILE, hostile, largeRecording, SENDER, smallRecording, type MadeRecording } from './recordings';
+import { HOSTILE, hostile, largeRecording, SENDER, smallRecording, waitingRecording, type MadeRecording } from './recordings';
 
 if (chromium === null) console.error('\n  NO CHROMIUM: the page is NOT TESTED. apt-get install chromium, or set CHROMIUM to its path.\n');
 
@@ -125,6 +125,23 @@ describe.skipIf(chromium === null)('the page in a browser', () => {
     await page.close();
   });
 
+  test('the queue of the kernel has a lane of its own if connections have waited there, and each sample is an event', async () => {
+    const page = await open([waitingRecording()]);
+    expect(await page.evaluate(`[...document.querySelectorAll('[role=listitem] b')].map((each) => each.textContent)`)).toEqual(['Clients', 'Kernel', 'Primary', 'Worker 1', 'Worker 2']);
+    await page.evaluate(`(() => { const menu = ${on('goto')}; menu.value = 'kernel'; menu.dispatchEvent(new Event('change')); })()`);
+    await page.drawn();
+    expect(await page.evaluate(panelText)).toContain('In the kernel at [::]:8000 wait connections that nobody has accepted yet: 3');
+    const waiting = `document.querySelector('.lane.kernel .line').textContent`;
+    expect(await page.evaluate(waiting)).toBe('3 not accepted');
+    await page.press('ArrowRight');
+    expect(await page.evaluate(waiting)).toBe('4 not accepted');
+    expect(await page.evaluate(`document.querySelector('#table [aria-selected=true]').textContent`)).toContain('In the kernel at [::]:8001 wait');
+    await page.press('End');
+    expect(await page.evaluate(waiting)).toBe('1 not accepted');
+    expect(page.errors).toEqual([]);
+    await page.close();
+  });
+
   test('steps forwards and back, scrubs, plays, and the address keeps the position', async () => {
     const small = smallRecording();
     const page = await open([small]);
@@ -213,7 +230,7 @@ describe.skipIf(chromium === null)('the page in a browser', () => {
   });
 
   test('hostile texts in every field are shown, and never run', async () => {
-    const page = await open([hostile(smallRecording()), hostile(smallRecording(true))]);
+    const page = await open([hostile(waitingRecording()), hostile(smallRecording(true))]);
     for (const key of ['Home', 'r', 'o', 'k', '0', 'End', 'ArrowLeft', 'ArrowLeft']) await page.press(key);
     for (let at = 0; at < 12; at++) await page.press('ArrowLeft');
     await page.evaluate(`document.querySelectorAll('details').forEach((each) => { each.open = true; })`);

@@ -94,6 +94,14 @@ export function smallRecording(stock = false): MadeRecording {
   return { header: header({ stock, events: events.length }), events };
 }
 
+/** The same, while connections wait in the kernel at two sockets. */
+export function waitingRecording(): MadeRecording {
+  const small = smallRecording();
+  const sample = (at: number, address: string, socket: number, waiting: number, seq: number): Record<string, unknown> => ({ at: at * MS, pid: 0, name: 'kernel', role: 'other', worker: null, seq, kind: 'kernel', address, socket, waiting });
+  const samples = [sample(25, '[::]:8000', 7, 3, 1), sample(27, '[::]:8001', 8, 1, 2), sample(29, '[::]:8000', 7, 0, 3)];
+  return { header: small.header, events: [...small.events, ...samples].sort((a, b) => Number(a['at']) - Number(b['at'])) };
+}
+
 /** Thousands of connections, over two workers in turn: 10 events each. */
 export function largeRecording(connections: number): MadeRecording {
   const writer = new Writer();

@@ -11,7 +11,7 @@ import { cleanEnvironment, fixture } from '../support/children';
 import { parts, textOf } from '../support/documents';
 import '../support/leaks';
 import { dist, root, run } from '../support/program';
-import { header, smallRecording } from '../page/recordings';
+import { header, smallRecording, waitingRecording } from '../page/recordings';
 
 const directory = mkdtempSync(path.join(tmpdir(), 'recording-exports-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -107,6 +107,16 @@ describe('perfetto', () => {
     expect([...spans.values()].every((open) => open === 0)).toBe(true);
     expect([spans.size > 0, arrows.size > 0]).toEqual([true, true]);
   });
+});
+
+test('what waits in the kernel is a counter for each socket in Perfetto, and a line of text', async () => {
+  const file = write('waiting.jsonl', waitingRecording().events);
+  const trace = JSON.parse((await exported(file, 'perfetto')).toString()) as { traceEvents: { ph: string; name: string; id?: string; ts?: number; args: object }[] };
+  expect(trace.traceEvents.filter(({ name }) => name.startsWith('accept queue')).map(({ ph, name, id, ts, args }) => [ph, name, id, ts, args])).toEqual([
+    ['C', 'accept queue of [::]:8000', '7', 25_000, { waiting: 3 }], ['C', 'accept queue of [::]:8001', '8', 27_000, { waiting: 1 }], ['C', 'accept queue of [::]:8000', '7', 29_000, { waiting: 0 }],
+  ]);
+  expect((await exported(file, 'text')).toString()).toMatch(/ 25\.000 ms {2}kernel +connections at \[::\]:8000 that nobody has accepted yet: 3 {2}socket 7\n/);
+  expect((await exported(file, 'mermaid')).toString()).not.toContain('kernel');
 });
 
 describe('pcapng', () => {

@@ -168,6 +168,17 @@ describe('programs and places that make it hard', () => {
     expect(header.processes.map(({ name, missing }) => [name, missing > 0])).toEqual([['P', true], ['W1', true]]);
   });
 
+  test('connections that nobody accepts wait in the kernel: how many, as long as the primary is blocked', async () => {
+    const read = await recorded('backlog.jsonl', [], [fixture('recording_backlog.js')]);
+    expect([read.ended.code, existsSync(`${path.join(directory, 'backlog.jsonl')}.parts`)]).toEqual([0, false]);
+    const samples = read.events.filter((event) => event.kind === 'kernel');
+    const port = messages(read).find(({ act }) => act === 'listening')?.fields?.['port'];
+    expect(new Set(samples.map(({ name, address }) => `${name} ${address}`))).toEqual(new Set([`kernel 127.0.0.1:${String(port)}`]));
+    // All five stay until the primary goes on; a look in between may have seen some of them come.
+    expect(samples.map(({ waiting }) => waiting).slice(-2)).toEqual([5, 0]);
+    expect(read.header.processes.map(({ name }) => name)).toEqual(['P', 'W1']);
+  });
+
   test('no write permission: a clear error, and the program was not started', async () => {
     mkdirSync(path.join(directory, 'a-directory.jsonl'));
     for (const place of ['/proc/recording.jsonl', path.join(directory, 'a-directory.jsonl'), path.join(directory, 'missing/x.jsonl')]) {

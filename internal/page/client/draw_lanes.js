@@ -1,6 +1,7 @@
 /**
  * Draws a lane: the bar of the process's state from its start to its end, its event loop (how busy, and where it was
- * blocked), and for the primary how many connections wait in its queue and are in flight.
+ * blocked), for the primary how many connections wait in its queue and are in flight, and for the kernel how many wait
+ * there, accepted by nobody yet.
  */
 import { view } from './view.js';
 import { BLOCKED } from './model.js';
@@ -16,6 +17,7 @@ export function drawLane(pen, row) {
   const { context, width, colours } = pen;
   context.fillStyle = colours.line;
   context.fillRect(0, row.y + row.h - 1, width, 1);
+  if (row.kind === 'kernel') drawKernel(pen, row);
   const { process } = row;
   if (process === null) return;
   const from = Math.max(pen.x(process.start ?? 0), -4);
@@ -120,6 +122,50 @@ function drawLoop(pen, row) {
     roundedBar(context, begin, bottom - high, Math.max(2, pen.x(t) - begin), high);
     context.globalAlpha = 1;
   }
+}
+
+/** One area for each socket that listens, all to the same scale. */
+function drawKernel(pen, row) {
+  const { context, colours, width } = pen;
+  const bottom = row.y + row.h - 8;
+  const high = row.h - 18;
+  const all = [...row.track.kernel.values()];
+  const most = all.reduce((highest, samples) => samples.reduce((higher, { waiting }) => Math.max(higher, waiting), highest), 1);
+  const end = pen.x(row.track.end);
+  context.fillStyle = colours.line;
+  context.fillRect(0, bottom, width, 1);
+  for (const samples of all) {
+    context.beginPath();
+    let y = bottom;
+    context.moveTo(0, y);
+    for (const { t, waiting } of samples) {
+      context.lineTo(pen.x(t), y);
+      y = bottom - (waiting / most) * high;
+      context.lineTo(pen.x(t), y);
+    }
+    context.lineTo(end, y);
+    context.strokeStyle = colours.accent;
+    context.lineWidth = 1;
+    context.stroke();
+    context.lineTo(end, bottom);
+    context.fillStyle = colours.accent;
+    context.globalAlpha = 0.3;
+    context.fill();
+    context.globalAlpha = 1;
+    drawCounts(pen, samples, most, bottom, high);
+  }
+}
+
+/** The number of each sample, where there is room for it. */
+function drawCounts({ context, colours, x }, samples, most, bottom, high) {
+  context.font = colours.font;
+  context.fillStyle = colours.ink;
+  context.textBaseline = 'middle';
+  samples.forEach(({ t, waiting }, at) => {
+    const left = x(t);
+    const room = (at + 1 < samples.length ? x(samples[at + 1].t) : Infinity) - left;
+    if (waiting > 0 && room > context.measureText(String(waiting)).width + 8) context.fillText(String(waiting), left + 4, Math.min(bottom - 7, bottom - (waiting / most) * high + 8));
+  });
 }
 
 function drawQueue(pen, row) {

@@ -45,6 +45,7 @@ function laneAt(pen, x, y, t) {
     return steps.findLast((step) => pen.x(step.t) <= x + 6) ?? steps[0];
   }
   const { process } = row;
+  if (row.kind === 'kernel') return [...row.track.kernel.values()].map((samples) => samples.findLast((sample) => sample.t <= t)?.event).find((event) => event) ?? null;
   if (process === null) return null;
   if (y > row.y + row.h - 16) {
     const blocked = process.loops.find((loop) => isStep(loop.event) && x >= pen.x(loop.t - loop.delay) - 3 && x <= pen.x(loop.t) + 3);

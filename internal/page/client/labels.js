@@ -1,6 +1,7 @@
 /** The names of the lanes, left of the picture: with the pid, and the state at the cursor. A list for screen readers. */
 import { view } from './view.js';
-import { BLOCKED, countsAt, stateAt } from './model.js';
+import { KERNEL } from './layout.js';
+import { BLOCKED, countsAt, stateAt, waitingAt } from './model.js';
 import { timeOf } from './scale.js';
 import { byId, fill, make, say, stateText, time, visible } from './words.js';
 
@@ -33,7 +34,7 @@ function showLaneOfSelection() {
   const event = view.steps[view.selected];
   if (event === scrolledFor) return;
   scrolledFor = event;
-  const row = event && view.layout.laneOf.get(`${event.track.number}.${event.name}`);
+  const row = event && view.layout.laneOf.get(`${event.track.number}.${event.kind === 'kernel' ? KERNEL : event.name}`);
   const stage = byId('stage');
   if (!row || (row.y >= stage.scrollTop + 30 && row.y + row.h <= stage.scrollTop + stage.clientHeight)) return;
   stage.scrollTop = Math.max(0, row.y - (stage.clientHeight - row.h) / 2);
@@ -41,7 +42,7 @@ function showLaneOfSelection() {
 
 function labelOf(row) {
   const line = row.kind === 'title' ? null : make('span', { class: 'line' });
-  const name = row.kind === 'clients' ? say('lane.clients') : row.kind === 'title' ? `${row.track.number === 0 ? '①' : '②'} ${row.name}` : row.kind === 'primary' ? say('lane.primary') : row.kind === 'worker' ? say('lane.worker', { number: row.process.worker ?? '' }) : row.name;
+  const name = row.kind === 'clients' ? say('lane.clients') : row.kind === 'kernel' ? say('lane.kernel') : row.kind === 'title' ? `${row.track.number === 0 ? '①' : '②'} ${row.name}` : row.kind === 'primary' ? say('lane.primary') : row.kind === 'worker' ? say('lane.worker', { number: row.process.worker ?? '' }) : row.name;
   const pid = row.process?.pid === undefined ? null : make('span', { class: 'pid' }, `${visible(row.name).slice(0, 14)} · ${visible(row.process.pid).slice(0, 10)}`);
   const element = make('div', { class: `lane ${row.kind}${row.h < 46 && row.kind !== 'title' ? ' low' : ''}`, role: row.kind === 'title' ? 'heading' : 'listitem', 'aria-level': row.kind === 'title' ? 2 : null, 'data-lane': row.kind === 'title' ? null : row.key }, make('b', {}, visible(name).slice(0, 40)), row.h > 56 ? pid : null, line);
   element.style.top = `${row.y}px`;
@@ -51,6 +52,7 @@ function labelOf(row) {
 
 function lineOf(row, t) {
   if (row.kind === 'clients') return say('lane.open', { count: [...row.track.connections.values()].filter(({ open, closed }) => open <= t && (closed === null || closed > t)).length });
+  if (row.kind === 'kernel') return say('lane.waiting', { count: waitingAt(row.track, t) });
   const { process } = row;
   if (process.start !== null && t < process.start) return say('lane.notYet');
   if (process.end !== null && t >= process.end) return process.signal ? visible(process.signal).slice(0, 14) : say('lane.exit', { code: visible(process.code ?? '?').slice(0, 5) });

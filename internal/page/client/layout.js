@@ -1,10 +1,13 @@
 /**
- * Where the lanes are. From the top: the clients, the primary, each worker by its number, other processes;
+ * Where the lanes are. From the top: the clients, the kernel if connections have waited there, the primary, each worker by its number, other processes;
  * with two tracks once for each. In a lane: the bar of its state, a line for each connection that is there, the line on
  * which messages begin and end, and at the bottom the event loop, or for the primary its queue.
  */
 import { unitOf } from './scale.js';
 
+/** The key of the kernel's lane; no process has such a name. */
+export const KERNEL = 'the kernel';
+const KERNEL_HIGH = 48;
 const RANK = { primary: 0, worker: 1, other: 2 };
 
 export function layOut(tracks, scale) {
@@ -28,8 +31,13 @@ export function layOut(tracks, scale) {
     }
     const processes = [...track.processes.values()].map((process, at) => ({ process, at }))
       .sort((a, b) => RANK[a.process.role] - RANK[b.process.role] || (a.process.worker ?? 0) - (b.process.worker ?? 0) || a.at - b.at).map(({ process }) => process);
-    const lanes = [...(track.connections.size > 0 ? [null] : []), ...processes];
+    const lanes = [...(track.connections.size > 0 ? [null] : []), ...(track.kernel.size > 0 ? [KERNEL] : []), ...processes];
     for (const process of lanes) {
+      if (process === KERNEL) {
+        rows.push({ kind: 'kernel', track, process: null, key: `${track.number}.${KERNEL}`, name: '', y, h: KERNEL_HIGH, top: 0, base: y + KERNEL_HIGH, spans: [] });
+        y += KERNEL_HIGH;
+        continue;
+      }
       const name = process === null ? '' : process.name;
       const own = spans.get(name) ?? [];
       const used = Math.min(size.most, assignSlots(own, scale, size.most));

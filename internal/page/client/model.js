@@ -14,7 +14,7 @@ export function buildTrack(source, number, shift = 0) {
   const track = {
     number, header, label: textOf(source.label, header.stock === true ? 'stock' : 'cluster-internals'), stock: header.stock === true,
     shift, events: [], processes: new Map(), arrows: [], arrowOf: new Map(), connections: new Map(), connectionOf: new Map(),
-    addresses: new Map(), end: numberOf(header.duration) - shift, frames: new Map(), notes: source.notes ?? [],
+    addresses: new Map(), kernel: new Map(), end: numberOf(header.duration) - shift, frames: new Map(), notes: source.notes ?? [],
   };
   for (const process of Array.isArray(header.processes) ? header.processes : []) {
     if (!process || !isText(process.name)) continue;
@@ -41,6 +41,10 @@ export function addEvents(track, events) {
     if (!isText(event.name)) event.name = '?';
     track.events.push(event);
     track.end = Math.max(track.end, event.t);
+    if (event.kind === 'kernel') {
+      onKernel(track, event);
+      continue;
+    }
     const process = processOf(track, event.name, event.role, event.worker);
     process.pid ??= event.pid;
     if (process.start === null) process.start = event.t;
@@ -77,6 +81,17 @@ function onState(track, event) {
   const process = processOf(track, event.what, 'worker', Number(/^W(\d+)$/.exec(event.what)?.[1] ?? 0));
   process.states.push({ t: event.t, from: event.from, to: event.to, event });
 }
+
+/** How many connections wait at a socket in the kernel, from this sample on. */
+function onKernel(track, event) {
+  const socket = `${textOf(event.address, '?')} ${numberOf(event.socket)}`;
+  let samples = track.kernel.get(socket);
+  if (!samples) track.kernel.set(socket, samples = []);
+  samples.push({ t: event.t, waiting: Math.max(0, numberOf(event.waiting)), event });
+}
+
+/** How many wait at all sockets at a time. */
+export const waitingAt = (track, t) => [...track.kernel.values()].reduce((sum, samples) => sum + (samples.findLast((sample) => sample.t <= t)?.waiting ?? 0), 0);
 
 function onQueue(track, event) {
   const address = textOf(event.address, '?');
@@ -134,7 +149,7 @@ export const isStep = (event) => event.kind !== 'loop' || event.delay >= BLOCKED
 
 /** The colour family of a message. */
 export function familyOf(act) {
-  if (act === 'newconn' || act === 'accepted') return 'handoff';
+  if (act === 'newconn' || act === 'accepted' || act === 'returnIdle' || act === 'returned') return 'handoff';
   if (act === 'online' || act === 'queryServer' || act === 'listening') return 'handshake';
   if (act === 'reply') return 'reply';
   if (act === 'disconnect' || act === 'close' || act === 'exitedAfterDisconnect') return 'leave';

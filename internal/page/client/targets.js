@@ -12,6 +12,7 @@ export const TARGETS = [
   { key: 'blocked', find: () => first((event) => event.kind === 'loop' && event.delay >= BLOCKED) },
   { key: 'hangs', find: () => hanging() },
   { key: 'queued', find: () => first((event) => event.kind === 'connection' && event.queue > 1) },
+  { key: 'kernel', find: () => first((event) => event.kind === 'kernel' && event.waiting > 0) },
   { key: 'lost', find: () => first((event) => event.kind === 'message' && event.way === 'sent' && isLost(event)) },
 ];
 

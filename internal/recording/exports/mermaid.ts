@@ -43,6 +43,7 @@ function isStep(event: RecordedEvent, messages: OncePerMessage): boolean {
     case 'state': return event.of !== 'channel' && (event.of !== 'worker' || event.to === 'dead');
     case 'gap': return true;
     case 'loop': return event.delay >= 200e6;
+    case 'kernel': return false;
   }
 }
 
@@ -71,6 +72,7 @@ class Diagram {
       case 'connection': return connection(event);
       case 'state': return note(event.name, event.of === 'worker' ? `worker ${event.what}: ${event.to}` : `${event.what} ${event.from} → ${event.to}`);
       case 'loop': return note(event.name, `the event loop was blocked for ${Math.round(event.delay / 1e6)} ms`);
+      case 'kernel': return '';
       case 'gap': return note(event.name, `${event.missing ?? 'some'} events are missing (${event.why})`);
     }
   }

@@ -8,7 +8,7 @@
  * Used by  index.ts
  * Keeps    each span that begins also ends, the last ones with the recording
  */
-import type { ConnectionEvent, LoopEvent, MessageEvent, RecordedEvent, RecordingHeader, StateEvent } from '../format';
+import type { ConnectionEvent, KernelEvent, LoopEvent, MessageEvent, RecordedEvent, RecordingHeader, StateEvent } from '../format';
 import type { Recording } from '../read';
 import { messageText, printable } from './words';
 
@@ -19,6 +19,9 @@ const LOOP = 2;
 const WIDTH = 1;
 /** Pieces of this many characters are written together. */
 const PIECE = 65_536;
+
+/** The pid of the kernel's track: no process of Linux has one so high, and 0 has a meaning of its own in Perfetto. */
+const KERNEL = (1 << 22) + 1;
 
 type TraceEvent = Readonly<Record<string, unknown>>;
 
@@ -75,6 +78,7 @@ class Trace {
       case 'connection': return this.#connection(event, ts);
       case 'state': return this.#state(event, ts);
       case 'loop': return loop(event, ts);
+      case 'kernel': return kernel(event, ts);
       case 'process': return instant(event.event, { child: event.childName, code: event.code, signal: event.signal, reason: event.reason });
       case 'gap': return instant(`${event.missing ?? 'some'} events are missing (${event.why})`);
     }
@@ -126,6 +130,13 @@ function message(event: MessageEvent, ts: number): TraceEvent[] {
   // An arrow needs both ends: it is begun by the sender, and ended by the receiver if the sender was recorded.
   if (way === 'sent') return [slice, { ph: 's', cat: 'message', name: 'message', id: printable(id), ...track }];
   return event.sentAt === undefined ? [slice] : [slice, { ph: 'f', bp: 'e', cat: 'message', name: 'message', id: printable(id), ...track }];
+}
+
+function kernel({ address, socket, waiting }: KernelEvent, ts: number): TraceEvent[] {
+  return [
+    { ph: 'M', name: 'process_name', pid: KERNEL, tid: 0, args: { name: 'kernel' } },
+    { ph: 'C', name: `accept queue of ${printable(address)}`, id: String(socket), pid: KERNEL, tid: 0, ts, args: { waiting } },
+  ];
 }
 
 function loop({ pid, busy, delay }: LoopEvent, ts: number): TraceEvent[] {

@@ -63,6 +63,7 @@ function whatHappened(event: RecordedEvent): string {
     }
     case 'state': return `${event.of} ${printable(event.what)}: ${printable(event.from)} → ${printable(event.to)}`;
     case 'loop': return `event loop ${(event.busy * 100).toFixed(0)} % busy${event.delay > 0 ? `, blocked for ${(event.delay / 1e6).toFixed(0)} ms` : ''}`;
+    case 'kernel': return `connections at ${printable(event.address)} that nobody has accepted yet: ${event.waiting}  socket ${event.socket}`;
     case 'gap': return `${event.missing ?? 'some'} events are missing (${event.why})`;
   }
 }
