@@ -45,5 +45,5 @@ export const SCENES: readonly Scene[] = [
   { key: 'gracefulExit', tracks: [{ program: ['graceful_exit.ts'] }], answer: { kind: 'message', act: 'exitedAfterDisconnect', way: 'sent' } },
   { key: 'reload', tracks: [{ program: ['reload.ts'] }], answer: { kind: 'message', act: 'disconnect', way: 'received' } },
   { key: 'handles', tracks: [{ program: ['sent_handle.ts'], payloads: true }, { program: ['sent_handle.ts'], payloads: true, ...STOCK }], answer: { track: 1, kind: 'message', act: 'NODE_HANDLE', way: 'sent' } },
-  // Connections that move from one worker to another (issue J) come here: { key: 'moved', tracks: [{ program: ['moved.ts'] }], answer: { kind: 'connection', event: 'returned' } }
+  { key: 'moved', tracks: [{ program: ['moving.ts'] }], answer: { kind: 'connection', event: 'returned', name: 'P' } },
 ];

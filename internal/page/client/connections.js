@@ -50,6 +50,7 @@ function follow(track, connection, steps) {
   let primary = null; // the span in the primary: 'queue', or 'copy' while it is in flight
   let worker = null; // the span in a worker
   let flight = null; // { from, to, t }
+  let back = null; // { from, t }: a worker has given it back, and the primary has not got it yet
   const begin = (lane, t, kind) => {
     const span = { lane, t0: t, t1: null, kind, connection };
     spans.push(span);
@@ -64,6 +65,8 @@ function follow(track, connection, steps) {
       case 'queued':
         primary = end(primary, t);
         primary = begin(name, t, 'queue');
+        if (back !== null) hops.push({ from: back.from, t0: back.t, to: name, t1: t, broken: false });
+        back = null;
         break;
       case 'handed off':
         end(primary, t);
@@ -83,15 +86,18 @@ function follow(track, connection, steps) {
         // The worker has it; where Node's own cluster runs, its socket may be seen only later.
         if (flight !== null) flight.isOver = true;
         break;
-      case 'rejected': case 'unsent': case 'reclaimed': case 'returned': {
+      case 'returned':
+        if (worker === null || worker.lane !== name) break;
+        worker = end(worker, t);
+        back = { from: name, t };
+        break;
+      case 'rejected': case 'unsent': case 'reclaimed':
         if (flight !== null) hops.push({ from: flight.from, t0: flight.t, to: flight.to, t1: deathOf(track, flight.to, flight.t, t), broken: true });
         if (worker !== null) worker = end(worker, deathOf(track, worker.lane, worker.t0, t));
         flight = null;
-        if (event === 'returned') break;
         end(primary, t);
         primary = begin(name, t, 'queue');
         break;
-      }
       case 'dropped':
         worker = end(worker, t);
         break;
@@ -136,6 +142,7 @@ export function placeOf(connection, t, before = false) {
   for (const { event, t: at } of connection.steps) {
     if (!isPast(at)) break;
     if (event === 'queued' || event === 'reclaimed' || event === 'rejected' || event === 'unsent') place = 'place.queued';
+    else if (event === 'returned') place = 'place.returned';
     else if (event === 'handed off') place = 'place.inFlight';
     else if (event === 'delivered' || event === 'opened' || event === 'acknowledged') place = 'place.worker';
     else if (event === 'closed') place = 'place.closed';

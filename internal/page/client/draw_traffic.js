@@ -94,7 +94,7 @@ function drawHop(pen, connection, lane, hop) {
   const [from, to] = [lane(hop.from), lane(hop.to)];
   if (!from || !to) return;
   const { context, colours } = pen;
-  const out = connection.spans.find((span) => span.lane === hop.from && span.t0 === hop.t0);
+  const out = connection.spans.find((span) => span.lane === hop.from && (span.t0 === hop.t0 || span.t1 === hop.t0 && span.kind === 'worker'));
   const into = connection.spans.find((span) => span.lane === hop.to && span.t0 === hop.t1);
   const y0 = out ? slotY(from, out) : from.base;
   const y1 = into ? slotY(to, into) : to.y + to.top + to.pitch / 2;

@@ -29,7 +29,7 @@ function hasOneOwner({ steps, hangsFrom }) {
     if (event === 'handed off') {
       if (isAway) return false;
       isAway = true;
-    } else if (event === 'reclaimed' || event === 'rejected' || event === 'unsent') isAway = false;
+    } else if (event === 'reclaimed' || event === 'rejected' || event === 'unsent' || event === 'returned') isAway = false;
   }
   return hangsFrom === null;
 }
@@ -44,11 +44,11 @@ function keepsCopy({ steps }) {
   return ended === -1 ? null : closed === -1 || ended < closed || after.includes('delivered');
 }
 
-/** The app gets a connection once at most, and only one that was handed to its worker. */
+/** The app gets a connection once at most for each time that it was handed to its worker. */
 function acknowledgesFirst({ steps }) {
   const delivered = steps.filter(({ event }) => event === 'delivered');
   if (delivered.length === 0) return null;
-  return delivered.length === 1 && steps.some(({ event, to }) => event === 'handed off' && to === delivered[0].name);
+  return delivered.every(({ name }) => delivered.filter((one) => one.name === name).length <= steps.filter(({ event, to }) => event === 'handed off' && to === name).length);
 }
 
 /** No message arrives before it was sent, nor before one that its sender sent earlier. */

@@ -75,7 +75,7 @@ function detailsOf(event) {
 
 /** One sentence that says what happened. */
 export function sentenceOf(event) {
-  const values = { name: event.name, from: event.from, to: event.to, act: event.act, id: event.connection, what: event.what, key: event.address, child: event.childName === undefined ? `pid ${event.child}` : `${event.childName} (pid ${event.child})`, old: event.from, new: event.to, code: event.code, signal: event.signal, delay: time(event.delay ?? 0) };
+  const values = { name: event.name, from: event.from, to: event.to, act: event.act, id: event.connection, what: event.what, key: event.address, child: event.childName === undefined ? `pid ${event.child}` : `${event.childName} (pid ${event.child})`, old: event.from, new: event.to, code: event.code, signal: event.signal, delay: time(event.delay ?? 0), waiting: event.waiting };
   for (const key of Object.keys(values)) values[key] = visible(values[key] ?? '–').slice(0, 80);
   if (event.kind === 'message') return say(`sentence.message.${event.way === 'sent' ? 'sent' : 'received'}`, values);
   if (event.kind === 'process' && event.event === 'exit') return say(event.signal ? 'sentence.process.killed' : 'sentence.process.exit', values);
@@ -84,19 +84,19 @@ export function sentenceOf(event) {
 
 /** What a message or an event of this name is for. */
 function explanation(event) {
-  const text = event.kind === 'message' ? say(event.app === true ? 'why.message' : `why.${event.act}`) : say(`why.${event.kind}.${event.event ?? ''}`) || say(`why.${event.kind}`);
+  const text = event.kind === 'message' ? say(event.app === true ? 'why.message' : event.act === 'reply' && event.fields?.taken !== undefined ? 'why.reply.taken' : `why.${event.act}`) : say(`why.${event.kind}.${event.event ?? ''}`) || say(`why.${event.kind}`);
   return text === '' ? null : make('p', { class: 'why' }, text);
 }
 
 function factsOf(event, arrow) {
-  const facts = [['fact.time', time(event.t)], ['fact.process', `${event.name} (pid ${event.pid})`]];
+  const facts = [['fact.time', time(event.t)], ['fact.process', event.kind === 'kernel' ? say('lane.kernel') : `${event.name} (pid ${event.pid})`]];
   if (arrow) {
     facts.push(['fact.latency', arrow.t1 === null ? say(arrow.sent ? 'fact.neverArrived' : '') : time(arrow.t1 - arrow.t0)], ['fact.frame', event.id]);
     facts.push(['fact.dialect', event.dialect], ['fact.bytes', event.bytes ?? arrow.sent?.bytes]);
     const fds = [[arrow.from, arrow.sent?.fd], [arrow.to, arrow.received?.fd]].filter(([, fd]) => fd !== undefined);
     if (fds.length > 0) facts.push(['fact.fd', fds.map(([name, fd]) => `${fd} ${say('in')} ${name}`).join(' → ')]);
   } else if (event.fd !== undefined) facts.push(['fact.fd', `${event.fd} ${say('in')} ${event.name}`]);
-  for (const key of ['connection', 'address', 'client', 'by', 'bytesRead', 'bytesWritten', 'queue', 'inFlight', 'code', 'signal', 'child', 'reason', 'missing', 'why']) {
+  for (const key of ['connection', 'address', 'client', 'by', 'bytesRead', 'bytesWritten', 'queue', 'inFlight', 'waiting', 'socket', 'code', 'signal', 'child', 'reason', 'missing', 'why']) {
     if (event[key] !== undefined && event[key] !== null) facts.push([`fact.${key}`, event[key]]);
   }
   return make('dl', { class: 'facts' }, facts.filter(([, value]) => value !== undefined && value !== '').flatMap(([key, value]) => [
