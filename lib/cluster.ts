@@ -13,12 +13,12 @@
  */
 import type { Cluster, ClusterSettings as NodeSettings, Worker } from 'node:cluster';
 import type { Socket } from 'node:net';
-import type { ClusterSettings, ConnectionCounts, clusterObject } from '../internal/startup/role';
+import type { ClusterSettings, ConnectionCounts, InheritedSocket, clusterObject } from '../internal/startup/role';
 import { takenOverCluster } from '../internal/node_cluster';
 
 /** The settings that `setupPrimary` takes besides Node's. README.md has a row for each. */
 type OwnSettings = {
-  [Name in 'allowedFds' | 'allowListen' | 'dialect' | 'limits' | 'keepListening' | 'rebalance' | 'scheduling' | 'schedulingPolicy' | 'weight']?: ClusterSettings[Name];
+  [Name in 'allowedFds' | 'allowListen' | 'dialect' | 'inheritedSockets' | 'limits' | 'keepListening' | 'rebalance' | 'scheduling' | 'schedulingPolicy' | 'weight']?: ClusterSettings[Name];
 };
 
 /** `cluster.worker`, with the members that Node's does not have. */
@@ -79,6 +79,11 @@ type ClusterInternals = Cluster & {
   setupPrimary(settings?: NodeSettings & OwnSettings): void;
   /** In a primary: the number of connections that it has accepted and not yet handed to a worker. */
   readonly queuedConnections: number;
+  /**
+   * In a primary with the setting `inheritedSockets`, from its first fork on: the listening sockets that systemd has passed
+   * (LISTEN_FDS), in the order of their fds. `used`: a worker listens there. A copy, as of now.
+   */
+  readonly inheritedSockets: readonly InheritedSocket[];
   /**
    * In a primary: forks one worker with settings of its own (`exec`, `args`, `cwd`, `execArgv`, `stdio`, …) over those of
    * the cluster, which do not change; 'setup' is not emitted. Node's cluster ignores `settings`.

@@ -52,6 +52,7 @@ export function supervise(options: SuperviseOptions = {}): Supervisor {
   const cluster = given ?? require('./cluster') as Cluster;
   if (!cluster.isPrimary) throw nodeError(Error, 'ERR_INVALID_STATE', 'Invalid state: a worker cannot supervise workers');
   const supervisor = new Supervisor(cluster, checked);
+  if (checked.systemd) connectWithSystemd(supervisor, cluster);
   if (openControl !== null || checked.health !== null || checked.metrics !== null) {
     const reader = readerOf(supervisor, cluster);
     openControl?.(supervisor, reader);
@@ -76,4 +77,11 @@ function readerOf(supervisor: Supervisor, cluster: Cluster): MetricsReader {
 
 function openAddresses(...args: Parameters<typeof openEndpoints>): void {
   (require('../internal/operate/metrics/endpoints') as typeof import('../internal/operate/metrics/endpoints')).openEndpoints(...args);
+}
+
+/** Does nothing unless systemd has started this process. */
+function connectWithSystemd(supervisor: Supervisor, cluster: Cluster): void {
+  const { NOTIFY_SOCKET: wanted, LISTEN_FDS: sockets } = process.env;
+  if (wanted !== undefined) (require('../internal/operate/systemd/service') as typeof import('../internal/operate/systemd/service')).tellSystemd(supervisor);
+  if (sockets !== undefined) (require('../internal/operate/systemd/sockets') as typeof import('../internal/operate/systemd/sockets')).reportUnused(supervisor, cluster);
 }

@@ -26,7 +26,7 @@ export function beginListening(query: QueryServer, bound: (handle: ListeningHand
   }
 }
 
-/** Listens on a handle (transferred) of another primary, which is bound. Calls `bound` or `failed` in a later turn, as `beginListening` does. */
+/** Listens on a handle (transferred) that is bound already. Calls `bound` or `failed` in a later turn, as `beginListening` does. */
 export function listenOnInherited(handle: NativeHandle, { backlog }: QueryServer, bound: (handle: ListeningHandle) => void, failed: (errno: number) => void): void {
   process.nextTick(() => {
     const listening = listenOn(handle, backlog);

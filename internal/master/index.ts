@@ -4,7 +4,8 @@
  *
  * Owns     the workers' channels; the processes belong to themselves
  * Used by  startup/role.ts, which installs it on a cluster object
- * Uses     channel/spawn.ts, upgrade/successor.ts (if this process replaces another primary), peer.ts, listen_table.ts, connection_counters.ts, settings.ts, unclaimed_handles.ts
+ * Uses     channel/spawn.ts, upgrade/successor.ts (if this process replaces another primary), peer.ts, listen_table.ts, connection_counters.ts, settings.ts, unclaimed_handles.ts,
+ *          inherited_sockets.ts (the variables of systemd)
  * Never    dies of what a worker does: an error that a worker has caused is only traced if nobody listens
  *          for it (D18); a message that makes no sense is ignored (D6)
  * Keeps    1. a worker is in `cluster.workers` until both its channel and its process have ended, or
@@ -32,6 +33,7 @@ import { checkBoolean, checkNames } from '../validate';
 import { workerClass, type Worker } from '../worker';
 import { ConnectionCounters, type ConnectionCounts } from './connection_counters';
 import { allow } from './inherited_fds';
+import { LISTEN_VARIABLES, type InheritedSocket } from './inherited_sockets';
 import { ListenTable } from './listen_table';
 import { Peer } from './peer';
 import { rebalanceFrom } from './rebalancing';
@@ -63,9 +65,10 @@ export function installPrimary(cluster: EventEmitter): (moved: EventEmitter) => 
     setupMaster: setupPrimary,
     fork: (env: NodeJS.ProcessEnv | undefined, ...rest: unknown[]) => primary.fork(env, forkSettings(rest)),
     disconnect: (callback: (() => void) | undefined) => primary.disconnect(callback),
-  } satisfies Omit<PrimaryCluster, keyof EventEmitter | 'queuedConnections' | 'forkWith' | 'counters'>);
+  } satisfies Omit<PrimaryCluster, keyof EventEmitter | 'queuedConnections' | 'inheritedSockets' | 'forkWith' | 'counters'>);
   // Not enumerable: the keys of the object stay the same as Node's.
   NativeObject.defineProperty(cluster, 'queuedConnections', { get: () => primary.queued, configurable: true });
+  NativeObject.defineProperty(cluster, 'inheritedSockets', { get: () => primary.inheritedSockets, configurable: true });
   const ours: Pick<PrimaryCluster, 'forkWith' | 'counters'> = { forkWith: (settings, env) => primary.forkWith(settings, env), counters: (options) => primary.counters(options) };
   for (const name of ['forkWith', 'counters'] as const) NativeObject.defineProperty(cluster, name, { value: ours[name], configurable: true, writable: true });
   return (moved) => primary.moveTo(moved as PrimaryCluster);
@@ -137,12 +140,13 @@ class Primary {
     const settings = ownSettings(given);
     const { workers } = this.#cluster;
     const { exec, args, cwd, serialization, silent, stdio, uid, gid, windowsHide, dialect } = settings;
+    if (settings.inheritedSockets === true) this.#listenTable.useInheritedSockets();
     const id = ++this.#lastId;
     const { messageBytes, unreadBytes } = limitsFrom(settings.limits, DEFAULT_LIMITS);
     // Only these settings reach the child; others are the program's own.
     const child = fork(exec as string, args, {
       cwd, serialization, silent, stdio, uid, gid, windowsHide, dialect,
-      env: { ...process.env, ...env, NODE_UNIQUE_ID: String(id) },
+      env: { ...process.env, ...(settings.inheritedSockets === true ? LISTEN_VARIABLES : {}), ...env, NODE_UNIQUE_ID: String(id) },
       execArgv: [...this.#inspectPorts.flagsFor(settings)],
       name: `P to W${id}`,
       limits: { messageBytes, unreadBytes },
@@ -174,6 +178,10 @@ class Primary {
       if (worker.isConnected()) worker.disconnect();
     }
     if (typeof callback === 'function') this.#table.once('empty', () => callback());
+  }
+
+  get inheritedSockets(): InheritedSocket[] {
+    return this.#listenTable.inheritedSockets;
   }
 
   get queued(): number {

@@ -5,7 +5,7 @@
  * Under round robin a `listen` on such an fd fails, and would close the connection of another worker's client.
  *
  * Owns     nothing: this file opens and closes no fd, it only looks at them
- * Used by  listen_policy.ts, index.ts
+ * Used by  listen_policy.ts, index.ts, inherited_sockets.ts
  * Never    allows an fd number that was closed and used again: an entry holds the socket's inode as well.
  *          Never allows a connection, also if its number is allowed.
  * Keeps    the sockets that are open when this file is loaded count as those that the primary was started

@@ -6,7 +6,8 @@
  *          that are kept open without a worker
  * Used by  index.ts, one for each primary
  * Uses     listen_policy.ts (may this worker listen there?), round_robin_handle.ts, shared_handle.ts,
- *          connection_counters.ts (passed on), handover.ts (addresses of the primary before this one, or after it)
+ *          connection_counters.ts (passed on), handover.ts (addresses of the primary before this one, or after it),
+ *          inherited_sockets.ts (what systemd has bound)
  * Never    opens anything before the query has passed the policy; changes its tables before the program's
  *          `allowListen` has returned, which may end workers or the whole cluster
  * Keeps    1. a key is in the table as long as a worker listens there. If the last worker dies and
@@ -22,6 +23,7 @@ import { UV_EADDRINUSE, UV_EMFILE, nodeMajor, type NativeHandle } from '../nativ
 import { traceState } from '../trace';
 import type { ConnectionCounters } from './connection_counters';
 import { Handover, type Inherited } from './handover';
+import { InheritedSockets, type InheritedSocket } from './inherited_sockets';
 import { isGoodData, refusalOf } from './listen_policy';
 import type { Peer } from './peer';
 import { RoundRobinHandle } from './round_robin_handle';
@@ -45,6 +47,8 @@ export class ListenTable {
   readonly #kept = new Map<string, NodeJS.Timeout>();
   readonly #keysOf = new Map<Peer, Set<string>>();
   readonly #handover: Handover;
+  /** The sockets of systemd; null: the program does not use them. */
+  #sockets: InheritedSockets | null = null;
 
   constructor(terms: () => Terms, counters: ConnectionCounters) {
     this.#terms = terms;
@@ -59,6 +63,16 @@ export class ListenTable {
     let count = 0;
     for (const handle of this.#handles.values()) count += handle.queued;
     return count;
+  }
+
+  /** From now on a worker gets the socket that systemd has passed for the address at which it listens (D62). */
+  useInheritedSockets(): void {
+    this.#sockets ??= new InheritedSockets();
+  }
+
+  /** The sockets that systemd has passed, if the program uses them. */
+  get inheritedSockets(): InheritedSocket[] {
+    return this.#sockets?.list() ?? [];
   }
 
   /** A worker wants to listen: it joins the workers that listen at the same key, or is the first there. */
@@ -98,7 +112,7 @@ export class ListenTable {
 
   #open(key: string, query: QueryServer, policy: number | null, settings: ClusterSettings, limits: Limits): ServerHandle {
     const inherited = this.#handover.take(query);
-    const handle = openHandle(key, query, policy, settings, limits, this.#counters, inherited);
+    const handle = openHandle(key, query, policy, settings, limits, this.#counters, inherited, this.#sockets);
     this.#handover.opened(handle, query, inherited);
     if (inherited !== null && isGoodData(inherited.data)) handle.data = inherited.data ?? null;
     this.#handles.set(key, handle);
@@ -162,9 +176,11 @@ export class ListenTable {
 }
 
 function openHandle(key: string, query: QueryServer, policy: number | null, { scheduling }: ClusterSettings, limits: Limits, counters: ConnectionCounters,
-  inherited: Inherited | null): ServerHandle {
+  inherited: Inherited | null, sockets: InheritedSockets | null): ServerHandle {
+  const taken = inherited === null ? sockets?.take(query) : undefined;
+  const bound = inherited ?? (taken == null ? undefined : { handle: taken.handle, waits: false });
   const shared = policy !== SCHED_RR || query.addressType === 'udp4' || query.addressType === 'udp6';
-  return shared ? new SharedHandle(key, query, limits, inherited?.handle) : new RoundRobinHandle(key, query, { scheduling, limits, counters, inherited: inherited ?? undefined });
+  return shared ? new SharedHandle(key, query, limits, bound?.handle) : new RoundRobinHandle(key, taken?.query ?? query, { scheduling, limits, counters, inherited: bound });
 }
 
 /**

@@ -6,6 +6,7 @@
 import type { EventEmitter } from 'node:events';
 import type { Worker } from '../worker';
 import type { ConnectionCounts } from './connection_counters';
+import type { InheritedSocket } from './inherited_sockets';
 import type { ClusterSettings } from './settings';
 
 /** The primary's cluster object: https://nodejs.org/api/cluster.html */
@@ -21,6 +22,8 @@ export interface PrimaryCluster extends EventEmitter {
   schedulingPolicy: number;
   /** How many connections the primary has accepted and not yet handed off (D33). */
   readonly queuedConnections: number;
+  /** The sockets that systemd has passed to this primary; empty unless the setting `inheritedSockets` is on (D62). */
+  readonly inheritedSockets: readonly InheritedSocket[];
   /** Numbers of connections: those that the primary has accepted, and how they ended. `latency: true`: their latency is measured from now on (D57). */
   counters(options?: { readonly latency?: boolean }): ConnectionCounts;
   setupPrimary(options?: ClusterSettings): void;

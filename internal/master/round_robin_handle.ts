@@ -59,7 +59,7 @@ export interface AddressOptions {
   readonly limits?: AcceptLimits | undefined;
   /** Those of the primary; none are read if there are none. */
   readonly counters?: ConnectionCounters | undefined;
-  /** A bound handle (transferred) of the primary that this one replaces; nothing is accepted before `serve`, if `waits`. */
+  /** A handle (transferred) that is bound there already, used in place of a bind: one of the primary that this one replaces, or of systemd. Nothing is accepted before `serve`, if `waits`. */
   readonly inherited?: { readonly handle: NativeHandle; readonly waits: boolean } | undefined;
 }
 
@@ -83,7 +83,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
   readonly #scheduler: Scheduler<Peer>;
   readonly #limits: AcceptLimits;
   readonly #counters: ConnectionCounters;
-  /** Was the address open before: an fd, or a handle of another primary? */
+  /** Was the address open before: an fd, or a handle that is used in place of a bind? */
   readonly #inherited: boolean;
   /** Does another primary accept here, so that this one must not? */
   #waits: boolean;

@@ -11,7 +11,7 @@ import type { Dialect } from '../channel/channel_types';
 import type { ChannelForkOptions } from '../channel/spawn';
 import { DEFAULT_LIMITS, keepListeningFrom, limitsFrom, type KeepListening, type Limits } from '../limits';
 import type { AllowListen } from './listen_policy';
-import { HIGHEST_PORT, checkOneOf, isPort } from '../validate';
+import { HIGHEST_PORT, checkBoolean, checkOneOf, isPort } from '../validate';
 import { rebalanceFrom, type Rebalance } from './rebalancing';
 import { SCHEDULING_NAMES, isScheduling, type Scheduling } from './scheduling';
 
@@ -42,6 +42,11 @@ export interface ClusterSettings extends Omit<ChannelForkOptions, 'name' | 'env'
   allowListen?: AllowListen | undefined;
   /** fds of sockets of the primary on which workers may listen, besides those that it was started with (D47). */
   allowedFds?: readonly number[] | undefined;
+  /**
+   * Does a worker that listens at the address of a socket that systemd has passed (LISTEN_FDS) get that socket (D62)? Off by
+   * default. From the first worker on that is forked with it, for all workers; they do not get the variables of systemd.
+   */
+  inheritedSockets?: boolean | undefined;
   /** An address stays open for the next worker when its last worker has died (D36). */
   keepListening?: boolean | Partial<KeepListening> | undefined;
 }
@@ -59,7 +64,7 @@ export function mergeSettings(current: ClusterSettings, given: ClusterSettings |
     ...current,
     ...given,
   };
-  const { schedulingPolicy, scheduling, weight, allowListen, allowedFds, limits, keepListening, dialect, rebalance } = ownSettings(settings);
+  const { schedulingPolicy, scheduling, weight, allowListen, allowedFds, limits, keepListening, dialect, rebalance, inheritedSockets } = ownSettings(settings);
   if (schedulingPolicy !== undefined && !isPolicy(schedulingPolicy)) {
     throw invalidArgValue('options.schedulingPolicy', schedulingPolicy, `must be SCHED_NONE (${SCHED_NONE}) or SCHED_RR (${SCHED_RR})`);
   }
@@ -72,6 +77,7 @@ export function mergeSettings(current: ClusterSettings, given: ClusterSettings |
   if (allowedFds !== undefined && !(Array.isArray(allowedFds) && allowedFds.every((fd) => Number.isInteger(fd) && fd >= 0))) {
     throw invalidArgValue('options.allowedFds', allowedFds, 'must be an array of fds, whole numbers >= 0');
   }
+  if (inheritedSockets !== undefined) checkBoolean('options.inheritedSockets', inheritedSockets);
   limitsFrom(limits, DEFAULT_LIMITS);
   keepListeningFrom(keepListening);
   rebalanceFrom(rebalance);

@@ -36,7 +36,7 @@ export class SharedHandle implements ServerHandle {
   /** Has another primary the handle, too? Then nobody closes it here. */
   #isHandedOver = false;
 
-  /** `inherited`: the bound handle (transferred) of the primary that this one replaces. */
+  /** `inherited`: a handle (transferred) that is bound there already; it is used in place of a bind. */
   constructor(key: string, query: QueryServer, limits: Pick<AcceptLimits, 'reservedFds'> = DEFAULT_LIMITS, inherited: NativeHandle | null = null) {
     this.#key = key;
     let bound = inherited ?? bind(query);

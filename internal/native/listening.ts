@@ -1,7 +1,7 @@
 /**
  * Binds addresses, listens, stops and starts accepting.
  *
- * Used by  master/acceptor.ts, master/begin_listening.ts, master/handover.ts, master/round_robin_handle.ts, master/scheduling.ts, master/shared_handle.ts
+ * Used by  master/acceptor.ts, master/begin_listening.ts, master/handover.ts, master/inherited_sockets.ts, master/round_robin_handle.ts, master/scheduling.ts, master/shared_handle.ts
  * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts)
  */
 import { fstatSync, lstatSync, readFileSync, unlinkSync } from 'node:fs';
@@ -68,6 +68,18 @@ export function removeWhenClosed(handle: NativeHandle, address: string): void {
   native.close = (...given: any[]): void => {
     close.apply(native, given);
     if (inode !== undefined && inodeOf() === inode) unlinkSync(file);
+  };
+}
+
+/** From now on `close` of this handle closes nothing: it stops accepting, and calls `closed`. The fd stays open until the process ends. */
+export function keepOpen(handle: NativeHandle, closed: () => void): void {
+  const native = handle as any;
+  native.close = (done?: () => void): void => {
+    if (typeof native.onconnection === 'function') setAccepting(native, false);
+    native.onconnection = null;
+    native.unref();
+    closed();
+    if (done !== undefined) process.nextTick(done);
   };
 }
 
@@ -143,7 +155,7 @@ function isUdpFd(fd: number): boolean {
 }
 
 /** The local address of a handle, or a negative errno; null for a pipe, which has no such address. */
-export function socketName(handle: ListeningHandle): { address: string; family: string; port: number } | number | null {
+export function socketName(handle: NativeHandle & Pick<Partial<ListeningHandle>, 'getsockname'>): { address: string; family: string; port: number } | number | null {
   if (typeof handle.getsockname !== 'function') return null;
   const name = {} as { address: string; family: string; port: number };
   const errno = handle.getsockname(name);

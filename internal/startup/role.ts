@@ -28,6 +28,9 @@ export { exchangeAll, fork } from '../channel/spawn';
 /** The settings that `setupPrimary` takes, for lib/cluster.ts. */
 export type { ClusterSettings } from '../master/settings';
 
+/** A member of `cluster.inheritedSockets`, likewise. */
+export type { InheritedSocket } from '../master/inherited_sockets';
+
 /** The result of `cluster.counters()`, likewise. */
 export type { ConnectionCounts } from '../master/connection_counters';
 

@@ -4,7 +4,7 @@
  * event from it. This is no member of the supervisor, since it is not for programs.
  *
  * Used by  supervisor.ts and operate/metrics/endpoints.ts (call them); operate/control/events.ts,
- *          operate/metrics/reader.ts
+ *          operate/metrics/reader.ts, operate/systemd/service.ts
  * Owns     the observers of each supervisor, as long as that exists
  */
 import type { SupervisorEvent } from './status';

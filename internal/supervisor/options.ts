@@ -149,6 +149,11 @@ export interface SuperviseOptions extends ReleaseOptions {
    * asked for, so also during `drainDelayMs`. If it cannot listen there, the supervisor emits 'error'.
    */
   health?: HealthOption | null;
+  /**
+   * True by default. Where systemd has started this process, systemd is told when it is ready, reloads, stops, and that it
+   * is alive (NOTIFY_SOCKET, WATCHDOG_USEC); the variables of systemd are not passed on to the workers. false: neither.
+   */
+  systemd?: boolean;
   /** Off by default. Likewise for /metrics, in the format OpenMetrics. The same address as that of `health` is one server. */
   metrics?: MetricsOption | null;
 }
@@ -176,7 +181,7 @@ const MOST_RESTARTS = 2 ** 31 - 1;
 /** The options that are times of at most LONGEST_DELAY. */
 const times = ['readyTimeoutMs', 'canaryMs', 'minReadyMs', 'leaveTimeoutMs', 'killMs', 'idleGraceMs', 'drainDelayMs', 'pingMs', 'pingTimeoutMs', 'retryAfterMs'] as const;
 const known: (keyof SuperviseOptions)[] = [...times, ...releaseParts, 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
-  'recycle', 'restarts', 'stopExitCodes', 'onGiveUp', 'stderr', 'signals', 'upgradeSignal', 'exitAfterMs', 'health', 'metrics', 'control', 'move', 'rebalance'];
+  'recycle', 'restarts', 'stopExitCodes', 'onGiveUp', 'stderr', 'signals', 'upgradeSignal', 'exitAfterMs', 'health', 'metrics', 'control', 'move', 'rebalance', 'systemd'];
 
 /** Returns all options with their defaults. Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for a wrong one. */
 export function checkOptions(options: SuperviseOptions): CheckedOptions & { readonly cluster: Cluster | undefined } {
@@ -218,6 +223,7 @@ export function checkOptions(options: SuperviseOptions): CheckedOptions & { read
     exitAfterMs: given.exitAfterMs === Infinity ? Infinity : time('exitAfterMs', given.exitAfterMs ?? 2_000),
     rebalance: checkRebalance(given.rebalance),
     move: checkBoolean('options.move', given.move ?? true),
+    systemd: checkBoolean('options.systemd', given.systemd ?? true),
     health: checkHealth(given.health, maxWorkers),
     metrics: checkMetrics(given.metrics),
     control: given.control == null ? null : checkString('options.control', given.control),

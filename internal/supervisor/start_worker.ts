@@ -13,7 +13,7 @@ import type { Cluster, ClusterSettings, Worker } from 'node:cluster';
 
 /** A member of our cluster that Node's does not have. */
 interface ForksWith {
-  forkWith(settings: ClusterSettings & { rebalance: Rebalance }, env: NodeJS.ProcessEnv): Worker;
+  forkWith(settings: ClusterSettings & { rebalance: Rebalance; inheritedSockets: boolean }, env: NodeJS.ProcessEnv): Worker;
 }
 
 /** The settings of a supervisor for one worker. */
@@ -27,19 +27,21 @@ export interface StartSettings {
   readonly stderr: 'inherit' | 'pipe';
   /** Our cluster only: see `rebalance` in lib/cluster.ts. undefined: the program's own settings decide; if they say nothing, it is on. */
   readonly rebalance: Rebalance;
+  /** Our cluster only: may workers get the sockets that systemd has passed? The program's own settings may say no. */
+  readonly inheritedSockets: boolean;
 }
 
 /** The option `rebalance` of the supervisor. */
 export type Rebalance = boolean | { readonly perSecond?: number } | undefined;
 
 /** Returns the worker. Throws what `cluster.fork` throws. */
-export function startWorker(cluster: Cluster, { exec, cwd, args, execArgv, env, stderr, rebalance }: StartSettings): Worker {
+export function startWorker(cluster: Cluster, { exec, cwd, args, execArgv, env, stderr, rebalance, inheritedSockets }: StartSettings): Worker {
   const programs = cluster.settings;
   const settings: ClusterSettings = { exec, cwd, args: [...args], execArgv: [...execArgv] };
   if (stderr === 'pipe') settings.stdio = withPipe(programs);
   if (forksWith(cluster)) {
-    const { rebalance: own = true } = programs as { rebalance?: Rebalance };
-    return cluster.forkWith({ ...settings, rebalance: rebalance ?? own }, env);
+    const { rebalance: own = true, inheritedSockets: mayUse = true } = programs as { rebalance?: Rebalance; inheritedSockets?: boolean };
+    return cluster.forkWith({ ...settings, rebalance: rebalance ?? own, inheritedSockets: inheritedSockets && mayUse }, env);
   }
   const writable: { settings: ClusterSettings } = cluster;
   writable.settings = { ...programs, ...settings };

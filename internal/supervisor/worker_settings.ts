@@ -21,6 +21,9 @@ const agent = builtFile('internal/supervisor/worker/agent.js');
 /** The environment variable that tells a worker its place, counted from 0 as PM2 does. The program's own variables may set another value. */
 const INSTANCE = 'NODE_APP_INSTANCE';
 
+/** What systemd tells a service. It is meant for the primary alone: what a worker told systemd would be taken for a message of the service. */
+const OF_SYSTEMD = { NOTIFY_SOCKET: undefined, WATCHDOG_USEC: undefined, WATCHDOG_PID: undefined, LISTEN_PID: undefined, LISTEN_FDS: undefined, LISTEN_FDNAMES: undefined };
+
 /** Finds the release that the options of `supervise` name. */
 export function firstRecipe(cluster: Cluster, options: CheckedOptions): Recipe {
   const cwd = (): string | undefined => options.cwd ?? directoryOf(ownOptions(cluster.settings, ['cwd']).cwd);
@@ -36,8 +39,8 @@ function directoryOf(cwd: unknown): string | undefined {
 /** The settings of a worker in this slot. Throws what the program's function `env` throws, and ERR_INVALID_RETURN_VALUE. */
 export function settingsOf({ exec, cwd, args, execArgv, env }: Generation, slot: number, onTrial: boolean, options: CheckedOptions): StartSettings {
   return {
-    exec, cwd, args, execArgv: [...execArgv, '--require', agent], stderr: options.stderr, rebalance: options.rebalance,
-    env: { [INSTANCE]: String(slot - 1), ...variablesOf(env, slot), [SETUP]: JSON.stringify(setupOf(onTrial, options)) },
+    exec, cwd, args, execArgv: [...execArgv, '--require', agent], stderr: options.stderr, rebalance: options.rebalance, inheritedSockets: options.systemd,
+    env: { ...(options.systemd ? OF_SYSTEMD : {}), [INSTANCE]: String(slot - 1), ...variablesOf(env, slot), [SETUP]: JSON.stringify(setupOf(onTrial, options)) },
   };
 }
 

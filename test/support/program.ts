@@ -20,6 +20,8 @@ export interface ProgramOptions {
   readonly execArgv?: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
+  /** fds of this process that it gets as fd 3, 4 and so on. */
+  readonly fds?: readonly number[];
   /** The Node to run it with; this one by default. */
   readonly node?: string;
   /** Milliseconds after which it is killed and every wait fails. */
@@ -37,9 +39,9 @@ export class Program {
   readonly #waiting = new Set<() => void>();
 
   constructor(file: string, options: ProgramOptions = {}) {
-    const { args = [], execArgv = [], env = {}, cwd = root, node = process.execPath, deadline = 40_000 } = options;
+    const { args = [], execArgv = [], env = {}, cwd = root, node = process.execPath, deadline = 40_000, fds = [] } = options;
     this.#name = path.relative(root, file);
-    this.child = spawn(node, [...execArgv, file, ...args], { cwd, env: cleanEnvironment(env), stdio: ['ignore', 'pipe', 'pipe'] });
+    this.child = spawn(node, [...execArgv, file, ...args], { cwd, env: cleanEnvironment(env), stdio: ['ignore', 'pipe', 'pipe', ...fds] });
     const timer = setTimeout(() => {
       this.#failed = new Error(`${this.#name} missed its deadline of ${deadline} ms\n${this.output}`);
       this.child.kill('SIGKILL');

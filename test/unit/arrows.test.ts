@@ -40,6 +40,7 @@ const allowed: Record<string, readonly string[]> = {
   // What operates an app. app/: the primary of one app; daemon/: the process that starts primaries.
   'internal/operate/app/': ['internal/operate/make_directory', 'internal/operate/control/', 'internal/operate/metrics/', 'internal/supervisor/', 'internal/startup/load_role', 'internal/validate', 'leaves'],
   'internal/operate/metrics/': ['internal/supervisor/', 'internal/upgrade/registry', 'internal/master/connection_counters', 'leaves'],
+  'internal/operate/systemd/': ['internal/supervisor/', 'leaves'],
   'internal/operate/daemon/': ['internal/operate/make_directory', 'internal/operate/control/', 'internal/operate/app/', 'internal/supervisor/restart_budget', 'internal/supervisor/error_line', 'internal/validate', 'leaves'],
   // The recorder looks at channels from outside, and no other part knows it. (startup/entry.ts loads it by its path.)
   // The page that shows a recording: it gets what a reader has read, as plain objects.
