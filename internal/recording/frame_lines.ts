@@ -1,5 +1,5 @@
 /**
- * Writes the line of a part file for one frame of a channel (part_lines.ts has the form).
+ * Writes the fields of a part file's line for one frame of a channel, as text (part_lines.ts has the form).
  *
  * Used by  recorder.ts
  * Uses     redact.ts, channel/framing.ts (to decode the form `advanced`)
@@ -19,32 +19,31 @@ const DATA = '"data":';
 const HANDLE = 0x48;
 const ENVELOPE = 0x45;
 
-/** What all lines of one channel have in common, as text: `"c":"P to W1","d":"pipelined"`. */
-export const channelPart = ({ channel, dialect }: FrameTrace): string => `"c":${JSON.stringify(channel)},"d":"${dialect}"`;
+/** What all lines of one channel have in common: `,"c":"P to W1","d":"pipelined","n":`. The number of the frame follows. */
+export const channelFields = ({ channel, dialect }: FrameTrace): string => `,"c":${JSON.stringify(channel)},"d":"${dialect}","n":`;
 
-/** The line of a frame that was sent: the n-th of this channel. `channel`: what `channelPart` returns. */
-export function sentLine(at: number, trace: SentFrame, channel: string, n: number, payloads: boolean): string {
-  const { frame, fd } = trace;
-  const head = `{"k":"s","t":${at},${channel},"n":${n}${fd === undefined ? '' : `,"fd":${fd}`}`;
-  return head + (typeof frame === 'string' ? jsonPart(frame, payloads) : advancedPart(frame, payloads));
+/** The fields of a frame that was sent: the n-th of this channel. `channel`: what `channelFields` returns. */
+export function sentFields({ frame, fd }: SentFrame, channel: string, n: number, payloads: boolean): string {
+  const more = typeof frame === 'string' ? jsonFields(frame, payloads) : advancedFields(frame, payloads);
+  return fd === undefined ? channel + n + more : `${channel}${n},"fd":${fd}${more}`;
 }
 
-function jsonPart(frame: string, payloads: boolean): string {
+function jsonFields(frame: string, payloads: boolean): string {
   const bytes = Buffer.byteLength(frame);
   const first = charCodeAt(frame, 0);
   const tag = first === HANDLE ? 'H' : first === ENVELOPE ? 'E' : '';
   const text = slice(frame, tag.length, frame.length - 1);
   const part = `,"b":${bytes}${tag === '' ? '' : `,"g":"${tag}"`}`;
-  if ((startsWith(text, PLAIN) || startsWith(text, WRAPPED)) && !hasData(text)) return `${part},"m":${text}}`;
+  if ((startsWith(text, PLAIN) || startsWith(text, WRAPPED)) && !hasData(text)) return `${part},"m":${text}`;
   // A message of the app may be long, and is parsed only if it may be one for the runtime.
-  if (!payloads && indexOf(text, '"NODE_') === -1) return `${part}}`;
+  if (!payloads && indexOf(text, '"NODE_') === -1) return part;
   let message: unknown;
   try {
     message = JSON.parse(text);
   } catch {
-    return `${part}}`; // The other end will refuse it.
+    return part; // The other end will refuse it.
   }
-  return `${part}${shownPart(show(message, payloads))}}`;
+  return part + shownPart(show(message, payloads));
 }
 
 /** Does the text have a `data` that is not null? */
@@ -53,29 +52,28 @@ function hasData(text: string): boolean {
   return at !== -1 && (slice(text, at + DATA.length, at + DATA.length + 4) !== 'null' || indexOf(text, DATA, at + 1) !== -1);
 }
 
-function advancedPart(frame: Uint8Array, payloads: boolean): string {
+function advancedFields(frame: Uint8Array, payloads: boolean): string {
   const tag = frame[4] === HANDLE ? 'H' : frame[4] === ENVELOPE ? 'E' : '';
   const part = `,"a":1,"b":${frame.length}${tag === '' ? '' : `,"g":"${tag}"`}`;
   let message: unknown;
   try {
     codecFor('advanced').decoder().push(frame, (value) => { message = value; });
   } catch {
-    return `${part}}`;
+    return part;
   }
   const shown = show(message, payloads);
   const wire = shown.json !== null && shown.redacted.length === 0 ? `,"x":"${Buffer.from(frame).toString('base64')}"` : '';
-  return `${part}${shownPart(shown)}${wire}}`;
+  return part + shownPart(shown) + wire;
 }
 
 function shownPart({ json, redacted }: Shown): string {
   return (json === null ? '' : `,"m":${json}`) + (redacted.length === 0 ? '' : `,"r":${JSON.stringify(redacted)}`);
 }
 
-/** The line of a frame that was received. Its content is in the sender's part; this has what is needed if that is missing. */
-export function receivedLine(at: number, trace: ReceivedFrame, channel: string, n: number): string {
-  const { message, fd } = trace;
-  const tag = trace.tag === 'handle' ? ',"g":"H"' : trace.tag === 'envelope' ? ',"g":"E"' : '';
-  return `{"k":"r","t":${at},${channel},"n":${n}${fd === undefined ? '' : `,"fd":${fd}`}${tag}${brief(message)}}`;
+/** The fields of a frame that was received. Its content is in the sender's part; these are what is needed if that is missing. */
+export function receivedFields({ message, fd, tag }: ReceivedFrame, channel: string, n: number): string {
+  const more = (tag === 'plain' ? '' : tag === 'handle' ? ',"g":"H"' : ',"g":"E"') + brief(message);
+  return fd === undefined ? channel + n + more : `${channel}${n},"fd":${fd}${more}`;
 }
 
 /**

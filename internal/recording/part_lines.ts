@@ -1,9 +1,11 @@
 /**
  * The lines of a part file, and the guard that checks each one. The keys are short, since each line is written while the
- * program runs.
+ * program runs. The time of a line is the number of nanoseconds since the line before; that of S, q and z counts from the
+ * start of the recording.
  *
  *   k  what
- *   S  the process, at the beginning of each segment; `seq` is the number of the first event after it
+ *   S  the process, at the beginning of each segment; `seq` is the number of the first event after it, `t` when the
+ *      process began, `at` when the event before the next line was
  *   s  a frame was sent: channel, dialect, number, bytes, fd, tag, message, redacted fields, wire bytes (base64)
  *   r  a frame was received: channel, dialect, number, fd, tag, and what names the message
  *   h  what has happened to a handle: event, address, fd
@@ -12,7 +14,8 @@
  *   o  a server of this process has a new socket; c: a socket has closed
  *   l  the event loop
  *   q  how many connections wait at a listening socket, in the kernel (kernel_queue.ts)
- *   x  this process exits; z: its recording ends before it does, since a write has failed
+ *   x  this process exits; z: its recording ends before it does, since a write has failed: then
+ *      lines before it may be missing
  *
  * Used by  parts.ts, interpreter.ts, connections.ts, messages.ts, processes.ts
  */
@@ -25,8 +28,11 @@ export interface Line {
   readonly [field: string]: unknown;
 }
 
-/** Reads a line; null if it is none. */
-export function readLine(text: string): Line | null {
+/** The kinds of lines whose time counts from the start of the recording. */
+const ABSOLUTE: ReadonlySet<string> = new Set(['S', 'q', 'z']);
+
+/** Reads a line; null if it is none. `before`: the time of the line before it. */
+export function readLine(text: string, before: number): Line | null {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -35,7 +41,9 @@ export function readLine(text: string): Line | null {
   }
   if (typeof value !== 'object' || value === null) return null;
   const { k, t } = value as { k?: unknown; t?: unknown };
-  return typeof k === 'string' && typeof t === 'number' && Number.isFinite(t) ? value as Line : null;
+  if (typeof k !== 'string' || typeof t !== 'number' || !Number.isFinite(t)) return null;
+  if (!ABSOLUTE.has(k)) (value as { t: number }).t = before + t;
+  return value as Line;
 }
 
 /** A field that is text; '' if it is none. */

@@ -52,10 +52,11 @@ export function listParts(directory: string): PartProcess[] {
 /** The lines of one process. The first is always its description (`S`). */
 export function* linesOf({ files }: PartProcess): Generator<Numbered> {
   let next = 0;
+  let at = 0;
   let described = false;
   for (const segment of files) {
     for (const text of textLines(segment)) {
-      const line = text === '' ? null : readLine(text);
+      const line = text === '' ? null : readLine(text, at);
       if (line === null) {
         if (text !== '') yield { missing: null, why: 'file cut off', seq: next };
       } else if (line.k === 'S') {
@@ -64,7 +65,9 @@ export function* linesOf({ files }: PartProcess): Generator<Numbered> {
         described = true;
         if (first > next) yield { missing: first - next, why: 'ring', seq: first };
         next = first;
+        at = number(line, 'at', line.t);
       } else {
+        at = line.t;
         yield { line, seq: next++ };
       }
     }

@@ -21,7 +21,7 @@ import { isMainThread } from 'node:worker_threads';
 import { JSON, Map, Number, String } from '../builtins';
 import { interceptSpawn } from '../native/spawning';
 import type { FrameTrace, HandleTrace, StateTrace } from '../trace';
-import { channelPart, receivedLine, sentLine } from './frame_lines';
+import { channelFields, receivedFields, sentFields } from './frame_lines';
 import { sampleLoop } from './loop_samples';
 import { observeFrames } from './node_frames';
 import { PartFile } from './part_file';
@@ -43,24 +43,21 @@ function record(settings: RecordingSettings, worker: number | null): void {
   const stock = worker !== null && process.env['CLUSTER_INTERNALS_CHANNEL'] === undefined;
   // Read once: later the app may have put anything into `process.argv`, and an orphan has another parent.
   const about = { t: started, pid: process.pid, parent: process.ppid, worker, node: process.version, stock, argv: process.argv.slice(1, 64).map((argument) => argument.slice(0, 1000)) };
-  const part = new PartFile(settings.directory, settings.limit, started, (first) => JSON.stringify({ k: 'S', v: 1, seq: first, ...about }));
+  const part = new PartFile(settings.directory, settings.limit, started, (first, at) => JSON.stringify({ k: 'S', seq: first, at, ...about }));
 
   const sockets = followSockets({
     opened(index, fd, client) {
-      const at = now();
-      part.add(`{"k":"o","t":${at},"i":${index},"fd":${fd}${client === null ? '' : `,"client":${JSON.stringify(client)}`}}`, at);
+      part.add('o', now(), `,"i":${index},"fd":${fd}${client === null ? '' : `,"client":${JSON.stringify(client)}`}`);
     },
     closed(index, { by, bytesRead, bytesWritten }) {
-      const at = now();
-      part.add(`{"k":"c","t":${at},"i":${index},"by":"${by}","in":${bytesRead},"out":${bytesWritten}}`, at);
+      part.add('c', now(), `,"i":${index},"by":"${by}","in":${bytesRead},"out":${bytesWritten}`);
     },
     isFlooded: () => part.isFlooded,
   });
   recordChildren(part, now, settings, recordTrace(part, now, settings.payloads, stock, sockets));
-  sampleLoop(now, (at, busy, delay) => part.add(`{"k":"l","t":${at},"busy":${busy.toFixed(3)},"delay":${delay}}`, at));
+  sampleLoop(now, (at, busy, delay) => part.add('l', at, `,"busy":${busy.toFixed(3)},"delay":${delay}`));
   process.prependListener('exit', (code) => {
-    const at = now();
-    part.add(`{"k":"x","t":${at},"code":${code}}`, at);
+    part.add('x', now(), `,"code":${code}`);
     part.flush();
   });
 }
@@ -76,8 +73,9 @@ function recordTrace(part: PartFile, now: () => number, payloads: boolean, stock
     const at = now();
     let channel = channels.get(trace.channel);
     // Node's bootstrap has sent `online` before any preload can run.
-    if (channel === undefined) channels.set(trace.channel, channel = { text: channelPart(trace), sent: stock && trace.channel === PARENT ? 1 : 0, received: 0 });
-    part.add(trace.way === 'sent' ? sentLine(at, trace, channel.text, channel.sent++, payloads) : receivedLine(at, trace, channel.text, channel.received++), at);
+    if (channel === undefined) channels.set(trace.channel, channel = { text: channelFields(trace), sent: stock && trace.channel === PARENT ? 1 : 0, received: 0 });
+    if (trace.way === 'sent') part.add('s', at, sentFields(trace, channel.text, channel.sent++, payloads));
+    else part.add('r', at, receivedFields(trace, channel.text, channel.received++));
   };
   /** Keys, workers and states come again and again. */
   const quoted = new Map<string, string>();
@@ -94,16 +92,11 @@ function recordTrace(part: PartFile, now: () => number, payloads: boolean, stock
     const { event: what, where, fd } = event as HandleTrace;
     // The frame of the hand-off has the same fd and comes in the same moment.
     if (what === 'released' || what === 'adopted' || what === 'handed off') return;
-    const at = now();
-    if (what !== 'delivered') return part.add(`{"k":"h","t":${at},"e":"${what}","a":${quote(where)},"fd":${fd}}`, at);
-    part.add(`{"k":"h","t":${at},"e":"delivered","a":${quote(where)},"fd":${fd},"i":${sockets.delivered()}}`, at);
-    // Next the app gets the connection, and may block, or end the process in any way.
-    if (!part.isFlooded) part.flush();
+    part.add('h', now(), `,"e":"${what}","a":${quote(where)},"fd":${fd}${what === 'delivered' ? `,"i":${sockets.delivered()}` : ''}`);
   });
   diagnostics.subscribe('cluster-internals:state', (event) => {
     const { what, from, to } = event as StateTrace;
-    const at = now();
-    part.add(`{"k":"t","t":${at},"w":${quote(what)},"f":${quote(from)},"o":${quote(to)}}`, at);
+    part.add('t', now(), `,"w":${quote(what)},"f":${quote(from)},"o":${quote(to)}`);
   });
   observeFrames(process, PARENT, frame);
   return (target, channel) => void observeFrames(target, channel, frame);
@@ -117,12 +110,10 @@ function recordChildren(part: PartFile, now: () => number, settings: RecordingSe
     const errno = start();
     const { pid } = child;
     if (pid === undefined) return errno;
-    const at = now();
-    part.add(`{"k":"f","t":${at},"pid":${pid},"worker":${id === undefined ? 'null' : Number(id)}}`, at);
+    part.add('f', now(), `,"pid":${pid},"worker":${id === undefined ? 'null' : Number(id)}`);
     observe(child, `P to ${id === undefined ? pid : `W${id}`}`);
     child.once('exit', (code, signal) => {
-      const at = now();
-      part.add(`{"k":"e","t":${at},"pid":${pid},"code":${String(code)},"signal":${signal === null ? 'null' : `"${signal}"`}}`, at);
+      part.add('e', now(), `,"pid":${pid},"code":${String(code)},"signal":${signal === null ? 'null' : `"${signal}"`}`);
     });
     return errno;
   });

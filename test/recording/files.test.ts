@@ -21,12 +21,12 @@ import { header, smallRecording } from '../page/recordings';
 // The framing loads one of its forms by `require`, as only compiled code can.
 const load = createRequire(__filename);
 const { codecFor } = load(dist('internal/channel/framing.js')) as typeof import('../../internal/channel/framing');
-const { channelPart, receivedLine, sentLine } = load(dist('internal/recording/frame_lines.js')) as typeof import('../../internal/recording/frame_lines');
+const { channelFields, receivedFields, sentFields } = load(dist('internal/recording/frame_lines.js')) as typeof import('../../internal/recording/frame_lines');
 
 const directory = mkdtempSync(path.join(tmpdir(), 'recording-files-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
-const head = (first: number): string => JSON.stringify({ k: 'S', v: 1, t: 0, seq: first, pid: process.pid, parent: 1, worker: null, node: 'v20', argv: [] });
+const head = (first: number, at: number): string => JSON.stringify({ k: 'S', t: 0, seq: first, at, pid: process.pid, parent: 1, worker: null, node: 'v20', argv: [] });
 const bytesIn = (place: string): number => readdirSync(place).reduce((sum, name) => sum + statSync(path.join(place, name)).size, 0);
 
 function eventsIn(place: string): RecordedEvent[] {
@@ -37,7 +37,7 @@ function eventsIn(place: string): RecordedEvent[] {
 
 /** Writes lines of about 100 bytes. */
 function fill(part: PartFile, count: number): void {
-  for (let index = 0; index < count; index++) part.add(`{"k":"t","t":${index},"w":"W1","f":"${'x'.repeat(60)}","o":"${index}"}`, index);
+  for (let index = 0; index < count; index++) part.add('t', index, `,"w":"W1","f":"${'x'.repeat(60)}","o":"${index}"`);
   part.flush();
 }
 
@@ -46,8 +46,51 @@ describe('the part file of a process', () => {
     const place = path.join(directory, 'few');
     mkdirSync(place);
     const part = new PartFile(place, 1e6, 0, head);
-    part.add('{"k":"l","t":1,"busy":0,"delay":0}', 1);
+    part.add('l', 1, ',"busy":0,"delay":0');
     expect(eventsIn(place).map(({ kind }) => kind)).toEqual(['process', 'loop']);
+  });
+
+  test('a flood in one long turn: what is older than 5 ms is on the disk, and so is everything soon after its end', async () => {
+    const place = path.join(directory, 'flood');
+    mkdirSync(place);
+    const part = new PartFile(place, 1e8, 0, head);
+    const onDisk = (): number => eventsIn(place).at(-1)?.at ?? -1;
+    const STEP = 100_000;
+    let reads = 0;
+    for (let at = STEP; at <= 4000 * STEP; at += STEP) {
+      part.add('l', at, ',"busy":0,"delay":0');
+      if (at % (97 * STEP) !== 0) continue;
+      reads++;
+      expect(at - onDisk()).toBeLessThanOrEqual(5_000_000);
+    }
+    expect(reads).toBeGreaterThan(40);
+    // It has written some hundred times fewer than there are lines; the timer writes the last ones.
+    expect(part.isFlooded).toBe(true);
+    const deadline = performance.now() + 10_000;
+    while (onDisk() < 4000 * STEP && performance.now() < deadline) await new Promise((resolve) => setImmediate(resolve));
+    expect(onDisk()).toBe(4000 * STEP);
+  });
+
+  test('a flood in one moment: not more than 64 KB wait in memory', () => {
+    const place = path.join(directory, 'moment');
+    mkdirSync(place);
+    const part = new PartFile(place, 1e8, 0, head);
+    const line = `,"w":"W1","f":"${'x'.repeat(60)}","o":"to"`;
+    for (let count = 0; count < 5000; count++) part.add('t', 1, line);
+    expect(5000 * line.length - bytesIn(place)).toBeLessThan(65_536);
+  });
+
+  test('the times of the lines are right in every segment, though each is written as the distance from the one before', () => {
+    const place = path.join(directory, 'times');
+    mkdirSync(place);
+    const part = new PartFile(place, 256 << 10, 7, head);
+    const COUNT = 9000;
+    for (let index = 1; index <= COUNT; index++) part.add('t', index * 1000 + (index % 7), `,"w":"W1","f":"${'x'.repeat(60)}","o":"${index}"`);
+    part.flush();
+    expect(readdirSync(place).length).toBeGreaterThan(2);
+    const states = eventsIn(place).filter((event) => event.kind === 'state');
+    expect(states.length).toBeLessThan(COUNT);
+    for (const { at, to } of states) expect(at).toBe(Number(to) * 1000 + (Number(to) % 7));
   });
 
   test('a ring: all parts together stay within the limit, the newest events are there, and the rest is counted', () => {
@@ -119,7 +162,10 @@ describe('the part file of a process', () => {
       const states = events.filter(({ kind }) => kind === 'state').length;
       expect(states).toBeGreaterThan(500);
       expect(events.find((event) => event.kind === 'process' && event.event === 'cut off')).toMatchObject({ reason: expect.stringMatching(/^ENOSPC: /) });
-      expect(events.findLast((event) => event.kind === 'gap')).toMatchObject({ why: 'cut off', missing: expect.any(Number) });
+      const gap = events.findLast((event) => event.kind === 'gap');
+      expect(gap).toMatchObject({ why: 'cut off', missing: expect.any(Number) });
+      // The times are 0, 1, 2, …
+      expect(gap?.at).toBe(states + (gap?.missing ?? 0) - 1);
     } finally {
       // The part file is still open.
       execFileSync('umount', ['-l', place]);
@@ -195,7 +241,7 @@ describe('reading a recording', () => {
 describe('what is hidden', () => {
   const line = (frame: string | Buffer, payloads = false): Record<string, unknown> => {
     const trace: FrameTrace = { channel: 'W"1', dialect: 'pipelined', way: 'sent', frame };
-    return JSON.parse(sentLine(1, trace, channelPart(trace), 0, payloads)) as Record<string, unknown>;
+    return JSON.parse(`{"k":"s"${sentFields(trace, channelFields(trace), 0, payloads)}}`) as Record<string, unknown>;
   };
 
   test.each(['json', 'advanced'] as const)('%s: cluster messages as they are, without data; messages of the app only with payloads', (form) => {
@@ -225,7 +271,7 @@ describe('what is hidden', () => {
   test('a received message gives its names and numbers only', () => {
     const received = (message: unknown): unknown => {
       const trace: FrameTrace = { channel: 'W1', dialect: 'node', way: 'received', message, tag: 'plain' };
-      return (JSON.parse(receivedLine(1, trace, channelPart(trace), 0)) as Record<string, unknown>)['m'];
+      return (JSON.parse(`{"k":"r"${receivedFields(trace, channelFields(trace), 0)}}`) as Record<string, unknown>)['m'];
     };
     expect(received({ cmd: 'NODE_CLUSTER', act: 'newconn', key: 'k', seq: 3, data: 'secret' })).toEqual({ cmd: 'NODE_CLUSTER', act: 'newconn', seq: 3 });
     expect(received({ cmd: 'NODE_HANDLE', msg: { cmd: 'NODE_CLUSTER', act: '"\n', ack: 2, upTo: Infinity, seq: -1 } })).toEqual({ cmd: 'NODE_HANDLE', msg: { cmd: 'NODE_CLUSTER', act: '"\n', ack: 2 } });
