@@ -61,7 +61,7 @@ test('a connection that moves, recorded now: one id through both workers and bac
       await page.drawn();
       const text = await page.evaluate<string>(`document.getElementById('panel').innerText`);
       expect(text).toContain('c1 is given back, so that another worker can have it: seen in P');
-      expect(text).toMatch(/on its way back to the primary\s+=|on its way back to the primary\s+→/);
+      expect(text).toMatch(/c1\s+on its way back to the primary\s+→\s+waits in the primary's queue/);
       expect(await page.evaluate(`document.querySelectorAll('.keeps .broken').length`)).toBe(0);
       expect(page.errors).toEqual([]);
     } finally {

@@ -139,10 +139,10 @@ export function placeOf(connection, t, before = false) {
   if (!isPast(connection.open)) return 'place.none';
   if (connection.closed !== null && isPast(connection.closed)) return 'place.closed';
   let place = 'place.none';
-  for (const { event, t: at } of connection.steps) {
+  for (const { event, role, t: at } of connection.steps) {
     if (!isPast(at)) break;
     if (event === 'queued' || event === 'reclaimed' || event === 'rejected' || event === 'unsent') place = 'place.queued';
-    else if (event === 'returned') place = 'place.returned';
+    else if (event === 'returned') place = role === 'worker' ? 'place.returned' : 'place.queued';
     else if (event === 'handed off') place = 'place.inFlight';
     else if (event === 'delivered' || event === 'opened' || event === 'acknowledged') place = 'place.worker';
     else if (event === 'closed') place = 'place.closed';

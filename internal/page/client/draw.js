@@ -109,7 +109,7 @@ function drawAxis(pen) {
     const middle = (pen.x(t0) + pen.x(t1)) / 2;
     const text = `⋯ ${time(t1 - t0, 0)} ⋯`;
     const half = context.measureText(text).width / 2 + 6;
-    if (room < 9 || middle - half < free) continue;
+    if (room < 9 || middle - half < Math.max(free, 0) || middle + half > width) continue;
     context.fillStyle = muted;
     context.fillText(text, middle, 14);
     pen.labels.push([middle - half, middle + half]);
@@ -122,7 +122,7 @@ function drawAxis(pen) {
     if (t < 0 || t > Math.max(...view.tracks.map((track) => track.end)) + 1) continue;
     const text = time(t);
     const half = context.measureText(text).width / 2 + 6;
-    if (pen.labels.some(([from, to]) => x + half > from && x - half < to)) continue;
+    if (x + half > width || pen.labels.some(([from, to]) => x + half > from && x - half < to)) continue;
     context.fillText(text, x, 14);
     context.fillRect(Math.round(x), 24, 1, 4);
   }

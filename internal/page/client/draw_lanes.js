@@ -93,7 +93,11 @@ function drawDead(pen, row, x) {
   context.fillStyle = isKilled ? colours.bad : colours.muted;
   context.font = colours.font;
   context.textBaseline = 'middle';
-  context.fillText(text, x + 9, y);
+  // At the right edge there is room below the bar.
+  const isCut = x + 9 + context.measureText(text).width > pen.width;
+  context.textAlign = isCut ? 'right' : 'left';
+  context.fillText(text, isCut ? Math.min(x + 6, pen.width - 2) : x + 9, isCut ? y + 12 : y);
+  context.textAlign = 'left';
 }
 
 /** Each sample covers the time since the one before: its height is how busy the loop was; a block is marked. */

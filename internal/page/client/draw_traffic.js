@@ -231,7 +231,8 @@ function drawLabel(pen, { arrow, place: { x0, y0, x1, y1 }, isMarked }, boxes) {
     const y = y0 + (y1 - y0) * part;
     const box = [x - 3, y - 8, x + width + 3, y + 8];
     if (!isMarked && boxes.some((other) => box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1])) continue;
-    if (x < -4 || x + width > pen.width + 40) continue;
+    // A name that the edge would cut is left out, unless it is the selected one.
+    if (!isMarked && (x < 0 || x + width > pen.width)) continue;
     boxes.push(box);
     context.globalAlpha = strength([arrow.sent, arrow.received]);
     context.lineWidth = 4;

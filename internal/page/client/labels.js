@@ -3,10 +3,18 @@ import { view } from './view.js';
 import { KERNEL } from './layout.js';
 import { BLOCKED, countsAt, stateAt, waitingAt } from './model.js';
 import { timeOf } from './scale.js';
-import { byId, fill, make, say, stateText, time, visible } from './words.js';
+import { byId, fill, make, say, time, visible } from './words.js';
+
+/** A picture of fewer pixels has narrow labels, too. */
+const NARROW = 500;
+
+/** The state of a worker in one word. */
+const shortState = (state) => say(`state.${state}.short`) || visible(state).slice(0, 20);
 
 let drawn = null;
+let scene = -1;
 let scrolledFor;
+let scene = -1;
 let made = [];
 
 export function drawLabels() {
@@ -32,6 +40,8 @@ export function drawLabels() {
 /** Scrolls to the lane of the event that was selected, if it is out of sight. */
 function showLaneOfSelection() {
   const event = view.steps[view.selected];
+  if (scene !== view.scene) byId('stage').scrollTop = 0;
+  scene = view.scene;
   if (event === scrolledFor) return;
   scrolledFor = event;
   const row = event && view.layout.laneOf.get(`${event.track.number}.${event.kind === 'kernel' ? KERNEL : event.name}`);
@@ -60,8 +70,11 @@ function lineOf(row, t) {
     const sums = [...row.track.addresses.values()].map((counts) => countsAt(counts, t)).reduce((sum, each) => ({ queue: sum.queue + each.queue, inFlight: sum.inFlight + each.inFlight }), { queue: 0, inFlight: 0 });
     return row.track.addresses.size === 0 ? '' : say('lane.queue', sums);
   }
-  const loop = process.loops.findLast((sample) => sample.t <= t);
+  const state = row.kind === 'worker' ? shortState(stateAt(process, t)) : '';
+  // On a phone there is room for one of both, and the bar shows how busy it is.
+  if (view.width < NARROW) return state;
   const blocked = process.loops.find((sample) => sample.delay >= BLOCKED && sample.t - sample.delay <= t && sample.t >= t);
-  const busy = blocked ? ` · ${say('lane.blocked', { time: time(blocked.delay, 0) })}` : loop && loop.busy > 0.01 ? ` · ${Math.round(loop.busy * 100)} %` : '';
-  return `${row.kind === 'worker' ? stateText(stateAt(process, t)).slice(0, 20) : ''}${busy}`;
+  if (blocked) return say('lane.blocked', { time: time(blocked.delay, 0) });
+  const loop = process.loops.findLast((sample) => sample.t <= t);
+  return [state, loop && loop.busy > 0.01 ? `${Math.round(loop.busy * 100)} %` : ''].filter((text) => text !== '').join(' · ');
 }

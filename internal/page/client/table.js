@@ -7,6 +7,7 @@ const HEIGHT = 26;
 let rows = [];
 let drawn = '';
 let followed = -2;
+let scene = -1;
 
 export function drawTable() {
   const table = byId('table');
@@ -14,10 +15,12 @@ export function drawTable() {
   rows = view.matches === null ? view.steps : view.steps.filter(isMatch);
   table.setAttribute('aria-rowcount', String(rows.length + 1));
   table.setAttribute('aria-label', say('table.label'));
+  if (scene !== view.scene) table.scrollTop = 0;
+  scene = view.scene;
   const at = rows.indexOf(view.steps[view.selected]);
   if (at !== -1 && followed !== view.selected) {
     const top = at * HEIGHT;
-    if (top < table.scrollTop || top > table.scrollTop + table.clientHeight - 3 * HEIGHT) table.scrollTop = Math.max(0, top - table.clientHeight / 3);
+    if (top < table.scrollTop || top > table.scrollTop + table.clientHeight - 3 * HEIGHT) table.scrollTop = Math.max(0, Math.floor((top - table.clientHeight / 3) / HEIGHT) * HEIGHT);
   }
   followed = view.selected;
   // Live: the newest event is in sight.
