@@ -110,9 +110,15 @@ export interface NewConnection {
 
 /**
  * Dialect pipelined. Asks the worker to return idle connections (`Returned`): at most `max`, all if it is missing; only
- * those of `key`, if there is one. No reply. The worker returns as many as it can, also none.
+ * those of `key`, if there is one, and no more than leave `keep` connections open there. No reply. The worker returns as
+ * many as it can, also none.
  */
-export interface ReturnIdle { readonly act: 'returnIdle'; readonly max?: number | undefined; readonly key?: string | undefined }
+export interface ReturnIdle {
+  readonly act: 'returnIdle';
+  readonly max?: number | undefined;
+  readonly key?: string | undefined;
+  readonly keep?: number | undefined;
+}
 
 /** Asks the worker to leave: to close every server, then the channel. No reply. */
 export interface Disconnect { readonly act: 'disconnect' }
@@ -197,7 +203,8 @@ const isNewConnectionReply = (value: Fields): value is Fields & NewConnectionRep
 const isNewConnection = (value: Fields): value is Fields & NewConnection => value['act'] === 'newconn' && isCount(value['seq']) && typeof value['key'] === 'string';
 const isReturnedConnection = (value: Fields): value is Fields & Returned => value['act'] === 'returned' && isCount(value['seq']) && typeof value['key'] === 'string';
 const isReturnIdle = (value: Fields): value is Fields & ReturnIdle =>
-  value['act'] === 'returnIdle' && (value['max'] === undefined || isCount(value['max'])) && (value['key'] === undefined || typeof value['key'] === 'string');
+  value['act'] === 'returnIdle' && ['max', 'keep'].every((name) => value[name] === undefined || isCount(value[name])) &&
+  (value['key'] === undefined || typeof value['key'] === 'string');
 const isDisconnect = (value: Fields): value is Fields & Disconnect => value['act'] === 'disconnect';
 const isReply = (value: Fields): value is Fields & Reply => isCount(value['ack']);
 

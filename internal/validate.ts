@@ -65,6 +65,12 @@ function quoted(texts: readonly string[]): string {
   return join(all, ', ');
 }
 
+/** Throws ERR_INVALID_ARG_VALUE unless the value is a number above 0. A rate can be lower than one per second. */
+export function checkRate(name: string, value: unknown): number {
+  if (typeof value === 'number' && value > 0) return value;
+  throw invalidArgValue(name, value, 'must be a number > 0');
+}
+
 /** The greatest number of a TCP or UDP port. */
 export const HIGHEST_PORT = 65535;
 

@@ -23,7 +23,7 @@ answerWith({
     for (let time = 0; time < times; time++) {
       // The oldest of them is acknowledged, the next takes its place.
       const oldest = inFlight[time % BUSY];
-      if (oldest) scheduler.ended(oldest as Candidate<number>, true);
+      if (oldest) scheduler.ended(oldest as Candidate<number>, 'accepted');
       inFlight[time % BUSY] = scheduler.next(client);
     }
     return Number(process.hrtime.bigint() - begin) / times;

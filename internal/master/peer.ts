@@ -5,7 +5,7 @@
  * Owns     the connections that were handed off and not acknowledged (the primary's copies of their fds).
  *          Each hand-off ends in exactly one call of `ended`, which gives the connection back to its
  *          `RoundRobinHandle`.
- * Used by  index.ts (replies, acknowledgements, the worker's end), round_robin_handle.ts, listen_table.ts
+ * Used by  index.ts (replies, acknowledgements, the worker's end), round_robin_handle.ts, listen_table.ts; scheduler.ts (Outcome)
  * Never    sends a connection again that was acknowledged, or may have been; closes the primary's copy
  *          of an fd before the kernel has taken it
  * States   of a hand-off: sent ── acknowledge() ──► answered ──┐
@@ -103,10 +103,10 @@ export class Peer {
     return this.#calls.notify(body, handle) !== -1;
   }
 
-  /** Asks the worker to return idle connections: `max` at most, only those of `key` if it is given. False if it cannot be asked. */
-  returnIdle(max: number, key?: string): boolean {
+  /** Asks the worker to return idle connections, `max` at most; see ReturnIdle in messages.ts for `of`. False if it cannot be asked. */
+  returnIdle(max: number, of?: Pick<ReturnIdle, 'key' | 'keep'>): boolean {
     if (this.dialect !== 'pipelined') return false;
-    return this.send({ act: 'returnIdle', ...(max === Infinity ? {} : { max }), ...(key === undefined ? {} : { key }) } satisfies ReturnIdle);
+    return this.send({ act: 'returnIdle', ...(max === Infinity ? {} : { max }), ...of } satisfies ReturnIdle);
   }
 
   /** The worker is asked to count its open connections at this address. */

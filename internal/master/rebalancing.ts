@@ -6,13 +6,16 @@
  *   even ── more than BEYOND above its share ──► shedding ── at its share ──► even
  *
  * The rule, each TICK_MS:
- *   share       a worker's part of all open connections, by its weight
+ *   share       a worker's part of all connections, by its weight: those that are open, in flight, or queued in the primary.
+ *               Without the last two, a worker would give some back while others are on their way
  *   begins      a worker has more than its share and BEYOND of it, and at least one more: small differences stay
  *   goes on     until it is at its share: no second round begins at once
  *   how many    what it has above its share, but all workers together no more than `perSecond` allows
  *   not counted a worker that rejects connections: it has as many as it wants, or is a canary
  *   in vain     a worker that gave nothing when it was asked (its connections are busy, or cannot move) is asked again after
  *               two ticks, then four, up to PATIENCE
+ *   late        a worker that is busy may read several questions at once. Each says how many connections it shall keep, so
+ *               it does not give the same surplus twice
  *
  * Owns     a timer, while two or more workers take part. It does not keep the process alive
  * Used by  round_robin_handle.ts; settings.ts and index.ts, for the setting
@@ -22,7 +25,7 @@
  */
 import { Map, Math, timers } from '../builtins';
 import { invalidArgValue } from '../errors';
-import { checkName } from '../validate';
+import { checkName, checkRate } from '../validate';
 import { isRejecting, type Candidate } from './scheduling';
 
 /** Milliseconds between two looks. Workers count as often (child/open_counts.ts), so each look sees the effect of the one before. */
@@ -47,14 +50,16 @@ export function rebalanceFrom(given: boolean | Partial<Rebalance> | undefined): 
   if (typeof given !== 'object' || given === null) throw invalidArgValue('options.rebalance', given, 'must be true, false or an object');
   for (const name in given) checkName('options.rebalance', name, ['perSecond']);
   const { perSecond = PER_SECOND } = given;
-  if (typeof perSecond !== 'number' || !(perSecond > 0)) throw invalidArgValue('options.rebalance.perSecond', perSecond, 'must be a number > 0');
-  return { perSecond };
+  return { perSecond: checkRate('options.rebalance.perSecond', perSecond) };
 }
+
+/** Asks a worker for `max` idle connections, but for none of the last `keep` that it has. */
+type Ask = (max: number, keep: number) => void;
 
 /** A worker that takes part, and the state of the rule for it. */
 interface Part {
   readonly perSecond: number;
-  readonly ask: (max: number) => void;
+  readonly ask: Ask;
   shedding: boolean;
   /** The number of connections that it has given since it was asked last. */
   given: number;
@@ -67,18 +72,20 @@ interface Part {
 /** The balance of one address. */
 export class Rebalancing<Worker> {
   readonly #candidates: readonly Candidate<Worker>[];
+  readonly #queued: () => number;
   readonly #parts = new Map<Worker, Part>();
   #timer: NodeJS.Timeout | undefined;
   /** Moves that the bound allows now. */
   #allowed = 0;
 
-  /** `candidates`: those of the address, a list that changes. */
-  constructor(candidates: readonly Candidate<Worker>[]) {
+  /** `candidates`: those of the address, a list that changes. `queued`: how many connections wait in the primary. */
+  constructor(candidates: readonly Candidate<Worker>[], queued: () => number = () => 0) {
     this.#candidates = candidates;
+    this.#queued = queued;
   }
 
   /** This worker takes part from now on. `ask` asks it for idle connections. */
-  add(worker: Worker, { perSecond }: Rebalance, ask: (max: number) => void): void {
+  add(worker: Worker, { perSecond }: Rebalance, ask: Ask): void {
     this.#parts.set(worker, { perSecond, ask, shedding: false, given: 0, wait: 0, patience: 1 });
     if (this.#parts.size > 1) this.#timer ??= timers.setInterval(() => this.#tick(), TICK_MS).unref();
   }
@@ -97,29 +104,28 @@ export class Rebalancing<Worker> {
   }
 
   #tick(): void {
-    let open = 0;
+    let all = this.#queued();
     let weights = 0;
     let perSecond = 0;
     for (const candidate of this.#candidates) {
       const part = this.#parts.get(candidate.worker);
       if (part === undefined || candidate.retired || isRejecting(candidate)) continue;
-      open += candidate.open;
+      all += has(candidate);
       weights += candidate.weight;
       perSecond = Math.max(perSecond, part.perSecond);
     }
     const each = (perSecond * TICK_MS) / 1000;
     this.#allowed = Math.min(this.#allowed + each, Math.max(1, each));
     for (const candidate of this.#candidates) {
-      const { worker, open: has, weight } = candidate;
-      const part = this.#parts.get(worker);
-      if (part !== undefined && !candidate.retired && !isRejecting(candidate)) this.#shed(part, has, (open * weight) / weights);
+      const part = this.#parts.get(candidate.worker);
+      if (part !== undefined && !candidate.retired && !isRejecting(candidate)) this.#shed(part, has(candidate), (all * candidate.weight) / weights);
     }
   }
 
   /** Asks a worker for what it has above its share, if the rule says so. */
-  #shed(part: Part, has: number, share: number): void {
-    if (!part.shedding && has <= share + Math.max(1, share * BEYOND)) return;
-    const excess = Math.floor(has - share);
+  #shed(part: Part, count: number, share: number): void {
+    if (!part.shedding && count <= share + Math.max(1, share * BEYOND)) return;
+    const excess = Math.floor(count - share);
     if (!part.shedding) part.given = 1; // The first question of a round follows none that was in vain.
     part.shedding = excess > 0;
     if (!part.shedding || --part.wait > 0) return;
@@ -130,6 +136,9 @@ export class Rebalancing<Worker> {
     part.wait = part.patience;
     part.given = 0;
     this.#allowed = Math.max(0, this.#allowed - max);
-    part.ask(max);
+    part.ask(max, count - excess);
   }
 }
+
+/** The connections that a worker has, or is about to have. */
+const has = ({ open, inFlight }: Candidate<unknown>): number => open + inFlight;

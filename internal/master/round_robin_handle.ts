@@ -104,7 +104,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
     this.#inherited = namesFd(query) || inherited !== undefined;
     this.#waits = inherited?.waits === true;
     this.#scheduler = new Scheduler(scheduling);
-    this.#rebalancing = new Rebalancing(this.#scheduler.candidates);
+    this.#rebalancing = new Rebalancing(this.#scheduler.candidates, () => this.#queue.length);
     const bound = (handle: ListeningHandle): void => this.#bound(handle);
     const failed = (errno: number): void => this.#bindFailed(errno);
     if (inherited === undefined) beginListening(query, bound, failed);
@@ -146,7 +146,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
       this.#state.acceptor.hold(true);
     }
     this.#scheduler.add(peer, peer.worker.id, ours ? WINDOW : 1, peer.weight, counts === 'seldom');
-    if (ours && rebalance !== null) this.#rebalancing.add(peer, rebalance, (max) => peer.returnIdle(max, this.#key));
+    if (ours && rebalance !== null) this.#rebalancing.add(peer, rebalance, (max, keep) => peer.returnIdle(max, { key: this.#key, keep }));
     this.#resume();
   }
 
@@ -270,7 +270,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
       }
       if (this.#queue.first !== connection) {
         // The scheduling function has closed this address, and with it every queued connection.
-        this.#scheduler.ended(candidate, false);
+        this.#scheduler.ended(candidate, 'unsent');
         continue;
       }
       this.#queue.shift();
@@ -292,7 +292,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
 
   /** A hand-off has ended. Called by peer.ts, in whose table it is no more; `connection` is transferred. */
   ended(candidate: Candidate<Peer>, connection: NativeHandle, outcome: Outcome): void {
-    this.#scheduler.ended(candidate, outcome === 'accepted' || outcome === 'rejected', outcome);
+    this.#scheduler.ended(candidate, outcome);
     this.#counters.ended(connection, outcome);
     if (outcome === 'accepted' || outcome === 'untold' || this.#state.is !== 'listening') {
       if (outcome === 'accepted') this.#moved(connection, candidate.worker);

@@ -3,12 +3,13 @@
  * in flight to each, and the rule that chooses among them.
  *
  * Used by  round_robin_handle.ts, which asks it for each connection and does what it answers
- * Uses     scheduling.ts, the rules
+ * Uses     scheduling.ts, the rules; peer.ts, for the outcomes of a hand-off
  * Keeps    a worker is a candidate exactly from `add` to `remove`. Its index is the lowest free one, so that
  *          under `sticky` the worker that replaces another one gets the same clients
  */
 import { Number, performance } from '../builtins';
 import type { NativeHandle } from '../native/bindings';
+import type { Outcome } from './peer';
 import { isYoung, ruleFor, type Candidate, type NamedRule, type Scheduling } from './scheduling';
 
 /** The candidates of one address, and the rule that chooses among them. */
@@ -108,13 +109,13 @@ export class Scheduler<Worker> {
     return choose();
   }
 
-  /** A connection is in flight no more. `acknowledged`: by the worker, which is alive then. `answer`: how the hand-off ended, if that is known. */
-  ended(candidate: Candidate<Worker>, acknowledged: boolean, answer?: string): void {
+  /** A connection is in flight no more. A worker that has accepted or rejected it is alive. */
+  ended(candidate: Candidate<Worker>, outcome: Outcome): void {
     candidate.inFlight--;
-    if (answer === 'accepted' && candidate.reportsSeldom) candidate.open++;
-    if (!acknowledged) return;
+    if (outcome === 'accepted' && candidate.reportsSeldom) candidate.open++;
+    if (outcome !== 'accepted' && outcome !== 'rejected') return;
     candidate.aliveAt = this.#lastAnswer = performance.now();
     candidate.acknowledgedIn = performance.turn();
-    candidate.rejectedAt = answer === 'rejected' ? candidate.aliveAt : -1;
+    candidate.rejectedAt = outcome === 'rejected' ? candidate.aliveAt : -1;
   }
 }

@@ -12,7 +12,7 @@ import { LONGEST_DELAY } from '../clock';
 import { invalidArgType, invalidArgValue, outOfRange } from '../errors';
 import { ownOptions } from '../own_options';
 import { checkHealth, checkMetrics, type Endpoint, type HealthEndpoint, type HealthOption, type MetricsOption } from './endpoint_options';
-import { HIGHEST_PORT, checkBoolean, checkInteger, checkNames, checkNumber, checkOneOf, checkString } from '../validate';
+import { HIGHEST_PORT, checkBoolean, checkInteger, checkNames, checkNumber, checkOneOf, checkRate, checkString } from '../validate';
 import { releaseParts, type Variables } from './recipe';
 import { checkReleaseOptions, type ReleaseOptions } from './release_options';
 import type { Rebalance } from './start_worker';
@@ -261,7 +261,7 @@ function checkRebalance(given: Rebalance): Rebalance {
   if (given === undefined || typeof given === 'boolean') return given;
   checkNames('options.rebalance', given, ['perSecond']);
   const { perSecond } = ownOptions(given, ['perSecond']);
-  return perSecond === undefined ? true : { perSecond: checkNumber('options.rebalance.perSecond', perSecond, 1, Infinity) };
+  return perSecond === undefined ? true : { perSecond: checkRate('options.rebalance.perSecond', perSecond) };
 }
 
 function checkRecycle(options: Partial<Recycle>): Recycle {

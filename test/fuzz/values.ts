@@ -40,7 +40,7 @@ const fields: Record<string, (dice: Dice) => Value> = {
   errno: (dice) => dice.pick([null, 0, -98, -22]), data: () => null, address: (dice) => dice.pick([null, '127.0.0.1', '::', 'no ip']),
   port: (dice) => dice.pick([80, 0, 8080, -1, null]), addressType: (dice) => dice.pick([4, 6, -1, null]), fd: (dice) => dice.pick([-1, 99999]),
   flags: (dice) => dice.pick([0, 1, null]), backlog: (dice) => dice.pick([0, 511, -5, false]), sockname: () => ({ address: '::', family: 'IPv6', port: 80 }),
-  counts: (dice) => dice.pick([true, 'seldom', 'x']), taken: (dice) => dice.chance(0.5), moved: () => true, max: (dice) => dice.pick([0, 1, 5, -1, 1.5]), type: (dice) => dice.pick(['net.Native', 'net.Socket', 'dgram.Native', 'dgram.Socket', 'unknown']), dgramType: (dice) => dice.pick(['udp4', 'udp6', 'x']),
+  counts: (dice) => dice.pick([true, 'seldom', 'x']), taken: (dice) => dice.chance(0.5), moved: () => true, max: (dice) => dice.pick([0, 1, 5, -1, 1.5]), keep: (dice) => dice.pick([0, 2, -1, 1.5]), type: (dice) => dice.pick(['net.Native', 'net.Socket', 'dgram.Native', 'dgram.Socket', 'unknown']), dgramType: (dice) => dice.pick(['udp4', 'udp6', 'x']),
   msg: (dice) => value(dice, 2),
 };
 const names = Object.keys(fields);
@@ -48,7 +48,7 @@ const names = Object.keys(fields);
 /** What each act has to have, so that most messages pass the guards. */
 const shapes: Record<string, string[]> = {
   online: [], queryServer: ['seq', 'index', 'address', 'port', 'addressType', 'flags', 'backlog'], listening: ['index', 'address', 'port', 'addressType'], close: ['key'],
-  exitedAfterDisconnect: ['seq'], accepted: ['upTo', 'rejected', 'open'], newconn: ['seq', 'key'], returned: ['seq', 'key'], returnIdle: ['max', 'key'], disconnect: [], unknown: ['seq'],
+  exitedAfterDisconnect: ['seq'], accepted: ['upTo', 'rejected', 'open'], newconn: ['seq', 'key'], returned: ['seq', 'key'], returnIdle: ['max', 'key', 'keep'], disconnect: [], unknown: ['seq'],
 };
 
 /** Any value. */

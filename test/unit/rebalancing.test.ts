@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { performance, timers } from '../../internal/builtins';
 import { Rebalancing, rebalanceFrom } from '../../internal/master/rebalancing';
 import { Scheduler } from '../../internal/master/scheduler';
+import { checkOptions } from '../../internal/supervisor/options';
 import { FakeConnection } from '../support/cluster_fakes';
 
 let tick: (() => void) | null = null;
@@ -46,7 +47,7 @@ class Address {
     this.rebalancing.returned(giver);
     const candidate = this.scheduler.next(new FakeConnection(1), giver);
     if (candidate === null) throw new Error('nobody takes it');
-    this.scheduler.ended(candidate, true, 'accepted');
+    this.scheduler.ended(candidate, 'accepted');
   }
 
   now(): Record<string, number> {
@@ -61,6 +62,40 @@ describe('the rule', () => {
     expect(address.now()).toEqual({ a: 25, b: 25, c: 25, d: 25 });
     for (let at = 0; at < 100; at++) tick?.();
     expect(address.asked).toEqual({ a: [25], b: [25], c: [], d: [] });
+  });
+
+  // While the last of ten returned connections were on their way, the rule saw fewer in all, and asked for one more.
+  test('connections that are on their way count', () => {
+    const scheduler = new Scheduler<string>();
+    let queued = 0;
+    const rebalancing = new Rebalancing<string>(scheduler.candidates, () => queued);
+    const questions: number[][] = [];
+    for (const [worker, open] of [['a', 20], ['b', 0]] as const) {
+      scheduler.add(worker, open, 12, 1, true);
+      scheduler.report(worker, open);
+      rebalancing.add(worker, { perSecond: 500 }, (...question) => questions.push(question));
+    }
+    tick?.();
+    for (let at = 0; at < 10; at++) scheduler.returned('a');
+    const taken = [1, 2].map((fd) => scheduler.next(new FakeConnection(fd), 'a'));
+    expect(taken.map((candidate) => candidate?.worker)).toEqual(['b', 'b']);
+    queued = 8;
+    for (let at = 0; at < 3; at++) tick?.();
+    expect(questions).toEqual([[10, 10]]);
+  });
+
+  test('a question says how many connections the worker shall keep', () => {
+    const scheduler = new Scheduler<string>();
+    const rebalancing = new Rebalancing<string>(scheduler.candidates);
+    const questions: number[][] = [];
+    for (const [worker, open] of [['a', 21], ['b', 0]] as const) {
+      scheduler.add(worker, open, 12, 1, true);
+      scheduler.report(worker, open);
+      rebalancing.add(worker, { perSecond: 40 }, (...question) => questions.push(question));
+    }
+    for (let at = 0; at < 2; at++) tick?.();
+    // It has given nothing yet, so the second question is about the same ten.
+    expect(questions).toEqual([[4, 11], [4, 11]]);
   });
 
   test('a share is by weight', () => {
@@ -110,7 +145,7 @@ describe('the rule', () => {
   test('a worker that rejects is not counted, until it accepts, or for a while', () => {
     const address = new Address({ a: 10, b: 10, canary: 0 });
     const canary = address.scheduler.candidates.find(({ worker }) => worker === 'canary') as never;
-    address.scheduler.ended(canary, true, 'rejected');
+    address.scheduler.ended(canary, 'rejected');
     tick?.();
     expect(address.asked).toEqual({ a: [], b: [], canary: [] });
     now += 600;
@@ -157,7 +192,7 @@ describe('a returned connection', () => {
     const scheduler = withRule('round-robin');
     const rejecting = scheduler.next(connection, 'b');
     expect(rejecting?.worker).toBe('c');
-    scheduler.ended(rejecting as never, true, 'rejected');
+    scheduler.ended(rejecting as never, 'rejected');
     expect(scheduler.next(connection, 'b')?.worker).toBe('a');
   });
 
@@ -172,6 +207,18 @@ describe('a returned connection', () => {
 
 test.each([[undefined, null], [false, null], [true, 500], [{}, 500], [{ perSecond: 5 }, 5], [{ perSecond: undefined }, 500]])('rebalance: %j', (given, perSecond) => {
   expect(rebalanceFrom(given as never)).toEqual(perSecond === null ? null : { perSecond });
+});
+
+test.each([[0, 'ERR_INVALID_ARG_VALUE'], [-1, 'ERR_INVALID_ARG_VALUE'], ['5', 'ERR_INVALID_ARG_VALUE'], [0.5, null], [Infinity, null]])('the supervisor and the cluster take the same perSecond: %j', (perSecond, code) => {
+  const codeOf = (check: () => unknown): string | null => {
+    try {
+      check();
+      return null;
+    } catch (error) {
+      return String((error as { code?: unknown }).code);
+    }
+  };
+  expect([codeOf(() => rebalanceFrom({ perSecond } as never)), codeOf(() => checkOptions({ rebalance: { perSecond } as never }))]).toEqual([code, code]);
 });
 
 test.each([[1], ['yes'], [null], [{ perSecond: 0 }], [{ perSecond: 'x' }], [{ perSecond: Number.NaN }], [{ other: 1 }]])('rebalance: %j is refused', (given) => {

@@ -32,7 +32,7 @@ function seated(windows: Record<string, number>): Scheduler<string> {
 /** Each has had its turn, and has acknowledged it in this turn of the event loop. */
 function answering<Worker>(scheduler: Scheduler<Worker>, count: number): Scheduler<Worker> {
   const candidates = Array.from({ length: count }, () => scheduler.next(connection) as Candidate<Worker>);
-  for (const candidate of candidates) scheduler.ended(candidate, true);
+  for (const candidate of candidates) scheduler.ended(candidate, 'accepted');
   return scheduler;
 }
 
@@ -128,7 +128,7 @@ test.each([1, 2, 3, 4, 5])('property, seed %i: nobody exceeds its window (CROWD_
       const busy = model.filter(({ inFlight }) => inFlight > 0);
       const candidate = busy[random(Math.max(busy.length, 1))];
       if (candidate) {
-        scheduler.ended(candidates.get(candidate.worker) as Candidate<number>, true);
+        scheduler.ended(candidates.get(candidate.worker) as Candidate<number>, 'accepted');
         candidate.inFlight--;
         candidate.answered = true;
       }
@@ -159,7 +159,7 @@ describe('the window', () => {
     expect(picked(scheduler)).toBe('a');
     now += 9;
     expect(picked(scheduler)).toBe(null);
-    scheduler.ended(first, true);
+    scheduler.ended(first, 'accepted');
     expect([picked(scheduler), picked(scheduler)]).toEqual(['a', 'a']);
   });
 
@@ -167,7 +167,7 @@ describe('the window', () => {
     const scheduler = seated({ silent: 16, a: 16, b: 16 });
     const [, a] = Array.from({ length: 3 }, () => scheduler.next(connection)) as Candidate<string>[];
     now += 1;
-    scheduler.ended(a as Candidate<string>, true);
+    scheduler.ended(a as Candidate<string>, 'accepted');
     const picks = Array.from({ length: 9 }, () => picked(scheduler));
     expect(picks, 'it has answered').toEqual(Array(9).fill('a'));
     expect([picked(scheduler), picked(scheduler)], 'it has as much as the silent ones seem to have').toEqual(['silent', 'b']);
@@ -185,9 +185,9 @@ describe('the window', () => {
     for (const [at, worker] of ['a', 'b'].entries()) scheduler.add(worker, at + 1, 16);
     const candidates = Array.from({ length: 5 }, () => scheduler.next(connection));
     expect(candidates.map((candidate) => candidate?.worker ?? null)).toEqual(['a', 'b', 'a', 'b', null]);
-    scheduler.ended(candidates[0] as Candidate<string>, true);
+    scheduler.ended(candidates[0] as Candidate<string>, 'accepted');
     expect(Array.from({ length: 16 }, () => picked(scheduler)), 'the rest of its window').toEqual([...Array(15).fill('a'), null]);
-    scheduler.ended(candidates[2] as Candidate<string>, true);
+    scheduler.ended(candidates[2] as Candidate<string>, 'accepted');
     now += 0.001;
     expect(picked(scheduler), 'it has 15, and its acknowledgement came in an earlier turn').toBe(null);
   });
@@ -196,7 +196,7 @@ describe('the window', () => {
     const scheduler = seated({ a: 16 });
     const [first] = [scheduler.next(connection) as Candidate<string>, scheduler.next(connection)];
     now += 50;
-    scheduler.ended(first, false);
+    scheduler.ended(first, 'lost');
     expect(picked(scheduler)).toBe(null);
   });
 
@@ -207,7 +207,7 @@ describe('the window', () => {
       now += 1;
       const candidates = [scheduler.next(connection), scheduler.next(connection)] as Candidate<string>[];
       expect(candidates.map(({ worker }) => worker)).not.toContain('stalled');
-      for (const candidate of candidates) scheduler.ended(candidate, true);
+      for (const candidate of candidates) scheduler.ended(candidate, 'accepted');
     }
   });
 });
@@ -228,7 +228,7 @@ describe('waking', () => {
     expect(silent.map(({ worker }) => worker), 'the first one got two').toEqual([...silent.keys()].map((at) => (at % AWAKE) + 1));
     now += 1;
     expect(picked(scheduler as unknown as Scheduler<string>)).toBe(AWAKE + 1);
-    scheduler.ended(silent[0] as Candidate<number>, true);
+    scheduler.ended(silent[0] as Candidate<number>, 'accepted');
     const next = AWAKE > 2 ? AWAKE + 2 : 1;
     expect(scheduler.next(connection)?.worker, 'it has one left, and its acknowledgement was just read').toBe(next);
   });
@@ -242,7 +242,7 @@ describe('waking', () => {
     const scheduler = crowd(CROWD + 1);
     const picks = Array.from({ length: 2 * (CROWD + 1) }, () => {
       const candidate = scheduler.next(connection) as Candidate<number>;
-      scheduler.ended(candidate, true);
+      scheduler.ended(candidate, 'accepted');
       return candidate.worker;
     });
     expect(picks).toEqual(Array.from({ length: 2 * (CROWD + 1) }, (_, at) => (at % (CROWD + 1)) + 1));
@@ -288,7 +288,7 @@ test('D30: random-two gives the fuller of two nothing, and everybody something',
   for (let times = 0; times < 400; times++) {
     const candidate = scheduler.next(connection) as Candidate<number>;
     picks.add(candidate.worker);
-    scheduler.ended(candidate, true);
+    scheduler.ended(candidate, 'accepted');
   }
   expect([...picks].sort()).toEqual([1, 2, 3]);
   expect(ruled('random-two', 1).next(connection)?.worker).toBe(1);
@@ -305,7 +305,7 @@ describe('a worker that is named by a rule', () => {
     for (let count = 1; count < NAMED_WINDOW; count++) expect(scheduler.next(client)).toBe(first);
     const other = scheduler.next(client) as Candidate<string>;
     expect([first.inFlight, other === first]).toEqual([NAMED_WINDOW, false]);
-    scheduler.ended(first, true);
+    scheduler.ended(first, 'accepted');
     expect(scheduler.next(client)).toBe(first);
     await new Promise((resolve) => setImmediate(resolve)); // Warnings come in a later tick.
     expect(warnings).toHaveLength(name === 'a function' ? 1 : 0);
@@ -316,7 +316,7 @@ describe('D30: sticky', () => {
   const clients = Array.from({ length: 1000 }, (_, at) => from(`127.0.${at >> 8}.${at & 255}`));
   const places = (scheduler: Scheduler<number>): number[] => clients.map((client) => {
     const candidate = scheduler.next(client) as Candidate<number>;
-    scheduler.ended(candidate, true);
+    scheduler.ended(candidate, 'accepted');
     return candidate.worker;
   });
 
@@ -381,7 +381,7 @@ test('a pick of 16 workers takes less than 1 µs under each built-in rule', () =
     const scheduler = ruled(scheduling, 16);
     const client = from('127.0.0.1');
     const pick = (times: number): void => {
-      for (let time = 0; time < times; time++) scheduler.ended(scheduler.next(client) as Candidate<number>, true);
+      for (let time = 0; time < times; time++) scheduler.ended(scheduler.next(client) as Candidate<number>, 'accepted');
     };
     pick(20_000);
     const rounds = Array.from({ length: 20 }, () => {
