@@ -101,7 +101,7 @@ async function run({ reloads, workers, bad, suicides, each, stock }: Given): Pro
     const { requests, failures } = load.tallies[style];
     console.log(`${style.padEnd(16)} ${String(requests).padStart(8)} requests ${String(failures.length).padStart(4)} failed ${[...new Set(failures)].join(' ')}`);
   }
-  console.log(`all              ${String(load.requests).padStart(8)} requests ${String(load.failures.length).padStart(4)} failed`);
+  console.log(`all              ${String(load.requests).padStart(8)} requests ${String(load.failures.length).padStart(4)} failed; ${load.closed} kept connections were closed by the server`);
   console.log(`${count} ${suicides > 0 ? 'deaths' : 'reloads'} of ${workers} workers, ${(ms / count).toFixed(0)} ms each; ends: ${Object.entries(ways).map(([way, times]) => `${way} × ${times}`).join(', ') || 'none'}; never fewer than ${least} ready`);
   await supervisor.stop({ now: true });
   rmSync(directory, { recursive: true });

@@ -18,8 +18,8 @@ export interface Returned {
 export interface Moving {
   /** Returns all idle connections to the primary. */
   returnIdle(): Promise<Returned>;
-  /** May this connection move, whenever it is idle? */
-  mayMove(socket: Socket): boolean;
+  /** May this connection move, whenever it is idle? `isBusy`: a response is in progress on it. */
+  mayMove(socket: Socket, isBusy: boolean): boolean;
 }
 
 /** A registered symbol, since the agent may have loaded this file from another place than the cluster. */

@@ -6,7 +6,8 @@
  *   arrived ──┤
  *      │      └─ acknowledged; the kernel has the message ────► delivered
  *      │                 └─ the pipe is full ──► answering ─────────▲
- *      └─ another one is answering ──► waiting ──► treated as if it arrived now
+ *      └─ another one is answering, or a server is about
+ *         to emit 'listening' (`hold`) ──► waiting ──► treated as if it arrived now
  *
  * Owns     each connection from its arrival until its server has it. It closes this process's copy of a connection that
  *          was rejected, could not be acknowledged, or is left when the channel ends
@@ -100,6 +101,8 @@ export class Deliveries {
   readonly #waiting = new Fifo<Arrived>();
   /** The connection whose acknowledgement waits in a full pipe. */
   #answering: Arrived | null = null;
+  /** How many calls of `hold` have not been released. */
+  #holds = 0;
   /** The server whose 'connection' listeners are running. */
   #delivering: ListeningServer | null = null;
 
@@ -109,6 +112,20 @@ export class Deliveries {
 
   listen(key: string, server: ListeningServer): void {
     this.#servers.set(key, server);
+  }
+
+  /**
+   * What arrives waits until the returned function is called. A server that listens emits 'listening' in a later tick, and
+   * a connection can be in the same read as the message that lets it listen. Before 'listening', a server of node:http has
+   * no list of its connections: this one would never be in it, so that neither time-outs nor `closeIdleConnections` nor a
+   * move would find it.
+   */
+  hold(): () => void {
+    this.#holds++;
+    return () => {
+      this.#holds--;
+      this.#processNext();
+    };
   }
 
   /** The server was closed. Returns false if another server listens under its key by now. */
@@ -129,14 +146,14 @@ export class Deliveries {
   /** A connection has arrived (its handle is transferred). Called in the tick of its own message. */
   arrived(key: string, seq: number, handle: NativeHandle | undefined, moved = false): void {
     const arrived: Arrived = { key, seq, handle, moved, receiver: 'undecided' };
-    if (this.#answering === null && this.#waiting.length === 0) return this.#process(arrived);
+    if (this.#answering === null && this.#waiting.length === 0 && this.#holds === 0) return this.#process(arrived);
     arrived.receiver = handle === undefined ? 'none' : this.#servers.get(key) ?? 'none';
     if (arrived.receiver !== 'none') arrived.receiver.promise();
     this.#waiting.push(arrived);
   }
 
   readonly #processNext = (): void => {
-    if (this.#answering !== null) return;
+    if (this.#answering !== null || this.#holds > 0) return;
     const arrived = this.#waiting.shift();
     if (arrived === undefined) return;
     this.#scheduleNext();
@@ -202,10 +219,10 @@ export class Deliveries {
     this.#delivering = server;
     try {
       server.faux.connection(handle);
-      if (arrived.moved) waitAsKeptAlive(server.owner, handle);
     } finally {
       this.#delivering = outer;
       this.#withdraw(arrived, server);
+      if (arrived.moved) waitAsKeptAlive(server.owner, handle); // Also if a listener of the app has thrown.
     }
   }
 

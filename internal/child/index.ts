@@ -126,7 +126,8 @@ class Child {
   readonly #announced: boolean;
   readonly #held = new Set<Held>();
   readonly #indexes = new ServerIndexes();
-  readonly #counts = new OpenCounts((open) => void this.#calls.notify({ act: 'accepted', upTo: this.#upTo, open } satisfies Accepted),
+  // The error is ignored: if the primary is gone, 'disconnect' follows, and nobody needs the counts.
+  readonly #counts = new OpenCounts((open) => void this.#calls.notify({ act: 'accepted', upTo: this.#upTo, open } satisfies Accepted, null, () => undefined),
     (server) => this.#returns.offered(server));
   /** The `seq` of the last connection that was acknowledged or rejected. */
   #upTo = 0;
@@ -145,7 +146,7 @@ class Child {
     addReturnIdle(this.worker, (max) => new Promise((resolve) => this.#returns.returnIdle({ max }, resolve)));
     setMoving(this.worker, {
       returnIdle: () => new Promise((resolve) => this.#returns.returnIdle({ max: Infinity }, (moved, refused) => resolve({ moved, refused }))),
-      mayMove: (socket) => this.#returns.mayMove(socket),
+      mayMove: (socket, isBusy) => this.#returns.mayMove(socket, isBusy),
     });
   }
 
@@ -226,7 +227,12 @@ class Child {
     if (reply.counts !== undefined) this.#counts.watch(key, owner, reply.counts);
     this.#returns.listen(key, owner);
     this.#held.add(held);
-    answer(0, faux);
+    const release = this.#deliveries.hold();
+    try {
+      answer(0, faux);
+    } finally {
+      process.nextTick(release); // `net` has queued the tick that emits 'listening' before this one.
+    }
   }
 
   /** Shared: the primary has sent the listening socket itself. The handle is transferred to the server. */
@@ -269,7 +275,7 @@ class Child {
     switch (message.act) {
       case 'newconn': return this.#deliveries.arrived(message.key, message.seq, handle, message.moved);
       case 'disconnect': return this.#leave(this.worker, false);
-      case 'returnIdle': return this.#returns.returnIdle({ max: message.max ?? Infinity, key: message.key }, () => undefined);
+      case 'returnIdle': return this.#returns.returnIdle({ max: message.max ?? Infinity, key: message.key, keep: message.keep }, () => undefined);
       default: return message satisfies never;
     }
   }

@@ -19,7 +19,7 @@ import { isOwn } from '../own_listeners';
  */
 export type Movable = (socket: Socket) => unknown;
 
-/** A socket of an http server that no app has touched: the properties and listeners that it has from Node. */
+/** A socket of an http server that no app has touched: the properties and listeners that it has from Node, also while it writes a response. */
 interface Untouched {
   readonly properties: ReadonlySet<string | symbol>;
   /** The names of the listeners of each event. */
@@ -29,21 +29,25 @@ interface Untouched {
 let untouched: Untouched | undefined;
 
 /** Properties that Node adds to a socket later than at its start. */
-const LATER: readonly string[] = ['_httpMessage', 'timeout', '_peername', '_sockname', '_paused'];
+const LATER: readonly string[] = ['timeout', '_peername', '_sockname', '_paused'];
 
-/** Does the app let this connection move? */
-export function mayMove(socket: Socket, movable: unknown): boolean {
+/**
+ * Does the app let this connection move? `whenIdle`: the connection is busy now, and the answer is for the time when it is
+ * idle. Then listeners do not count: a framework adds its own for each request, and removes them with the response.
+ */
+export function mayMove(socket: Socket, movable: unknown, whenIdle = false): boolean {
   if (typeof movable === 'function') {
     let answer: unknown = false;
     separately(() => { answer = (movable as Movable)(socket); });
     if (typeof answer === 'boolean') return answer;
   }
-  return isUntouched(socket);
+  return isUntouched(socket, whenIdle);
 }
 
-function isUntouched(socket: Socket): boolean {
+function isUntouched(socket: Socket, ignoreListeners: boolean): boolean {
   const { properties, listeners } = untouched ??= describe(untouchedSocket());
   for (const key of Reflect.ownKeys(socket)) if (!properties.has(key)) return false;
+  if (ignoreListeners) return true;
   for (const event of socket.eventNames()) {
     const known = listeners.get(event) ?? [];
     const found = socket.rawListeners(event).filter((listener) => !isOwn(listener));

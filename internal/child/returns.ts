@@ -22,7 +22,7 @@ import type { Socket } from 'node:net';
 import { Map, push, timers } from '../builtins';
 import { separately } from '../errors';
 import type { NativeHandle } from '../native/bindings';
-import { idleConnections, idleParsers, isPlainHttp, letGo, putBack, takeIdle } from '../native/idle_connections';
+import { idleConnections, idleParsers, isPlainHttp, letGo, putBack, takeIdle, type TakenOut } from '../native/idle_connections';
 import { openConnections, serverOf } from '../native/servers';
 import { traceHandle } from '../trace';
 import { mayMove } from './movable';
@@ -38,6 +38,8 @@ export interface ReturnOptions {
   readonly max: number;
   /** Only those of this address. */
   readonly key?: string | undefined;
+  /** So many connections of each server stay, those that are on their way to the primary not included. */
+  readonly keep?: number | undefined;
 }
 
 /**
@@ -80,21 +82,21 @@ export class Returns {
     }
   }
 
-  /** May this connection move, whenever it is idle? */
-  mayMove(socket: Socket): boolean {
+  /** May this connection move, whenever it is idle? `isBusy`: a response is in progress on it. */
+  mayMove(socket: Socket, isBusy = false): boolean {
     const server = serverOf(socket)?.server;
-    return server !== undefined && this.#servers.has(server) && isPlainHttp(server) && this.#appLets(socket);
+    return server !== undefined && this.#servers.has(server) && isPlainHttp(server) && this.#appLets(socket, isBusy);
   }
 
   /** Does the app let this connection move? `movable` can be a getter of the app. If that throws, the connection stays. */
-  #appLets(socket: Socket): boolean {
+  #appLets(socket: Socket, whenIdle: boolean): boolean {
     let movable: unknown = () => false;
     separately(() => { movable = this.#movable(); });
-    return mayMove(socket, movable);
+    return mayMove(socket, movable, whenIdle);
   }
 
   /** Returns idle connections to the primary. Calls `done` with the numbers that the primary has taken, and not taken. */
-  returnIdle({ max, key }: ReturnOptions, done: (moved: number, refused: number) => void): void {
+  returnIdle({ max, key, keep }: ReturnOptions, done: (moved: number, refused: number) => void): void {
     timers.setImmediate(() => {
       const idle = this.#idle(key);
       let next = 0;
@@ -106,6 +108,7 @@ export class Returns {
         const parsers = new Map<object, ReadonlySet<unknown>>();
         while (next < idle.length && left > 0 && offered < OFFERED && refused === 0) {
           const one = idle[next++] as Idle;
+          if (keep !== undefined && openConnections(one.server) - this.offered(one.server) <= keep) continue;
           let idleNow = parsers.get(one.server);
           if (idleNow === undefined) parsers.set(one.server, idleNow = idleParsers(one.server));
           if (!this.#offerOne(one, idleNow, answered)) continue;
@@ -135,18 +138,22 @@ export class Returns {
 
   /** Offers one connection, if it is still idle and may move. */
   #offerOne({ key, server, socket }: Idle, parsers: ReadonlySet<unknown>, answered: (taken: boolean | null) => void): boolean {
-    if (socket.destroyed || !this.#appLets(socket)) return false;
-    const out = takeIdle(server, socket, parsers);
-    if (out === null) return false;
+    if (socket.destroyed || !this.#appLets(socket, false)) return false;
+    let out: TakenOut | null = null;
+    separately(() => { out = takeIdle(server, socket, parsers); });
+    return out !== null && this.#offerTaken(key, server, out, answered);
+  }
+
+  #offerTaken(key: string, server: Server, out: TakenOut, answered: (taken: boolean | null) => void): boolean {
     traceHandle('returned', key, out.handle);
     const sent = this.#offer(key, out.handle, (taken) => {
       this.#count(server, -1);
-      if (taken === false) putBack(out);
-      else letGo(out);
+      // Methods that the app has put on the socket may throw. The call goes on: a worker that leaves waits for it.
+      separately(() => (taken === false ? putBack(out) : letGo(out)));
       answered(taken);
     });
     if (sent) this.#count(server, 1);
-    else putBack(out);
+    else separately(() => putBack(out));
     return sent;
   }
 

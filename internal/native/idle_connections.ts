@@ -7,7 +7,7 @@
  * this list names those that are between two messages; `closeIdleConnections` uses it as well. A parser that has not
  * read anything yet is not among them, but then its socket has read 0 bytes.
  *
- * Used by  child/returns.ts, child/movable.ts, child/deliveries.ts
+ * Used by  child/returns.ts, child/movable.ts, child/deliveries.ts, supervisor/worker/drain_connections.ts
  * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts). Never
  *          takes a handle out while a parser runs: the rest of a read that is being parsed may hold the next request.
  *          So `takeIdle` must be called in an immediate or a timer, never in a listener
@@ -59,12 +59,16 @@ export function takeIdle(server: Server, socket: Socket, idle: ReadonlySet<unkno
   const handle = own._handle;
   if (handle === null || handle === undefined || handle.reading !== true || !(isTcp(handle) || isPipe(handle))) return null;
   (handle as any).readStop();
-  if (isIdle(server, own, idle)) {
-    own._handle = null;
-    return { socket, handle };
+  let leaves = false;
+  try {
+    leaves = isIdle(server, own, idle);
+  } finally {
+    // The app may have put a getter of its own on the socket, which throws.
+    if (!leaves) (handle as any).readStart();
   }
-  (handle as any).readStart();
-  return null;
+  if (!leaves) return null;
+  own._handle = null;
+  return { socket, handle };
 }
 
 function isIdle(server: Server, socket: any, idle: ReadonlySet<unknown>): boolean {
@@ -95,13 +99,18 @@ export function putBack({ socket, handle }: TakenOut): void {
 
 /**
  * The connection is another process's. Closes this process's copy of the fd and destroys the socket: it emits 'close',
- * its server counts it no more, and Node frees the parser.
+ * its server counts it no more, and Node frees the parser. Throws what a `destroy` of the app throws, after that.
  */
 export function letGo({ socket, handle }: TakenOut): void {
   const { parser } = socket as any;
   if (typeof parser?.unconsume === 'function') parser.unconsume();
   handle.close();
-  socket.destroy();
+  try {
+    socket.destroy();
+  } finally {
+    const { Socket: NetSocket } = require('node:net') as typeof import('node:net');
+    if (!socket.destroyed) Reflect.apply(NetSocket.prototype.destroy, socket, []);
+  }
 }
 
 /**
@@ -161,11 +170,15 @@ function parsersOf(server: object): Parsers | null {
   return typeof list?.idle === 'function' && typeof list.all === 'function' ? list : null;
 }
 
-/** A socket with the listeners and properties that node:http gives each of its connections, and no others. It has no connection. */
+/**
+ * A socket with the listeners and properties that node:http gives each of its connections while it writes a response, and
+ * no others. It has no connection.
+ */
 export function untouchedSocket(): Socket {
-  const { Server: HttpServer } = require('node:http') as typeof import('node:http');
+  const { IncomingMessage, Server: HttpServer, ServerResponse } = require('node:http') as typeof import('node:http');
   const { Socket } = require('node:net') as typeof import('node:net');
   const socket = new Socket();
   new HttpServer().emit('connection', socket);
+  new ServerResponse(new IncomingMessage(socket)).assignSocket(socket);
   return socket;
 }

@@ -33,6 +33,10 @@ class Connection {
   #text = '';
   #wake: (() => void) | null = null;
   #ended: string | null = null;
+  /** The header Connection of the last answer. */
+  #says = '';
+  /** The worker that gave the last answer; 0 before the first one. */
+  worker = 0;
 
   constructor(port: number, host = '127.0.0.1') {
     this.#socket = net.connect(port, host);
@@ -46,6 +50,11 @@ class Connection {
 
   get ended(): string | null {
     return this.#ended;
+  }
+
+  /** Where it is: what the last answer said about the connection, and what has arrived of the next one. */
+  get state(): string {
+    return `last answer: ${this.#says || 'none'}; ${this.#text.length} characters of the next one`;
   }
 
   write(text: string): void {
@@ -63,6 +72,7 @@ class Connection {
     const [line = '', ...fields] = this.#text.slice(0, head).split('\r\n');
     const headers = Object.fromEntries(fields.map((field) => [field.slice(0, field.indexOf(':')).toLowerCase(), field.slice(field.indexOf(':') + 1).trim()]));
     const status = Number(line.split(' ')[1]);
+    this.#says = headers['connection'] ?? '';
     const length = hasBody && status >= 200 ? Number(headers['content-length']) : 0;
     await this.#until(() => this.#text.length >= head + 4 + length);
     const body = this.#text.slice(head + 4, head + 4 + length);
@@ -86,23 +96,35 @@ class Connection {
 /** Asks until `stop`; then each client ends after its last answer. */
 export class Clients {
   readonly tally: Tally = { requests: 0, failed: [], closed: [], wrong: [] };
-  /** Milliseconds that each answer took, of clients that send nothing slowly. */
+  /** Milliseconds that each answer took, of clients that send nothing slowly, from the worker that gave the answer before. */
   readonly latencies: number[] = [];
+  /** Those of answers from another worker: the connection has moved since the answer before, or while the request was on its way. */
+  readonly crossed: number[] = [];
   /** How many requests each worker has answered. */
   readonly byWorker: Record<string, number> = {};
   readonly #port: number;
   readonly #random: () => number;
+  readonly #thinks: number;
   readonly #running: Promise<void>[] = [];
+  readonly #connections: Connection[] = [];
   #stopped = false;
 
-  /** `random` returns numbers from 0 to 1. */
-  constructor(port: number, mix: Readonly<Partial<Record<Kind, number>>>, random: () => number = Math.random) {
+  /** `random` returns numbers from 0 to 1. `thinks`: after which part of the requests a client pauses, for up to 10 ms. */
+  constructor(port: number, mix: Readonly<Partial<Record<Kind, number>>>, random: () => number = Math.random, thinks = 0.2) {
     this.#port = port;
     this.#random = random;
+    this.#thinks = thinks;
     let number = 0;
     for (const [kind, count] of Object.entries(mix) as [Kind, number][]) {
       for (let one = 0; one < count; one++) this.#running.push(this.#run(kind, `c${++number}`));
     }
+  }
+
+  /** How many connections have had their last answer from each worker. */
+  get connections(): Readonly<Record<number, number>> {
+    const counts: Record<number, number> = {};
+    for (const { worker } of this.#connections) counts[worker] = (counts[worker] ?? 0) + 1;
+    return counts;
   }
 
   async stop(): Promise<Tally> {
@@ -113,14 +135,15 @@ export class Clients {
 
   async #run(kind: Kind, client: string): Promise<void> {
     const connection = new Connection(this.#port);
+    this.#connections.push(connection);
     try {
       for (let round = 0; !this.#stopped; round++) {
         await this.#ask(connection, kind, `/${client}-${round}`);
         // A connection that is idle for a moment, and one that is never: both are moved.
-        if (this.#random() < 0.2) await pause(this.#random() * 10);
+        if (this.#random() < this.#thinks) await pause(this.#random() * 10);
       }
     } catch (error) {
-      const what = `${kind} ${client}: ${(error as Error).message}`;
+      const what = `${kind} ${client}: ${(error as Error).message} (${connection.state})`;
       if (connection.ended !== null && !connection.ended.startsWith('no answer')) this.tally.closed.push(what);
       else this.tally.failed.push(what);
     } finally {
@@ -130,6 +153,7 @@ export class Clients {
 
   async #ask(connection: Connection, kind: Kind, name: string): Promise<void> {
     const began = performance.now();
+    const before = connection.worker;
     switch (kind) {
       case 'get': case 'late': {
         const path = kind === 'late' ? `${name}-late` : name;
@@ -187,7 +211,7 @@ export class Clients {
         return;
       }
     }
-    this.latencies.push(performance.now() - began);
+    (connection.worker === before ? this.latencies : this.crossed).push(performance.now() - began);
   }
 
   async #expect(connection: Connection, name: string, method: string, sent: string): Promise<void> {
@@ -197,6 +221,7 @@ export class Clients {
     if (method === 'HEAD') return;
     const told = JSON.parse(body) as { name: string; method: string; length: number; hash: string; worker: number };
     this.byWorker[told.worker] = (this.byWorker[told.worker] ?? 0) + 1;
+    connection.worker = told.worker;
     const hash = createHash('sha1').update(sent, 'latin1').digest('hex');
     if (told.name !== name || told.method !== method || told.length !== sent.length || told.hash !== hash) this.tally.wrong.push(`${method} ${name}: ${body}`);
   }

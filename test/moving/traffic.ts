@@ -12,14 +12,14 @@ import { createInterface } from 'node:readline';
 import { Clients, MIX, type Kind, type Tally } from './clients';
 
 /** The result of a run. */
-export interface Result extends Tally {
+export interface Result extends Tally, Pick<Clients, 'latencies' | 'crossed'> {
   readonly moves: number;
   readonly seconds: number;
   readonly counters: Readonly<Record<string, number>>;
 }
 
 /** Runs until this many connections were moved, or `deadlineMs` is over. */
-export async function traffic(moves: number, { workers = 2, everyMs = 20, mix = MIX, deadlineMs = 600_000 }: { workers?: number; everyMs?: number; mix?: Partial<Record<Kind, number>>; deadlineMs?: number } = {}): Promise<Result> {
+export async function traffic(moves: number, { workers = 2, everyMs = 20, mix = MIX, thinks = 0.2, deadlineMs = 600_000 }: { workers?: number; everyMs?: number; mix?: Partial<Record<Kind, number>>; thinks?: number; deadlineMs?: number } = {}): Promise<Result> {
   const app = spawn(process.execPath, [path.join(__dirname, 'app.js'), String(workers), String(everyMs)], { stdio: ['pipe', 'pipe', 'inherit'] });
   const exit = once(app, 'exit');
   const lines = createInterface({ input: app.stdout })[Symbol.asyncIterator]();
@@ -31,7 +31,7 @@ export async function traffic(moves: number, { workers = 2, everyMs = 20, mix = 
   try {
     const port = Number((await next()).replace('port ', ''));
     const began = performance.now();
-    const clients = new Clients(port, mix);
+    const clients = new Clients(port, mix, Math.random, thinks);
     let now = await counters();
     while ((now['moved'] as number) < moves && performance.now() - began < deadlineMs) {
       await new Promise((resolve) => setTimeout(resolve, 100)); // Asks ten times a second how far it is.
@@ -39,7 +39,8 @@ export async function traffic(moves: number, { workers = 2, everyMs = 20, mix = 
     }
     const tally = await clients.stop();
     now = await counters();
-    return { ...tally, moves: now['moved'] as number, seconds: (performance.now() - began) / 1000, counters: now };
+    const { latencies, crossed } = clients;
+    return { ...tally, latencies, crossed, moves: now['moved'] as number, seconds: (performance.now() - began) / 1000, counters: now };
   } finally {
     app.stdin.end();
     await exit;

@@ -122,6 +122,16 @@ describe('drain_moves', () => {
     expect([refused, moves.willMove({} as Socket)]).toEqual([0, true]);
   });
 
+  // A connection that was on its way here when the process stopped accepting waited for the end of the grace.
+  test('a connection that arrives causes a pass', async () => {
+    const passes = new Passes();
+    const moves = new IdleMoves(passes, () => undefined);
+    moves.begin();
+    await passes.end();
+    diagnostics.channel('net.server.socket').publish({});
+    expect(passes.begun).toBe(2);
+  });
+
   // A pause of dispatch in the primary refused one connection, and all that came to rest afterwards were closed.
   test('what was refused is offered again; only if nothing is taken for half a second, the rest stay', async () => {
     const passes = new Passes();

@@ -24,6 +24,8 @@ export class SteadyLoad {
   readonly #port: number;
   readonly #agents: Agent[] = [];
   readonly #running: Promise<void>[] = [];
+  readonly #kept = new WeakSet<Socket>();
+  #closed = 0;
   #stopped = false;
 
   /** `lines`: how long a stream is, 10 ms each; `echoes`: how often an upgraded connection is used. */
@@ -51,6 +53,11 @@ export class SteadyLoad {
     await Promise.all(this.#running);
     for (const agent of this.#agents) agent.destroy();
     return this.tallies;
+  }
+
+  /** How many connections the server has closed that an agent kept. */
+  get closed(): number {
+    return this.#closed;
   }
 
   get failures(): string[] {
@@ -89,8 +96,14 @@ export class SteadyLoad {
         response.setEncoding('utf8').on('data', (text: string) => { body += text; });
         response.on('error', reject).on('end', () => (response.statusCode === 200 ? resolve(body) : reject(new Error(`status ${response.statusCode}`))));
       });
-      sent.on('error', reject).end();
+      sent.on('error', reject).on('socket', (socket) => this.#watch(socket, options)).end();
     });
+  }
+
+  #watch(socket: Socket, { agent }: RequestOptions): void {
+    if (agent === false || this.#kept.has(socket)) return;
+    this.#kept.add(socket);
+    socket.on('end', () => { if (!this.#stopped) this.#closed++; });
   }
 
   async #stream(lines: number, agent: Agent): Promise<string> {

@@ -36,7 +36,7 @@ const allowed: Record<string, readonly string[]> = {
   'internal/operate/cli/': ['internal/operate/', 'internal/recording/', 'internal/page/', 'internal/supervisor/', 'internal/errors', 'internal/validate', 'internal/clock', 'internal/own_options', 'internal/dist_files'],
   // These files run in each worker. Of the primary's side they may import the messages, and the small files that both sides use.
   'internal/supervisor/worker/': ['internal/supervisor/wire', 'internal/supervisor/states', 'internal/supervisor/readiness',
-    'internal/supervisor/app_calls', 'internal/supervisor/stop_requests', 'internal/supervisor/debugger', 'internal/native/http', 'internal/moving', 'internal/own_listeners', 'leaves'],
+    'internal/supervisor/app_calls', 'internal/supervisor/stop_requests', 'internal/supervisor/debugger', 'internal/native/http', 'internal/native/idle_connections', 'internal/moving', 'internal/own_listeners', 'leaves'],
   // What operates an app. app/: the primary of one app; daemon/: the process that starts primaries.
   'internal/operate/app/': ['internal/operate/make_directory', 'internal/operate/control/', 'internal/operate/metrics/', 'internal/supervisor/', 'internal/startup/load_role', 'internal/validate', 'leaves'],
   'internal/operate/metrics/': ['internal/supervisor/', 'internal/upgrade/registry', 'internal/master/connection_counters', 'leaves'],

@@ -8,6 +8,8 @@ import http2 from 'node:http2';
 import https from 'node:https';
 import net, { type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
+import { Deliveries, ListeningServer } from '../../internal/child/deliveries';
+import { FauxHandle } from '../../internal/child/faux_handle';
 import { mayMove } from '../../internal/child/movable';
 import { Returns } from '../../internal/child/returns';
 import { handleOf } from '../../internal/native/handles';
@@ -223,6 +225,15 @@ describe('putBack and letGo', () => {
     await serverClosed;
   });
 
+  test('a getter of the app that throws: it is read on', async () => {
+    const pair = await new Pair().connect();
+    await pair.ask();
+    Object.defineProperty(pair.socket, 'writable', { configurable: true, get: () => { throw new Error('no getter'); } });
+    expect(() => pair.take()).toThrow('no getter');
+    Reflect.deleteProperty(pair.socket, 'writable');
+    await pair.ask();
+  });
+
   test('destroyed while it is out, then put back: the fd is closed, and the client sees it', async () => {
     const pair = await new Pair().connect();
     await pair.ask();
@@ -259,6 +270,43 @@ describe('what the app says', () => {
     await pair.ask(REQUEST + REQUEST, 2);
     pair.socket.once('close', own(() => undefined));
     expect(mayMove(pair.socket, undefined)).toBe(true);
+  });
+
+  test('a busy socket: the listener of its response is Node\'s. What a framework adds until the response ends does not count for the time when it is idle', async () => {
+    const seen: boolean[] = [];
+    const pair = await new Pair(({ socket }, response) => {
+      seen.push(mayMove(socket, undefined));
+      socket.on('close', () => undefined);
+      seen.push(mayMove(socket, undefined), mayMove(socket, undefined, true), mayMove(socket, () => false, true));
+      Object.assign(socket, { user: 'me' });
+      seen.push(mayMove(socket, undefined, true));
+      response.end('ok');
+    }).connect();
+    await pair.ask();
+    expect(seen).toEqual([true, false, true, false, false]);
+  });
+
+  // The exception ended the callback of the primary's answer: the call of returnIdle never ended.
+  test('a `destroy` or a getter of the app that throws: the call ends, and the connection that has moved is closed here', async () => {
+    const pair = await new Pair().connect();
+    await pair.ask();
+    pair.socket.destroy = () => { throw new Error('no destroy'); };
+    const returns = new Returns((_key, _handle, answered) => { setImmediate(answered, true); return true; }, () => () => true);
+    returns.listen('key', pair.server);
+    const call = (): Promise<number[]> => new Promise((resolve) => returns.returnIdle({ max: 1 }, (...numbers) => resolve(numbers)));
+    Object.defineProperty(pair.socket, 'writable', { configurable: true, get: () => { throw new Error('no getter'); } });
+    let done: number[] = [];
+    expect(await uncaught(async () => { done = await call(); })).toMatchObject({ message: 'no getter' });
+    await turn();
+    expect(done).toEqual([0, 0]);
+    Reflect.deleteProperty(pair.socket, 'writable');
+    const ended = once(pair.client, 'close');
+    let moved: Promise<number[]> | null = null;
+    expect(await uncaught(() => { moved = call(); })).toMatchObject({ message: 'no destroy' });
+    expect(await moved).toEqual([1, 0]);
+    await ended;
+    await until(() => openConnections(pair.server) === 0);
+    Reflect.deleteProperty(pair.socket, 'destroy');
   });
 
   test.each<[string, (socket: Socket) => void]>([
@@ -301,6 +349,19 @@ describe('what the app says', () => {
   });
 });
 
+// A worker that stood still was asked twice for the same ten connections, and gave twenty: all that it had.
+test('two questions at once that leave so many: the surplus is given once', async () => {
+  const pair = await new Pair().connect();
+  const others = [1, 2, 3].map(() => net.connect(portOf(pair.server), '127.0.0.1').on('error', () => undefined));
+  await until(() => openConnections(pair.server) === 4);
+  const returns = new Returns((_key, _handle, answered) => { setImmediate(answered, true); return true; }, () => undefined);
+  returns.listen('key', pair.server);
+  const ask = (): Promise<number[]> => new Promise((resolve) => returns.returnIdle({ max: 3, key: 'key', keep: 2 }, (...numbers) => resolve(numbers)));
+  expect((await Promise.all([ask(), ask()])).map(([moved]) => moved)).toEqual([2, 0]);
+  expect(openConnections(pair.server)).toBe(2);
+  for (const other of others) other.destroy();
+});
+
 describe('in the other worker', () => {
   test('keepAliveTimeout holds from its arrival, until a request begins', async () => {
     const pair = new Pair((_request, response) => void setTimeout(() => response.end('ok'), 300));
@@ -314,6 +375,17 @@ describe('in the other worker', () => {
     const ended = once(silent.client, 'close');
     waitAsKeptAlive(silent.server, handleOf(silent.socket) as never);
     await ended;
+  });
+
+  test('it holds also if a listener of the app throws at its arrival', async () => {
+    const pair = await new Pair().connect();
+    const deliveries = new Deliveries(() => true);
+    const faux = new FauxHandle(undefined, () => undefined);
+    faux.unref();
+    faux.connection = () => { throw new Error('listener'); };
+    deliveries.listen('key', new ListeningServer(pair.server, faux));
+    expect(() => deliveries.arrived('key', 1, handleOf(pair.socket) as never, true)).toThrow('listener');
+    expect(pair.socket.timeout).toBeGreaterThanOrEqual(pair.server.keepAliveTimeout);
   });
 
   // An upgrade is no 'http.server.request.start': the time-out of an idle connection stayed on a WebSocket.

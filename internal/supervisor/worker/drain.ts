@@ -21,6 +21,7 @@
  *             other workers by then, unless they cannot move
  *          2. from `leave` to 'drained' a timer keeps the process alive
  */
+import type { Socket } from 'node:net';
 import { performance, timers } from '../../builtins';
 import { callApp } from '../app_calls';
 import { ServerConnections } from './drain_connections';
@@ -62,6 +63,8 @@ export class Drain {
   #delayEnds = Infinity;
 
   readonly #moves: IdleMoves | null;
+  /** Connections that were idle when idle ones were closed, and were left alone, because they may move. */
+  readonly #spared = new WeakSet<Socket>();
 
   /** `all`: a server that nobody has added is added with the first request that it gets. `moving`: moves connections. */
   constructor({ all, moving }: { all: boolean; moving?: Moving | undefined }) {
@@ -117,7 +120,9 @@ export class Drain {
     this.#leave = leave;
     this.#delayEnds = delayEnds;
     timers.clearTimeout(this.#delay);
-    if (isFirst) this.#connections.announce((socket) => this.#leave.move === true && this.#moves?.willMove(socket) === true);
+    // This comes first: a response in progress on a connection that will move is not the last one of that connection.
+    if (leave.move === true && leave.delayMs === 0) this.#moves?.begin();
+    if (isFirst) this.#connections.announce((...connection) => this.#leave.move === true && this.#moves?.willMove(...connection) === true);
     if (leave.delayMs === 0) return this.#stopAccepting();
     this.#delay = timers.setTimeout(() => this.#stopAccepting(), leave.delayMs);
     if (isFirst) this.#transition('announcing');
@@ -137,7 +142,7 @@ export class Drain {
   #stopAccepting(): void {
     this.#connections.stopAccepting();
     this.#transition('out of rotation');
-    // In this order: the primary knows that this worker accepts no more, and gives its connections to others.
+    // Moves begin in an immediate. By then the primary knows that this worker accepts no more, and gives its connections to others.
     if (this.#leave.move === true) this.#moves?.begin();
     if (!this.#isDrained()) this.#closeIdleAfter(this.#leave.graceMs);
   }
@@ -158,9 +163,19 @@ export class Drain {
     if (move === true) await this.#moves?.now();
     if (this.#isDrained()) return;
     if (this.#connections.idleForMs < graceMs) return this.#closeIdleAfter(graceMs);
-    this.#connections.closeIdle();
+    this.#connections.closeIdle((socket) => this.#spares(socket));
     if (this.#phase === 'out of rotation') this.#transition('finishing');
     if (!this.#isDrained()) this.#closeIdleAfter(Math.max(graceMs, CLOSE_IDLE_MS));
+  }
+
+  /**
+   * Does this idle connection stay open once more? A connection that may move and has not moved yet may just have become
+   * idle, and its next request may be here. If it is still here when the time is over again, something else keeps it.
+   */
+  #spares(socket: Socket): boolean {
+    if (this.#spared.has(socket) || this.#moves?.willMove(socket) !== true) return false;
+    this.#spared.add(socket);
+    return true;
   }
 
   /** Is it drained? Moves to 'drained' if it has just become so. */

@@ -7,10 +7,10 @@
  *
  * Owns     the set of open connections of each server
  * Used by  drain.ts, which decides when each step is taken
- * Uses     drain_http1.ts, drain_http2.ts
+ * Uses     drain_http1.ts, drain_http2.ts, native/idle_connections.ts
  * Never    closes a connection on which a request has begun, or that was upgraded, before `cut`
  * Keeps    1. a connection of http is closed as idle only when no byte of a request has arrived: Node's own parser is
- *             asked (`closeIdleConnections`)
+ *             asked (`closeIdleConnections`). With `spares`, one that can move has had another chance to move before
  *          2. a connection of a plain net or tls server, whose protocol is unknown here, is closed by the app or the client
  *          3. a connection that has ended leaves the tables, whatever listeners of the app do (throw, remove listeners):
  *             our listeners come first, and `open` looks for itself
@@ -23,6 +23,7 @@ import { subscribe } from 'node:diagnostics_channel';
 import type { Server as HttpServer, ServerResponse } from 'node:http';
 import type { Http2Session } from 'node:http2';
 import { Server as NetServer, Socket } from 'node:net';
+import { idleConnections } from '../../native/idle_connections';
 import { own } from '../../own_listeners';
 import { attach, callApp } from '../app_calls';
 import { LastResponses } from './drain_http1';
@@ -61,7 +62,7 @@ export class ServerConnections {
   readonly #ended: () => void;
   /** The listener for 'close' of each socket that carries HTTP/1. */
   readonly #http1Closed: (this: Socket) => void;
-  #willMove: (socket: Socket) => boolean = () => false;
+  #willMove: (socket: Socket, isBusy: boolean) => boolean = () => false;
   #state: 'serving' | 'announcing' | 'not accepting' = 'serving';
   /** When the last http connection became idle, by `performance.now()`. */
   #idleSince = 0;
@@ -142,9 +143,9 @@ export class ServerConnections {
 
   /**
    * From now on each response is the last one of its connection, unless `willMove` says that the connection moves to
-   * another worker. Servers still accept connections.
+   * another worker. `isBusy`: a response is in progress on that connection. Servers still accept connections.
    */
-  announce(willMove: (socket: Socket) => boolean): void {
+  announce(willMove: (socket: Socket, isBusy: boolean) => boolean): void {
     this.#state = 'announcing';
     this.#willMove = willMove;
     subscribe('http.server.response.finish', (message) => this.#responseFinished(message as Exchange));
@@ -159,7 +160,7 @@ export class ServerConnections {
   }
 
   #announceOpen(): void {
-    for (const socket of this.#http1Sockets) if (!this.#willMove(socket)) this.#responses.leave(socket);
+    for (const socket of this.#http1Sockets) if (!this.#willMove(socket, true)) this.#responses.leave(socket);
   }
 
   /** Closes the listening sockets. */
@@ -175,14 +176,17 @@ export class ServerConnections {
     return performance.now() - this.#idleSince;
   }
 
-  /** Closes all idle connections. */
-  closeIdle(): void {
-    for (const [server, { protocol, sockets, sessions }] of this.#servers) {
-      callApp(() => (server as Partial<HttpServer>).closeIdleConnections?.());
+  /** Closes all idle connections, but none of a server one of whose connections `spares` lets wait. */
+  closeIdle(spares: (socket: Socket) => boolean): void {
+    const spared = new Set<Socket>();
+    for (const [server, { protocol, isSecure, sockets, sessions }] of this.#servers) {
+      const waiting = protocol === 'http' && !isSecure ? idleConnections(server as HttpServer).filter(spares) : [];
+      for (const socket of waiting) spared.add(socket);
+      if (waiting.length === 0) callApp(() => (server as Partial<HttpServer>).closeIdleConnections?.());
       sessions.refuse('all');
-      if (protocol !== 'net') closeSilent(sockets);
+      if (protocol !== 'net') closeSilent(sockets, spared);
     }
-    closeSilent(this.#http1Sockets);
+    closeSilent(this.#http1Sockets, spared);
   }
 
   /** Closes all connections, whatever happens on them. */
@@ -227,7 +231,7 @@ export class ServerConnections {
       if (this.#state === 'not accepting') stopListening(server);
     }
     this.#requests++;
-    if (this.#state === 'serving' || this.#willMove(socket)) return this.#responses.requestBegan(socket, response);
+    if (this.#state === 'serving' || this.#willMove(socket, false)) return this.#responses.requestBegan(socket, response);
     this.#addHttp1Socket(socket);
     this.#responses.lastRequestBegan(socket, response);
   }
@@ -256,6 +260,6 @@ function protocolOf(server: NetServer): Protocol {
 const isSecure = (server: NetServer): boolean => typeof (server as { setSecureContext?: unknown }).setSecureContext === 'function';
 
 /** Closes the connections that never sent a byte. Node does not count them as idle. */
-function closeSilent(sockets: Iterable<Socket>): void {
-  for (const socket of [...sockets]) if (socket.bytesRead === 0) callApp(() => void socket.destroy());
+function closeSilent(sockets: Iterable<Socket>, spared: ReadonlySet<Socket>): void {
+  for (const socket of [...sockets]) if (socket.bytesRead === 0 && !spared.has(socket)) callApp(() => void socket.destroy());
 }

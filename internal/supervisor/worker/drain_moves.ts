@@ -9,17 +9,18 @@
  * refuses if nobody else listens, which lasts. In the state `refused` the connections that are left come to their end as
  * without this file (drain_connections.ts).
  *
- * Owns     the subscription to 'http.server.response.finish' and the timer of the next pass, while it moves connections
+ * Owns     the subscriptions to EVENTS and the timer of the next pass, while it moves connections
  * Used by  drain.ts
  * Uses     moving.ts: the cluster's worker does the work. On Node's own cluster there is none, and no such object
- * Keeps    one pass at a time; a response that finishes during a pass causes another one
+ * Keeps    one pass at a time; a response that finishes, or a connection that arrives, during a pass causes another one
  */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { timers } from '../../builtins';
 import type { Moving } from '../../moving';
 
-const FINISHED = 'http.server.response.finish';
+/** After these events a connection may be idle. A new one was on its way here when this process stopped accepting. */
+const EVENTS = ['http.server.response.finish', 'net.server.socket'] as const;
 /** Milliseconds until refused connections are offered again. Longer than a pause of dispatch (master/dispatch_pause.ts). */
 const AGAIN_MS = 25;
 /** After this many passes in a row in which the primary took no connection, nobody is there to take them: half a second in all. */
@@ -45,13 +46,13 @@ export class IdleMoves {
   begin(): void {
     if (this.#state !== 'off') return;
     this.#state = 'moving';
-    subscribe(FINISHED, this.#soon);
+    for (const event of EVENTS) subscribe(event, this.#soon);
     this.#soon();
   }
 
-  /** Will this connection move when it is idle? Then nothing has to be said to its client. */
-  willMove(socket: Socket): boolean {
-    return this.#state === 'moving' && this.#moving.mayMove(socket);
+  /** Will this connection move when it is idle? Then nothing has to be said to its client. `isBusy`: a response is in progress on it. */
+  willMove(socket: Socket, isBusy = false): boolean {
+    return this.#state === 'moving' && this.#moving.mayMove(socket, isBusy);
   }
 
   /** Moves what is idle now. Resolves when that is done. */
@@ -85,7 +86,7 @@ export class IdleMoves {
   #refuse(): void {
     if (this.#state !== 'moving') return;
     this.#state = 'refused';
-    unsubscribe(FINISHED, this.#soon);
+    for (const event of EVENTS) unsubscribe(event, this.#soon);
     this.#refused();
   }
 }
