@@ -6,7 +6,7 @@
  * This file then prints a warning when it is loaded.
  *
  * Used by  channel/spawn.ts, supervisor/worker_settings.ts, recording/, page/, operate/cli/export.ts, lib/cli.ts, test/support/tool.ts,
- *          operate/daemon/
+ *          operate/daemon/, operate/cli/app_units.ts
  */
 import { readdirSync, statSync, writeSync } from 'node:fs';
 import path from 'node:path';

@@ -2,7 +2,8 @@
  * Makes a directory and those above it. `mkdirSync` of Node with `recursive` does not: where the system says ENOENT though
  * the parent is there (in /proc, for example), it tries again for ever, on Node 20 to 26.
  *
- * Used by  control/state_directory.ts, app/app_record.ts, app/log_files.ts, daemon/primary_process.ts
+ * Used by  control/state_directory.ts, app/app_record.ts, app/log_files.ts, daemon/primary_process.ts,
+ *          cli/unit.ts
  */
 import fs from 'node:fs';
 import path from 'node:path';

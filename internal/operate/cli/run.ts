@@ -2,7 +2,7 @@
  * `run`: an app in the foreground. This process is the primary: no daemon, no log files, the workers write to its stdout
  * and stderr. It is made for containers, and for a look at an app in a terminal.
  *
- * Used by  commands.ts
+ * Used by  commands.ts, unit.ts (checks its arguments)
  * Uses     first_process.ts (what process 1 of a container has to do besides), control/app_control.ts (reload, scale and
  *          the like work from another shell)
  * Never    passes a signal on to the workers: the supervisor makes them leave, phase by phase

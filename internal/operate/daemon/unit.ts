@@ -1,10 +1,11 @@
 /**
  * The systemd unit that starts the daemon at boot, with all apps that were saved. The CLI prints it; nobody installs it.
  *
- * Used by  cli/
+ * Used by  cli/unit.ts, cli/app_units.ts (how words of a unit file are written, and who the user is)
  * Decided  KillMode=process, because systemd would otherwise end all primaries when the daemon ends, and the daemon may
  *          end, or be updated, without any app noticing. ExecStop asks the daemon to stop the apps, one gracefully beside
- *          the other, before the machine goes down
+ *          the other, before the machine goes down. Type=exec: the daemon is ready at once, and how long the saved apps take to
+ *          start must not decide whether systemd ends it
  */
 import { builtFile } from '../../dist_files';
 
@@ -30,8 +31,6 @@ export function unitText({ isUser, user, node, env, stopSeconds }: UnitOptions):
   const systemctl = isUser ? 'systemctl --user' : 'systemctl';
   const file = isUser ? '~/.config/systemd/user/cluster-internals.service' : `/etc/systemd/system/cluster-internals-${user}.service`;
   const name = isUser ? 'cluster-internals' : `cluster-internals-${user}`;
-  const runtime = env['XDG_RUNTIME_DIR'];
-  const [, uid] = /^\/run\/user\/(\d+)$/.exec(runtime ?? '') ?? [];
   return [
     `# The apps of ${user}. Install it:`,
     `#   cluster-internals unit${isUser ? ' --user' : ''} > ${file}`,
@@ -42,12 +41,12 @@ export function unitText({ isUser, user, node, env, stopSeconds }: UnitOptions):
     '',
     '[Unit]',
     `Description=cluster-internals daemon of ${user}`,
-    ...(isUser ? [] : ['After=network.target', ...(uid === undefined ? [] : [`# Without it ${runtime} is there only while ${user} is logged in: loginctl enable-linger ${user}`, `After=user-runtime-dir@${uid}.service`, `Wants=user-runtime-dir@${uid}.service`])]),
+    ...(isUser ? [] : afterLines(user, env)),
     '',
     '[Service]',
     'Type=exec',
     ...(isUser ? [] : [`User=${user}`]),
-    ...VARIABLES.flatMap((variable) => (env[variable] === undefined ? [] : [`Environment=${quoted(`${variable}=${env[variable]}`)}`])),
+    ...environmentLines(env),
     `ExecStart=${quoted(node)} ${argument(builtFile('internal/operate/daemon/main.js'))} --resurrect`,
     `ExecStop=${quoted(node)} ${argument(builtFile('lib/cli.js'))} kill`,
     '# The primaries of the apps go on if the daemon ends; the next daemon takes them over.',
@@ -61,8 +60,21 @@ export function unitText({ isUser, user, node, env, stopSeconds }: UnitOptions):
   ].join('\n');
 }
 
+/** What has to be there before a service of this user, in a unit of the machine. */
+export function afterLines(user: string, env: UnitOptions['env']): string[] {
+  const runtime = env['XDG_RUNTIME_DIR'];
+  const [, uid] = /^\/run\/user\/(\d+)$/.exec(runtime ?? '') ?? [];
+  if (uid === undefined) return ['After=network.target'];
+  return ['After=network.target', `# Without it ${runtime} is there only while ${user} is logged in: loginctl enable-linger ${user}`,
+    `After=user-runtime-dir@${uid}.service`, `Wants=user-runtime-dir@${uid}.service`];
+}
+
+/** The variables that a service needs so that the commands of this user find it. */
+export const environmentLines = (env: UnitOptions['env']): string[] =>
+  VARIABLES.flatMap((variable) => (env[variable] === undefined ? [] : [`Environment=${quoted(`${variable}=${env[variable]}`)}`]));
+
 /** A word of a unit file: systemd replaces % and understands quotes and backslashes. */
-const quoted = (text: string): string => (/^[\w/.:=@+,-]+$/.test(text) ? text : `"${text.replace(/[\\"]/g, '\\$&').replace(/%/g, '%%').replace(/\n/g, '\\n')}"`);
+export const quoted = (text: string): string => (/^[\w/.:=@+,-]+$/.test(text) ? text : `"${text.replace(/[\\"]/g, '\\$&').replace(/%/g, '%%').replace(/\n/g, '\\n')}"`);
 
 /** An argument of an Exec line. There systemd replaces variables as well, so `$` is doubled; but not in the first word, the program. */
 export const argument = (text: string): string => quoted(text).replaceAll('$', '$$$$');
