@@ -13,7 +13,7 @@
  * Falls short  the queue of a Unix socket: the kernel does not show it in /proc. A wait that is shorter than PERIOD_MS.
  *          Everything where there is no /proc
  */
-import { appendFileSync, closeSync, openSync, readdirSync, readlinkSync, readSync, statSync } from 'node:fs';
+import { appendFileSync, closeSync, existsSync, openSync, readdirSync, readlinkSync, readSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { listParts, type PartProcess } from './parts';
 
@@ -23,6 +23,7 @@ const PERIOD_MS = 250;
 const SHARE = 0.01;
 const MOST_BYTES = 4 << 20;
 const KERNEL = 'kernel.jsonl';
+/** The second one is missing where IPv6 is switched off. */
 const TABLES = ['/proc/net/tcp', '/proc/net/tcp6'] as const;
 /** Bytes that are read at once: about 25 rows. */
 const CHUNK = 4096;
@@ -36,12 +37,13 @@ export function kernelPart(directory: string): PartProcess | null {
 
 /** Samples until the function that it returns is called. `now`: nanoseconds. */
 export function sampleKernelQueues(directory: string, now: () => number): () => void {
+  const tables = TABLES.filter((table) => existsSync(table));
   /** The sockets that listen, by inode; null: it belongs to a process that is not recorded. */
   let known = new Map<number, Row | null>();
   let written = 0;
   const look = (): void => {
     const at = now();
-    const rows = TABLES.flatMap(listeningSockets);
+    const rows = tables.flatMap(listeningSockets);
     const own = rows.every(({ inode }) => known.has(inode)) ? null : socketsOf(directory);
     const before = known;
     const isOwn = (inode: number): boolean => (before.has(inode) ? before.get(inode) !== null : own?.has(inode) === true);
@@ -61,11 +63,11 @@ export function sampleKernelQueues(directory: string, now: () => number): () => 
     try {
       look();
     } catch {
-      return; // No /proc, or no right to read it; or the disk is full, and then nothing more can be written.
+      return; // No right to read /proc; or the disk is full, and then nothing more can be written.
     }
     if (written < MOST_BYTES) timer = again(Math.max(PERIOD_MS, (performance.now() - start) / SHARE));
   }, after).unref();
-  let timer = again(PERIOD_MS);
+  let timer = tables.length === 0 ? undefined : again(PERIOD_MS);
   return () => clearTimeout(timer);
 }
 

@@ -10,6 +10,8 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makePage, type PageTrack } from '../../internal/page/page';
 import { Sources } from '../../internal/page/sources';
+import { pageOf } from '../../internal/page/view';
+import { readRecording } from '../../internal/recording/read';
 import { root } from '../support/program';
 import { Browser, chromium, type Page } from './browser';
 import { HOSTILE, hostile, largeRecording, SENDER, smallRecording, waitingRecording, type MadeRecording } from './recordings';
@@ -244,6 +246,22 @@ describe.skipIf(chromium === null)('the page in a browser', () => {
     expect(text).toContain('\\u202e');
     expect(text).not.toContain('\u202e');
     expect(HOSTILE).toContain('\u202e');
+    await page.close();
+  });
+
+  test('a recording that was cut off in the middle of a line: all before it is shown, and that something is missing', async () => {
+    const { header, events } = smallRecording();
+    const lines = [header, ...events].map((each) => JSON.stringify(each));
+    const recording = path.join(directory, 'cut.jsonl');
+    writeFileSync(recording, `${lines.slice(0, 30).join('\n')}\n${lines[30]?.slice(0, 40)}`);
+    const file = path.join(directory, 'cut.html');
+    writeFileSync(file, (await pageOf([await readRecording(recording)], [recording])).html);
+    const page = await browser.open(pathToFileURL(file).href);
+    await page.until(`document.body?.dataset.drawn !== undefined`);
+    expect(await page.evaluate(`${on('events-title')}.textContent`)).toBe('30 of 30 events');
+    await page.press('End');
+    expect(await page.evaluate(panelText)).toContain('Events are missing here');
+    expect(page.errors).toEqual([]);
     await page.close();
   });
 
