@@ -14,7 +14,6 @@ const shortState = (state) => say(`state.${state}.short`) || visible(state).slic
 let drawn = null;
 let scene = -1;
 let scrolledFor;
-let scene = -1;
 let made = [];
 
 export function drawLabels() {
