@@ -1,12 +1,13 @@
 /**
  * How the supervisor's agent in a worker moves the worker's connections: the cluster's role in the worker puts an object on
- * `cluster.worker`, and the agent finds it there.
+ * `cluster.worker`, and the agent finds it there. In the primary, the cluster puts a count of moves on each of its Workers.
  *
- * Used by  child/index.ts, supervisor/worker/agent.ts
+ * Used by  child/index.ts, master/index.ts, supervisor/worker/agent.ts, supervisor/supervisor.ts,
+ *          supervisor/worker_process.ts
  * Node     its own cluster has no such object
  */
 import type { Socket } from 'node:net';
-import { NativeObject } from './builtins';
+import { NativeObject, Reflect } from './builtins';
 
 /** The numbers of connections that a call has moved, and that the primary did not take. */
 export interface Returned {
@@ -22,8 +23,9 @@ export interface Moving {
   mayMove(socket: Socket, isBusy: boolean): boolean;
 }
 
-/** A registered symbol, since the agent may have loaded this file from another place than the cluster. */
+/** Registered symbols, since the agent and the supervisor may have loaded this file from another place than the cluster. */
 const MOVING = Symbol.for('cluster-internals.moving');
+const MOVED = Symbol.for('cluster-internals.moved');
 
 /** Lets `movingOf` find this. */
 export function setMoving(worker: object, moving: Moving): void {
@@ -32,3 +34,17 @@ export function setMoving(worker: object, moving: Moving): void {
 
 /** The object that `setMoving` put on `cluster.worker`; undefined under Node's own cluster. */
 export const movingOf = (worker: object | undefined): Moving | undefined => (worker as { [MOVING]?: Moving } | undefined)?.[MOVING];
+
+/** Lets `movedOf` count the connections that this worker has taken over from other workers. In a primary. */
+export function setMoved(worker: object, moved: () => number): void {
+  NativeObject.defineProperty(worker, MOVED, { value: moved });
+}
+
+/** How many connections this worker has taken over from other workers; null under Node's own cluster. */
+export const movedOf = (worker: object): number | null => (worker as { [MOVED]?: () => number })[MOVED]?.() ?? null;
+
+/** How many connections this cluster has moved from one worker to another; null under Node's own cluster. */
+export function movedIn(cluster: object): number | null {
+  const { counters } = cluster as { counters?: () => { readonly moved: number } };
+  return typeof counters === 'function' ? Reflect.apply(counters, cluster, []).moved : null;
+}

@@ -27,6 +27,7 @@ import { isClusterMessage, isReturned, readWorkerMessage, type Returned, type Wo
 import type { NativeHandle } from '../native/bindings';
 import { debugProcess } from '../native/debugging';
 import { ownOptions } from '../own_options';
+import { setMoved } from '../moving';
 import { addReturnIdle } from '../return_idle';
 import { traceMessage, traceState } from '../trace';
 import { checkBoolean, checkNames } from '../validate';
@@ -156,6 +157,7 @@ class Primary {
     const peer = new Peer(worker, channelOf(child)?.dialect ?? 'node', { weight: settings.weight, rebalance: rebalanceFrom(settings.rebalance) });
     this.#peers.set(worker, peer);
     addReturnIdle(worker, (max) => peer.returnIdle(max));
+    setMoved(worker, () => peer.moved);
 
     worker.on('message', (message: unknown, handle: Closable | undefined) => {
       const hasListener = this.#cluster.emit('message', worker, message, handle);

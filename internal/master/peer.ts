@@ -71,6 +71,8 @@ export class Peer {
   readonly weight: number;
   /** How its connections are kept even with those of other workers; null: they stay where they are. */
   readonly rebalance: Rebalance | null;
+  /** How many connections it has taken over from other workers. */
+  moved = 0;
   readonly #calls: Calls<never>;
   /** Hand-offs that the worker has not answered, in the order of `seq`. */
   readonly #unanswered = new Fifo<HandOff>();

@@ -326,6 +326,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
   #moved(connection: NativeHandle, taker: Peer): void {
     if (!this.#returned.has(connection) || this.#returned.giverOf(connection) === taker) return;
     this.#counters.moved();
+    taker.moved++;
     traceHandle('moved', this.#key, connection);
   }
 

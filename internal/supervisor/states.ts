@@ -110,6 +110,8 @@ export interface Member {
   readonly state: ProcessState;
   /** The addresses at which it listens. */
   readonly listens: ReadonlySet<string>;
+  /** How many connections it has taken over from other workers; null on Node's own cluster. */
+  readonly moved: number | null;
   /** null before the first one. */
   readonly figures: Figures | null;
   /** The end of its stderr, or its uncaught error (see GiveUp). Resolves when its process is gone and all of it has arrived. */

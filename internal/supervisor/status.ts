@@ -30,6 +30,8 @@ export interface WorkerStatus extends FiguresOrNull {
    * (reload, recycle, scale) do not count. Begins with 0 when `scale` makes the place.
    */
   readonly restarts: number;
+  /** How many connections it has taken over from other workers; null on Node's own cluster, and for a slot without a worker. */
+  readonly moved: number | null;
 }
 
 type FiguresOrNull = { readonly [Name in keyof Figures]: Figures[Name] | null };
@@ -57,6 +59,8 @@ export interface Status extends ReleaseStatus {
   readonly reload: 'idle' | 'canary' | 'rolling';
   /** The release to which `rollback` would go while no reload runs; null if no other release was used before. */
   readonly earlier: ReleaseStatus | null;
+  /** How many connections the cluster has moved from one worker to another since this process began; null on Node's own cluster. */
+  readonly moved: number | null;
   /** How many restarts there were in all places (see WorkerStatus) since the supervisor was made. */
   readonly restarts: number;
   /** How many reloads and rollbacks have reached their goal. */

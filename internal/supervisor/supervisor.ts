@@ -7,7 +7,7 @@
  * Uses     fleet.ts (decides which workers run), worker_starts.ts (starts them), fleet_status.ts, observers.ts,
  *          primary_end.ts (how this process ends)
  * Never    uses members of the cluster that Node does not document, so that Node's own cluster works as well (except
- *          `forkWith` where it exists: start_worker.ts)
+ *          `forkWith` and `counters` where they exist: start_worker.ts, ../moving.ts)
  * Keeps    no listener of the program runs inside the fleet. Each event is emitted in a tick of its own, when the fleet
  *          has done all that follows from it, so a listener may throw or call any command
  */
@@ -15,6 +15,7 @@ import { EventEmitter } from 'node:events';
 import type { Cluster } from 'node:cluster';
 import { ownOptions } from '../own_options';
 import { epochClock } from '../clock';
+import { movedIn } from '../moving';
 import { Fleet } from './fleet';
 import { checkInteger } from '../validate';
 import { checkCount, type CheckedOptions } from './options';
@@ -40,6 +41,7 @@ import { WorkerStarts } from './worker_starts';
 export class Supervisor extends EventEmitter<SupervisorEvents> {
   /** Resolves when all workers are ready for the first time. Rejects with ERR_GIVEN_UP if a slot was given up before. */
   readonly started: Promise<Report>;
+  readonly #cluster: Cluster;
   readonly #options: CheckedOptions;
   readonly #fleet: Fleet;
   readonly #signals: SignalHandlers;
@@ -58,6 +60,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
 
   constructor(cluster: Cluster, options: CheckedOptions) {
     super();
+    this.#cluster = cluster;
     this.#options = options;
     this.#terminal = options.signals ? new Terminal() : null;
     this.#end = new PrimaryEnd(options.exitAfterMs);
@@ -260,7 +263,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
    * @returns  the desired and the ready number of workers, the release, and one entry for each worker, with its figures
    */
   status(): Status {
-    return fleetStatus(this.#fleet, epochClock.now(), (slot) => this.#giveUps.lastOutput(slot));
+    return fleetStatus(this.#fleet, epochClock.now(), movedIn(this.#cluster), (slot) => this.#giveUps.lastOutput(slot));
   }
 
   /** The release that new workers run, with its variables, which `status()` does not show. */

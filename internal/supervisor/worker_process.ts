@@ -20,6 +20,7 @@ import type { Worker } from 'node:cluster';
 import type { CheckedOptions } from './options';
 import { isDebugged } from './debugged_process';
 import { startsInspected } from './debugger';
+import { movedOf } from '../moving';
 import { Health } from './health';
 import { Readiness } from './readiness';
 import type { StderrOutput } from './stderr_lines';
@@ -108,6 +109,10 @@ export class WorkerProcess implements Member {
 
   get pid(): number | undefined {
     return this.#worker.process.pid;
+  }
+
+  get moved(): number | null {
+    return movedOf(this.#worker);
   }
 
   get state(): ProcessState {

@@ -3,11 +3,13 @@
 const diagnostics = require('node:diagnostics_channel');
 
 /** `act(message)` at the message of the fault; once. */
-exports.watch = function watch({ name, act: wanted, field, way, moment, worker }, act) {
+exports.watch = function watch({ name, act: wanted, way, moment, worker }, act) {
   let done = false;
+  const ofMove = name.endsWith(' of a move') ? new Moves() : null;
   diagnostics.subscribe('cluster-internals:message', (trace) => {
     const { message } = trace;
-    if (done || trace.way !== way || !is(message, name, wanted, field)) return;
+    const isOfMove = ofMove?.see(trace) ?? true;
+    if (done || trace.way !== way || !isOfMove || !is(message, name, wanted)) return;
     if (worker !== undefined && trace.from !== worker && trace.to !== worker) return;
     done = true;
     // It is traced right before it is written, and right before it is looked at.
@@ -16,11 +18,32 @@ exports.watch = function watch({ name, act: wanted, field, way, moment, worker }
   });
 };
 
-function is(message, name, wanted, field) {
-  if (wanted !== null) return message.act === wanted && (field === undefined || message[field] !== undefined);
+/** Which hand-offs and acknowledgements are those of connections that another worker has given back. */
+class Moves {
+  /** The keys for which workers have given connections back. Each connection there has been handed off once before. */
+  #keys = new Set();
+  /** The numbers of the hand-offs, by the process that gets them. */
+  #seqs = new Map();
+
+  see({ message, from, to }) {
+    if (message.act === 'returned') this.#keys.add(message.key);
+    if (message.act === 'newconn') {
+      // A stock worker is not told that it is a move.
+      if (message.moved !== true && !this.#keys.has(message.key)) return false;
+      this.#seqs.set(to, [...this.#seqs.get(to) ?? [], message.seq]);
+      return true;
+    }
+    const seqs = this.#seqs.get(from) ?? [];
+    return message.act === 'accepted' ? seqs.some((seq) => seq <= message.upTo) : seqs.includes(message.ack);
+  }
+}
+
+function is(message, name, wanted) {
+  if (wanted !== null) return message.act === wanted;
   if (message.ack === undefined) return false;
   switch (name) {
     case 'ServerReply': return 'errno' in message;
+    case 'NewConnectionReply of a move':
     case 'NewConnectionReply': return 'accepted' in message;
     case 'ReturnReply': return 'taken' in message;
     default: return !('errno' in message) && !('accepted' in message) && !('taken' in message);

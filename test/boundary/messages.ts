@@ -12,20 +12,22 @@ export interface Message {
   readonly from: 'worker' | 'primary';
   /** Its `act`; replies have none. */
   readonly act: string | null;
-  /** A field that it must have: there are two kinds of `newconn`. */
-  readonly field?: string;
 }
 
 /** What the program of this test does beyond listening and serving, to make the message come. */
 export type Trigger = 'nothing' | 'close' | 'leave' | 'disconnect' | 'give' | 'take';
 
-/** A connection that another worker has given back. It is a NewConnection, but another process has had it. */
-const MOVE: Message = { name: 'NewConnection of a move', from: 'primary', act: 'newconn', field: 'moved' };
+/** The hand-off of a connection that another worker has given back, and its two acknowledgements. hook.js recognizes them. */
+const MOVES: readonly Message[] = [
+  { name: 'NewConnection of a move', from: 'primary', act: 'newconn' },
+  { name: 'Accepted of a move', from: 'worker', act: 'accepted' },
+  { name: 'NewConnectionReply of a move', from: 'worker', act: null },
+];
 
 const triggers: Record<string, Trigger> = {
   Online: 'nothing', QueryServer: 'nothing', ServerReply: 'nothing', Listening: 'nothing', NewConnection: 'nothing', Accepted: 'nothing',
   NewConnectionReply: 'nothing', Close: 'close', ExitedAfterDisconnect: 'leave', Reply: 'leave', Disconnect: 'disconnect',
-  ReturnIdle: 'give', Returned: 'give', ReturnReply: 'give', [MOVE.name]: 'take',
+  ReturnIdle: 'give', Returned: 'give', ReturnReply: 'give', ...Object.fromEntries(MOVES.map(({ name }) => [name, 'take'])),
 };
 
 /** The messages of both unions. Throws if one has no trigger, or if there are acts that are in neither. */
@@ -38,7 +40,7 @@ export function allMessages(source = readFileSync(path.join(root, 'internal/mess
   const known = new Set(messages.map(({ act }) => act));
   const strangers = [...source.matchAll(/\b(?:act: |case )'(\w+)'/g)].map(([, act]) => act as string).filter((act) => !known.has(act));
   if (strangers.length > 0) throw new Error(`acts in no union: ${strangers.join()}`);
-  if (messages.some(({ name }) => name === 'NewConnection')) messages.push(MOVE);
+  if (messages.some(({ name }) => name === 'NewConnection')) messages.push(...MOVES);
   for (const { name } of messages) triggerOf(name);
   return messages;
 }
@@ -59,6 +61,8 @@ export interface Fault {
   readonly action: 'kill' | 'stop' | 'close' | 'exit';
   readonly victim: 'worker' | 'primary';
   readonly dialect: 'pipelined' | 'node';
+  /** In a move: what the victim does. The message can be one between the primary and the other worker. */
+  readonly as?: 'giver' | 'taker';
 }
 
 /**
@@ -74,9 +78,9 @@ export function allFaults(): Fault[] {
   const faults: Fault[] = [];
   for (const message of allMessages()) {
     // Each dialect has its own acknowledgement, and only one can return connections. In dialect node the worker is a stock one, so only the primary can cause a fault.
-    const moves = triggerOf(message.name) === 'give' || triggerOf(message.name) === 'take';
+    const trigger = triggerOf(message.name);
     const dialects = ([['pipelined', 'NewConnectionReply'], ['node', 'Accepted']] as const)
-      .filter(([dialect, other]) => other !== message.name && !(moves && dialect === 'node')).map(([dialect]) => dialect);
+      .filter(([dialect, other]) => message.name.split(' ')[0] !== other && !(trigger === 'give' && dialect === 'node')).map(([dialect]) => dialect);
     for (const dialect of dialects) {
       for (const seenBy of dialect === 'node' ? ['primary'] as const : ['worker', 'primary'] as const) {
         for (const moment of ['before', 'after'] as const) {
@@ -86,10 +90,20 @@ export function allFaults(): Fault[] {
           }
         }
       }
+      // A message of the giver, and the taker is killed; and the other way round.
+      const as = trigger === 'give' ? 'taker' : 'giver';
+      if (trigger !== 'give' && (trigger !== 'take' || dialect === 'node')) continue;
+      for (const moment of ['before', 'after'] as const) faults.push({ message, seenBy: 'primary', moment, action: 'kill', victim: 'worker', dialect, as });
     }
+    // A stock worker can be the taker.
+    if (trigger === 'give') for (const moment of ['before', 'after'] as const) faults.push({ message, seenBy: 'primary', moment, action: 'kill', victim: 'worker', dialect: 'node', as: 'taker' });
   }
   return faults.filter((fault) => !isNoCase(fault));
 }
 
-export const nameOf = ({ message, seenBy, moment, action, victim, dialect }: Fault): string =>
-  `${action} the ${victim} ${moment} ${message.name} is ${seenBy === message.from ? 'sent' : 'received'}, ${dialect}`;
+/** The kills of one of the two workers of a move. */
+export const isKillInMove = ({ message, action, victim }: Fault): boolean =>
+  action === 'kill' && victim === 'worker' && ['give', 'take'].includes(triggerOf(message.name));
+
+export const nameOf = ({ message, seenBy, moment, action, victim, dialect, as }: Fault): string =>
+  `${action} the ${as ?? victim} ${moment} ${message.name} is ${seenBy === message.from ? 'sent' : 'received'}, ${dialect}`;

@@ -63,7 +63,7 @@ export async function playPrimaryFault(fault: Fault): Promise<string[]> {
 async function withProgram(faults: readonly Fault[], body: (program: Program) => Promise<string[]>): Promise<string[]> {
   const directory = mkdtempSync(path.join(tmpdir(), 'cluster-boundary-'));
   const program = new Program(path.join(root, 'test/boundary/program.js'), {
-    args: [JSON.stringify(faults.map((fault) => ({ ...fault, trigger: triggerOf(fault.message.name) })))],
+    args: [JSON.stringify(faults.map((fault) => ({ ...fault, trigger: fault.as === undefined ? triggerOf(fault.message.name) : fault.as === 'giver' ? 'give' : 'take' })))],
     env: { RECORD: path.join(directory, 'served') }, deadline: 30_000 + 5000 * faults.length,
   });
   try {

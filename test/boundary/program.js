@@ -48,15 +48,15 @@ async function runPrimary(faults) {
   console.log(`listening ${port}`);
   await client(port);
   for (const fault of faults) {
-    const { message, seenBy, moment, action, victim, dialect, trigger } = fault;
+    const { message, seenBy, moment, action, victim, dialect, as, trigger } = fault;
     const before = sockets();
     cluster.setupPrimary({ exec: __filename, args: [], dialect });
-    const hooked = { name: message.name, act: message.act, field: message.field, way: seenBy === message.from ? 'sent' : 'received', moment, action };
+    const hooked = { name: message.name, act: message.act, way: seenBy === message.from ? 'sent' : 'received', moment, action };
     const suffers = start(seenBy === 'worker' ? { NODE_OPTIONS: `--require ${hook}`, FAULT: JSON.stringify(hooked) } : {});
     const { pid } = suffers.process;
     let fired = seenBy === 'worker';
     if (seenBy === 'primary') {
-      watch({ ...hooked, worker: `W${suffers.id}` }, () => {
+      watch({ ...hooked, worker: `W${as === undefined ? suffers.id : healthy.id}` }, () => {
         fired = true;
         if (victim === 'primary') return action === 'kill' ? process.kill(process.pid, 'SIGKILL') : process.exit(3);
         if (action === 'close') return suffers.isConnected() && suffers.process.disconnect();

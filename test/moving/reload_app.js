@@ -4,7 +4,7 @@
  *   node reload_app.js WORKERS '{ options of supervise }' ['{ settings of the cluster }']
  *
  * Prints one line of JSON for each event: { port }, { ready } and { gone } for each worker with the time, { done } after each
- * command. Commands on stdin, one a line: reload, recycle, scale N, stop, counters, pids, give WORKER. Ends with its stdin.
+ * command. Commands on stdin, one a line: reload, recycle, scale N, stop, counters, status, pids, give WORKER. Ends with its stdin.
  * With KEEPS=1 in the environment the app lets no connection move.
  */
 'use strict';
@@ -29,6 +29,7 @@ if (cluster.isPrimary) {
     const [command, argument] = line.split(' ');
     const began = performance.now();
     if (command === 'counters') return say({ counters: cluster.counters() });
+    if (command === 'status') return say({ status: supervisor.status() });
     if (command === 'pids') say({ pids: Object.values(cluster.workers).map((worker) => worker.process.pid) });
     else if (command === 'give') await give(cluster.workers[argument]);
     else await supervisor[command](...(argument === undefined ? [] : [Number(argument)]));

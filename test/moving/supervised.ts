@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Status } from '../../internal/supervisor/status';
 
 /** Milliseconds after which an event is taken for lost. */
 const DEADLINE = 30_000;
@@ -45,9 +46,17 @@ export class Supervised {
   }
 
   async counters(): Promise<Readonly<Record<string, number>>> {
+    return await this.#ask('counters') as Record<string, number>;
+  }
+
+  async status(): Promise<Status> {
+    return await this.#ask('status') as Status;
+  }
+
+  async #ask(what: string): Promise<unknown> {
     const from = this.#lines.length;
-    this.#child.stdin?.write('counters\n');
-    return (await this.#line('counters', from))['counters'] as Record<string, number>;
+    this.#child.stdin?.write(`${what}\n`);
+    return (await this.#line(what, from))[what];
   }
 
   async end(): Promise<void> {

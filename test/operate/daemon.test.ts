@@ -43,7 +43,7 @@ describe('an app and its daemon', () => {
   test('a day: start, list, logs, scale; the daemon is killed, the primary is killed, both come back as they were', async () => {
     const { port, release } = await claimPort();
     const app = await world.call('start', { spec: { ...world.spec('web'), exec: serving(), instances: 2, env: { COLOUR: 'red', PORT: String(port) }, supervise: {}, logs: { worker: true, time: true } } });
-    expect(app).toMatchObject({ name: 'web', state: 'online', startedBy: 'daemon', instances: 2, ready: 2, restarts: 0 });
+    expect(app).toMatchObject({ name: 'web', state: 'online', startedBy: 'daemon', instances: 2, ready: 2, restarts: 0, moved: 0 });
     const log = readFileSync(String(app.log), 'utf8').split('\n').filter((line) => line !== '');
     expect(log.map((line) => line.slice(25)).sort()).toEqual(['[1] and to stderr', '[1] started with red', '[2] and to stderr', '[2] started with red']);
     expect(await codeOf(world.call('start', { spec: world.spec('web') }))).toMatch(/^ERR_ALREADY_RUNNING: web is already running \(online, pid \d+\)/);

@@ -69,6 +69,9 @@ test('D59: after scale up, the new worker gets its share of the kept connections
   const replies = await (kept as Kept).ask();
   expect(workersOf(replies)).toEqual([1, 2]);
   expect(replies.filter((reply) => reply?.worker === 2)).toHaveLength(10);
+  const { moved, workers } = await (app as Supervised).status();
+  expect(moved).toBe((await (app as Supervised).counters())['moved']);
+  expect(workers.map((worker) => [worker.place, worker.moved])).toEqual([[1, 0], [2, moved]]);
   kept?.end();
   await app?.end();
   await start(1, 20, { rebalance: false });

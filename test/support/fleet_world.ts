@@ -53,6 +53,7 @@ export class TestMember implements Member {
   state: ProcessState = { is: 'starting', since: 0 };
   readonly listens: ReadonlySet<string> = new Set();
   readonly figures = null;
+  readonly moved = null;
   readonly #timers: (() => void)[] = [];
 
   constructor(

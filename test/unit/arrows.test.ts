@@ -25,7 +25,7 @@ const allowed: Record<string, readonly string[]> = {
   'internal/shared_state/client/': ['internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock', 'internal/errors', 'internal/own_options'],
   // Over a store a process needs the client, and no server.
   'internal/shared_state/store/': ['internal/shared_state/client/', 'internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock', 'internal/errors'],
-  'internal/supervisor/': ['leaves', 'internal/validate', 'internal/upgrade/'],
+  'internal/supervisor/': ['leaves', 'internal/validate', 'internal/moving', 'internal/upgrade/'],
   // A primary that is replaced by another process, and that process.
   'internal/upgrade/': ['internal/channel/', 'internal/native/', 'leaves'],
   'internal/upgrade/registry': ['internal/native/bindings'],
@@ -58,7 +58,7 @@ const allowed: Record<string, readonly string[]> = {
   'internal/startup/late_takeover': ['internal/native/emitters'],
   'internal/startup/preload': ['internal/child/', 'internal/channel/', 'internal/native/', 'internal/node_cluster'],
   // The cluster: two roles, which meet in messages.ts and never import each other.
-  'internal/master/': ['internal/upgrade/registry', 'internal/upgrade/successor', 'internal/limits', 'internal/validate', 'internal/worker', 'internal/return_idle', 'internal/calls', 'internal/channel/', 'internal/native/', 'leaves'],
+  'internal/master/': ['internal/upgrade/registry', 'internal/upgrade/successor', 'internal/limits', 'internal/validate', 'internal/worker', 'internal/return_idle', 'internal/moving', 'internal/calls', 'internal/channel/', 'internal/native/', 'leaves'],
   'internal/child/': ['internal/worker', 'internal/return_idle', 'internal/moving', 'internal/own_listeners', 'internal/calls', 'internal/channel/', 'internal/native/', 'leaves'],
   'internal/calls': ['internal/channel/attach_channel', 'internal/native/', 'leaves'],
   // The channel knows nothing of clusters.

@@ -18,7 +18,7 @@ import type { Supervisor } from '../../internal/supervisor/supervisor';
 import { inPrometheusFormat, readOpenMetrics, withTimes } from '../support/openmetrics';
 
 const worker = (place: number, worker: number | null, is: string, figures: number | null): object => ({
-  place, worker, pid: worker, generation: 1, role: 'current', state: { is, since: 0 }, restarts: 0,
+  place, worker, pid: worker, generation: 1, role: 'current', state: { is, since: 0 }, restarts: 0, moved: 0,
   connections: figures, requests: figures, rss: figures, cpu: figures, eventLoopDelayMs: figures,
 });
 

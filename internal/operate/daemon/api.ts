@@ -40,6 +40,8 @@ export interface ListedApp {
   readonly ready: number | null;
   /** How often the daemon has restarted the primary since the last command, plus the restarts of its workers. */
   readonly restarts: number | null;
+  /** How many connections have moved from one of its workers to another; null on Node's own cluster. */
+  readonly moved: number | null;
   readonly uptimeMs: number | null;
   readonly exec: string | null;
   readonly workers: readonly ListedWorker[];

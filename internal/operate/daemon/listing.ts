@@ -20,8 +20,8 @@ const ANSWER_MS = 2_000;
 /** The version of this package, for the list. */
 const { version } = JSON.parse(fs.readFileSync(builtFile('../package.json'), 'utf8')) as { version: string };
 
-type Figures = Pick<ListedApp, 'instances' | 'ready' | 'restarts' | 'uptimeMs' | 'exec' | 'workers'>;
-const UNKNOWN: Figures = { instances: null, ready: null, restarts: null, uptimeMs: null, exec: null, workers: [] };
+type Figures = Pick<ListedApp, 'instances' | 'ready' | 'restarts' | 'moved' | 'uptimeMs' | 'exec' | 'workers'>;
+const UNKNOWN: Figures = { instances: null, ready: null, restarts: null, moved: null, uptimeMs: null, exec: null, workers: [] };
 
 /** All apps of this user. */
 export async function listAll(apps: readonly App[], warnings: readonly string[]): Promise<ListResult> {
@@ -79,9 +79,9 @@ function inTime(figures: Promise<Figures>): Promise<Figures> {
 /** What a `status` says. It comes from another process, perhaps of another version. */
 function figuresOf(status: unknown): Figures {
   if (typeof status !== 'object' || status === null) return UNKNOWN;
-  const { desired, ready, restarts, uptimeMs, exec, workers } = status as Readonly<Record<string, unknown>>;
+  const { desired, ready, restarts, moved, uptimeMs, exec, workers } = status as Readonly<Record<string, unknown>>;
   return {
-    instances: numberOr(desired), ready: numberOr(ready), restarts: numberOr(restarts), uptimeMs: numberOr(uptimeMs),
+    instances: numberOr(desired), ready: numberOr(ready), restarts: numberOr(restarts), moved: numberOr(moved), uptimeMs: numberOr(uptimeMs),
     exec: typeof exec === 'string' ? exec : null, workers: Array.isArray(workers) ? workers.flatMap(workerOf) : [],
   };
 }
