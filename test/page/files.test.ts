@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { Script } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makePage } from '../../internal/page/page';
 import { pageScript } from '../../internal/page/script';
@@ -47,6 +48,8 @@ describe('the text of the page', () => {
 
   test('its modules import only what is there, in no circle', () => {
     expect(pageScript()).toContain('const words_js = (() => {');
+    // Without a browser, too: a name that is declared twice would leave the page empty.
+    expect(() => new Script(pageScript())).not.toThrow();
     const circle = (name: string): string => (name === 'main' ? "import { a } from './x.js';\n" : "import { b } from './main.js';\nexport const a = 1;\n");
     expect(() => pageScript(circle)).toThrow('in a circle: main → x → main');
     expect(() => pageScript((name) => (name === 'main' ? "import { b } from './x.js';\n" : 'export const a = 1;\n'))).toThrow('imports b from x.js');
