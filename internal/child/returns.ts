@@ -97,33 +97,37 @@ export class Returns {
 
   /** Returns idle connections to the primary. Calls `done` with the numbers that the primary has taken, and not taken. */
   returnIdle({ max, key, keep }: ReturnOptions, done: (moved: number, refused: number) => void): void {
-    timers.setImmediate(() => {
-      const idle = this.#idle(key);
-      let next = 0;
-      let left = max;
-      let offered = 0;
-      let moved = 0;
-      let refused = 0;
-      const offerMore = (): void => {
-        const parsers = new Map<object, ReadonlySet<unknown>>();
-        while (next < idle.length && left > 0 && offered < OFFERED && refused === 0) {
-          const one = idle[next++] as Idle;
-          if (keep !== undefined && openConnections(one.server) - this.offered(one.server) <= keep) continue;
-          let idleNow = parsers.get(one.server);
-          if (idleNow === undefined) parsers.set(one.server, idleNow = idleParsers(one.server));
-          if (!this.#offerOne(one, idleNow, answered)) continue;
-          offered++;
-          left--;
-        }
-        if (offered === 0) done(moved, refused);
-      };
-      const answered = (taken: boolean | null): void => {
-        if (taken === true) moved++;
-        else refused++;
-        if (--offered === 0) timers.setImmediate(offerMore);
-      };
-      offerMore();
-    });
+    // In the second immediate from now: the loop has polled in between, so that a request which is here is read first, also
+    // on a connection that has just come. Busy workers that are asked all the time would pass it to and fro unread.
+    timers.setImmediate(() => timers.setImmediate(() => this.#returnIdleNow({ max, key, keep }, done)));
+  }
+
+  #returnIdleNow({ max, key, keep }: ReturnOptions, done: (moved: number, refused: number) => void): void {
+    const idle = this.#idle(key);
+    let next = 0;
+    let left = max;
+    let offered = 0;
+    let moved = 0;
+    let refused = 0;
+    const offerMore = (): void => {
+      const parsers = new Map<object, ReadonlySet<unknown>>();
+      while (next < idle.length && left > 0 && offered < OFFERED && refused === 0) {
+        const one = idle[next++] as Idle;
+        if (keep !== undefined && openConnections(one.server) - this.offered(one.server) <= keep) continue;
+        let idleNow = parsers.get(one.server);
+        if (idleNow === undefined) parsers.set(one.server, idleNow = idleParsers(one.server));
+        if (!this.#offerOne(one, idleNow, answered)) continue;
+        offered++;
+        left--;
+      }
+      if (offered === 0) done(moved, refused);
+    };
+    const answered = (taken: boolean | null): void => {
+      if (taken === true) moved++;
+      else refused++;
+      if (--offered === 0) timers.setImmediate(offerMore);
+    };
+    offerMore();
   }
 
   #idle(key: string | undefined): Idle[] {

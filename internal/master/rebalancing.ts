@@ -31,7 +31,7 @@ import { isRejecting, type Candidate } from './scheduling';
 /** Milliseconds between two looks. Workers count as often (child/open_counts.ts), so each look sees the effect of the one before. */
 const TICK_MS = 100;
 /** A worker may have more than its share by this part of it before the rule begins. */
-const BEYOND = 0.1;
+const BEYOND = 0.05;
 /** The most ticks between two questions to a worker that gives nothing: 6.4 s. */
 const PATIENCE = 64;
 /** Moves per second of one address, if the program does not say: a tenth of what one CPU could do. */

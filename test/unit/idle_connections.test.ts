@@ -349,6 +349,20 @@ describe('what the app says', () => {
   });
 });
 
+// Under load, two workers that were asked every 10 ms passed a request to and fro for 15 s before one of them read it.
+test('a request that is here is read before its connection is looked at', async () => {
+  const open: http.ServerResponse[] = [];
+  const pair = await new Pair((_request, response) => void open.push(response)).connect();
+  const out = pair.take() as TakenOut;
+  pair.client.write(REQUEST);
+  for (let at = 0; at < 50; at++) await turn();
+  putBack(out);
+  const returns = new Returns((_key, _handle, answered) => { setImmediate(answered, true); return true; }, () => undefined);
+  returns.listen('key', pair.server);
+  expect(await new Promise((resolve) => returns.returnIdle({ max: 1 }, (...numbers) => resolve(numbers)))).toEqual([0, 0]);
+  expect(open).toHaveLength(1);
+});
+
 // A worker that stood still was asked twice for the same ten connections, and gave twenty: all that it had.
 test('two questions at once that leave so many: the surplus is given once', async () => {
   const pair = await new Pair().connect();
