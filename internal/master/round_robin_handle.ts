@@ -363,11 +363,11 @@ export class RoundRobinHandle implements ServerHandle, Source {
   }
 
   #giveQueued(heir: Heir): void {
-    for (const connection of this.#queue.drain()) {
-      const moved = this.#returned.has(connection);
-      this.#returned.forget(connection);
-      traceHandle('closed', this.#key, connection); // Here; it goes on in the other primary.
-      heir(connection, moved);
+    for (const waiting of this.#queue.drain()) {
+      const moved = this.#returned.has(waiting);
+      this.#returned.forget(waiting);
+      traceHandle('closed', this.#key, waiting); // Here; it goes on in the other primary.
+      heir(waiting, moved);
     }
   }
 

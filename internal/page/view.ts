@@ -17,6 +17,8 @@ import { Sources } from './sources';
 export interface ReadRecording {
   readonly header: object;
   readonly events: AsyncIterable<object>;
+  /** What a reader of it has to know. */
+  readonly notes?: readonly string[];
 }
 
 /** Which part of a recording a page shows. */
@@ -42,7 +44,7 @@ export interface Taken {
 }
 
 /** Reads the window of a recording. The rest is read as well, to count it, and not kept. */
-export async function takeWindow({ header, events }: ReadRecording, label: string, window: Window, sources: Sources): Promise<Taken> {
+export async function takeWindow({ header, events, notes = [] }: ReadRecording, label: string, window: Window, sources: Sources): Promise<Taken> {
   const taken: object[] = [];
   let size = 0;
   let left = 0;
@@ -59,8 +61,8 @@ export async function takeWindow({ header, events }: ReadRecording, label: strin
       sources.add(event);
     }
   }
-  const notes = left === 0 ? [] : [`This page shows ${taken.length} events of ${taken.length + left}: ${window.from > 0 || next !== null ? `from ${seconds(window.from)} to ${next === null ? 'the end' : seconds(next)}` : ''}.`];
-  return { track: { label, header, events: taken, notes }, left, next };
+  const cut = left === 0 ? [] : [`This page shows ${taken.length} events of ${taken.length + left}: ${window.from > 0 || next !== null ? `from ${seconds(window.from)} to ${next === null ? 'the end' : seconds(next)}` : ''}.`];
+  return { track: { label, header, events: taken, notes: [...cut, ...notes] }, left, next };
 }
 
 const seconds = (ns: number): string => `${(ns / 1e9).toFixed(3)} s`;

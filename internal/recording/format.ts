@@ -35,6 +35,8 @@ export interface RecordedProcess {
 export interface RecordingHeader {
   readonly format: typeof FORMAT;
   readonly version: typeof VERSION;
+  /** Which copy of the project has recorded: lines of our sources are those of that copy. Absent in recordings before 2026-11-28. */
+  readonly release?: string;
   readonly node: string;
   readonly platform: string;
   /** Was the program run with Node's own cluster (`record --stock`)? */
@@ -193,7 +195,7 @@ export const isAnyHeader = (value: unknown): value is { readonly version: unknow
 
 /** Is this a header of this version? */
 export function isHeader(value: unknown): value is RecordingHeader {
-  return isObject(value) && value['format'] === FORMAT && value['version'] === VERSION && ['node', 'platform', 'started', 'cwd', 'connectionIds'].every((name) => isText(value[name]))
+  return isObject(value) && value['format'] === FORMAT && value['version'] === VERSION && ['node', 'platform', 'started', 'cwd', 'connectionIds'].every((name) => isText(value[name])) && optional(value['release'], isText)
     && ['limit', 'duration', 'events'].every((name) => isNumber(value[name])) && ['stock', 'payloads'].every((name) => typeof value[name] === 'boolean')
     && ['program', 'cannotShow', 'cutOff'].every((name) => areTexts(value[name])) && Array.isArray(value['processes']) && value['processes'].every(isProcess);
 }

@@ -12,6 +12,7 @@ import { FORMAT, VERSION, type RecordedEvent, type RecordingHeader } from './for
 import { Interpreter } from './interpreter';
 import { kernelPart } from './kernel_queue';
 import { linesOf, listParts, type Numbered } from './parts';
+import { release } from './sources';
 import { described, Processes, type Known } from './processes';
 
 /** What `record` knows of a recording, and keeps beside the parts in the file `about.json`. */
@@ -137,7 +138,7 @@ export function headerOf(about: About, processes: Processes, events: number, dur
   const { stock } = about;
   const unrecorded = processes.all.filter((one) => one.part === null).map((one) => one.name);
   return {
-    format: FORMAT, version: VERSION, node: process.version, platform: process.platform, ...about,
+    format: FORMAT, version: VERSION, release: release(), node: process.version, platform: process.platform, ...about,
     processes: processes.all.map((one) => described(one, processes)),
     connectionIds: CONNECTION_IDS,
     cannotShow: [

@@ -22,7 +22,7 @@
  */
 import { closeSync, ftruncateSync, openSync, readdirSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import path from 'node:path';
-import { Buffer, Math, Set, timers } from '../builtins';
+import { Buffer, Math, Set, String, timers } from '../builtins';
 import { hookProcessEnd } from '../native/process_end';
 
 /** Lines that may be written one by one when nothing was written for a while. */
@@ -136,8 +136,8 @@ export class PartFile {
   /** Recording has to end, for example because the disk is full. The file says so, if there is any room for it. */
   #end(error: unknown): void {
     this.#state = 'ended';
-    const { code = 'unknown', message = '' } = error as NodeJS.ErrnoException;
-    const text = `\n${JSON.stringify({ k: 'z', t: this.#lastAt, seq: this.#next, reason: `${code}: ${message}`.slice(0, 200) })}\n`;
+    const reason = String((error as Error).message).slice(0, 200);
+    const text = `\n${JSON.stringify({ k: 'z', t: this.#lastAt, seq: this.#next, reason })}\n`;
     for (let tries = 0; tries < 3; tries++) {
       try {
         writeSync(this.#fd, text);

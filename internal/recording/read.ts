@@ -9,11 +9,14 @@ import { createReadStream, statSync } from 'node:fs';
 import { nodeError } from '../errors';
 import { isAnyHeader, isEvent, isHeader, VERSION, type GapEvent, type RecordedEvent, type RecordingHeader } from './format';
 import { headerOf, readAbout, readParts } from './merge';
+import { release } from './sources';
 
 /** A recording that is being read. Its events can be read once. */
 export interface Recording {
   readonly header: RecordingHeader;
   readonly events: AsyncIterable<RecordedEvent>;
+  /** What a reader of it has to know. */
+  readonly notes: readonly string[];
 }
 
 /** Characters. No event of a recording is so long; a file with a longer line is something else. */
@@ -35,11 +38,20 @@ export async function readRecording(file: string): Promise<Recording> {
   const lines = linesOf(file);
   const { value: first, done } = await lines.next();
   const header = done === true ? null : parse(first.text);
-  if (isHeader(header)) return { header, events: eventsOf(lines) };
+  if (isHeader(header)) return { header, events: eventsOf(lines), notes: otherRelease(header) };
   await lines.return(undefined);
   if (!isAnyHeader(header)) throw nodeError(Error, 'ERR_RECORDING_FORMAT', `${file} is no recording of cluster-internals: its first line is no header`);
   if (header.version === VERSION) throw nodeError(Error, 'ERR_RECORDING_FORMAT', `The header of ${file} is damaged`);
   throw nodeError(Error, 'ERR_RECORDING_VERSION', `${file} is a recording of version ${JSON.stringify(header.version)?.slice(0, 40)}; this program reads version ${VERSION}`);
+}
+
+/** What to say if another copy of this project has made the recording: its lines are those of other sources. */
+function otherRelease({ release: theirs = '', stock }: RecordingHeader): string[] {
+  const ours = release();
+  if (theirs === ours || stock) return [];
+  // The text goes to a terminal, too.
+  const name = /^[\w.+-]{1,40} \([0-9a-f]+\)$/.test(theirs) ? theirs : 'one without a name';
+  return [`This recording was made by another release of this project: ${name}. Its source lines are shown in the sources of ${ours}, where they may be other lines.`];
 }
 
 function readDirectory(directory: string): Recording {
@@ -47,7 +59,7 @@ function readDirectory(directory: string): Recording {
   try {
     const about = readAbout(directory);
     const processes = readParts(directory, (event) => void events.push(event));
-    return { header: headerOf(about, processes, events.length, events.at(-1)?.at ?? 0), events: toAsync(events) };
+    return { header: headerOf(about, processes, events.length, events.at(-1)?.at ?? 0), events: toAsync(events), notes: [] };
   } catch (error) {
     throw nodeError(Error, 'ERR_RECORDING_FORMAT', `${directory} holds no parts of a recording: ${(error as Error).message}`);
   }

@@ -10,7 +10,7 @@
  *          terminal reaches the program by itself
  */
 import { spawn } from 'node:child_process';
-import { chmodSync, closeSync, mkdirSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 import { builtFile } from '../dist_files';
@@ -70,6 +70,7 @@ export async function record({ program, file, stock = false, limit = DEFAULT_LIM
   const base = String(process.hrtime.bigint());
   const stopSampling = sampleKernelQueues(directory, () => Number(process.hrtime.bigint() - BigInt(base)));
   const exitCode = await run(program, recordedEnvironment(env, { directory, base, limit, payloads }), stock).finally(stopSampling);
+  if (!existsSync(directory)) throw cannotWrite(target, new Error(`${directory}, which held its parts, was deleted while the program ran`), '');
   await workersEnd(directory);
   beforeMerge?.();
   let header: RecordingHeader;

@@ -4,9 +4,10 @@
  * the line numbers are found in the sources of this very copy of the project. The test recording/sources checks that
  * each text is there, once.
  *
- * Used by  interpreter.ts
+ * Used by  interpreter.ts; merge.ts and read.ts (which copy of the project this is)
  * Never    fails if a source is missing: then the event has no `source`
  */
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { builtFile } from '../dist_files';
@@ -55,7 +56,7 @@ export const connectionPlaces: Readonly<Record<string, Place>> = {
   rejected: [ROUND_ROBIN, "traceHandle('rejected'"],
   unsent: [ROUND_ROBIN, "traceHandle('unsent'"],
   reclaimed: [ROUND_ROBIN, "traceHandle('reclaimed'"],
-  closed: [ROUND_ROBIN, "traceHandle('closed'"],
+  closed: [ROUND_ROBIN, "traceHandle('closed', this.#key, connection"],
   moved: [ROUND_ROBIN, "traceHandle('moved'"],
   'returned by a worker': ['internal/child/returns.ts', "traceHandle('returned'"],
   returned: [ROUND_ROBIN, "traceHandle('returned'"],
@@ -107,6 +108,18 @@ function nameOf({ act, fields }: Fields): string {
   if (typeof accepted === 'boolean') return 'reply to newconn';
   if (typeof key !== 'string') return 'reply';
   return typeof errno === 'number' && errno < 0 ? 'refusal of queryServer' : 'reply to queryServer';
+}
+
+/**
+ * Names this copy of the project: its version, and a hash of all sources that have a place here. The lines in a recording
+ * are right for a reader with the same name.
+ */
+export function release(): string {
+  const places = [...Object.values(messagePlaces).flatMap(({ sent, received }) => [sent, received]), ...Object.values(connectionPlaces), ...Object.values(statePlaces)];
+  const hash = createHash('sha256');
+  for (const file of new Set(places.map(([name]) => name))) hash.update(`${file}\n${linesOf(file).join('\n')}\n`);
+  const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { version: string };
+  return `${version} (${hash.digest('hex').slice(0, 8)})`;
 }
 
 const root = path.dirname(builtFile(''));

@@ -93,6 +93,11 @@ describe('what a page takes', () => {
     expect(bySize.notice).toContain('This page shows');
   });
 
+  test('what a reader of the recording has to know is a note of its track and a notice of the page', async () => {
+    const { html, notice } = await pageOf([{ ...reading(smallRecording()), notes: ['of another release'] }], ['a.jsonl']);
+    expect([notice, dataOf(html).notice, dataOf(html).scenes[0]?.tracks[0]?.notes]).toEqual(['of another release', 'of another release', ['of another release']]);
+  });
+
   test('200 MB: read as a stream, the page holds the window', async () => {
     const event = smallRecording().events[5] as object;
     let given = 0;

@@ -1,4 +1,5 @@
 /** Recordings made by hand for the tests of the page: the same every time, with every kind of event. */
+import { release } from '../../internal/recording/sources';
 
 export interface MadeRecording {
   readonly header: Record<string, unknown>;
@@ -40,7 +41,7 @@ function processes(dies: boolean): object[] {
 }
 
 export const header = (more: object = {}): Record<string, unknown> => ({
-  format: 'cluster-internals-recording', version: 1, node: 'v20.20.2', platform: 'linux', stock: false, started: '2026-11-28T18:00:00.000Z', program: ['app.js'], cwd: '/app',
+  format: 'cluster-internals-recording', version: 1, release: release(), node: 'v20.20.2', platform: 'linux', stock: false, started: '2026-11-28T18:00:00.000Z', program: ['app.js'], cwd: '/app',
   payloads: false, limit: 1e8, duration: 90 * MS, events: 0, processes: processes(true), connectionIds: '', cannotShow: [], cutOff: [], ...more,
 });
 

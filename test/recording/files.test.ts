@@ -161,7 +161,7 @@ describe('the part file of a process', () => {
       const events = eventsIn(place);
       const states = events.filter(({ kind }) => kind === 'state').length;
       expect(states).toBeGreaterThan(500);
-      expect(events.find((event) => event.kind === 'process' && event.event === 'cut off')).toMatchObject({ reason: expect.stringMatching(/^ENOSPC: /) });
+      expect(events.find((event) => event.kind === 'process' && event.event === 'cut off')).toMatchObject({ reason: expect.stringMatching(/^ENOSPC: no space left/) });
       const gap = events.findLast((event) => event.kind === 'gap');
       expect(gap).toMatchObject({ why: 'cut off', missing: expect.any(Number) });
       // The times are 0, 1, 2, …
@@ -206,6 +206,16 @@ describe('reading a recording', () => {
     ['that is empty', '', 'ERR_RECORDING_FORMAT', /is no recording/],
   ])('one %s is refused', async (_name, text, code, message) => {
     await expect(readRecording(write('bad.jsonl', `${text}\n`))).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+
+  test('one of another release is read, with a note that its source lines may be other lines here', async () => {
+    const notesOf = async (more: object): Promise<readonly string[]> => (await readRecording(write('release.jsonl', `${JSON.stringify(header(more))}\n`))).notes;
+    expect(await notesOf({})).toEqual([]);
+    expect(await notesOf({ release: '9.9.9 (0123abcd)' })).toEqual([expect.stringMatching(/^This recording was made by another release of this project: 9\.9\.9 \(0123abcd\)\. .* may be other lines\.$/)]);
+    // One that was made before recordings had a release, and one whose release would write to the terminal.
+    for (const release of [undefined, '\x1b[2J (0123abcd)']) expect((await notesOf({ release }))[0]).toContain('another release of this project: one without a name.');
+    // Of Node's own cluster no line is shown.
+    expect(await notesOf({ release: '9.9.9 (0123abcd)', stock: true })).toEqual([]);
   });
 
   test('one that is not there, and a directory without parts', async () => {

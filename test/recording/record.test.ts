@@ -8,6 +8,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ConnectionEvent, MessageEvent, ProcessEvent, RecordedEvent, RecordingHeader } from '../../internal/recording/format';
 import { readRecording } from '../../internal/recording/read';
+import { release } from '../../internal/recording/sources';
 import { cleanEnvironment, fixture } from '../support/children';
 import '../support/leaks';
 import { dist, Program, run, type Ended } from '../support/program';
@@ -71,6 +72,7 @@ describe('our cluster, a program with NODE_OPTIONS and a working directory of it
   test('every event has its place: times, numbers, senders and receivers', () => holds(read));
 
   test('each worker is recorded from `online` on, also the one that was forked later', () => {
+    expect(read.header.release).toBe(release());
     expect(read.header.processes.map(({ name, role, recorded: own }) => [name, role, own])).toEqual([['P', 'primary', true], ['W1', 'worker', true], ['W2', 'worker', true], ['W3', 'worker', true]]);
     for (const name of ['W1', 'W2', 'W3']) {
       const first = messages(read).find((event) => event.from === name);
@@ -186,6 +188,16 @@ describe('programs and places that make it hard', () => {
       expect([code, stdout]).toEqual([1, '']);
       expect(stderr).toMatch(new RegExp(`^cluster-internals: Cannot write the recording ${place}: .*Name another file with -o`));
     }
+  });
+
+  test('the directory of the parts is deleted while the program runs: the program goes on, and the error says what happened', async () => {
+    const target = path.join(directory, 'deleted.jsonl');
+    const program = new Program(dist('lib/cli.js'), { args: ['record', '-o', target, fixture('recording_waits.js')], env: cleanEnvironment() });
+    const [, pid = ''] = await program.prints(/waits (\d+)/);
+    rmSync(`${target}.parts`, { recursive: true });
+    process.kill(Number(pid), 'SIGTERM');
+    const { code, stderr } = await program.ended;
+    expect([code, stderr]).toEqual([1, `cluster-internals: Cannot write the recording ${target}: ${target}.parts, which held its parts, was deleted while the program ran.\n`]);
   });
 
   test('`record` itself is killed: its parts can be exported', async () => {
