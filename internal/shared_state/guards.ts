@@ -20,11 +20,13 @@ type Checked<Type> = Fields & Type;
 /** The greatest time to live in milliseconds: ten years. More is surely a mistake in the program. */
 export const MAX_TTL = 10 * 365 * 24 * 3600 * 1000;
 
-const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
+/** Is it an object? */
+export const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
 const isString = (value: unknown): value is string => typeof value === 'string';
 const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean';
 const isNumber = (value: unknown): value is number => Number.isFinite(value);
-const isCount = (value: unknown): value is number => isNumber(value) && Number.isSafeInteger(value) && value >= 0;
+/** Is it a whole number, 0 or more? */
+export const isCount = (value: unknown): value is number => isNumber(value) && Number.isSafeInteger(value) && value >= 0;
 /** Is it a time to live: more than 0, at most MAX_TTL? */
 export const isTtl = (value: unknown): value is number => typeof value === 'number' && value > 0 && value <= MAX_TTL;
 const isListOf = <Item>(value: unknown, is: (item: unknown) => item is Item): value is Item[] => Array.isArray(value) && value.every(is);

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { seeded } from '../support/children';
 import { root, run } from '../support/program';
+import { callsOf, expectLinearizable, type Line as HistoryLine } from './history';
 import { isLinearizable, type Action } from './linearizable';
 
 const OPERATIONS = Number(process.env['SHARED_STATE_OPERATIONS'] ?? 60);
@@ -16,11 +17,7 @@ const SEEDS = Number(process.env['SHARED_STATE_SEEDS'] ?? 1);
 const WORKERS = 16;
 const KILLS = 5;
 
-interface Line {
-  readonly at: string;
-  readonly call?: string;
-  readonly key?: string;
-  readonly result?: Action['result'];
+interface Line extends HistoryLine {
   readonly enter?: number;
   readonly leave?: number;
   readonly token?: number;
@@ -49,25 +46,12 @@ describe('real workers', () => {
 
 function check(lines: Line[]): void {
   const base = BigInt(lines[0]?.at ?? 0);
-  const time = ({ at }: Line): number => Number(BigInt(at) - base);
+  const time = ({ at }: HistoryLine): number => Number(BigInt(at) - base);
   expect(lines.filter(({ how }) => how === 'SIGKILL').length).toBe(KILLS);
 
-  const calls = new Map<string, Line & Action>();
-  for (const line of lines) {
-    if (line.call === undefined) continue;
-    const begun = calls.get(line.call);
-    if (begun === undefined) calls.set(line.call, { ...line as Line & Action, begin: time(line), end: Infinity });
-    else calls.set(line.call, { ...begun, end: time(line), result: line.result as Action['result'] & object });
-  }
-  expect([...calls.values()].filter(({ end }) => end !== Infinity).length).toBeGreaterThanOrEqual(WORKERS * OPERATIONS);
-  for (const key of ['a', 'b', 'c', 'd']) {
-    const actions = [...calls.values()].filter((call) => call.key === key);
-    expect([key, isLinearizable(actions)]).toEqual([key, true]);
-    // The checker would find a single wrong answer among them.
-    const at = actions.findLastIndex(({ op, end }) => op === 'increment' && end !== Infinity);
-    const wrong = actions.map((action, index) => (index === at ? { ...action, result: { ...action.result, value: -1 } } : action));
-    expect([key, isLinearizable(wrong)]).toEqual([key, false]);
-  }
+  const calls = callsOf(lines, time);
+  expect(calls.filter(({ end }) => end !== Infinity).length).toBeGreaterThanOrEqual(WORKERS * OPERATIONS);
+  expectLinearizable(calls, ['a', 'b', 'c', 'd']);
 
   // The lock: each worker that enters has a greater token than the one before, and enters after that one has left or was killed.
   const sections = lines.filter(({ enter, leave }) => enter !== undefined || leave !== undefined).sort((one, other) => time(one) - time(other));

@@ -389,6 +389,33 @@ describe('a store that has lost its data', () => {
     expect(warned).toEqual(['SHARED_STATE_LOST', 'SHARED_STATE_LOST']);
   });
 
+  test('a store that reports nothing but losses ends its watches, and is warned of a few times', async () => {
+    const lost = (): Promise<never> => Promise.reject(Object.assign(new Error('lost'), { code: 'ERR_SHARED_STATE_LOST' }));
+    const state = open({ ...new Memory().connect(), list: lost, get: lost });
+    const warned = await warningsOf(async () => {
+      expect((await failure(state.watch('').next())).code).toBe('ERR_SHARED_STATE_LOST');
+      for (let n = 0; n < 10; n++) expect(await codeAndDone(state.get('k'))).toBe('LOST');
+    });
+    expect(warned).toEqual(Array(3).fill('SHARED_STATE_LOST'));
+    await state.set('k', 1);
+  });
+
+  test('where a watch has noticed the loss, the next call says so all the same; one that gives back or watches is not refused', async () => {
+    const { memory, one, other } = machines();
+    await one.set('k', 1);
+    const watch = one.watch('');
+    await take(watch, 1);
+    const lease = await one.lock('l', { ttlMs: 60_000 });
+    await other.get('k');
+    memory.lose();
+    expect(await codeAndDone(other.set('k', 2))).toBe('LOST');
+    await other.set('k', 3);
+    expect(await take(watch, 1)).toMatchObject([{ type: 'reset', entries: [{ key: 'k', value: 3 }] }]);
+    expect([lease.held, await lease.release(), (await one.lock('l', { timeoutMs: 0 })).held]).toEqual([false, false, true]);
+    expect(await codeAndDone(one.set('k', 4))).toBe('LOST');
+    expect((await one.get('k'))?.value).toBe(3);
+  });
+
   test('calls that were under way together are rejected each once, and there is one loss', async () => {
     const { memory, one } = machines();
     await one.set('k', 1);

@@ -1,6 +1,9 @@
-/** The stores of the tests keep the contract of `sharedState({ store })`: the one in memory, and that of the example for Redis. */
+/**
+ * The stores of the tests keep the contract of `sharedState({ store })`: the one in memory, and that of the example for
+ * Redis. With `REDIS_PACKAGE=/path/to/node_modules/redis` also over the npm package `redis`, which nothing here installs.
+ */
 import { afterAll, beforeAll, describe } from 'vitest';
-import { redisStore } from '../examples/redis/store';
+import { redisStore, type RedisClient } from '../examples/redis/store';
 import { NO_REDIS, RedisServer, hasRedis } from '../support/redis_server';
 import { Memory } from './memory_store';
 import { storeContract } from './store_contract';
@@ -26,5 +29,19 @@ describe.runIf(hasRedis)('Redis', () => {
       lose: async () => void await clients[0].sendCommand(['FLUSHALL']),
       end: () => clients.forEach((client) => client.destroy()),
     };
+  });
+
+  const npm = process.env['REDIS_PACKAGE'];
+  if (npm === undefined) return;
+  interface NpmClient extends RedisClient { on(event: 'error', listener: () => void): void; connect(): Promise<unknown>; flushAll(): Promise<unknown>; quit(): Promise<unknown> }
+  const { createClient } = require(npm) as { createClient(options: object): NpmClient };
+  storeContract(`Redis, over ${npm}`, async () => {
+    const clients = [createClient({ socket: { path: server.path } }), createClient({ socket: { path: server.path } })] as const;
+    for (const client of clients) {
+      client.on('error', () => undefined);
+      await client.connect();
+    }
+    const [one, other] = [redisStore(clients[0], { prefix: 'npm' }), redisStore(clients[1], { prefix: 'npm' })];
+    return { one, other, lose: async () => void await clients[0].flushAll(), end: async () => void await Promise.all(clients.map((client) => client.quit())) };
   });
 });

@@ -25,7 +25,7 @@ export class RedisServer {
   readonly #appendOnly: 'yes' | 'no';
   #process: ChildProcess | null = null;
 
-  /** `keeps`: false for a server that loses everything when it is killed. */
+  /** `keeps`: false for a server that loses everything since the latest SAVE when it is killed. */
   constructor({ keeps = true } = {}) {
     this.path = path.join(this.#directory, 'socket');
     this.#appendOnly = keeps ? 'yes' : 'no';

@@ -7,13 +7,10 @@
  * Keeps    an end of a key or lease is counted from the moment when the call was sent. The store counts from a later
  *          moment, so this process never believes that it has a lease which the store has ended
  */
+import { isCount, isObject } from '../guards';
 import type { Found, KeyEvent, Refusal, ResultOf } from '../protocol';
 import { defaultLimits, stateError, toRefusal, type StateError, type StateErrorCode } from '../values';
 
-type Fields = Readonly<Record<string, unknown>>;
-
-const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
-const isCount = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 const isDuration = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0;
 
 /** Operations that change nothing, so that it never matters whether they were done. */

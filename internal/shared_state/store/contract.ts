@@ -13,7 +13,7 @@
  *          3. no operation sees a key or a lease whose time is over
  *          4. each promise is settled. A promise that never settles blocks what waits for it
  */
-import type { Fence } from '../protocol';
+import type { Fence, KeyEvent } from '../protocol';
 
 /** A key as the store has it. */
 export interface StoredValue {
@@ -29,12 +29,7 @@ export interface StoredValue {
 export interface StoredEntry { readonly key: string; readonly text: string; readonly version: number }
 
 /** A change of a key: its new value (`text`), or the reason why it was removed (`gone`). */
-export interface StoreEvent {
-  readonly key: string;
-  readonly version: number;
-  readonly text?: string | undefined;
-  readonly gone?: 'deleted' | 'expired' | undefined;
-}
+export type StoreEvent = KeyEvent;
 
 /** How to write. */
 export interface StoreWrite {

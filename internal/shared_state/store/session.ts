@@ -10,13 +10,14 @@
  *          leases, its pending calls, and what its watches know. At once there is another one
  * Keeps    1. each call is answered once, and none after `bye`
  *          2. all calls of a turn are under way together: the store decides on their order
+ *          3. each loss of data that this process had seen is the error of at least one call on a key
  */
 import type { MachineClock } from '../../clock';
 import { invalidArgValue } from '../../errors';
 import type { StateClient } from '../client/client';
 import { readCall } from '../guards';
 import { STATE, type Answer, type Batch, type Call, type ClientMessage, type Limits, type OperationName, type OperationOf, type ResultOf, type ServerMessage } from '../protocol';
-import { checkBytes, stateError } from '../values';
+import { checkBytes, stateError, toRefusal, type StateError } from '../values';
 import { comparisonOf, contentOf, countOf, doneOf, foundOf, isLost, malformed, refusalOf } from './answers';
 import type { SharedStore, StoreWrite } from './contract';
 import { StoreFeed } from './feed';
@@ -27,8 +28,15 @@ const BEAT_MS = 1000;
 /** Milliseconds without an answer to a watch after which a warning says so. */
 const PATIENCE_MS = 5000;
 
+/** A store reports a loss once. One that reports nothing but losses is not followed for ever: its watches would begin anew without end. */
+const MOST_LOSSES = 3;
+
 /** A string that Unicode cannot encode: most stores keep bytes, and two such strings would become the same bytes. */
 const isIllFormed = (text: string): boolean => /\p{Surrogate}/u.test(text);
+
+const LOST = 'The store has lost data that this process had seen: it was flushed, or has started with older data';
+
+const lostError = (more: { maybeDone?: boolean } = {}): StateError => stateError('ERR_SHARED_STATE_LOST', LOST, more);
 
 /** How a call writes. */
 const writeOf = ({ ttlMs, fence }: StoreWrite): StoreWrite => ({ ttlMs, fence });
@@ -43,6 +51,10 @@ export class StoreSession {
   readonly #feeds = new Map<number, StoreFeed>();
   /** Counts the losses of data. */
   #era = 0;
+  /** Losses since the store has last answered. */
+  #lossesInARow = 0;
+  /** A watch has noticed the latest loss, and no call has said so yet. */
+  #untold = false;
   #closed = false;
   #warned = false;
   /** While there are watches: ends the hints of the store, and the beat. */
@@ -88,8 +100,13 @@ export class StoreSession {
     const era = this.#era;
     let answer: Answer;
     let lost = false;
+    if (this.#untold && 'key' in call) {
+      this.#untold = false;
+      return this.#post({ act: 'answers', answers: [{ id: call.id, error: toRefusal(lostError()) }] });
+    }
     try {
       answer = { id: call.id, result: await this.#operate(call) };
+      this.#lossesInARow = 0;
     } catch (error) {
       lost = isLost(error);
       answer = { id: call.id, error: refusalOf(call.op, error) };
@@ -132,7 +149,10 @@ export class StoreSession {
     const feed = new StoreFeed(this.#store, this.#clock, call, {
       post: (batch: Batch) => this.#post({ act: 'events', batches: [batch] }),
       failed: (failing, error) => this.#failed(failing, error),
-      answered: () => { this.#warned = false; },
+      answered: () => {
+        this.#warned = false;
+        this.#lossesInARow = 0;
+      },
     });
     this.#feeds.set(call.watch, feed);
     try {
@@ -168,7 +188,8 @@ export class StoreSession {
     try {
       stop?.();
     } catch (error) {
-      this.#warn(error); // The store does not give back what its hints took: nothing here depends on it.
+      // Nothing here depends on it, but the store may not have given back what its hints took.
+      process.emitWarning(`The store cannot end its hints: ${refusalOf('watch', error).message}`, { code: 'SHARED_STATE_STORE' });
     }
   }
 
@@ -188,7 +209,10 @@ export class StoreSession {
 
   #failed(feed: StoreFeed, error: unknown): void {
     const { code, message } = refusalOf('changes', error);
-    if (code === 'ERR_SHARED_STATE_LOST') return this.#lose();
+    if (code === 'ERR_SHARED_STATE_LOST') {
+      this.#untold = true;
+      return this.#lose();
+    }
     if (code !== 'ERR_SHARED_STATE_PROTOCOL') return this.#warn(error); // The next beat asks again.
     this.#unwatch(feed.watch);
     this.#client().endWatch(feed.watch, stateError('ERR_SHARED_STATE_PROTOCOL', message));
@@ -205,12 +229,12 @@ export class StoreSession {
 
   /** The store has lost data that this process has seen. */
   #lose(): void {
+    if (++this.#lossesInARow > MOST_LOSSES) return;
     this.#era++;
     this.#leave();
-    const message = 'The store has lost data that this process had seen: it was flushed, or has started with older data';
-    process.emitWarning(`${message}. The leases of this process are lost, and its watches begin anew`, { code: 'SHARED_STATE_LOST' });
+    process.emitWarning(`${LOST}. The leases of this process are lost, and its watches begin anew`, { code: 'SHARED_STATE_LOST' });
     // Calls abort listeners of the app, which may close the shared state: then the client ignores the welcome.
-    this.#client().lose(stateError('ERR_SHARED_STATE_LOST', message, { maybeDone: true }));
+    this.#client().lose(lostError({ maybeDone: true }));
     if (!this.#closed) this.#post({ act: 'welcome', limits: this.#limits });
   }
 
