@@ -8,9 +8,10 @@
  * On the wire each message is `{ cmd: 'NODE_CLUSTER', ...body, seq }`. Each sender numbers its messages to
  * one receiver with `seq`; a reply names the number of the message that it answers in `ack`.
  *
- * Node     the names, fields and their order are Node's. Three are ours, and only two ends of ours send them (the
+ * Node     the names, fields and their order are Node's. Five are ours, and only two ends of ours send them (the
  *          dialect "pipelined"): `accepted` acknowledges all connections up to a number; `returned` gives an idle
- *          connection back, and `returnIdle` asks for that (D58).
+ *          connection back, and `returnIdle` asks for that (D58); `progress` and `quota` share out what workers accept
+ *          by themselves (D64).
  */
 
 /** The `cmd` of every cluster message. Its NODE_ keeps it from the app's 'message' listeners. */
@@ -90,9 +91,27 @@ export interface NewConnectionReply { readonly ack: number; readonly accepted: b
  */
 export interface Returned { readonly act: 'returned'; readonly key: string; readonly seq: number }
 
+/**
+ * Dialect pipelined. What the worker has accepted by itself at an address where the reply said `quotas`. It is sent some
+ * twenty times a second while connections come, and when the worker stops accepting. Answer: `Quota`, soon if the worker
+ * is at its quota, and after 200 ms at the latest. Nothing is lost with it: the next one has the newer numbers.
+ */
+export interface Progress {
+  readonly act: 'progress';
+  readonly key: string;
+  /** Accepted since the worker listens there. */
+  readonly total: number;
+  /** Open now. */
+  readonly open: number;
+  /** It is at its `maxConnections`. */
+  readonly full?: true | undefined;
+  /** It looked at the socket beyond its quota, and found a connection that nobody had accepted. */
+  readonly found?: true | undefined;
+}
+
 /** Every message of a worker. */
 export type WorkerMessage =
-  | Online | QueryServer | Listening | Close | ExitedAfterDisconnect | Accepted | NewConnectionReply | Returned;
+  | Online | QueryServer | Listening | Close | ExitedAfterDisconnect | Accepted | NewConnectionReply | Returned | Progress;
 
 // ── primary → worker ─────────────────────────────────────────────────────────────────────────────
 
@@ -120,6 +139,20 @@ export interface ReturnIdle {
   readonly keep?: number | undefined;
 }
 
+/**
+ * Dialect pipelined. How far the worker may go on accepting by itself at an address: it stops when its `total` is `upTo`,
+ * or while it has `mostOpen` connections. Without the field there is no such bound. No reply. Each one replaces the one
+ * before. A worker that gets none goes on alone.
+ */
+export interface Quota {
+  readonly act: 'quota';
+  readonly key: string;
+  readonly upTo?: number | undefined;
+  readonly mostOpen?: number | undefined;
+  /** So many connections the worker accepts beyond `upTo` when it finds that nobody else accepts. */
+  readonly step: number;
+}
+
 /** Asks the worker to leave: to close every server, then the channel. No reply. */
 export interface Disconnect { readonly act: 'disconnect' }
 
@@ -138,6 +171,8 @@ export interface ServerReply {
    * returned. true: with each acknowledgement, and soon after each change. 'seldom': ten times a second, if it changes.
    */
   readonly counts?: true | 'seldom' | undefined;
+  /** Dialect pipelined, with a handle: the worker accepts from it within quotas. It sends `Progress`. */
+  readonly quotas?: true | undefined;
 }
 
 /** Answers `exitedAfterDisconnect`. */
@@ -147,7 +182,7 @@ export interface Reply { readonly ack: number }
 export interface ReturnReply extends Reply { readonly taken: boolean }
 
 /** Every message of a primary. */
-export type PrimaryMessage = NewConnection | Disconnect | ReturnIdle | ServerReply | ReturnReply | Reply;
+export type PrimaryMessage = NewConnection | Disconnect | ReturnIdle | Quota | ServerReply | ReturnReply | Reply;
 
 // ── guards ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -163,6 +198,7 @@ export function readWorkerMessage(value: unknown): WorkerMessage | null {
     case 'exitedAfterDisconnect': return isExitedAfterDisconnect(value) ? value : null;
     case 'accepted': return isAccepted(value) ? value : null;
     case 'returned': return isReturnedConnection(value) ? value : null;
+    case 'progress': return isProgress(value) ? value : null;
     default: return null;
   }
 }
@@ -175,6 +211,7 @@ export function readPrimaryMessage(value: unknown): PrimaryMessage | null {
     case 'newconn': return isNewConnection(value) ? value : null;
     case 'disconnect': return isDisconnect(value) ? value : null;
     case 'returnIdle': return isReturnIdle(value) ? value : null;
+    case 'quota': return isQuota(value) ? value : null;
     default: return null;
   }
 }
@@ -205,6 +242,12 @@ const isReturnedConnection = (value: Fields): value is Fields & Returned => valu
 const isReturnIdle = (value: Fields): value is Fields & ReturnIdle =>
   value['act'] === 'returnIdle' && ['max', 'keep'].every((name) => value[name] === undefined || isCount(value[name])) &&
   (value['key'] === undefined || typeof value['key'] === 'string');
+const isProgress = (value: Fields): value is Fields & Progress =>
+  value['act'] === 'progress' && typeof value['key'] === 'string' && isCount(value['total']) && isCount(value['open']) &&
+  isFlag(value['full']) && isFlag(value['found']);
+const isQuota = (value: Fields): value is Fields & Quota =>
+  value['act'] === 'quota' && typeof value['key'] === 'string' && isCount(value['step']) &&
+  ['upTo', 'mostOpen'].every((name) => value[name] === undefined || isCount(value[name]));
 const isDisconnect = (value: Fields): value is Fields & Disconnect => value['act'] === 'disconnect';
 const isReply = (value: Fields): value is Fields & Reply => isCount(value['ack']);
 
@@ -216,6 +259,9 @@ const { values: valuesOf } = Object;
 export function isClusterMessage(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && (value as Fields)['cmd'] === CLUSTER;
 }
+
+/** A field that is true or missing. */
+const isFlag = (value: unknown): boolean => value === undefined || value === true;
 
 /** A number that can be a seq: whole and not negative. */
 function isCount(value: unknown): value is number {

@@ -11,7 +11,7 @@
  *
  * Owns     each connection from its arrival until its server has it. It closes this process's copy of a connection that
  *          was rejected, could not be acknowledged, or is left when the channel ends
- * Used by  index.ts
+ * Used by  index.ts, accept_pause.ts
  * Never    touches a connection before the kernel has its acknowledgement: if that cannot be sent, the primary hands the
  *          connection to another worker. Never delivers two connections in one async scope: a delivery runs in the tick of
  *          its own message, in a tick made by `#scheduleNext`, or at the end of its acknowledgement's write. So neither an
@@ -35,7 +35,6 @@ import { nodeMajor, type NativeHandle } from '../native/bindings';
 import { waitAsKeptAlive } from '../native/idle_connections';
 import { holdClose, openConnections } from '../native/servers';
 import { traceHandle } from '../trace';
-import type { FauxHandle } from './faux_handle';
 
 /** The options of a `net.Server` that limit its connections. */
 export interface Limited {
@@ -43,17 +42,29 @@ export interface Limited {
   readonly dropMaxConnection?: boolean;
 }
 
-/** A server of this worker that gets its connections from the primary (round robin). */
+/** May this server have one more connection, if it has `open`? Reads properties of the app's server: a getter may throw, or close the server. */
+export function hasRoom({ maxConnections, dropMaxConnection }: Limited, open: () => number): boolean {
+  const limited = nodeMajor < 22 ? Boolean(maxConnections) : maxConnections != null && !dropMaxConnection;
+  return !limited || open() < (maxConnections as number);
+}
+
+/** What gives a server its connections: a `FauxHandle`, or an `AcceptPause` where the worker also accepts by itself. */
+export interface Door {
+  /** Gives the server a connection (transferred), as a listening socket would. */
+  connection(handle: NativeHandle): void;
+}
+
+/** A server of this worker that gets connections from the primary. */
 export class ListeningServer {
   readonly owner: Limited;
-  readonly faux: FauxHandle;
+  readonly door: Door;
   /** How many connections wait for this server. While there are any, its 'close' is held back. */
   #promised = 0;
   #letClose: (() => void) | null = null;
 
-  constructor(owner: Limited, faux: FauxHandle) {
+  constructor(owner: Limited, door: Door) {
     this.owner = owner;
-    this.faux = faux;
+    this.door = door;
   }
 
   /** One more connection waits for this server. */
@@ -68,11 +79,9 @@ export class ListeningServer {
     this.#letClose = null;
   }
 
-  /** May it have one more connection? Reads properties of the app's server: a getter may throw, or close the server. */
+  /** May it have one more connection? See `hasRoom` above: this may throw. */
   get hasRoom(): boolean {
-    const { maxConnections, dropMaxConnection } = this.owner;
-    const limited = nodeMajor < 22 ? Boolean(maxConnections) : maxConnections != null && !dropMaxConnection;
-    return !limited || openConnections(this.owner) < (maxConnections as number);
+    return hasRoom(this.owner, () => openConnections(this.owner));
   }
 }
 
@@ -218,7 +227,7 @@ export class Deliveries {
     const outer = this.#delivering;
     this.#delivering = server;
     try {
-      server.faux.connection(handle);
+      server.door.connection(handle);
     } finally {
       this.#delivering = outer;
       this.#withdraw(arrived, server);

@@ -22,18 +22,19 @@
  *          P → W disconnect    W → P close per key, then the end of the channel
  *          W → P exitedAfterDisconnect   P → W reply, then the end of the channel
  *          P → W returnIdle    W → P returned + fd   P → W reply(taken)   (pipelined)
+ *          W → P progress      P → W quota   (pipelined, where the reply said `quotas`)
  * Node     lib/internal/cluster/child.js. D2: several connections may be in flight to this worker.
  *          D12: if the bind fails after the server was closed, there is no TypeError. D20: a failed
  *          bind frees its index, and two UDP sockets may share a key.
  */
 import type { EventEmitter } from 'node:events';
 import path from 'node:path';
-import { join, NativeObject, Set } from '../builtins';
+import { join, Map, NativeObject, Set } from '../builtins';
 import { Calls, type Resolve } from '../calls';
 import { channelOf } from '../channel/attach_channel';
 import {
   isServerReply, isTaken, readPrimaryMessage,
-  type Accepted, type PrimaryMessage, type Query, type QueryServer, type Returned, type ServerReply,
+  type Accepted, type PrimaryMessage, type Progress, type Query, type QueryServer, type Returned, type ServerReply,
 } from '../messages';
 import type { ListeningHandle, NativeHandle } from '../native/bindings';
 import { ownerOf } from '../native/handles';
@@ -41,8 +42,9 @@ import { setMoving } from '../moving';
 import { addReturnIdle } from '../return_idle';
 import { traceHandle, traceMessage, traceState } from '../trace';
 import { workerClass, type Worker } from '../worker';
+import { AcceptPause } from './accept_pause';
 import { closeHandles } from './close_handles';
-import { Deliveries, ListeningServer, type Limited } from './deliveries';
+import { Deliveries, ListeningServer, type Door, type Limited } from './deliveries';
 import { FauxHandle } from './faux_handle';
 import { OpenCounts } from './open_counts';
 import { Returns } from './returns';
@@ -132,6 +134,8 @@ class Child {
   /** The `seq` of the last connection that was acknowledged or rejected. */
   #upTo = 0;
   readonly #returns = new Returns((...offer) => this.#offer(...offer), () => this.worker.movable);
+  /** The servers that accept by themselves within quotas, by key. */
+  readonly #pauses = new Map<string, AcceptPause>();
   readonly #deliveries = new Deliveries((...answer) => this.#answer(...answer));
   /** Sends `accepted` for one connection; the message is encoded once. */
   readonly #accept: (upTo: number, written: (error: Error | null) => void) => boolean;
@@ -218,14 +222,11 @@ class Child {
   #listenFaux(reply: ServerReply, owner: Asker, index: ServerIndex, answer: Answer): void {
     const { key } = reply;
     const faux = new FauxHandle(reply.sockname, () => {
-      if (this.#deliveries.close(key, server)) this.#counts.unwatch(key);
+      this.#closed(key, server);
       this.#release(held, index);
     });
-    const server = new ListeningServer(owner, faux);
+    const server = this.#listens(reply, owner, faux);
     const held: Held = { key, handle: faux };
-    this.#deliveries.listen(key, server);
-    if (reply.counts !== undefined) this.#counts.watch(key, owner, reply.counts);
-    this.#returns.listen(key, owner);
     this.#held.add(held);
     const release = this.#deliveries.hold();
     try {
@@ -235,13 +236,24 @@ class Child {
     }
   }
 
+  /** From now on this server gets the connections that the primary hands to this worker under that key, through `door`. */
+  #listens({ key, counts }: ServerReply, owner: Asker, door: Door): ListeningServer {
+    const server = new ListeningServer(owner, door);
+    this.#deliveries.listen(key, server);
+    if (counts !== undefined) this.#counts.watch(key, owner, counts);
+    this.#returns.listen(key, owner);
+    return server;
+  }
+
   /** Shared: the primary has sent the listening socket itself. The handle is transferred to the server. */
   #adoptShared(reply: ServerReply, native: NativeHandle, asker: Asker, index: ServerIndex, answer: Answer): void {
     const handle = native as ListeningHandle;
     const held: Held = { key: reply.key, handle };
     const close = handle.close;
+    let closed = (): void => {};
     handle.close = (...args) => {
       handle.close = close;
+      closed();
       this.#release(held, index);
       close.apply(handle, args);
     };
@@ -249,10 +261,29 @@ class Child {
     traceHandle('adopted', reply.key, handle);
     try {
       answer(reply.errno ?? 0, handle);
+      if (reply.quotas === true && this.#held.has(held)) closed = this.#acceptWithQuotas(reply, asker, handle);
     } finally {
       // If the port is in use, `net` drops the handle without closing it, and nobody else would close it.
       if (typeof asker.listen === 'function' && ownerOf(handle) === null) handle.close();
     }
+  }
+
+  /** The server accepts by itself, and also gets connections from the primary. Returns what has to happen when it closes. */
+  #acceptWithQuotas(reply: ServerReply, owner: Asker, handle: ListeningHandle): () => void {
+    const { key } = reply;
+    const report = (progress: Omit<Progress, 'act' | 'key'>): void => void this.#calls.notify({ act: 'progress', key, ...progress } satisfies Progress);
+    const pause = new AcceptPause(`${this.#name} at ${key}`, handle, owner, report);
+    this.#pauses.set(key, pause);
+    const server = this.#listens(reply, owner, pause);
+    return () => {
+      pause.close();
+      if (this.#pauses.get(key) === pause) this.#pauses.delete(key);
+      this.#closed(key, server);
+    };
+  }
+
+  #closed(key: string, server: ListeningServer): void {
+    if (this.#deliveries.close(key, server)) this.#counts.unwatch(key);
   }
 
   /** The server has closed its handle: the primary is informed, and the index is free. */
@@ -276,6 +307,7 @@ class Child {
       case 'newconn': return this.#deliveries.arrived(message.key, message.seq, handle, message.moved);
       case 'disconnect': return this.#leave(this.worker, false);
       case 'returnIdle': return this.#returns.returnIdle({ max: message.max ?? Infinity, key: message.key, keep: message.keep }, () => undefined);
+      case 'quota': return this.#pauses.get(message.key)?.quota(message);
       default: return message satisfies never;
     }
   }

@@ -5,7 +5,7 @@
  *             queue at its limit ──► full ── queue at half of it ──► accepting
  *   accepting ─┤
  *             fds run out, error ──► paused ── an fd is free, or PAUSE_MS later; queue empty ──► accepting
- *   any of these ── wait ──► waiting ── go ──► accepting     (another primary accepts here: upgrade/)
+ *   any of these ── wait ──► waiting ── go ──► accepting     (another primary accepts here: upgrade/; or the workers do)
  *
  * Owns     the listening handle and the timer of a pause; both end with `close`
  * Used by  round_robin_handle.ts, which owns each accepted connection; shared_handle.ts, for the limit of fds
@@ -93,10 +93,10 @@ export class Acceptor {
     else this.#handle.unref();
   }
 
-  /** Another primary accepts here: this one does not, until `go`. */
+  /** Another primary accepts here, or the workers do: this one does not, until `go`. */
   wait(): void {
     timers.clearTimeout(this.#pauseTimer);
-    if (this.#state !== 'closed') this.#transition('waiting');
+    if (this.#state !== 'closed' && this.#state !== 'waiting') this.#transition('waiting');
   }
 
   /** Accepts again after `wait`. */
@@ -124,6 +124,7 @@ export class Acceptor {
   }
 
   readonly #endPause = (): void => {
+    if (this.#state !== 'paused') return;
     // Each queued connection holds an fd: with more of them the fds run out again.
     if (this.#queued > 0) {
       this.#pauseTimer?.refresh();

@@ -241,6 +241,8 @@ class Primary {
       case 'close':
         peer.closed(message.key);
         return this.#listenTable.leave(peer, message.key);
+      case 'progress':
+        return this.#listenTable.progress(peer, message);
       case 'exitedAfterDisconnect':
         worker.exitedAfterDisconnect = true;
         peer.send({ ack: message.seq });

@@ -6,8 +6,8 @@
  *          that are kept open without a worker
  * Used by  index.ts, one for each primary
  * Uses     listen_policy.ts (may this worker listen there?), round_robin_handle.ts, shared_handle.ts,
- *          connection_counters.ts (passed on), handover.ts (addresses of the primary before this one, or after it),
- *          inherited_sockets.ts (what systemd has bound)
+ *          shared_accept_handle.ts, connection_counters.ts (passed on), handover.ts (addresses of the primary before this
+ *          one, or after it), inherited_sockets.ts (what systemd has bound)
  * Never    opens anything before the query has passed the policy; changes its tables before the program's
  *          `allowListen` has returned, which may end workers or the whole cluster
  * Keeps    1. a key is in the table as long as a worker listens there. If the last worker dies and
@@ -18,7 +18,7 @@
  */
 import { Map, NativeObject, Set, timers } from '../builtins';
 import { DEFAULT_LIMITS, keepListeningFrom, limitsFrom, type KeepListening, type Limits } from '../limits';
-import type { QueryServer } from '../messages';
+import type { Progress, QueryServer } from '../messages';
 import { UV_EADDRINUSE, UV_EMFILE, nodeMajor, type NativeHandle } from '../native/bindings';
 import { traceState } from '../trace';
 import type { ConnectionCounters } from './connection_counters';
@@ -29,6 +29,7 @@ import type { Peer } from './peer';
 import { RoundRobinHandle } from './round_robin_handle';
 import type { ServerHandle } from './server_handle';
 import { SCHED_RR, type ClusterSettings } from './settings';
+import { SharedAcceptHandle } from './shared_accept_handle';
 import { SharedHandle } from './shared_handle';
 
 /** What the table needs of the primary; read anew at each query. */
@@ -130,6 +131,11 @@ export class ListenTable {
     for (const [key, count] of NativeObject.entries(open)) this.#handles.get(key)?.report?.(peer, count);
   }
 
+  /** The worker has reported what it has accepted by itself. Ignored where it does not listen, or has no quota. */
+  progress(peer: Peer, progress: Progress): void {
+    this.#handles.get(progress.key)?.progress?.(peer, progress);
+  }
+
   /** The worker gives an idle connection back. True: it is transferred. False: the worker has to keep it. */
   takeBack(giver: Peer, key: string, connection: NativeHandle): boolean {
     return this.#handles.get(key)?.takeBack?.(giver, connection) === true;
@@ -180,7 +186,10 @@ function openHandle(key: string, query: QueryServer, policy: number | null, { sc
   const taken = inherited === null ? sockets?.take(query) : undefined;
   const bound = inherited ?? (taken == null ? undefined : { handle: taken.handle, waits: false });
   const shared = policy !== SCHED_RR || query.addressType === 'udp4' || query.addressType === 'udp6';
-  return shared ? new SharedHandle(key, query, limits, bound?.handle) : new RoundRobinHandle(key, taken?.query ?? query, { scheduling, limits, counters, inherited: bound });
+  if (shared) return new SharedHandle(key, query, limits, bound?.handle);
+  const options = { limits, counters, inherited: bound };
+  if (scheduling === 'shared') return new SharedAcceptHandle(key, taken?.query ?? query, options);
+  return new RoundRobinHandle(key, taken?.query ?? query, { scheduling, ...options });
 }
 
 /**

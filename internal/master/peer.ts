@@ -30,7 +30,7 @@ import type { Dialect } from '../channel/channel_types';
 import { channelOf } from '../channel/attach_channel';
 import { senselessAnswer } from '../errors';
 import { Fifo } from '../fifo';
-import type { Accepted, NewConnectionReply, ReturnIdle } from '../messages';
+import type { Accepted, NewConnectionReply, Quota, ReturnIdle } from '../messages';
 import type { NativeHandle } from '../native/bindings';
 import type { Worker } from '../worker';
 import type { Rebalance } from './rebalancing';
@@ -109,6 +109,11 @@ export class Peer {
   returnIdle(max: number, of?: Pick<ReturnIdle, 'key' | 'keep'>): boolean {
     if (this.dialect !== 'pipelined') return false;
     return this.send({ act: 'returnIdle', ...(max === Infinity ? {} : { max }), ...of } satisfies ReturnIdle);
+  }
+
+  /** How far the worker may go on accepting by itself. */
+  quota(quota: Omit<Quota, 'act'>): boolean {
+    return this.send({ act: 'quota', ...quota } satisfies Quota);
   }
 
   /** The worker is asked to count its open connections at this address. */

@@ -10,10 +10,12 @@
  *
  *   A worker may give an idle connection back (`takeBack`): it is queued as if it had just been accepted.
  *   When the primary is replaced (upgrade/), everything that would be queued goes to its heir, from `handOver` on.
+ *   With `accepts: 'alone'` the primary accepts only while no worker listens (`keepListening`): the workers get copies of
+ *   the socket. All else is the same, for the connections that the primary has.
  *
  * Owns     the acceptor with the listening handle; the queued connections (peer.ts owns those in flight, and
  *          gives each back by `ended`: it is closed here, or queued again)
- * Used by  listen_table.ts, which makes one for each address
+ * Used by  listen_table.ts, which makes one for each address; shared_accept_handle.ts
  * Uses     scheduler.ts and scheduling.ts (who gets the next connection), begin_listening.ts and acceptor.ts (the
  *          listening socket), dispatch_pause.ts (no worker takes a connection), returned_connections.ts and
  *          rebalancing.ts (connections that move), connection_counters.ts
@@ -61,6 +63,8 @@ export interface AddressOptions {
   readonly counters?: ConnectionCounters | undefined;
   /** A handle (transferred) that is bound there already, used in place of a bind: one of the primary that this one replaces, or of systemd. Nothing is accepted before `serve`, if `waits`. */
   readonly inherited?: { readonly handle: NativeHandle; readonly waits: boolean } | undefined;
+  /** When does the primary accept? 'always' by default; 'alone': while no worker listens. */
+  readonly accepts?: 'always' | 'alone' | undefined;
 }
 
 interface Waiting {
@@ -89,6 +93,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
   #waits: boolean;
   /** Gets what would be queued; null: there is none. */
   #heir: Heir | null = null;
+  readonly #accepts: 'always' | 'alone';
   #state: ListenState = { is: 'binding', waiting: [] };
   /** True while `#distribute` runs. A scheduling function may disconnect a worker, and that calls `#distribute` once more. */
   #distributing = false;
@@ -97,12 +102,13 @@ export class RoundRobinHandle implements ServerHandle, Source {
   readonly #returned = new ReturnedConnections(() => this.#distribute());
 
   /** Begins to bind and listen as the query says; the first query of a key decides. */
-  constructor(key: string, query: QueryServer, { scheduling, limits = DEFAULT_LIMITS, counters = new ConnectionCounters(), inherited }: AddressOptions = {}) {
+  constructor(key: string, query: QueryServer, { scheduling, limits = DEFAULT_LIMITS, counters = new ConnectionCounters(), inherited, accepts = 'always' }: AddressOptions = {}) {
     this.#key = key;
     this.#limits = limits;
     this.#counters = counters;
     this.#inherited = namesFd(query) || inherited !== undefined;
     this.#waits = inherited?.waits === true;
+    this.#accepts = accepts;
     this.#scheduler = new Scheduler(scheduling);
     this.#rebalancing = new Rebalancing(this.#scheduler.candidates, () => this.#queue.length);
     const bound = (handle: ListeningHandle): void => this.#bound(handle);
@@ -139,11 +145,13 @@ export class RoundRobinHandle implements ServerHandle, Source {
     const counts = !ours ? undefined : this.#scheduler.counts ? true : rebalance !== null ? 'seldom' : undefined;
     if (counts !== undefined) peer.count(this.#key);
     this.#returned.listens(peer);
-    reply(null, { ...(sockname === null ? {} : { sockname }), ...(counts === undefined ? {} : { counts }) }, null);
+    const socket = this.#accepts === 'alone' ? this.native : null;
+    reply(null, { ...(sockname === null ? {} : { sockname }), ...(counts === undefined ? {} : { counts }) }, socket);
     if (this.#scheduler.size === 0 && this.#state.is === 'listening') {
       // The address may have been kept open without a worker: end that.
       this.#state.acceptor.limit(this.#limits.queuedConnections);
       this.#state.acceptor.hold(true);
+      if (this.#accepts === 'alone') this.#state.acceptor.wait();
     }
     this.#scheduler.add(peer, peer.worker.id, ours ? WINDOW : 1, peer.weight, counts === 'seldom');
     if (ours && rebalance !== null) this.#rebalancing.add(peer, rebalance, (max, keep) => peer.returnIdle(max, { key: this.#key, keep }));
@@ -191,7 +199,8 @@ export class RoundRobinHandle implements ServerHandle, Source {
     }
     const { waiting } = this.#state;
     const acceptor = new Acceptor(this.#key, handle, this.#limits, (connection) => this.#accepted(connection));
-    if (this.#waits) acceptor.wait();
+    // With 'alone' the workers that are about to be added accept.
+    if (this.#waits || this.#accepts === 'alone') acceptor.wait();
     else if (this.#inherited) setAccepting(handle, true);
     const sockname = socketName(handle);
     this.#transition({ is: 'listening', acceptor, sockname: typeof sockname === 'number' ? null : sockname });
@@ -351,7 +360,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
   serve(): void {
     this.#heir = null;
     this.#waits = false;
-    if (this.#state.is === 'listening') this.#state.acceptor.go();
+    if (this.#state.is === 'listening' && (this.#accepts === 'always' || this.#scheduler.size === 0)) this.#state.acceptor.go();
     this.#resume();
   }
 
@@ -379,6 +388,7 @@ export class RoundRobinHandle implements ServerHandle, Source {
     this.#resume();
     acceptor.limit(limit);
     acceptor.hold(false);
+    if (!this.#waits) acceptor.go();
   }
 
   close(): void {

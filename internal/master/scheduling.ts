@@ -11,6 +11,9 @@
  *                       even, and cheap with many workers
  *   sticky              rendezvous hashing of the client's address: a client always gets the same worker,
  *                       and when one of n workers leaves, only that worker's clients move
+ *   shared              the workers accept by themselves, within quotas (shared_accept_handle.ts). Here it is round
+ *                       robin, for the connections that the primary has: returned ones, and those that it accepted
+ *                       while no worker listened
  *   a function          the program decides; round robin where the function throws or names no candidate
  *
  * "In flight" means: handed off to a worker that has not acknowledged it yet.
@@ -103,7 +106,7 @@ export interface CandidateInfo {
 export type SchedulingFunction = (connection: Client, candidates: readonly CandidateInfo[]) => { readonly id: number } | number;
 
 /** What `setupPrimary({ scheduling })` takes. */
-export type Scheduling = 'round-robin' | 'least-connections' | 'random-two' | 'sticky' | SchedulingFunction;
+export type Scheduling = 'round-robin' | 'least-connections' | 'random-two' | 'sticky' | 'shared' | SchedulingFunction;
 
 /** Is this a value that `setupPrimary({ scheduling })` takes? */
 export function isScheduling(value: unknown): value is Scheduling {
@@ -154,6 +157,7 @@ const rules = {
   'least-connections': { choose: leastConnections, counts: true },
   'random-two': { choose: randomTwo, counts: true },
   'sticky': { choose: sticky, counts: false, sticks: true },
+  'shared': { choose: roundRobin, counts: false },
 } satisfies Record<string, NamedRule>;
 
 /** The rules that `setupPrimary({ scheduling })` takes by name. */

@@ -1,16 +1,17 @@
 /**
- * The contract of the two kinds of server handles, `RoundRobinHandle` and `SharedHandle`, as listen_table.ts uses them.
+ * The contract of the three kinds of server handles, `RoundRobinHandle`, `SharedHandle` and `SharedAcceptHandle`, as
+ * listen_table.ts uses them.
  * Only types.
  *
- * Used by  round_robin_handle.ts, shared_handle.ts, listen_table.ts, handover.ts
+ * Used by  round_robin_handle.ts, shared_handle.ts, shared_accept_handle.ts, listen_table.ts, handover.ts
  */
 import type { KeepListening } from '../limits';
-import type { SocketName } from '../messages';
+import type { Progress, SocketName } from '../messages';
 import type { NativeHandle } from '../native/bindings';
 import type { Peer } from './peer';
 
 /** Sends a worker the result of its query: an errno or fields of the reply, and a handle for it. */
-export type HandleReply = (errno: number | null, fields: { sockname?: SocketName; counts?: true | 'seldom' }, handle: NativeHandle | null) => void;
+export type HandleReply = (errno: number | null, fields: { sockname?: SocketName; counts?: true | 'seldom'; quotas?: true }, handle: NativeHandle | null) => void;
 
 /** Takes a connection (transferred) for another primary. `moved`: a worker had it before. */
 export type Heir = (connection: NativeHandle, moved: boolean) => void;
@@ -24,6 +25,8 @@ export interface ServerHandle {
   add(peer: Peer, reply: HandleReply): void;
   /** The worker has reported how many connections it has open here. Only handles that count have this. */
   report?(peer: Peer, open: number): void;
+  /** The worker has reported what it has accepted by itself. Only handles with quotas have this. */
+  progress?(peer: Peer, progress: Progress): void;
   /**
    * A worker gives an idle connection back. True: it is transferred, and waits for another worker. False: the caller
    * keeps it. Only handles that hand connections off have this.

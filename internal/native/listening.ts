@@ -1,7 +1,7 @@
 /**
  * Binds addresses, listens, stops and starts accepting.
  *
- * Used by  master/acceptor.ts, master/begin_listening.ts, master/handover.ts, master/inherited_sockets.ts, master/round_robin_handle.ts, master/scheduling.ts, master/shared_handle.ts
+ * Used by  child/accept_pause.ts, master/acceptor.ts, master/begin_listening.ts, master/handover.ts, master/inherited_sockets.ts, master/round_robin_handle.ts, master/scheduling.ts, master/shared_handle.ts
  * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts)
  */
 import { fstatSync, lstatSync, readFileSync, unlinkSync } from 'node:fs';
@@ -29,7 +29,10 @@ export function makePausable(server: Server): void {
   });
 }
 
-/** Starts or stops accepting. While it is stopped, connections wait in the kernel's backlog. Needs `makePausable` before. */
+/**
+ * Starts or stops accepting. While it is stopped, connections wait in the kernel's backlog, and the handle does not keep the
+ * process alive. Needs `makePausable` before, unless the handle came from another process: then it was opened from an fd.
+ */
 export function setAccepting(handle: ListeningHandle, accepting: boolean): void {
   const native = handle as any;
   // Start first, even to stop: libuv ignores a stop before the first start.

@@ -1,7 +1,7 @@
 /**
  * The connections that a `net.Server` counts, here and in other processes, and how to hold back its event 'close'.
  *
- * Used by  channel/handles.ts, channel/socket_lists.ts, child/deliveries.ts, child/open_counts.ts,
+ * Used by  channel/handles.ts, channel/socket_lists.ts, child/accept_pause.ts, child/deliveries.ts, child/open_counts.ts,
  *          child/returns.ts
  * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts)
  */

@@ -40,6 +40,8 @@ export const messagePlaces: Readonly<Record<string, { readonly sent: Place; read
   returned: { sent: [CHILD, "call({ act: 'returned'"], received: [MASTER, 'this.#takeBack(peer, message, handle);'] },
   'reply to returned': { sent: [MASTER, 'peer.send({ ack: seq, taken })'], received: [CHILD, 'this.#calls.resolve(message.ack, message, handle)'] },
   returnIdle: { sent: ['internal/master/peer.ts', "act: 'returnIdle'"], received: [CHILD, "case 'returnIdle':"] },
+  progress: { sent: [CHILD, "notify({ act: 'progress'"], received: [MASTER, "case 'progress':"] },
+  quota: { sent: ['internal/master/peer.ts', "act: 'quota'"], received: [CHILD, "case 'quota':"] },
   disconnect: { sent: [MASTER, "peer.send({ act: 'disconnect' })"], received: [CHILD, "case 'disconnect':"] },
   NODE_HANDLE: { sent: [CHANNEL, 'const outgoing = take();'], received: [INCOMING, "case 'NODE_HANDLE':"] },
   NODE_HANDLE_ACK: { sent: [INCOMING, "this.#reply('NODE_HANDLE_ACK')"], received: [INCOMING, "case 'NODE_HANDLE_ACK':"] },

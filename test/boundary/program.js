@@ -12,15 +12,20 @@ else void runPrimary(JSON.parse(process.argv[2]));
 function runWorker() {
   const cluster = require('node:cluster');
   const record = openSync(process.env.RECORD, 'a');
-  const server = net.createServer((socket) => {
+  const echo = (socket) => {
     socket.on('error', () => {});
     writeSync(record, `${socket.remotePort}\n`);
     socket.on('data', (data) => socket.end(data));
-  }).listen(Number(process.env.PORT), '127.0.0.1');
+  };
+  const server = net.createServer(echo).listen(Number(process.env.PORT), '127.0.0.1');
   // Its connections are kept alive, and move.
   require('node:http').createServer((request, response) => response.end('served')).listen(Number(process.env.HTTP_PORT), '127.0.0.1');
+  // Here the workers accept by themselves. The healthy one opens the address when the setting for it holds.
+  const share = () => net.createServer(echo).listen(Number(process.env.SHARED_PORT), '127.0.0.1');
+  if (process.env.SHARES) share();
   process.on('message', (what) => {
     if (what === 'close') server.close();
+    else if (what === 'share') share();
     else cluster.worker.disconnect();
   });
 }
@@ -35,9 +40,10 @@ async function runPrimary(faults) {
   const hook = path.join(__dirname, 'hook.js');
   const { port } = await claimPort();
   const { port: httpPort } = await claimPort();
+  const { port: sharedPort } = await claimPort();
   cluster.schedulingPolicy = cluster.SCHED_RR;
   const start = (env = {}) => {
-    const worker = cluster.fork({ PORT: String(port), HTTP_PORT: String(httpPort), ...env });
+    const worker = cluster.fork({ PORT: String(port), HTTP_PORT: String(httpPort), SHARED_PORT: String(sharedPort), ...env });
     console.log(`fork ${worker.process.pid}`);
     return worker;
   };
@@ -46,13 +52,19 @@ async function runPrimary(faults) {
   let addresses = 0;
   await new Promise((resolve) => healthy.on('listening', () => ++addresses === 2 && resolve()));
   console.log(`listening ${port}`);
+  if (faults.some(({ trigger }) => trigger === 'share')) {
+    cluster.setupPrimary({ exec: __filename, args: [], scheduling: 'shared' });
+    healthy.send('share');
+    await event(healthy, 'listening');
+  }
   await client(port);
   for (const fault of faults) {
     const { message, seenBy, moment, action, victim, dialect, as, trigger } = fault;
     const before = sockets();
     cluster.setupPrimary({ exec: __filename, args: [], dialect });
     const hooked = { name: message.name, act: message.act, way: seenBy === message.from ? 'sent' : 'received', moment, action };
-    const suffers = start(seenBy === 'worker' ? { NODE_OPTIONS: `--require ${hook}`, FAULT: JSON.stringify(hooked) } : {});
+    const shares = trigger === 'share' ? { SHARES: 'yes' } : {};
+    const suffers = start(seenBy === 'worker' ? { NODE_OPTIONS: `--require ${hook}`, FAULT: JSON.stringify(hooked), ...shares } : shares);
     const { pid } = suffers.process;
     let fired = seenBy === 'worker';
     if (seenBy === 'primary') {
@@ -69,7 +81,7 @@ async function runPrimary(faults) {
     const stopped = () => ends > 0 || stateOf(pid) === 'T';
     let listens = 0;
     suffers.on('listening', () => { listens++; });
-    await until(() => listens === 2 || stopped());
+    await until(() => listens === (trigger === 'share' ? 3 : 2) || stopped());
     const outcomes = [];
     // One after the other, so that each worker has its turn; behind them some at once.
     const serve = () => Array.from({ length: CLIENTS }, () => client(port).then((outcome) => outcomes.push(outcome)));
@@ -80,6 +92,14 @@ async function runPrimary(faults) {
       if (trigger === 'disconnect') suffers.isConnected() && suffers.disconnect();
       else if (trigger === 'give') suffers.returnIdle();
       else if (trigger === 'take') healthy.returnIdle();
+      else if (trigger === 'share') {
+        // Clients come until the worker has reported, and got its quota. One that it has when it is stopped is answered by nobody.
+        while (!stopped()) {
+          const pair = [1, 2].map(() => client(sharedPort).then((outcome) => outcomes.push(outcome)));
+          clients.push(...pair);
+          await Promise.race([Promise.all(pair), until(stopped)]);
+        }
+      }
       else if (trigger !== 'nothing' && suffers.isConnected()) suffers.send(trigger, () => {});
     }
     if (action === 'stop') {

@@ -33,13 +33,14 @@ const texts = ['', 'a', 'hasOwnProperty', '__proto__', 'constructor', 'toString'
 export const cmds = ['NODE_CLUSTER', 'NODE_HANDLE', 'NODE_HANDLE_ACK', 'NODE_HANDLE_NACK', 'NODE_SOCKET_NOTIFY_CLOSE', 'NODE_SOCKET_GET_COUNT', 'NODE_SOCKET_COUNT', 'NODE_SOCKET_ALL_CLOSED', 'NODE_DEBUG_ENABLED', 'NODE_', 'NODE_X', 'app'];
 /** Fields of all messages, with the values that make sense there. */
 const fields: Record<string, (dice: Dice) => Value> = {
-  act: (dice) => dice.pick(['online', 'queryServer', 'listening', 'close', 'exitedAfterDisconnect', 'accepted', 'newconn', 'disconnect', 'returned', 'returned', 'returnIdle', 'unknown']),
+  act: (dice) => dice.pick(['online', 'queryServer', 'listening', 'close', 'exitedAfterDisconnect', 'accepted', 'newconn', 'disconnect', 'returned', 'returned', 'returnIdle', 'progress', 'quota', 'unknown']),
   seq: (dice) => dice.below(20), ack: (dice) => dice.below(20), upTo: (dice) => dice.below(20), index: (dice) => dice.below(3),
   key: (dice) => dice.pick(['null:80:4:undefined:0', 'null:80:4:undefined', 'null:8080:4:undefined:0']), accepted: (dice) => dice.chance(0.5),
   rejected: (dice) => dice.list(4, () => dice.below(20)), open: (dice) => ({ 'null:80:4:undefined:0': dice.below(9) }),
   errno: (dice) => dice.pick([null, 0, -98, -22]), data: () => null, address: (dice) => dice.pick([null, '127.0.0.1', '::', 'no ip']),
   port: (dice) => dice.pick([80, 0, 8080, -1, null]), addressType: (dice) => dice.pick([4, 6, -1, null]), fd: (dice) => dice.pick([-1, 99999]),
   flags: (dice) => dice.pick([0, 1, null]), backlog: (dice) => dice.pick([0, 511, -5, false]), sockname: () => ({ address: '::', family: 'IPv6', port: 80 }),
+  total: (dice) => dice.pick([0, 5, 1e9]), step: (dice) => dice.pick([0, 8]), full: () => true, found: () => true, mostOpen: (dice) => dice.below(20),
   counts: (dice) => dice.pick([true, 'seldom', 'x']), taken: (dice) => dice.chance(0.5), moved: () => true, max: (dice) => dice.pick([0, 1, 5, -1, 1.5]), keep: (dice) => dice.pick([0, 2, -1, 1.5]), type: (dice) => dice.pick(['net.Native', 'net.Socket', 'dgram.Native', 'dgram.Socket', 'unknown']), dgramType: (dice) => dice.pick(['udp4', 'udp6', 'x']),
   msg: (dice) => value(dice, 2),
 };
@@ -48,7 +49,7 @@ const names = Object.keys(fields);
 /** What each act has to have, so that most messages pass the guards. */
 const shapes: Record<string, string[]> = {
   online: [], queryServer: ['seq', 'index', 'address', 'port', 'addressType', 'flags', 'backlog'], listening: ['index', 'address', 'port', 'addressType'], close: ['key'],
-  exitedAfterDisconnect: ['seq'], accepted: ['upTo', 'rejected', 'open'], newconn: ['seq', 'key'], returned: ['seq', 'key'], returnIdle: ['max', 'key', 'keep'], disconnect: [], unknown: ['seq'],
+  exitedAfterDisconnect: ['seq'], accepted: ['upTo', 'rejected', 'open'], newconn: ['seq', 'key'], returned: ['seq', 'key'], returnIdle: ['max', 'key', 'keep'], progress: ['key', 'total'], quota: ['key', 'upTo', 'step'], disconnect: [], unknown: ['seq'],
 };
 
 /** Any value. */
@@ -71,6 +72,7 @@ export function clusterMessage(dice: Dice): Value {
   const act = String(fields['act']?.(dice));
   if (!reply) message['act'] = act;
   for (const name of reply ? ['ack', dice.chance(0.3) ? 'taken' : 'accepted', ...(dice.chance(0.5) ? ['errno', 'key', 'sockname'] : [])] : shapes[act] ?? []) message[name] = (fields[name] as (dice: Dice) => Value)(dice);
+  if (act === 'progress' && !reply) message['open'] = dice.below(9);
   return mutated(dice, message);
 }
 

@@ -37,6 +37,7 @@ describe('what a worker sends', () => {
     ['accepted', { act: 'accepted', upTo: 0 }],
     ['accepted with rejected ones', { act: 'accepted', upTo: 9, rejected: [7, 8] }],
     ['a reply', { ack: 0, accepted: false, seq: 4 }],
+    ['progress', { act: 'progress', key: 'k', total: 5, open: 0 }], ['progress of a full worker', { act: 'progress', key: 'k', total: 5, open: 9, full: true, found: true }],
   ])('%s is read, and is the very object', (_name, fields) => {
     const message = cluster(fields);
     expect(readWorkerMessage(message)).toBe(message);
@@ -59,6 +60,9 @@ describe('what a worker sends', () => {
     ['accepted without number', cluster({ act: 'accepted' })], ['accepted up to text', cluster({ act: 'accepted', upTo: '5' })],
     ['accepted up to -1', cluster({ act: 'accepted', upTo: -1 })], ['rejected is a number', cluster({ act: 'accepted', upTo: 5, rejected: 5 })],
     ['rejected holds text', cluster({ act: 'accepted', upTo: 5, rejected: ['5'] })], ['rejected null', cluster({ act: 'accepted', upTo: 5, rejected: null })],
+    ['progress without key', cluster({ act: 'progress', total: 1, open: 1 })], ['progress without open', cluster({ act: 'progress', key: 'k', total: 1 })],
+    ['total not finite', cluster({ act: 'progress', key: 'k', total: Infinity, open: 1 })], ['total below 0', cluster({ act: 'progress', key: 'k', total: -1, open: 1 })],
+    ['full is 1', cluster({ act: 'progress', key: 'k', total: 1, open: 1, full: 1 })], ['found is text', cluster({ act: 'progress', key: 'k', total: 1, open: 1, found: 'yes' })],
     ['newconn, which only a primary sends', cluster({ act: 'newconn', key: 'k', seq: 1 })], ['disconnect, the same', cluster({ act: 'disconnect' })],
   ])('M-3: %s is no message', (_name, value) => {
     expect(readWorkerMessage(value)).toBe(null);
@@ -68,6 +72,7 @@ describe('what a worker sends', () => {
 describe('what a primary sends', () => {
   test.each<[name: string, message: object]>([
     ['newconn', { act: 'newconn', key: 'k', seq: 0 }], ['disconnect', { act: 'disconnect' }], ['a reply', { ack: 4 }],
+    ['a quota', { act: 'quota', key: 'k', upTo: 9, mostOpen: 20, step: 8 }], ['no quota', { act: 'quota', key: 'k', step: 8 }],
     ['M-2: the reply to a query', { errno: null, key: 'k', ack: 2, data: null, sockname: { address: '::', family: 'IPv6', port: 1 }, seq: 1 }],
     ['M-2: a failed bind', { errno: -98, key: 'k', ack: 2, data: null }],
   ])('%s is read', (_name, fields) => {
@@ -77,6 +82,7 @@ describe('what a primary sends', () => {
 
   test.each<[name: string, value: unknown]>([
     ...nothing, ['newconn without key', cluster({ act: 'newconn', seq: 1 })], ['newconn without seq', cluster({ act: 'newconn', key: 'k' })],
+    ['quota without step', cluster({ act: 'quota', key: 'k', upTo: 9 })], ['quota up to null', cluster({ act: 'quota', key: 'k', upTo: null, step: 8 })],
     ['newconn with key 1', cluster({ act: 'newconn', seq: 1, key: 1 })], ['queryServer', cluster(listen)], ['online', cluster({ act: 'online' })],
   ])('M-3: %s is no message', (_name, value) => {
     expect(readPrimaryMessage(value)).toBe(null);

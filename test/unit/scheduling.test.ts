@@ -371,7 +371,7 @@ describe('D30: a function', () => {
 });
 
 test('what setupPrimary takes', () => {
-  expect(['round-robin', 'least-connections', 'random-two', 'sticky', () => 1].every(isScheduling)).toBe(true);
+  expect(['round-robin', 'least-connections', 'random-two', 'sticky', 'shared', () => 1].every(isScheduling)).toBe(true);
   expect(['', 'toString', 'constructor', 1, null, {}, undefined].some(isScheduling)).toBe(false);
 });
 

@@ -42,7 +42,7 @@ test('18: the error of a misspelled option, limit or rule lists the valid ones',
   expect(thrown(() => checkOptions({ restarts: { maximum: 5 } } as never))).toContain("'options.restarts.maximum' does not exist. Valid names: 'max', 'maxAll'");
   expect(thrown(() => checkOptions({ ready: 'listen' } as never))).toContain("'options.ready' must be an object { http } or one of: 'listening', 'online', 'message'. Received 'listen'");
   expect(thrown(() => mergeSettings({}, { scheduling: 'round robin' as never }))).toContain(
-    "The property 'options.scheduling' must be a function or one of: 'round-robin', 'least-connections', 'random-two', 'sticky'. Received 'round robin'");
+    "The property 'options.scheduling' must be a function or one of: 'round-robin', 'least-connections', 'random-two', 'sticky', 'shared'. Received 'round robin'");
 });
 
 test('checkNames reads no property: a getter of the program is not called', () => {

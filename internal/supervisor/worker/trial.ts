@@ -4,8 +4,8 @@
  *
  * Owns     `maxConnections` of the servers that listen during the trial. The app's value is put back at the end
  * Used by  agent.ts
- * Never    rejects connections that the kernel gave to the worker (SCHED_NONE): nobody could hand them to another
- *          worker. There the canary serves from the start
+ * Never    rejects connections that the kernel gave to the worker (SCHED_NONE, `scheduling: 'shared'`): nobody could hand
+ *          them to another worker. There the canary serves from the start
  * Node     a worker with `maxConnections` open connections rejects the next one (clause R-10 of test/differential/SPEC.md). With -1 each server has too
  *          many; 0 means no limit on Node 20
  */

@@ -1,0 +1,181 @@
+/** The quotas of workers that accept by themselves (D64): who may go on, and that nobody has to wait for anybody. */
+import { beforeEach, expect, test } from 'vitest';
+import { AcceptQuotas, type QuotaTerms } from '../../internal/master/accept_quotas';
+
+let now = 0;
+let timers: { readonly at: number; readonly callback: () => void }[] = [];
+const clock = {
+  now: () => now,
+  after(ms: number, callback: () => void) {
+    const timer = { at: now + ms, callback };
+    timers.push(timer);
+    return () => { timers = timers.filter((one) => one !== timer); };
+  },
+};
+
+/** Time passes, and timers run. */
+function pass(ms: number): void {
+  const end = now + ms;
+  for (;;) {
+    const next = timers.filter(({ at }) => at <= end).sort((one, other) => one.at - other.at)[0];
+    if (next === undefined) break;
+    timers = timers.filter((one) => one !== next);
+    now = Math.max(now, next.at);
+    next.callback();
+  }
+  now = end;
+}
+
+let quotas: AcceptQuotas<string>;
+let sent: [worker: string, terms: QuotaTerms][];
+const last = (worker: string): QuotaTerms | undefined => sent.filter(([to]) => to === worker).at(-1)?.[1];
+
+beforeEach(() => {
+  now = 1000;
+  timers = [];
+  sent = [];
+  quotas = new AcceptQuotas<string>((worker, terms) => void sent.push([worker, terms]), clock);
+});
+
+function workers(count: number, weight = 1): string[] {
+  const names = Array.from({ length: count }, (_, at) => `w${at + 1}`);
+  for (const name of names) quotas.add(name, weight);
+  return names;
+}
+
+test('a worker may be ahead of the lower half by the bound', () => {
+  workers(4);
+  for (const [worker, total] of [['w1', 8], ['w2', 3], ['w3', 2], ['w4', 0]] as const) quotas.report(worker, { total, open: 0 });
+  pass(10);
+  // The second lowest has 2, and 8 more are allowed to each.
+  expect(last('w1')?.upTo).toBe(10);
+  quotas.report('w4', { total: 2, open: 0 });
+  quotas.report('w3', { total: 9, open: 0 });
+  quotas.report('w1', { total: 10, open: 0 });
+  pass(10);
+  expect(last('w1')?.upTo).toBe(11);
+});
+
+test('the bound is what the lower half accepts in a tenth of a second', () => {
+  const [one, other] = workers(2) as [string, string];
+  for (let step = 1; step <= 40; step++) {
+    for (const worker of [one, other]) quotas.report(worker, { total: step * 50, open: 0 });
+    pass(50);
+  }
+  expect(last(one)?.step).toBeGreaterThan(90);
+  expect(last(one)?.step).toBeLessThan(110);
+});
+
+test('weights: who weighs three times as much may have three times as many', () => {
+  quotas.add('light', 1);
+  quotas.add('heavy', 3);
+  quotas.report('light', { total: 10, open: 0 });
+  quotas.report('heavy', { total: 30, open: 0 });
+  pass(10);
+  expect([last('light')?.upTo, last('heavy')?.upTo].map((upTo) => upTo ?? Infinity)).toEqual([18, 54]);
+});
+
+test('a worker that joins, or was busy, does not get everything until it has caught up', () => {
+  workers(2);
+  for (const worker of ['w1', 'w2']) quotas.report(worker, { total: 1000, open: 0 });
+  pass(10);
+  quotas.add('w3', 1);
+  quotas.report('w3', { total: 1, open: 0 });
+  pass(10);
+  expect(last('w3')?.upTo).toBe(8); // it counts as if it had accepted 1000, too
+  expect(last('w1')?.upTo).toBe(1008);
+});
+
+test('one worker alone has no quota, nor have two of which one is at its maxConnections', () => {
+  quotas.add('w1', 1);
+  quotas.report('w1', { total: 50, open: 0 });
+  pass(250);
+  expect(last('w1')).toEqual({ step: expect.any(Number) as number });
+  quotas.add('w2', 1);
+  quotas.report('w2', { total: 2, open: 2, full: true });
+  quotas.report('w1', { total: 500, open: 0 });
+  pass(250);
+  expect(last('w1')?.upTo).toBeUndefined();
+});
+
+test('connections that a paused worker finds make those absent that report nothing meanwhile; a report makes them present', () => {
+  workers(2);
+  for (const worker of ['w1', 'w2']) quotas.report(worker, { total: 10, open: 0 });
+  pass(10);
+  quotas.report('w1', { total: 18, open: 0 });
+  pass(10);
+  expect(last('w1')?.upTo).toBe(18);
+  quotas.report('w1', { total: 19, open: 0, found: true });
+  pass(100);
+  expect(last('w1')?.upTo).toBe(18);
+  quotas.report('w1', { total: 28, open: 0, found: true });
+  pass(10);
+  expect(last('w1')?.upTo).toBeUndefined();
+  quotas.report('w2', { total: 11, open: 0 });
+  quotas.report('w1', { total: 19, open: 0 });
+  pass(250);
+  expect(last('w1')?.upTo).toBeDefined();
+});
+
+test('open connections: a share, a tenth of it and 16 more', () => {
+  workers(4);
+  for (const [worker, open] of [['w1', 400], ['w2', 200], ['w3', 200], ['w4', 0]] as const) quotas.report(worker, { total: open, open });
+  pass(10);
+  expect(last('w1')?.mostOpen).toBe(236);
+  expect(last('w4')?.mostOpen).toBe(236);
+});
+
+test('each report is answered within 200 ms, a worker at its quota within 10', () => {
+  workers(3);
+  for (let times = 0; times < 20; times++) {
+    sent = [];
+    quotas.report('w2', { total: 1 + times % 2, open: 0 });
+    pass(200);
+    expect(sent.map(([to]) => to)).toContain('w2');
+  }
+  for (const worker of ['w1', 'w2', 'w3']) quotas.report(worker, { total: 1, open: 0 });
+  pass(200);
+  sent = [];
+  quotas.report('w1', { total: 5000, open: 0 });
+  pass(10);
+  expect(sent.map(([to]) => to)).toContain('w1');
+});
+
+test.each([
+  ['that it has accepted nothing, ever', () => 0], ['more than there are atoms', () => Number.MAX_SAFE_INTEGER], ['less each time', (at: number) => 1e6 - at],
+])('a worker that reports %s: of four, the three others go on', (_what, lie) => {
+  workers(4);
+  const totals = { w1: 0, w2: 0, w3: 0 };
+  for (let at = 0; at < 200; at++) {
+    for (const worker of ['w1', 'w2', 'w3'] as const) {
+      const upTo = last(worker)?.upTo ?? Infinity;
+      // Each takes what it may, up to 5 in 10 ms.
+      totals[worker] += Math.max(0, Math.min(5, upTo - totals[worker]));
+      quotas.report(worker, { total: totals[worker], open: 0 });
+    }
+    quotas.report('w4', { total: lie(at), open: 0 });
+    pass(10);
+  }
+  for (const total of Object.values(totals)) expect(total).toBeGreaterThan(900);
+});
+
+test('a flood of reports: one computation in 10 ms, and no more messages than that', () => {
+  workers(2);
+  for (let times = 0; times < 10_000; times++) quotas.report('w1', { total: times, open: times % 7 });
+  expect(timers.length).toBe(1);
+  pass(10);
+  expect(sent.length).toBeLessThanOrEqual(2);
+});
+
+test('a worker that has left, or was never there, is ignored; close leaves no timer', () => {
+  workers(2);
+  quotas.report('stranger', { total: 9, open: 9 });
+  expect(timers).toEqual([]);
+  quotas.report('w1', { total: 90, open: 0 });
+  quotas.remove('w2');
+  pass(10);
+  expect(last('w1')?.upTo).toBeUndefined(); // it is alone now
+  quotas.report('w1', { total: 91, open: 0 });
+  quotas.close();
+  expect(timers).toEqual([]);
+});
