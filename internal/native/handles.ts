@@ -3,7 +3,7 @@
  * of a handle.
  *
  * Used by  listening.ts, idle_connections.ts, channel/handles.ts, channel/incoming.ts, child/index.ts, child/close_handles.ts,
- *          master/inherited_fds.ts, recording/sockets.ts
+ *          master/inherited_fds.ts, operate/metrics/health_server.ts, recording/sockets.ts
  * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts)
  */
 import type { Socket as DatagramSocket } from 'node:dgram';
@@ -30,6 +30,11 @@ export function handleOf(object: Socket | Server): NativeHandle | null {
 export function ownerOf(handle: NativeHandle): { close?(closed: () => void): void } | null {
   const symbol = NativeObject.getOwnPropertySymbols(handle).find((own) => own.description === 'owner_symbol');
   return symbol ? (handle as any)[symbol] ?? null : null;
+}
+
+/** Makes a server listen on a native handle (transferred) that listens already. `listen` takes a native handle, which is not documented. */
+export function listenOnHandle(server: Server, handle: NativeHandle): void {
+  server.listen(handle as any);
 }
 
 /** The native handle of a dgram socket (borrowed). Node keeps it in an object behind a private symbol. */

@@ -85,7 +85,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       reloading: (state, { number, exec }, reason) => this.#emitLater('reload', { state, generation: number, exec, reason }),
     });
     this.#replacing = new Replacing({
-      obstacle: () => (PrimaryEnd.supervisors > 1 ? 'it has more than one supervisor' : this.#fleet.unfinished !== null ? `the command ${this.#fleet.unfinished} is not done` : this.#fleet.desired === 0 ? 'it has no workers' : null),
+      obstacle: () => (PrimaryEnd.supervisors > 1 ? 'it has more than one supervisor' : inheritanceHere()?.isAlone === false ? 'the primary that it replaces has not left yet' : this.#fleet.unfinished !== null ? `the command ${this.#fleet.unfinished} is not done` : this.#fleet.desired === 0 ? 'it has no workers' : null),
       leave: () => this.#fleet.stop(),
       stay: () => void this.#fleet.scale(this.#replaced).catch(() => undefined),
       emit: (event) => this.#emitLater('upgrade', event),

@@ -2,12 +2,13 @@
  * The messages between a primary (the predecessor, P) and the one that replaces it (the successor, S), with their guards.
  *
  * Wire     S → P hello                       the library runs in S. P ends S if it speaks another protocol
- *          P → S address + fd, …, begin      all listening addresses. Until `begin` no query of a worker of S is answered
+ *          P → S address + fd, socket + fd, …, begin     all listening addresses, and sockets of the primary itself. Until `begin` no query of a worker of S is answered
  *          S → P ready | failed              all workers of S are ready, or cannot be kept running
  *          P → S commit                      from now on S accepts
  *          S → P serving                     from now on P accepts no more, and its workers leave
  *          P → S connection + fd             one that waited in P, or that a worker of P has given back
  *          S → P taken                       P closes its copy
+ *          S → P state, P → S state            the shared state is in P until `last`
  *          P → S last                        P has neither workers nor connections any more
  *          S → P done                        P ends
  * Used by  link.ts, predecessor.ts, start.ts, successor.ts
@@ -32,15 +33,21 @@ export type SuccessorMessage =
   | { readonly act: 'serving' }
   /** `taken: false`: nobody listens there; P keeps the connection. */
   | { readonly act: 'taken'; readonly seq: number; readonly taken: boolean }
+  /** Of the process of S with this key, for the server of the shared state; `message` is null at its end. */
+  | { readonly act: 'state'; readonly key: number; readonly id: number; readonly message: object | null }
   | { readonly act: 'done' };
 
 /** From the predecessor. `parts`: the values of registry.ts. */
 export type PredecessorMessage =
   | { readonly act: 'address'; readonly id: number; readonly query: AddressQuery; readonly data: unknown }
-  | { readonly act: 'begin' }
+  /** A listening socket of the primary itself: that of /metrics, for example. */
+  | { readonly act: 'socket'; readonly name: string }
+  | { readonly act: 'begin'; readonly hasState: boolean }
+  | { readonly act: 'state'; readonly key: number; readonly message: object }
   | { readonly act: 'commit'; readonly parts: Readonly<Record<string, unknown>> }
   | { readonly act: 'connection'; readonly seq: number; readonly id: number; readonly moved: boolean }
-  | { readonly act: 'last'; readonly parts: Readonly<Record<string, unknown>> };
+  /** `state`: the shared state, in which so many messages of S are `handled`. */
+  | { readonly act: 'last'; readonly parts: Readonly<Record<string, unknown>>; readonly state: unknown; readonly handled: number };
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -57,15 +64,18 @@ const ofSuccessor: Readonly<Record<SuccessorMessage['act'], (message: Fields) =>
   failed: ({ reason }) => typeof reason === 'string',
   serving: () => true,
   taken: ({ seq, taken }) => isNumber(seq) && typeof taken === 'boolean',
+  state: ({ key, id, message }) => isNumber(key) && isNumber(id) && typeof message === 'object',
   done: () => true,
 };
 
 const ofPredecessor: Readonly<Record<PredecessorMessage['act'], (message: Fields) => boolean>> = {
   address: ({ id, query }) => isNumber(id) && isQuery(query),
-  begin: () => true,
+  socket: ({ name }) => typeof name === 'string',
+  begin: ({ hasState }) => typeof hasState === 'boolean',
+  state: ({ key, message }) => isNumber(key) && isObject(message),
   commit: ({ parts }) => isObject(parts),
   connection: ({ seq, id, moved }) => isNumber(seq) && isNumber(id) && typeof moved === 'boolean',
-  last: ({ parts }) => isObject(parts),
+  last: ({ parts, handled }) => isObject(parts) && isNumber(handled),
 };
 
 function isMessage<Message extends { readonly act: string }>(value: unknown, guards: Readonly<Record<Message['act'], (message: Fields) => boolean>>): value is Message {

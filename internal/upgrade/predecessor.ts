@@ -21,7 +21,7 @@ import { Fifo } from '../fifo';
 import type { NativeHandle } from '../native/bindings';
 import type { Link } from './link';
 import { PROTOCOL, isOfSuccessor, type SuccessorMessage } from './messages';
-import { snapshotParts, type Addresses } from './registry';
+import { placesHere, snapshotParts, socketsHere, stateHere, type SharedStateHere, type Addresses } from './registry';
 import { startSuccessor, type SuccessorProgram } from './start';
 
 /** How many connections may be on their way to the successor: the kernel allows a process only so many fds in flight. */
@@ -70,6 +70,10 @@ export class Predecessor {
   #failure: Error | null = null;
   #hasCommitted = false;
   #isLeaving = false;
+  /** The shared state; null if there was none when the successor began. */
+  #state: SharedStateHere | null = null;
+  /** How many of the successor's messages for it were handled. */
+  #handled = 0;
   #lastSeq = 0;
   #taken = 0;
   readonly #sent = new Map<number, Sent>();
@@ -115,16 +119,20 @@ export class Predecessor {
       if (hello.protocol !== PROTOCOL) throw failed(`it speaks version ${hello.protocol} of the protocol of upgrades, and this one ${PROTOCOL}: stop and start the program instead`);
       const addresses = this.#ports.addresses.listening();
       for (const { id, query, data, handle } of addresses) this.#link?.send({ act: 'address', id, query, data }, handle);
-      this.#link?.send({ act: 'begin' });
+      for (const { name, handle } of socketsHere()) this.#link?.send({ act: 'socket', name }, handle);
+      this.#state = stateHere();
+      this.#link?.send({ act: 'begin', hasState: this.#state !== null });
       const { adopted } = await this.#next('ready');
       timers.clearTimeout(late);
       const missing = this.#ports.addresses.listening().filter(({ id }) => !adopted.includes(id));
       if (missing[0] !== undefined) throw failed(`its workers do not listen at ${addressText(missing[0].query)}, where workers of this one do`);
       this.#hasCommitted = true;
+      for (const place of placesHere()) place.leave();
       this.#link?.send({ act: 'commit', parts: snapshotParts() });
       await this.#within('serving');
       await this.#leave();
-      this.#link?.send({ act: 'last', parts: snapshotParts() });
+      const state = this.#state?.snapshot() ?? null; // First: it sends what is left to be answered.
+      this.#link?.send({ act: 'last', parts: snapshotParts(), state, handled: this.#handled });
       await this.#within('done');
       this.#ports.addresses.release();
       this.#child.removeAllListeners('exit').unref();
@@ -175,9 +183,15 @@ export class Predecessor {
   }
 
   #received(message: SuccessorMessage): void {
+    if (message.act === 'state') return this.#forState(message);
     if (message.act === 'taken') return this.#answered(message);
     if (message.act === 'failed') return this.#fail(message.reason);
     if (this.#expected?.act === message.act) this.#expected.resolve(message);
+  }
+
+  #forState({ key, id, message }: SuccessorMessage & { act: 'state' }): void {
+    this.#handled++;
+    this.#state?.receive(key, id, message, (reply) => this.#link?.send({ act: 'state', key, message: reply }));
   }
 
   #answered({ seq, taken }: SuccessorMessage & { act: 'taken' }): void {
@@ -221,11 +235,18 @@ export class Predecessor {
   /** Ends the successor, and goes on here. */
   #end(): void {
     this.#failure ??= failed('it was called off');
+    this.#state?.endAll();
     if (this.#hasCommitted) this.#child.kill('SIGKILL'); // Without the link it would go on as a primary of its own.
     this.#link?.close();
-    if (this.#child.exitCode === null && this.#child.signalCode === null && this.#child.pid !== undefined) {
+    const isRunning = this.#child.exitCode === null && this.#child.signalCode === null && this.#child.pid !== undefined;
+    if (isRunning) {
       const kill = timers.setTimeout(() => this.#child.kill('SIGKILL'), END_MS).unref();
       this.#child.once('exit', () => timers.clearTimeout(kill));
+    }
+    if (this.#hasCommitted) {
+      const takeAgain = (): void => placesHere().forEach((place) => place.takeAgain());
+      if (isRunning) this.#child.once('exit', takeAgain);
+      else takeAgain();
     }
     if (!this.#isLeaving) return;
     this.#ports.addresses.resume(this.#taken);

@@ -8,7 +8,8 @@
  *
  * Owns     these entries: one cluster, one shared state and one inheritance in a process
  * Used by  master/handover.ts, messages.ts, predecessor.ts, successor.ts, supervisor/replacing.ts, supervisor/supervisor.ts,
- *          operate/metrics/reader.ts
+ *          operate/control/app_control.ts, operate/metrics/endpoints.ts, operate/metrics/reader.ts,
+ *          shared_state/server/primary.ts, shared_state/server/proxy.ts
  * Uses     nothing but types
  * Keeps    a part that registers after the values of the predecessor have come gets them at once
  */
@@ -60,10 +61,46 @@ export interface InheritedAddress {
   readonly handle: NativeHandle;
 }
 
+/** Leads to the shared state of the predecessor. `message`: of the process with this key; null: that process has ended. */
+export interface StateLink {
+  send(key: number, id: number, message: object | null): void;
+}
+
+/** The shared state of a successor, until it has that of its predecessor. */
+export interface InheritedState {
+  /** The predecessor has a shared state, to which the link leads; null: it has none. */
+  began(link: StateLink | null): void;
+  /** The server of the predecessor has sent this to the process with this key. */
+  received(key: number, message: unknown): void;
+  /** The state comes over. `handled`: how many messages of the link are in it. */
+  switched(handled: number, snapshot: unknown): void;
+  /** The predecessor has died with it. */
+  lost(): void;
+}
+
+/** The shared state of this process, for a successor: processes of that one, by their keys, use it until it comes over. */
+export interface SharedStateHere {
+  receive(key: number, id: number, message: unknown, reply: (message: object) => void): void;
+  /** The successor has ended: so have its processes. */
+  endAll(): void;
+  /** The whole state; nothing is done here afterwards. */
+  snapshot(): unknown;
+}
+
 /** What a successor has from its predecessor. */
 export interface Inheritance {
+  /** Has the predecessor given everything, or ended? */
+  readonly isAlone: boolean;
+  /** The shared state of this process was opened. */
+  openState(state: InheritedState): void;
+  /** The process of the predecessor. */
+  readonly predecessor: number;
   /** Does this process accept? False until the predecessor says so. */
   readonly isServing: boolean;
+  /** The listening socket of this name (transferred); null if the predecessor had none, or if it was taken. */
+  takeSocket(name: string): NativeHandle | null;
+  /** Calls back when this process begins to accept; at once if it does. */
+  onServing(callback: () => void): void;
   /** Are all addresses here? If not, `callback` is called when they are. */
   isComplete(callback: () => void): boolean;
   /** The address that this query means; null if the predecessor does not listen there. */
@@ -82,7 +119,19 @@ export interface Part {
   adopt(value: unknown): void;
 }
 
+/** Something of which there is one for both primaries: a path, a lock, a port. */
+export interface Place {
+  /** The successor is about to accept: this process gives the place up, at once. */
+  leave(): void;
+  /** The successor has ended after that: this process takes the place again. */
+  takeAgain(): void;
+}
+
 interface Registry {
+  state: SharedStateHere | null;
+  /** Listening sockets of the primary itself, by their names. */
+  readonly sockets: Map<string, () => NativeHandle | null>;
+  readonly places: Set<Place>;
   addresses: Addresses | null;
   inheritance: Inheritance | null;
   readonly parts: Map<string, Part>;
@@ -90,7 +139,7 @@ interface Registry {
   values: Readonly<Record<string, unknown>>;
 }
 
-const registry: Registry = { addresses: null, inheritance: null, parts: new Map(), values: {} };
+const registry: Registry = { addresses: null, inheritance: null, state: null, places: new Set(), sockets: new Map(), parts: new Map(), values: {} };
 
 /** The addresses of the cluster of this process; null if it has no cluster of ours. */
 export const addressesHere = (): Addresses | null => registry.addresses;
@@ -106,6 +155,39 @@ export const inheritanceHere = (): Inheritance | null => registry.inheritance;
 /** This process is a successor. */
 export function registerInheritance(inheritance: Inheritance): void {
   registry.inheritance = inheritance;
+}
+
+/** The shared state of this process, the one that was opened first; null if there is none. */
+export const stateHere = (): SharedStateHere | null => registry.state;
+
+/** The shared state of this process was opened. The returned function takes that back. */
+export function registerState(state: SharedStateHere): () => void {
+  registry.state ??= state;
+  return () => {
+    if (registry.state === state) registry.state = null;
+  };
+}
+
+/** Adds a place. The returned function removes it. */
+export function registerPlace(place: Place): () => void {
+  registry.places.add(place);
+  return () => void registry.places.delete(place);
+}
+
+/** All places of this process. */
+export const placesHere = (): readonly Place[] => [...registry.places];
+
+/** Adds a listening socket of the primary itself. `handle` returns it (borrowed), or null while it is closed. */
+export function registerSocket(name: string, handle: () => NativeHandle | null): void {
+  registry.sockets.set(name, handle);
+}
+
+/** The sockets that are open now (borrowed), by their names. */
+export function socketsHere(): readonly { readonly name: string; readonly handle: NativeHandle }[] {
+  return [...registry.sockets].flatMap(([name, handleOf]) => {
+    const handle = handleOf();
+    return handle === null ? [] : [{ name, handle }];
+  });
 }
 
 /** Adds a part. One with the name of an earlier one replaces it. */

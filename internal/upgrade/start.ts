@@ -17,6 +17,9 @@ import { PROTOCOL } from './messages';
 /** Says `fd,protocol,pid of the predecessor`. The successor deletes it when it loads its cluster. */
 export const VARIABLE = 'CLUSTER_INTERNALS_UPGRADE';
 
+/** By this variable a primary with a shared state keeps its children from opening another one (shared_state/client/origin.ts). A successor is no child of that kind. */
+const SHARED_STATE = 'CLUSTER_INTERNALS_SHARED_STATE';
+
 /** The fd of the link in the successor. */
 const LINK_FD = 3;
 
@@ -37,7 +40,8 @@ export function startSuccessor({ execPath, args }: SuccessorProgram): { readonly
     return errno;
   });
   try {
-    const env = { ...process.env, [VARIABLE]: `${LINK_FD},${PROTOCOL},${process.pid}` };
+    const env: NodeJS.ProcessEnv = { ...process.env, [VARIABLE]: `${LINK_FD},${PROTOCOL},${process.pid}` };
+    if (env[SHARED_STATE]?.startsWith(`${process.pid}:`) === true) delete env[SHARED_STATE];
     const child = spawn(execPath, args, { env, detached: true, stdio: ['inherit', 'inherit', 'inherit', 'ignore'] });
     if (isStarted) return { child, link: new Link(pipe, 'P to S') };
     pipe.close();

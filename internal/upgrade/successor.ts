@@ -18,7 +18,7 @@ import type { NativeHandle } from '../native/bindings';
 import { openPipe } from '../native/pipes';
 import { Link } from './link';
 import { PROTOCOL, isOfPredecessor, type PredecessorMessage } from './messages';
-import { addressesHere, adoptParts, registerInheritance, type AddressQuery, type Inheritance, type InheritedAddress } from './registry';
+import { addressesHere, adoptParts, registerInheritance, type AddressQuery, type Inheritance, type InheritedAddress, type InheritedState } from './registry';
 import { VARIABLE } from './start';
 
 type State = 'addresses' | 'starting' | 'serving' | 'alone';
@@ -30,6 +30,15 @@ class Successor implements Inheritance {
   #addresses: InheritedAddress[] = [];
   readonly #adopted: number[] = [];
   #waiting: (() => void)[] = [];
+  #onServing: (() => void)[] = [];
+  readonly predecessor = process.ppid;
+  /** The shared state of this process; null if it is not open. */
+  #sharedState: InheritedState | null = null;
+  /** Has the predecessor a shared state? null: it has not said so. */
+  #hasState: boolean | null = null;
+  /** The shared state that came, and how many messages for it are in it. */
+  #cameOver: { readonly handled: number; readonly snapshot: unknown } | null = null;
+  readonly #sockets = new Map<string, NativeHandle>();
 
   constructor(link: Link) {
     this.#link = link;
@@ -44,6 +53,32 @@ class Successor implements Inheritance {
 
   get isServing(): boolean {
     return this.#state === 'serving' || this.#state === 'alone';
+  }
+
+  get isAlone(): boolean {
+    return this.#state === 'alone';
+  }
+
+  openState(state: InheritedState): void {
+    this.#sharedState = state;
+    if (this.#cameOver !== null) state.switched(this.#cameOver.handled, this.#cameOver.snapshot);
+    else if (this.#state === 'alone') state.lost();
+    else if (this.#hasState !== null) this.#stateBegins(state, this.#hasState);
+  }
+
+  #stateBegins(state: InheritedState, hasState: boolean): void {
+    state.began(hasState ? { send: (key, id, message) => this.#link.send({ act: 'state', key, id, message }) } : null);
+  }
+
+  takeSocket(name: string): NativeHandle | null {
+    const handle = this.#sockets.get(name) ?? null;
+    this.#sockets.delete(name);
+    return handle;
+  }
+
+  onServing(callback: () => void): void {
+    if (this.isServing) callback();
+    else this.#onServing.push(callback);
   }
 
   isComplete(callback: () => void): boolean {
@@ -81,19 +116,27 @@ class Successor implements Inheritance {
         if (handle !== undefined) this.#addresses.push({ id, query, data, handle });
         return;
       }
-      case 'begin': return this.#begin();
+      case 'socket':
+        if (handle !== undefined) this.#sockets.set(message.name, handle);
+        return;
+      case 'begin': return this.#begin(message.hasState);
+      case 'state': return this.#sharedState?.received(message.key, message.message);
       case 'commit': return this.#commit(message.parts);
       case 'connection': return this.#connection(message, handle);
       case 'last':
         adoptParts(message.parts);
         this.#state = 'alone';
+        this.#cameOver = { handled: message.handled, snapshot: message.state };
+        this.#sharedState?.switched(message.handled, message.state);
         return this.#link.send({ act: 'done' });
       default: return message satisfies never;
     }
   }
 
-  #begin(): void {
+  #begin(hasState: boolean): void {
     this.#state = 'starting';
+    this.#hasState = hasState;
+    if (this.#sharedState !== null) this.#stateBegins(this.#sharedState, hasState);
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const query of waiting) query();
@@ -105,6 +148,9 @@ class Successor implements Inheritance {
     this.#closeRest();
     addressesHere()?.serve();
     this.#link.send({ act: 'serving' });
+    for (const callback of this.#onServing) callback();
+    this.#onServing = [];
+    for (const name of this.#sockets.keys()) this.takeSocket(name)?.close();
   }
 
   #connection({ seq, id, moved }: PredecessorMessage & { act: 'connection' }, handle: NativeHandle | undefined): void {
@@ -126,6 +172,7 @@ class Successor implements Inheritance {
       process.exit(1);
     }
     this.#state = 'alone';
+    this.#sharedState?.lost();
   }
 }
 

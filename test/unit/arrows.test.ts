@@ -19,9 +19,9 @@ const allowed: Record<string, readonly string[]> = {
   'internal/shared_state/': ['internal/errors', 'internal/own_options', 'internal/validate', 'internal/clock'],
   'internal/shared_state/protocol': [],
   'internal/shared_state/guards': ['internal/shared_state/protocol'],
-  'internal/shared_state/server/': ['internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock'],
+  'internal/shared_state/server/': ['internal/upgrade/registry', 'internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock'],
   // In the primary the server and a client of it run in one process, so this file may import client/.
-  'internal/shared_state/server/primary': ['internal/shared_state/', 'internal/clock'],
+  'internal/shared_state/server/primary': ['internal/upgrade/registry', 'internal/shared_state/', 'internal/clock'],
   'internal/shared_state/client/': ['internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock', 'internal/errors', 'internal/own_options'],
   // Over a store a process needs the client, and no server.
   'internal/shared_state/store/': ['internal/shared_state/client/', 'internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock', 'internal/errors'],
@@ -32,14 +32,14 @@ const allowed: Record<string, readonly string[]> = {
   'internal/upgrade/messages': ['internal/upgrade/registry'],
   // Operating: what the shell, the daemon and the control sockets do with a supervisor.
   'internal/operate/make_directory': [],
-  'internal/operate/control/': ['internal/operate/make_directory', 'internal/errors', 'internal/validate', 'internal/supervisor/'],
+  'internal/operate/control/': ['internal/upgrade/registry', 'internal/operate/make_directory', 'internal/errors', 'internal/validate', 'internal/supervisor/'],
   'internal/operate/cli/': ['internal/operate/', 'internal/recording/', 'internal/page/', 'internal/supervisor/', 'internal/errors', 'internal/validate', 'internal/clock', 'internal/own_options', 'internal/dist_files'],
   // These files run in each worker. Of the primary's side they may import the messages, and the small files that both sides use.
   'internal/supervisor/worker/': ['internal/supervisor/wire', 'internal/supervisor/states', 'internal/supervisor/readiness',
     'internal/supervisor/app_calls', 'internal/supervisor/stop_requests', 'internal/supervisor/debugger', 'internal/native/http', 'internal/native/idle_connections', 'internal/moving', 'internal/own_listeners', 'leaves'],
   // What operates an app. app/: the primary of one app; daemon/: the process that starts primaries.
   'internal/operate/app/': ['internal/operate/make_directory', 'internal/operate/control/', 'internal/operate/metrics/', 'internal/supervisor/', 'internal/startup/load_role', 'internal/validate', 'leaves'],
-  'internal/operate/metrics/': ['internal/supervisor/', 'internal/upgrade/registry', 'internal/master/connection_counters', 'leaves'],
+  'internal/operate/metrics/': ['internal/supervisor/', 'internal/upgrade/registry', 'internal/native/bindings', 'internal/native/handles', 'internal/master/connection_counters', 'leaves'],
   'internal/operate/systemd/': ['internal/supervisor/', 'leaves'],
   'internal/operate/daemon/': ['internal/operate/make_directory', 'internal/operate/control/', 'internal/operate/app/', 'internal/supervisor/restart_budget', 'internal/supervisor/error_line', 'internal/validate', 'leaves'],
   // The recorder looks at channels from outside, and no other part knows it. (startup/entry.ts loads it by its path.)

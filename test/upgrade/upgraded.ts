@@ -31,6 +31,8 @@ export class Upgraded {
   readonly lines: Line[] = [];
   /** What the primaries and workers have printed on stderr. */
   stderr = '';
+  /** Resolves when the first primary has ended, however that was. */
+  readonly firstEnded: Promise<unknown>;
   readonly #child: ChildProcess;
   readonly #ended: Promise<unknown>;
   readonly #directory = mkdtempSync(path.join(tmpdir(), 'upgraded-'));
@@ -43,6 +45,7 @@ export class Upgraded {
       stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...(commands ? { COMMANDS: this.#commands } : {}), ...env },
     });
     this.#pid = this.#child.pid as number;
+    this.firstEnded = once(this.#child, 'exit');
     const { stdout, stderr } = this.#child;
     // It ends when the last process that has inherited it has ended.
     this.#ended = once(stdout as NodeJS.ReadableStream, 'close').then(() => rmSync(this.#directory, { recursive: true, force: true }));

@@ -19,7 +19,7 @@ import type { AppLogs } from './app_logs';
 import type { CurrentFile, ReleaseChange } from './current_app';
 
 /** The methods of an app that the daemon has started. */
-export const METHOD_NAMES = ['status', 'reload', 'rollback', 'scale', 'stop', 'recycle', 'logs', 'reopenLogs', 'metrics', 'subscribe', 'run', 'started', 'lifetime'] as const;
+export const METHOD_NAMES = ['status', 'reload', 'rollback', 'scale', 'stop', 'recycle', 'upgrade', 'logs', 'reopenLogs', 'metrics', 'subscribe', 'run', 'started', 'lifetime'] as const;
 
 /** The members of a release of which a reload replaces at least one, if it changes something. */
 const RELEASE = ['exec', 'cwd', 'args', 'execArgv', 'env'] as const;
@@ -60,6 +60,10 @@ export function appCommands({ name, supervisor, reader, logs, current, started }
       const result = await call('rollback', params, by);
       current.noteRollback(supervisor.release);
       return result;
+    },
+    /** The lock of the app, its record and the daemon do not follow another process yet. */
+    async upgrade() {
+      throw nodeError(Error, 'ERR_UPGRADE_REFUSED', `The primary of an app that the daemon has started cannot be replaced: reload replaces its workers, and restart ${name} all of it`);
     },
     async scale(params, by) {
       const scaling = call('scale', params, by);

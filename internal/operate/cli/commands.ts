@@ -30,6 +30,7 @@ export const COMMANDS: readonly Row[] = [
   { name: 'reload', about: 'replaces the workers without a lost request, by a new release too', load: () => fromReplace().reload },
   { name: 'rollback', about: 'goes back to the release before', load: () => fromReplace().rollback },
   { name: 'recycle', about: 'replaces one worker, or all, by the same release', load: () => fromReplace().recycle },
+  { name: 'upgrade', about: 'replaces the primary itself: another version of its program, of this library or of Node', load: () => (require('./upgrade') as typeof import('./upgrade')).upgrade },
   { name: 'scale', about: 'runs another number of workers', load: () => (require('./scale') as typeof import('./scale')).scale },
   { name: 'stop', about: 'stops an app; start NAME starts it again', load: () => fromStop().stop },
   { name: 'restart', about: 'stops an app and starts it again', load: () => fromStop().restart },

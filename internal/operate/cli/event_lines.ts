@@ -1,7 +1,7 @@
 /**
  * The events of a supervisor as lines for people: each step of a worker is one line.
  *
- * Used by  run.ts, replace.ts, scale.ts, start.ts, lib/main.ts
+ * Used by  run.ts, replace.ts, scale.ts, start.ts, upgrade.ts, lib/main.ts
  */
 import { errorLine } from '../../supervisor/error_line';
 import type { GiveUp, ReloadEvent, Transition } from '../../supervisor/status';
@@ -68,6 +68,7 @@ function progressLine(value: unknown): string | null {
   const reason = printable(textOf(event['reason']));
   switch (event['event']) {
     case 'reload': return `reload ${printable(textOf(event['state']))}${reason === '' ? '' : `: ${reason}`}`;
+    case 'upgrade': return `the new primary (pid ${numberOf(event['pid']) ?? '?'}): ${printable(textOf(event['state']))}${reason === '' ? '' : ` (${reason})`}`;
     case 'giveup': return `place ${numberOf(event['place']) ?? '?'} is given up: ${reason}`;
     case 'transition': {
       const state = fieldsOf(event['state']);

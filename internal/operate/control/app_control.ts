@@ -4,6 +4,7 @@
  * Owns     one ControlServer at a time, and the name or path
  * Used by  lib/supervisor.ts, cli/
  * Uses     methods.ts (what clients may ask for), events.ts (when the supervisor has stopped)
+ *          upgrade/registry.ts: a primary that replaces another one opens it when it serves, and that one gives it up then
  * States   closed ── made, or workers start again ──► open ── all workers have left after a stop ──► closed
  *          A step begins when the one before is done
  * Never    ends the process or stops the supervisor: if the socket cannot be opened, a process warning says why, and the
@@ -11,6 +12,7 @@
  */
 import path from 'node:path';
 import type { Supervisor } from '../../supervisor/supervisor';
+import { inheritanceHere, registerPlace } from '../../upgrade/registry';
 import { checkAppName, checkLength, controlPath, nameOfPath } from './directory';
 import { codeOf, refusalOf } from './errors';
 import { SupervisorFeed } from './events';
@@ -41,9 +43,12 @@ export function openControl(supervisor: Supervisor, nameOrPath: string, extras: 
   new SupervisorFeed(supervisor).add(({ event }) => {
     if (event === 'stopped') control.close();
     // A command has started workers after a stop.
-    else if (!control.isWanted && supervisor.status().desired > 0) control.open();
+    else if (!control.isWanted && supervisor.status().desired > 0 && inheritanceHere()?.isServing !== false) control.open();
   });
-  control.open();
+  registerPlace({ leave: () => control.leave(), takeAgain: () => control.takeAgain() });
+  const inheritance = inheritanceHere();
+  if (inheritance === null) control.open();
+  else inheritance.onServing(() => control.open(inheritance.predecessor));
 }
 
 class AppControl {
@@ -66,13 +71,26 @@ class AppControl {
     return this.#isWanted;
   }
 
-  open(): void {
+  /** `replaces`: the process that has the socket now, and gives it up. */
+  open(replaces: number | null = null): void {
     this.#isWanted = true;
     this.#then(async () => {
       const server = new ControlServer(this.#hello, this.#methods);
-      await server.listen(controlPath(this.#nameOrPath));
+      await server.listen(controlPath(this.#nameOrPath), undefined, replaces);
       this.#server = server;
     });
+  }
+
+  /** Another primary takes the socket. Clients that are connected are answered on. */
+  leave(): void {
+    this.#server?.leave();
+  }
+
+  /** The other primary has ended. */
+  takeAgain(): void {
+    if (!this.#isWanted) return;
+    this.close();
+    this.open();
   }
 
   close(): void {

@@ -10,6 +10,8 @@
  *   scale       to: number of workers, or by: ±number   events           Report
  *   stop        now: kill the workers                   events           Report
  *   recycle     place: only this one                    events           Report
+ *   upgrade     script, execPath, args,                 events           UpgradeReport; this primary ends then
+ *               readyTimeoutMs
  *   logs        lines: how many (20), follow            { line }         null
  *   reopenLogs  -                                       -                null
  *   metrics     -                                       -                { text }
@@ -23,7 +25,7 @@
 import { invalidArgType, nodeError } from '../../errors';
 import { releaseParts, type Variables } from '../../supervisor/recipe';
 import type { ReleaseOptions } from '../../supervisor/release_options';
-import type { Report } from '../../supervisor/states';
+import type { UpgradeOptions } from '../../supervisor/replacing';
 import type { Status } from '../../supervisor/status';
 import type { Supervisor } from '../../supervisor/supervisor';
 import { checkBoolean, checkInteger, checkNames, checkObject, checkString } from '../../validate';
@@ -85,7 +87,7 @@ export function appMethods(supervisor: Supervisor, extras: AppExtras = {}): Reco
   const { name = 'app', startedBy = 'program', logs, metrics, spec } = extras;
   const feed = new SupervisorFeed(supervisor);
   /** Runs a command, and sends the events that come meanwhile. */
-  const command = async (call: Call, start: () => Promise<Report>): Promise<Report> => {
+  const command = async <Result>(call: Call, start: () => Promise<Result>): Promise<Result> => {
     const end = feed.add((message) => call.progress(message));
     try {
       return await start();
@@ -123,6 +125,10 @@ export function appMethods(supervisor: Supervisor, extras: AppExtras = {}): Reco
       const { place } = params;
       const one = place === undefined ? undefined : checkInteger('params.place', place, 1, Number.MAX_SAFE_INTEGER);
       return command(call, () => supervisor.recycle(one));
+    },
+    async upgrade(params, call) {
+      const options = readUpgrade(params);
+      return command(call, () => supervisor.upgrade(options));
     },
     async logs(params, call) {
       checkNames('params', params, ['lines', 'follow']);
@@ -162,6 +168,18 @@ function readChange(params: Params, before: Variables): ReleaseOptions {
     ...(args === undefined ? {} : { args: readTexts('params.args', args) }),
     ...(execArgv === undefined ? {} : { execArgv: readTexts('params.execArgv', execArgv) }),
     ...(env === undefined ? {} : { env: withVariables(before, readVariables(env)) }),
+  };
+}
+
+/** How a client wants this primary to be replaced. The supervisor checks the range of the time. */
+function readUpgrade(params: Params): UpgradeOptions {
+  checkNames('params', params, ['script', 'execPath', 'args', 'readyTimeoutMs']);
+  const { script, execPath, args, readyTimeoutMs } = params;
+  return {
+    ...(script === undefined ? {} : { script: checkString('params.script', script) }),
+    ...(execPath === undefined ? {} : { execPath: checkString('params.execPath', execPath) }),
+    ...(args === undefined ? {} : { args: readTexts('params.args', args) }),
+    ...(readyTimeoutMs === undefined ? {} : { readyTimeoutMs: checkInteger('params.readyTimeoutMs', readyTimeoutMs, 1, Number.MAX_SAFE_INTEGER) }),
   };
 }
 

@@ -30,6 +30,7 @@ export class ControlServer {
   /** Another one each time the file was lost. */
   #server: Server;
   #watch: SocketWatch | null = null;
+  #file: SocketFile | null = null;
   readonly #connections = new Set<Connection>();
   readonly #turns = new Turns();
   /** Wake the calls of `close` that wait until no connection is left. */
@@ -53,25 +54,33 @@ export class ControlServer {
    *
    * @param path   an absolute path, as `controlPath` returns it
    * @param locks  the directory of the locks. Default: as `takeLock` finds it
+   * @param replaces  the process that has the path now, and has called `leave`
    * @returns      a promise that resolves when clients can connect. It rejects with ERR_ALREADY_RUNNING if a live process
    *               is there, with ERR_CONTROL_PATH if the path is too long or something else than a socket is there, and
    *               with an error of the system, for example EACCES. Nothing is left behind then
    */
-  async listen(path: string, locks?: string): Promise<void> {
+  async listen(path: string, locks?: string, replaces: number | null = null): Promise<void> {
     if (this.#state !== 'new') throw new Error('A control server listens once');
     this.#state = 'binding';
-    this.#binding = bindSocket(this.#server, path, locks);
+    this.#binding = bindSocket(this.#server, path, locks, replaces);
     try {
       const file = await this.#binding;
       this.#server.unref();
       if (this.#state !== 'binding') return;
       this.#state = 'listening';
+      this.#file = file;
       this.#watch = new SocketWatch(path, { isThere: () => file.isThere(), restore: () => this.#restore(file) });
     } catch (error) {
       this.#state = 'closed';
       this.#server.close();
       throw error;
     }
+  }
+
+  /** Another process is about to take the path: this one releases its lock, and answers the clients that it has until `close`. */
+  leave(): void {
+    void this.#watch?.close();
+    this.#file?.leave();
   }
 
   /**

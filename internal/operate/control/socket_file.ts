@@ -43,7 +43,9 @@ export interface SocketFile {
    *           cannot be made or is not as it was
    */
   restore(server: Server): Promise<void>;
-  /** Removes the file and releases the lock. A second call does nothing. */
+  /** Releases the lock and leaves the file: another process is about to take both. */
+  leave(): void;
+  /** Removes the file, unless it is another one by now, and releases the lock. A second call does nothing. */
   remove(): void;
 }
 
@@ -57,14 +59,15 @@ const removeAll = (): void => atExit.forEach((remove) => remove());
  * @param server  not listening yet; the caller closes it, also if this function rejects
  * @param socket  the absolute path of the socket; its directory must exist
  * @param locks   the directory of the locks. Default: as `takeLock` finds it
+ * @param replaces  the process that has the path now, and has released the lock: its file is replaced
  * @returns       a promise of the file. It rejects with ERR_ALREADY_RUNNING if a live process is there, with
  *                ERR_CONTROL_PATH if the path is too long or something else is there, and with an error of the system,
  *                for example EACCES or ENOENT
  */
-export async function bindSocket(server: Server, socket: string, locks?: string): Promise<SocketFile> {
+export async function bindSocket(server: Server, socket: string, locks?: string, replaces: number | null = null): Promise<SocketFile> {
   const lock = takeLock(checkLength(socket), locks);
   try {
-    await checkFree(socket);
+    await checkFree(socket, replaces);
     const above = directoriesAbove(socket);
     let inode = await listenPrivately(server, socket);
     const removeFile = (): void => {
@@ -79,6 +82,7 @@ export async function bindSocket(server: Server, socket: string, locks?: string)
         await checkFree(socket);
         inode = await listenPrivately(next, socket);
       },
+      leave: () => lock.release(),
       remove() {
         if (!atExit.delete(removeFile)) return;
         if (atExit.size === 0) process.off('exit', removeAll);
@@ -92,13 +96,13 @@ export async function bindSocket(server: Server, socket: string, locks?: string)
   }
 }
 
-/** Throws unless the path is free, or has the socket of a process that is dead. */
-async function checkFree(socket: string): Promise<void> {
+/** Throws unless the path is free, or has the socket of a process that is dead, or of the one that is replaced. */
+async function checkFree(socket: string, replaces: number | null = null): Promise<void> {
   const stats = statOf(socket);
   if (stats === null) return;
   if (!stats.isSocket()) throw controlError('ERR_CONTROL_PATH', `${socket} exists, and is no socket. Remove it, or choose another name.`);
   const owner = await answerAt(socket);
-  if (owner !== null) throw controlError('ERR_ALREADY_RUNNING', `${nameOfPath(socket)} is already running${owner === 'unknown' ? '' : ` (pid ${owner})`}: it answers at ${socket}`);
+  if (owner !== null && owner !== replaces) throw controlError('ERR_ALREADY_RUNNING', `${nameOfPath(socket)} is already running${owner === 'unknown' ? '' : ` (pid ${owner})`}: it answers at ${socket}`);
 }
 
 /** The pid of the process that listens at a socket, `unknown` if it does not say; null if nobody listens. */

@@ -17,6 +17,7 @@
 import type { Endpoint, HealthEndpoint } from '../../supervisor/endpoint_options';
 import { observe, showToObservers } from '../../supervisor/observers';
 import type { Supervisor } from '../../supervisor/supervisor';
+import { inheritanceHere, registerPlace, registerSocket } from '../../upgrade/registry';
 import { HealthServer, plain, type Answer } from './health_server';
 import { CONTENT_TYPE } from './openmetrics';
 import type { MetricsReader } from './reader';
@@ -48,8 +49,32 @@ export function openEndpoints(supervisor: Supervisor, reader: MetricsReader, { h
     isStopped = stopped;
     for (const server of servers) stopped ? server.close() : server.open();
   };
-  set(false);
+  const inheritance = inheritanceHere();
+  const named = firsts.map(({ at: { host, port } }, index) => ({ name: `http ${host} ${port}`, server: servers[index] }));
+  const begin = (): void => {
+    for (const { name, server } of named) server?.open(inheritance?.takeSocket(name));
+    set(false);
+  };
+  for (const { name, server } of named) registerSocket(name, () => server?.native ?? null);
+  // Another primary answers there while `hasLeft`.
+  let hasLeft = inheritance?.isServing === false;
+  registerPlace({
+    leave() {
+      hasLeft = true;
+      for (const server of servers) server.leave();
+    },
+    takeAgain() {
+      hasLeft = false;
+      set(isStopped);
+    },
+  });
+  if (inheritance === null) begin();
+  else inheritance.onServing(() => {
+    hasLeft = false;
+    begin();
+  });
   observe(supervisor, ([name]) => {
+    if (hasLeft) return;
     const { desired } = supervisor.status();
     if (name === 'stopped' && desired === 0) set(true);
     // One that could not be opened is not tried again at each transition, but when workers are started after a stop.

@@ -15,6 +15,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { timers } from '../../builtins';
+import type { NativeHandle } from '../../native/bindings';
+import { handleOf, listenOnHandle } from '../../native/handles';
 import { LONGEST_DELAY } from '../../clock';
 
 /** How long a connection may live, in milliseconds: as long as Prometheus waits for an answer by default. */
@@ -58,9 +60,14 @@ export class HealthServer {
     return this.#server !== null;
   }
 
-  /** Begins to listen. */
-  open(): void {
-    if (this.#server !== null) return;
+  /** The listening handle (borrowed); null while there is none. */
+  get native(): NativeHandle | null {
+    return this.#server === null ? null : handleOf(this.#server);
+  }
+
+  /** Begins to listen, on `inherited` (transferred) if it is given: the socket of the primary before this one. */
+  open(inherited: NativeHandle | null = null): void {
+    if (this.#server !== null) return void inherited?.close();
     // The timer of each connection does what the server's timeouts would do. For those Node wakes the process up now and then.
     const server = createServer({ maxHeaderSize: MOST_HEAD, headersTimeout: 0, requestTimeout: 0, connectionsCheckingInterval: LONGEST_DELAY }, (request, response) => this.#answer(request, response));
     this.#server = server;
@@ -72,7 +79,14 @@ export class HealthServer {
       this.#failed(error);
     });
     // Exclusive: if this process itself is a worker of some other cluster, that cluster is not asked.
+    if (inherited !== null) return void listenOnHandle(server.unref(), inherited);
     server.unref().listen({ host: this.#host, port: this.#port, exclusive: true });
+  }
+
+  /** Closes the socket, which another primary has as well. Connections get their answers. */
+  leave(): void {
+    this.#server?.close();
+    this.#server = null;
   }
 
   /** Closes the socket and cuts all connections off. */
@@ -83,7 +97,6 @@ export class HealthServer {
   }
 
   #connected(socket: Socket): void {
-    if (this.#server === null) return void socket.destroy();
     const [oldest] = this.#connections.keys();
     if (oldest !== undefined && this.#connections.size >= MOST_CONNECTIONS) this.#cutOff(oldest);
     this.#connections.set(socket.unref(), timers.setTimeout(() => socket.destroy(), LIFE_MS).unref());

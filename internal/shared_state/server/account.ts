@@ -2,7 +2,7 @@
  * Counts what one process has of the things that all processes share: keys, their bytes, and locks. Each of the
  * three has a quota, so that one process cannot take everything.
  *
- * Used by  session.ts, which makes one for each process; store.ts and locks.ts, which count in it
+ * Used by  session.ts, which makes one for each process; store.ts and locks.ts, which count in it; carry_over.ts (for keys whose writer is gone)
  * Keeps    1. a key, with the bytes of its value, counts for the process that wrote it last. When that process
  *             ends, the key stays and counts for no process, but still for `limits.keys` and `limits.totalBytes`
  *          2. an operation that is refused is not counted

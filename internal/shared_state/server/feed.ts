@@ -5,7 +5,7 @@
  * the events at that position, the watch gets a reset instead: all keys as they are now, then the events since.
  *
  * Owns     a position in the history, or the list of keys that a reset has still to send
- * Used by  server.ts, which sends the batches that `next` returns
+ * Used by  server.ts, which sends the batches that `next` returns; carry_over.ts
  * States   new ── begin ──► reset
  *          history(cursor) ── the history has dropped the event at cursor ──► reset(entries)
  *          reset(entries) ── next: the last batch of the reset ──► history(cursor)
@@ -15,6 +15,7 @@
  */
 import { sizeOf } from './history';
 import type { Batch, KeyEvent } from '../protocol';
+import type { FeedSnapshot } from './snapshot';
 import type { Entry, Store } from './store';
 
 /** Batches that may be on their way to one reader: enough to keep it busy while its `consumed` travels back. */
@@ -46,16 +47,27 @@ export class Feed {
   #unconsumed: { readonly batch: number; readonly bytes: number }[] = [];
   #unconsumedBytes = 0;
 
-  /** `since`: a version to continue after, if the history still has the events since then; 'now': only later events; undefined: a reset first. */
-  constructor(store: Store, watch: number, prefix: string, since: number | 'now' | undefined, beat: boolean) {
+  /** `since`: a version to continue after, if the history still has the events since then; 'now': only later events; undefined: a reset first. `batch`: the number of the last batch that was sent to this watch. */
+  constructor(store: Store, watch: number, prefix: string, since: number | 'now' | undefined, beat: boolean, batch = 0) {
     this.watch = watch;
     this.beat = beat;
+    this.#batch = batch;
     this.#store = store;
     this.#prefix = prefix;
     // A version that this store has not reached yet was given by an earlier primary.
     const cursor = since === 'now' ? store.history.end
       : since === undefined || since > store.revision ? null : store.history.after(since);
     this.#position = cursor === null ? { at: 'new' } : { at: 'history', cursor };
+  }
+
+  /** For the primary that replaces this one: it goes on after the latest version that was sent. */
+  snapshot(): FeedSnapshot {
+    const { history, revision } = this.#store;
+    const position = this.#position;
+    const isBefore = position.at === 'history' && position.cursor > history.first;
+    const since = position.at !== 'history' || position.cursor < history.first ? null
+      : position.cursor === history.end ? revision : isBefore ? history.at(position.cursor - 1).version : history.floor;
+    return { watch: this.watch, prefix: this.#prefix, since, beat: this.beat, batch: this.#batch };
   }
 
   /** Lists the keys with which a new watch begins. */

@@ -6,7 +6,7 @@
  *
  * Owns     the table of locks with their queues; the deadlines of the leases; for each process, what it holds
  *          and waits for
- * Used by  server.ts and operations.ts. The processes are the sessions of the server
+ * Used by  server.ts, operations.ts and carry_over.ts. The processes are the sessions of the server
  * States   of one lock:
  *          free ── acquire ──► held ── release, expire, leave ──► held by the first that waits, or free
  *                               └── renew: the same token, a later end
@@ -153,6 +153,25 @@ export class Locks<Process extends Holder> {
   look(name: string): { holder: Process; token: number; expiresAt: number; waiting: number } | undefined {
     const lock = this.#locks.get(name);
     return lock && { holder: lock.holder, token: lock.token, expiresAt: lock.expiresAt, waiting: lock.waiting.size };
+  }
+
+  /** All locks that are held, with the calls that wait for them. */
+  all(): readonly (Readonly<Omit<Lock<Process>, 'waiting'>> & { readonly waiting: readonly Waiter<Process>[] })[] {
+    return [...this.#locks.values()].map((lock) => ({ ...lock, waiting: [...lock.waiting] }));
+  }
+
+  /** A lock of another primary goes on here, with its token and its lease. It must be free. Limits do not apply. */
+  restore(name: string, holder: Process, token: number, expiresAt: number, waiting: readonly Waiter<Process>[]): void {
+    const lock: Lock<Process> = { name, holder, token, expiresAt, waiting: new Set(waiting) };
+    this.#locks.set(name, lock);
+    this.#deadlines.set(name, expiresAt);
+    this.#ownLocks(holder).held.add(lock);
+    holder.account.locks++;
+    for (const waiter of waiting) {
+      this.#ownLocks(waiter.holder).waits.set(waiter.id, { lock, waiter });
+      waiter.holder.account.locks++;
+      this.#waiting++;
+    }
   }
 
   /** Removes a call that waits; false if no call of this id waits. */

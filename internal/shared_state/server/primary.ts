@@ -21,20 +21,23 @@ import { StateClient } from '../client/client';
 import { machineClock } from '../../clock';
 import { readClientMessage } from '../guards';
 import { STATE, mostPending, type ClientMessage, type Limits } from '../protocol';
+import { inheritanceHere, registerState, type SharedStateHere } from '../../upgrade/registry';
 import { StateServer } from './server';
-import type { Send, Session } from './session';
+import { StateProxy, type StateService } from './proxy';
+import type { Send } from './session';
+import type { StateSnapshot } from './snapshot';
 import { throwLater } from '../client/worker';
 
 /** Milliseconds after the end of a worker's process in which its last calls are still read. They are in the pipe already, so this is ample. */
 const LAST_CALLS_MS = 1000;
 
 /** One worker. `listener`: receives its messages. */
-interface Member { readonly session: Session; readonly listener: (value: unknown) => void }
+interface Member { readonly session: object; readonly listener: (value: unknown) => void }
 
 /** Gives each worker of one cluster a session of the server, and ends it with the worker. */
 class Members {
   readonly #cluster: Cluster;
-  readonly #server: StateServer;
+  readonly #server: StateService;
   readonly #members = new Map<Worker, Member>();
   /** For workers whose process has ended and whose channel has not: cancels the timer that ends the session. */
   readonly #exitTimers = new Map<Worker, () => void>();
@@ -42,7 +45,7 @@ class Members {
   readonly #onDisconnect = (worker: Worker): void => this.#remove(worker);
   readonly #onExit = (worker: Worker): void => this.#endSoon(worker);
 
-  constructor(cluster: Cluster, server: StateServer) {
+  constructor(cluster: Cluster, server: StateService) {
     this.#cluster = cluster;
     this.#server = server;
     cluster.on('fork', this.#onFork);
@@ -101,14 +104,53 @@ const sendTo = (worker: Worker): Send => (message, written) => {
   }
 };
 
+/** The processes of a primary that is about to replace this one use the shared state here, until it goes there. */
+class StateForSuccessor implements SharedStateHere {
+  readonly #server: StateService;
+  readonly #processes = new Map<number, object>();
+
+  constructor(server: StateService) {
+    this.#server = server;
+  }
+
+  receive(key: number, id: number, message: unknown, reply: (message: object) => void): void {
+    let remote = this.#processes.get(key);
+    if (remote === undefined) {
+      this.#processes.set(key, remote = this.#server.connect(id, (answer, written) => {
+        reply(answer);
+        written();
+        return true;
+      }));
+    }
+    if (message === null) {
+      this.#processes.delete(key);
+      return this.#server.end(remote);
+    }
+    const read = readClientMessage(typeof message === 'object' ? { cmd: STATE, ...message } : message);
+    if (read !== null) this.#server.receive(remote, read);
+  }
+
+  endAll(): void {
+    for (const remote of this.#processes.values()) this.#server.end(remote);
+    this.#processes.clear();
+  }
+
+  snapshot(): StateSnapshot | null {
+    const keys = new Map([...this.#processes].map(([key, remote]) => [remote, key]));
+    return this.#server.snapshot((remote) => keys.get(remote));
+  }
+}
+
 /** Opens the shared state in this primary. `timeoutMs`: of each call of the primary itself. `closed`: called when the app closes it. */
 export function openInPrimary(cluster: Cluster, limits: Limits, timeoutMs: number, closed: () => void): SharedState {
   // A restarted primary must give greater versions and tokens than before, because a database may compare them. So the
   // first is the time in microseconds: no primary gives out a million a second.
-  const server = new StateServer(machineClock, limits, Date.now() * 1000, ({ id }) => {
+  const openServer = (snapshot: StateSnapshot | null): StateServer => new StateServer(machineClock, limits, snapshot?.revision ?? Date.now() * 1000, ({ id }) => {
     process.emitWarning(`Worker ${id} has been cut off from the shared state: it had more than ${mostPending(limits)} unanswered calls, `
       + `far more than limits.pendingCalls (${limits.pendingCalls}) allows`, { code: 'SHARED_STATE_CUT_OFF' });
   });
+  const server: StateService = inheritanceHere() === null ? openServer(null) : new StateProxy(openServer);
+  const unregister = registerState(new StateForSuccessor(server));
 
   // An answer to the primary itself comes in the next turn of the event loop, as it would over a channel. If it came at
   // once, a loop of `await state.get(…)` in the primary would never let it read the messages of its workers.
@@ -127,6 +169,7 @@ export function openInPrimary(cluster: Cluster, limits: Limits, timeoutMs: numbe
   return new SharedState(client, () => {
     if (!open) return;
     open = false;
+    unregister();
     server.close();
     members.end();
     closed();

@@ -5,8 +5,9 @@
  * the shared state linearizable.
  *
  * Owns     the store, the locks, the sessions with their feeds; one timer, for the earliest deadline of all
- * Used by  primary.ts, which gives each worker a session; tests, with a clock of their own
- * Uses     operations.ts on store.ts and locks.ts; session.ts, feed.ts
+ * Used by  primary.ts, which gives each worker a session; proxy.ts, in a primary that replaces another one; tests, with a
+ *          clock of their own
+ * Uses     operations.ts on store.ts and locks.ts; session.ts, feed.ts, carry_over.ts
  * Never    throws because of what a client sends: it ignores a malformed message and refuses a malformed call
  * Never    keeps more for a process that does not read than the limits allow. From `unreadBytes` on its calls are
  *          refused and its events wait; from `pendingCalls` on its calls are refused. Our client counts its calls
@@ -28,6 +29,8 @@ import { Locks, type Grant, type Waiter } from './locks';
 import { isHousekeeping, mostPending, type Answer, type Batch, type Call, type ClientMessage, type Limits, type OperationName, type Refusal, type ResultOf } from '../protocol';
 import { operate } from './operations';
 import { Session, type Send } from './session';
+import { restoreSnapshot, takeSnapshot } from './carry_over';
+import type { StateSnapshot } from './snapshot';
 import { Store } from './store';
 import { checkBytes, stateError, toRefusal } from '../values';
 
@@ -119,6 +122,28 @@ export class StateServer {
     if (!this.#sessions.delete(session) || this.#closed) return;
     this.#expire();
     this.#leave(session);
+    this.#endStep();
+  }
+
+  /** The whole state, for the primary that replaces this one. `keyOf`: as in proxy.ts; the others have ended. Nothing is done here afterwards. */
+  snapshot(keyOf: (session: Session) => number | undefined): StateSnapshot {
+    for (const session of [...this.#sessions].filter((one) => keyOf(one) === undefined)) {
+      if (session.known) session.post({ act: 'closed' });
+      this.end(session);
+    }
+    this.#expire();
+    this.#endStep();
+    const snapshot = takeSnapshot(this.#store, this.#locks, this.#sessions, keyOf);
+    this.#sessions.clear();
+    this.close();
+    return snapshot;
+  }
+
+  /** Goes on from the state of another primary. `sessionOf`: the session of a process with this key, which is connected here. Call it before anything else. */
+  restore(snapshot: StateSnapshot, sessionOf: (key: number) => Session | null): void {
+    restoreSnapshot(snapshot, this.#store, this.#locks, sessionOf);
+    if (snapshot.sessions.some(({ feeds }) => feeds.some(({ beat }) => beat))) this.#nextBeat = this.#clock.now() + BEAT_MS;
+    this.#expire();
     this.#endStep();
   }
 

@@ -7,7 +7,7 @@
  * unwritten, so the counts go back to 0 then, whatever a program that wraps `send` has done with the callbacks.
  *
  * Owns     the feeds of its watches; answers that are not sent yet
- * Used by  server.ts
+ * Used by  server.ts; primary.ts, proxy.ts, carry_over.ts (types)
  * Keeps    1. `unwritten` and `unwrittenBytes` count what was sent since the channel was last free and is not
  *             written; neither is ever negative
  *          2. nothing but `announce`, `welcome` and `closed` is sent before the hello or after the end

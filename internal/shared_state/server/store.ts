@@ -4,7 +4,7 @@
  * A pure state machine: it has no timer, the caller passes the time.
  *
  * Owns     the table of keys, their deadlines, the history
- * Used by  server.ts and operations.ts; feed.ts only reads
+ * Used by  server.ts, operations.ts and carry_over.ts; feed.ts only reads
  * Keeps    1. one counter, `revision`, numbers each change of any key and each grant of a lock. The version of a
  *             key is the revision of the change that wrote it, so no version comes twice
  *          2. `bytes` is the sum over all keys. Neither it nor the number of keys goes beyond its limit
@@ -34,7 +34,7 @@ const HISTORY_BYTES = 16 * 1024 * 1024;
 
 /** The table of keys. */
 export class Store {
-  readonly history: History;
+  #history: History;
   readonly #limits: Limits;
   readonly #entries = new Map<string, Entry>();
   readonly #deadlines = new Deadlines<string>();
@@ -45,7 +45,31 @@ export class Store {
   constructor(limits: Limits, revision: number) {
     this.#limits = limits;
     this.#revision = revision;
-    this.history = new History(limits.history, HISTORY_BYTES, revision);
+    this.#history = new History(limits.history, HISTORY_BYTES, revision);
+  }
+
+  /** The latest changes. */
+  get history(): History {
+    return this.#history;
+  }
+
+  /** All entries. */
+  get entries(): readonly Entry[] {
+    return [...this.#entries.values()];
+  }
+
+  /** Takes over the keys and the events of another primary, in an empty store that was made with its revision. Limits do not apply. */
+  restore(entries: readonly Entry[], floor: number, events: readonly KeyEvent[]): void {
+    for (const entry of entries) {
+      const size = sizeOf(entry.key, entry.text);
+      entry.account.keys++;
+      entry.account.bytes += size;
+      this.#bytes += size;
+      this.#entries.set(entry.key, entry);
+      if (entry.expiresAt !== undefined) this.#deadlines.set(entry.key, entry.expiresAt);
+    }
+    this.#history = new History(this.#limits.history, HISTORY_BYTES, floor);
+    for (const event of events) this.#history.append(event);
   }
 
   /** The number of the latest change. */
