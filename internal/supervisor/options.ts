@@ -127,6 +127,12 @@ export interface SuperviseOptions extends ReleaseOptions {
    */
   signals?: boolean;
   /**
+   * Off by default. The path of a file that has the pid of this process, and a line feed, until the process ends; that of the
+   * new primary from the moment at which it accepts, if this one is replaced. If it cannot be written, there is a process
+   * warning, and the workers serve all the same.
+   */
+  pidFile?: string | null;
+  /**
    * Does SIGUSR2 replace this primary, as `upgrade()` does? False by default, because programs and tools (nodemon) use this signal
    * for other things. Without `signals` it has no effect.
    */
@@ -181,7 +187,7 @@ const MOST_RESTARTS = 2 ** 31 - 1;
 /** The options that are times of at most LONGEST_DELAY. */
 const times = ['readyTimeoutMs', 'canaryMs', 'minReadyMs', 'leaveTimeoutMs', 'killMs', 'idleGraceMs', 'drainDelayMs', 'pingMs', 'pingTimeoutMs', 'retryAfterMs'] as const;
 const known: (keyof SuperviseOptions)[] = [...times, ...releaseParts, 'workers', 'maxWorkers', 'cluster', 'ready', 'maxSurge',
-  'recycle', 'restarts', 'stopExitCodes', 'onGiveUp', 'stderr', 'signals', 'upgradeSignal', 'exitAfterMs', 'health', 'metrics', 'control', 'move', 'rebalance', 'systemd'];
+  'recycle', 'restarts', 'stopExitCodes', 'onGiveUp', 'stderr', 'signals', 'upgradeSignal', 'pidFile', 'exitAfterMs', 'health', 'metrics', 'control', 'move', 'rebalance', 'systemd'];
 
 /** Returns all options with their defaults. Throws ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for a wrong one. */
 export function checkOptions(options: SuperviseOptions): CheckedOptions & { readonly cluster: Cluster | undefined } {
@@ -220,6 +226,7 @@ export function checkOptions(options: SuperviseOptions): CheckedOptions & { read
     stderr: checkOneOf('options.stderr', given.stderr ?? 'inherit', ['inherit', 'pipe'] as const),
     signals: checkBoolean('options.signals', given.signals ?? true),
     upgradeSignal: checkBoolean('options.upgradeSignal', given.upgradeSignal ?? false),
+    pidFile: given.pidFile == null ? null : checkString('options.pidFile', given.pidFile),
     exitAfterMs: given.exitAfterMs === Infinity ? Infinity : time('exitAfterMs', given.exitAfterMs ?? 2_000),
     rebalance: checkRebalance(given.rebalance),
     move: checkBoolean('options.move', given.move ?? true),

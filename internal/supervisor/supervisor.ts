@@ -24,6 +24,7 @@ import { GiveUpReports } from './give_up_reports';
 import type { Slot } from './slot';
 import { showToObservers } from './observers';
 import { EXIT_GIVEN_UP, EXIT_KILLED, PrimaryEnd } from './primary_end';
+import { keepPidFile } from './pid_file';
 import { readRestartHistory } from './restart_history';
 import { SignalHandlers } from './signal_handlers';
 import { StopRequests } from './stop_requests';
@@ -104,6 +105,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     // `cancel` takes back the exit code of an earlier supervisor of this process that gave up.
     this.started = this.#fleet.scale(options.workers, 'start', () => this.#end.cancel());
     if (options.signals) this.#signals.listen();
+    if (options.pidFile !== null) keepPidFile(options.pidFile);
     registerPart('restarts', {
       snapshot: () => this.#fleet.restartHistory,
       adopt: (value) => {

@@ -28,6 +28,8 @@ import { startSuccessor, type SuccessorProgram } from './start';
 const WINDOW = 64;
 /** How long the successor may take to answer once it is ready, in milliseconds: it answers in its next turn. One that does not is hung. */
 const ANSWER_MS = 10_000;
+/** How long workers that are ready may take to listen, in milliseconds: with `ready: 'online'` they are ready before they do. */
+const LISTEN_MS = 2_000;
 /** How long a successor that was called off may take to end, in milliseconds. */
 const END_MS = 2_000;
 
@@ -65,6 +67,7 @@ export class Predecessor {
   readonly #began = performance.now();
   /** Waits for a message; each has another `act`. */
   #expected: { readonly act: SuccessorMessage['act']; resolve(message: SuccessorMessage): void } | null = null;
+  #early: SuccessorMessage[] = [];
   #reject: (error: Error) => void = () => undefined;
   /** Why the successor cannot be taken any more; null while it can. */
   #failure: Error | null = null;
@@ -122,10 +125,8 @@ export class Predecessor {
       for (const { name, handle } of socketsHere()) this.#link?.send({ act: 'socket', name }, handle);
       this.#state = stateHere();
       this.#link?.send({ act: 'begin', hasState: this.#state !== null });
-      const { adopted } = await this.#next('ready');
+      await this.#ready();
       timers.clearTimeout(late);
-      const missing = this.#ports.addresses.listening().filter(({ id }) => !adopted.includes(id));
-      if (missing[0] !== undefined) throw failed(`its workers do not listen at ${addressText(missing[0].query)}, where workers of this one do`);
       this.#hasCommitted = true;
       for (const place of placesHere()) place.leave();
       this.#link?.send({ act: 'commit', parts: snapshotParts() });
@@ -152,6 +153,18 @@ export class Predecessor {
     return act === 'hello' ? `it did not load cluster-internals within ${this.#readyTimeoutMs} ms` : `its workers were not ready within ${this.#readyTimeoutMs} ms`;
   }
 
+  /** Waits until the workers of the successor are ready, and listen where those of this primary do. It says `ready` again when it has adopted one more address. */
+  async #ready(): Promise<void> {
+    let late: NodeJS.Timeout | undefined;
+    for (;;) {
+      const { adopted } = await this.#next('ready');
+      timers.clearTimeout(late);
+      const missing = this.#ports.addresses.listening().find(({ id }) => !adopted.includes(id));
+      if (missing === undefined) return;
+      late = timers.setTimeout(() => this.#fail(`its workers do not listen at ${addressText(missing.query)}, where workers of this one do`), LISTEN_MS);
+    }
+  }
+
   /** Accepts no more, and waits until all workers are gone and all connections are taken. */
   async #leave(): Promise<void> {
     this.#isLeaving = true;
@@ -162,9 +175,8 @@ export class Predecessor {
   }
 
   #give(one: Sent): void {
-    if (this.#failure !== null) return this.#takeBack(one);
     this.#waiting.push(one);
-    this.#sendWaiting();
+    if (this.#failure === null) this.#sendWaiting(); // Otherwise `#end` is about to take it back.
   }
 
   #sendWaiting(): void {
@@ -187,6 +199,7 @@ export class Predecessor {
     if (message.act === 'taken') return this.#answered(message);
     if (message.act === 'failed') return this.#fail(message.reason);
     if (this.#expected?.act === message.act) this.#expected.resolve(message);
+    else this.#early.push(message); // It was in the same read as the one before, and that has not been acted upon yet.
   }
 
   #forState({ key, id, message }: SuccessorMessage & { act: 'state' }): void {
@@ -207,8 +220,11 @@ export class Predecessor {
 
   /** The next message of this kind. */
   #next<Act extends SuccessorMessage['act']>(act: Act): Promise<SuccessorMessage & { act: Act }> {
+    const is = (message: SuccessorMessage): message is SuccessorMessage & { act: Act } => message.act === act;
+    const early = this.#early.find(is);
+    this.#early = this.#early.filter((message) => message !== early);
+    if (early !== undefined) return this.#orFailure(Promise.resolve(early));
     return this.#orFailure(new Promise((resolve) => {
-      const is = (message: SuccessorMessage): message is SuccessorMessage & { act: Act } => message.act === act;
       this.#expected = { act, resolve: (message) => { if (is(message)) resolve(message); } };
     }));
   }

@@ -41,6 +41,7 @@ export function startSuccessor({ execPath, args }: SuccessorProgram): { readonly
   });
   try {
     const env: NodeJS.ProcessEnv = { ...process.env, [VARIABLE]: `${LINK_FD},${PROTOCOL},${process.pid}` };
+    if (env['WATCHDOG_PID'] === String(process.pid)) delete env['WATCHDOG_PID']; // systemd expects the signs of life of the new primary then.
     if (env[SHARED_STATE]?.startsWith(`${process.pid}:`) === true) delete env[SHARED_STATE];
     const child = spawn(execPath, args, { env, detached: true, stdio: ['inherit', 'inherit', 'inherit', 'ignore'] });
     if (isStarted) return { child, link: new Link(pipe, 'P to S') };

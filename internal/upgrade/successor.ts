@@ -29,6 +29,7 @@ class Successor implements Inheritance {
   /** Those that nobody has taken yet. */
   #addresses: InheritedAddress[] = [];
   readonly #adopted: number[] = [];
+  #isReady = false;
   #waiting: (() => void)[] = [];
   #onServing: (() => void)[] = [];
   readonly predecessor = process.ppid;
@@ -92,6 +93,7 @@ class Successor implements Inheritance {
     if (found === undefined) return null;
     this.#addresses = this.#addresses.filter((one) => one !== found);
     this.#adopted.push(found.id);
+    if (this.#isReady) this.ready();
     return found;
   }
 
@@ -100,6 +102,7 @@ class Successor implements Inheritance {
   }
 
   ready(): void {
+    this.#isReady = true;
     this.#link.send({ act: 'ready', adopted: this.#adopted });
   }
 

@@ -44,6 +44,21 @@ function world(env: NodeJS.ProcessEnv = {}) {
   return { service, take: () => told.splice(0) };
 }
 
+test('a primary that is replaced names the new one, and says nothing of the workers that leave; if that one ends, it is the main process again', () => {
+  const { service, take } = world();
+  const fake = new Fake(1, ['ready']);
+  service.add(fake);
+  take();
+  showToObservers(fake, ['upgrade', { state: 'started', pid: 4711, reason: '' }]);
+  showToObservers(fake, ['upgrade', { state: 'leaving', pid: 4711, reason: '' }]);
+  fake.set(0, ['leaving']);
+  fake.set(0, []);
+  expect(take()).toEqual([{ mainPid: 4711 }]);
+  showToObservers(fake, ['upgrade', { state: 'failed', pid: 4711, reason: 'it exited with 1' }]);
+  fake.set(1, ['ready']);
+  expect(take()).toEqual([{ mainPid: process.pid }]);
+});
+
 test('ready, reloading, ready, stopping; a death in between is a status, at most one a second', () => {
   const { service, take } = world();
   const fake = new Fake(2, ['starting', 'starting']);

@@ -1,5 +1,6 @@
 /** D60: the control socket, /livez and /metrics follow a primary that is replaced, and `cluster-internals upgrade` replaces it. */
 import { execFile } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
@@ -15,7 +16,8 @@ const directory = ownDirectories();
 test('`upgrade NAME` twice: the command says who serves, /livez is never refused, no counter of /metrics goes down, and the socket has one owner', { timeout: 120_000 }, async () => {
   const metrics = await freePort();
   const socket = path.join(directory, 'app.sock');
-  const app = new Upgraded({ options: { workers: 2, control: socket, health: metrics, metrics } });
+  const app = new Upgraded({ options: { workers: 2, control: socket, health: metrics, metrics, pidFile: path.join(directory, 'pid') } });
+  const pidInFile = (): number => Number(readFileSync(path.join(directory, 'pid'), 'utf8'));
   const port = await app.port();
   const kept = await Kept.open(port, 30);
   const probe = new Probe(metrics);
@@ -28,7 +30,7 @@ test('`upgrade NAME` twice: the command says who serves, /livez is never refused
     expect(report).toMatchObject({ connections: 30, node: process.version });
     await app.line((line) => line.pid === before && 'exit' in line);
     const client = await ControlClient.connect(socket);
-    expect(client.hello.pid).toBe(report.pid);
+    expect([client.hello.pid, pidInFile()]).toEqual([report.pid, report.pid]);
     expect(await client.call('status')).toMatchObject({ pid: report.pid, desired: 2, ready: 2 });
     client.close();
     texts.push(await ask(metrics, '/metrics'));
@@ -43,13 +45,13 @@ test('`upgrade NAME` twice: the command says who serves, /livez is never refused
   }
   kept.end();
   await app.end();
-  expect(app.stderr).toBe('');
+  expect([app.stderr, existsSync(path.join(directory, 'pid'))]).toEqual(['', false]);
 });
 
 test('if the successor dies after the commit, the old primary has its socket and its addresses again', { timeout: 60_000 }, async () => {
   const metrics = await freePort();
   const socket = path.join(directory, 'again.sock');
-  const app = new Upgraded({ options: { workers: 1, control: socket, health: metrics, metrics }, env: { DIES: 'S 7' } });
+  const app = new Upgraded({ options: { workers: 1, control: socket, health: metrics, metrics, pidFile: path.join(directory, 'pid') }, env: { DIES: 'S 7' } });
   await app.port();
   const { pid } = app;
   expect(await app.upgrade()).toMatchObject({ upgrade: 'failed', pid });
@@ -57,6 +59,7 @@ test('if the successor dies after the commit, the old primary has its socket and
   expect(client.hello.pid).toBe(pid);
   client.close();
   expect(await ask(metrics, '/livez')).toBe('ok\n');
+  expect(Number(readFileSync(path.join(directory, 'pid'), 'utf8'))).toBe(pid);
   await app.end();
 });
 

@@ -4,6 +4,7 @@
  *   starting ── each place is ready or given up, and one is ready ──► ready ── a reload begins ──► reloading
  *   (READY=1, unless told before)                                    READY=1 ◄── it has ended ──────── RELOADING=1
  *   any ── every supervisor was told to stop ──► stopping (STOPPING=1) ── workers are started again ──► starting
+ *   replaced: MAINPID=… of the primary that serves now, and nothing more, unless that one ends before this one
  *
  * With WATCHDOG_USEC, WATCHDOG=1 is sent twice in that time while this process runs and each supervisor that should have
  * workers has one that is ready or leaving. A worker that hangs is not ready for long: its supervisor kills it after
@@ -19,7 +20,7 @@
 import { timers } from '../../builtins';
 import { LONGEST_DELAY } from '../../clock';
 import { observe } from '../../supervisor/observers';
-import type { Status } from '../../supervisor/status';
+import type { Status, UpgradeEvent } from '../../supervisor/status';
 import { isWanted, notify, type Notice } from './notify';
 
 /** How often a STATUS alone is sent at most, in milliseconds. Each costs a process. */
@@ -48,6 +49,7 @@ export class Service {
   #told: Phase = 'starting';
   #status = '';
   #statusTimer: NodeJS.Timeout | undefined;
+  #isReplaced = false;
 
   /** `env`: where WATCHDOG_USEC and WATCHDOG_PID are. */
   constructor(tell: (notice: Notice) => unknown, env: NodeJS.ProcessEnv) {
@@ -58,8 +60,22 @@ export class Service {
 
   add(supervisor: Supervised): void {
     this.#supervisors.push(supervisor);
-    observe(supervisor, () => this.#update());
+    observe(supervisor, (event) => {
+      if (event[0] === 'upgrade') this.#replaced(event[1]);
+      if (!this.#isReplaced) this.#update();
+    });
     this.#update();
+  }
+
+  /** Another process is the primary: the workers that leave here are no stop of the service. */
+  #replaced({ state, pid }: UpgradeEvent): void {
+    if (state === 'leaving' && pid !== null) {
+      this.#isReplaced = true;
+      this.#tell({ mainPid: pid });
+    } else if (state === 'failed' && this.#isReplaced) {
+      this.#isReplaced = false;
+      this.#tell({ mainPid: process.pid });
+    }
   }
 
   #update(): void {
@@ -84,7 +100,7 @@ export class Service {
   }
 
   #ping(): void {
-    if (this.#told === 'starting') return; // systemd watches from READY=1 on.
+    if (this.#told === 'starting' || this.#isReplaced) return; // systemd watches from READY=1 on.
     if (this.#supervisors.every((each) => isAlive(each.status()))) this.#tell({ watchdog: true });
   }
 }
