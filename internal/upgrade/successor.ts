@@ -10,7 +10,7 @@
  * Used by  master/index.ts, if the variable is in the environment
  * Uses     link.ts, messages.ts, registry.ts, start.ts (the variable), native/pipes.ts
  * Never    accepts a connection before the commit: until then this process can be ended at any moment, and no client notices
- * Keeps    1. the variable is deleted before any worker or other child can inherit it
+ * Keeps    1. no worker inherits the variable. Another child that the program starts before it loads the cluster does, and ignores it
  *          2. before the commit this process does not outlive its predecessor; afterwards it does
  */
 import { fstatSync, writeSync } from 'node:fs';
@@ -25,21 +25,25 @@ type State = 'addresses' | 'starting' | 'serving' | 'alone';
 
 class Successor implements Inheritance {
   readonly #link: Link;
+  readonly predecessor = process.ppid;
   #state: State = 'addresses';
   /** Those that nobody has taken yet. */
   #addresses: InheritedAddress[] = [];
+  /** The ids of those that were taken. */
   readonly #adopted: number[] = [];
+  /** Sockets of the primary itself that nobody has taken yet. */
+  readonly #sockets = new Map<string, NativeHandle>();
+  /** Have all workers become ready? */
   #isReady = false;
+  /** Queries that wait for the addresses. */
   #waiting: (() => void)[] = [];
   #onServing: (() => void)[] = [];
-  readonly predecessor = process.ppid;
   /** The shared state of this process; null if it is not open. */
   #sharedState: InheritedState | null = null;
   /** Has the predecessor a shared state? null: it has not said so. */
   #hasState: boolean | null = null;
   /** The shared state that came, and how many messages for it are in it. */
   #cameOver: { readonly handled: number; readonly snapshot: unknown } | null = null;
-  readonly #sockets = new Map<string, NativeHandle>();
 
   constructor(link: Link) {
     this.#link = link;
@@ -61,6 +65,7 @@ class Successor implements Inheritance {
   }
 
   openState(state: InheritedState): void {
+    if (this.#sharedState !== null) return state.began(null); // Another one of this process, apart from the first.
     this.#sharedState = state;
     if (this.#cameOver !== null) state.switched(this.#cameOver.handled, this.#cameOver.snapshot);
     else if (this.#state === 'alone') state.lost();
