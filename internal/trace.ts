@@ -59,12 +59,14 @@ interface AnyFrame {
   fd?: number;
 }
 
+/** A frame that this end sends. */
 export interface SentFrame extends AnyFrame {
   way: 'sent';
   /** Its bytes on the wire (borrowed), or their text. */
   frame: string | Uint8Array;
 }
 
+/** A frame that this end has received, decoded. */
 export interface ReceivedFrame extends AnyFrame {
   way: 'received';
   message: unknown;

@@ -18,10 +18,11 @@ if (cluster.isPrimary) {
   const first = cluster.fork();
   first.once('listening', ({ port }) => {
     first.once('exit', () => {
-      net.connect(port, '127.0.0.1').on('error', () => undefined).on('close', () => process.exit());
+      net.connect(port, '127.0.0.1').on('error', () => undefined);
       const second = () => {
         if (cluster.counters().queued === 0) setImmediate(second);
-        else cluster.fork({ BLOCKS: '1' }).on('message', (seen) => console.log(JSON.stringify(seen)));
+        // What the worker has seen is here before its channel ends; its connection may be closed before.
+        else cluster.fork({ BLOCKS: '1' }).on('message', (seen) => console.log(JSON.stringify(seen))).on('disconnect', () => process.exit());
       };
       second();
     });

@@ -190,6 +190,12 @@ describe('status', () => {
     expect(JSON.parse(json.stdout)).toEqual(status);
   });
 
+  test('connections that have moved are counted in the first line', async () => {
+    await app({ status: async () => ({ ...status, moved: 12, workers: [] }) });
+    const { stdout } = await run('status', 'api');
+    expect(stdout).toBe('api  1 of 2 ready, generation 3, up 1h 1m, primary 4242, connections moved: 12, /srv/app.js\n');
+  });
+
   test('an answer of another version, or of a liar, is no crash', async () => {
     await app({ status: async () => ({ name: 'a\x1b[2J', workers: [null, { state: { is: 7, phase: {} } }, 'x'], reload: [], exec: 5 }) });
     const { code, stdout } = await run('status', 'api');

@@ -19,7 +19,7 @@ export const status = defineCommand({
   name: 'status',
   takes: { text: '[NAME]', least: 0, most: 1, about: [['NAME', 'the app, or the path of a control socket; without it, all apps are listed']] },
   about: [
-    'Shows an app and each of its workers. The event-loop delay is how much later than due its timers run: a worker that is busy or blocked has a long one. cpu is the share of one CPU.',
+    'Shows an app and each of its workers. The event-loop delay is how much later than due its timers run: a worker that is busy or blocked has a long one. cpu is the share of one CPU. Where connections have moved from one worker to another, their number is in the first line.',
     'With --watch it is drawn again every second until Ctrl-C; with --json, each time is one line.',
   ],
   examples: ['cluster-internals status api', 'cluster-internals status api --watch'],
@@ -67,6 +67,7 @@ function statusText(app: Fields, output: Output): string {
     `${printable(textOf(app['name'])) || UNKNOWN}  ${countText(app['ready'])} of ${countText(app['desired'])} ready`,
     `generation ${generation}`, reload === '' || reload === 'idle' ? '' : `reload: ${printable(reload)}`,
     numberOf(app['uptimeMs']) === null ? '' : `up ${durationText(app['uptimeMs'])}`, numberOf(app['pid']) === null ? '' : `primary ${countText(app['pid'])}`,
+    (numberOf(app['moved']) ?? 0) === 0 ? '' : `connections moved: ${countText(app['moved'])}`,
     printable(textOf(app['exec'])),
   ].filter((part) => part !== '').join(', ');
   const rows = listOf(app['workers']).map((worker) => [
