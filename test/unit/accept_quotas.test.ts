@@ -69,10 +69,10 @@ test('the bound is what the lower half accepts in a tenth of a second', () => {
 test('weights: who weighs three times as much may have three times as many', () => {
   quotas.add('light', 1);
   quotas.add('heavy', 3);
-  quotas.report('light', { total: 10, open: 0 });
-  quotas.report('heavy', { total: 30, open: 0 });
+  quotas.report('light', { total: 40, open: 0 });
+  quotas.report('heavy', { total: 60, open: 0 });
   pass(10);
-  expect([last('light')?.upTo, last('heavy')?.upTo].map((upTo) => upTo ?? Infinity)).toEqual([18, 54]);
+  expect([last('light')?.upTo, last('heavy')?.upTo].map((upTo) => upTo ?? Infinity)).toEqual([28, 84]);
 });
 
 test('a worker that joins, or was busy, does not get everything until it has caught up', () => {
@@ -84,6 +84,14 @@ test('a worker that joins, or was busy, does not get everything until it has cau
   pass(10);
   expect(last('w3')?.upTo).toBe(8); // it counts as if it had accepted 1000, too
   expect(last('w1')?.upTo).toBe(1008);
+});
+
+test('a worker that was far behind may be one bound ahead of the others, and no more', () => {
+  workers(4);
+  for (const [worker, total] of [['w1', 1000], ['w2', 1000], ['w3', 1000], ['w4', 1]] as const) quotas.report(worker, { total, open: 0 });
+  pass(10);
+  // Without forgiveness it could accept 1008 at a stretch.
+  expect(last('w4')?.upTo).toBe(17);
 });
 
 test('one worker alone has no quota, nor have two of which one is at its maxConnections', () => {
