@@ -8,7 +8,8 @@
  *
  * Owns     these entries: one cluster, one shared state and one inheritance in a process
  * Used by  master/handover.ts, messages.ts, predecessor.ts, successor.ts, supervisor/replacing.ts, supervisor/supervisor.ts,
- *          supervisor/pid_file.ts, operate/control/app_control.ts, operate/metrics/endpoints.ts, operate/metrics/reader.ts,
+ *          supervisor/pid_file.ts, operate/app/app_primary.ts, operate/app/app_place.ts, operate/control/app_control.ts,
+ *          operate/metrics/endpoints.ts, operate/metrics/reader.ts,
  *          shared_state/server/primary.ts, shared_state/server/proxy.ts
  * Uses     nothing but types
  * Keeps    a part that registers after the values of the predecessor have come gets them at once

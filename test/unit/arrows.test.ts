@@ -38,7 +38,7 @@ const allowed: Record<string, readonly string[]> = {
   'internal/supervisor/worker/': ['internal/supervisor/wire', 'internal/supervisor/states', 'internal/supervisor/readiness',
     'internal/supervisor/app_calls', 'internal/supervisor/stop_requests', 'internal/supervisor/debugger', 'internal/native/http', 'internal/native/idle_connections', 'internal/moving', 'internal/own_listeners', 'leaves'],
   // What operates an app. app/: the primary of one app; daemon/: the process that starts primaries.
-  'internal/operate/app/': ['internal/operate/make_directory', 'internal/operate/control/', 'internal/operate/metrics/', 'internal/supervisor/', 'internal/startup/load_role', 'internal/validate', 'leaves'],
+  'internal/operate/app/': ['internal/operate/make_directory', 'internal/upgrade/registry', 'internal/operate/control/', 'internal/operate/metrics/', 'internal/supervisor/', 'internal/startup/load_role', 'internal/validate', 'leaves'],
   'internal/operate/metrics/': ['internal/supervisor/', 'internal/upgrade/registry', 'internal/native/bindings', 'internal/native/handles', 'internal/master/connection_counters', 'leaves'],
   'internal/operate/systemd/': ['internal/supervisor/', 'leaves'],
   'internal/operate/daemon/': ['internal/operate/make_directory', 'internal/operate/control/', 'internal/operate/app/', 'internal/supervisor/restart_budget', 'internal/supervisor/error_line', 'internal/validate', 'leaves'],

@@ -4,12 +4,14 @@
  *
  *   run       → { id, run }      of the record under which this primary was started
  *   started   → {}               when all workers have been ready for the first time; ERR_START_FAILED with the reason
- *   lifetime  → {}               when the caller cancels, or this process ends: the daemon waits for that
+ *   lifetime  → {}               when the caller cancels, or this process ends: the daemon waits for that;
+ *               { replaced }     when another primary serves in place of this one
+ *   upgrade   → UpgradeReport    as every app, but the program and its arguments stay those of the daemon
  *
  * Used by  app_primary.ts
  * Uses     control/methods.ts (the methods of every app), app_logs.ts, current_app.ts
  */
-import { nodeError } from '../../errors';
+import { invalidArgValue, nodeError } from '../../errors';
 import type { Report } from '../../supervisor/states';
 import type { Supervisor } from '../../supervisor/supervisor';
 import { aborted, appMethods } from '../control/methods';
@@ -33,10 +35,12 @@ export interface CommandPorts {
   readonly current: CurrentFile;
   /** Resolves to null when the app has started, or to the reason why it has not. */
   readonly started: Promise<string | null>;
+  /** Resolves when another primary serves in place of this one. */
+  replaced(): Promise<void>;
 }
 
 /** The table of methods. */
-export function appCommands({ name, supervisor, reader, logs, current, started }: CommandPorts): Readonly<Record<string, Method>> {
+export function appCommands({ name, supervisor, reader, logs, current, started, replaced }: CommandPorts): Readonly<Record<string, Method>> {
   const methods = appMethods(supervisor, { name, startedBy: 'daemon', logs, metrics: () => reader.text(), spec: () => ({ ...current.spec, env: undefined }) });
   const call = async (name: string, params: Parameters<Method>[0], by: Call): Promise<unknown> => {
     const method = methods[name];
@@ -61,10 +65,6 @@ export function appCommands({ name, supervisor, reader, logs, current, started }
       current.noteRollback(supervisor.release);
       return result;
     },
-    /** The lock of the app, its record and the daemon do not follow another process yet. */
-    async upgrade() {
-      throw nodeError(Error, 'ERR_UPGRADE_REFUSED', `The primary of an app that the daemon has started cannot be replaced: reload replaces its workers, and restart ${name} all of it`);
-    },
     async scale(params, by) {
       const scaling = call('scale', params, by);
       queueMicrotask(() => current.noteScale(supervisor.status().desired));
@@ -74,6 +74,12 @@ export function appCommands({ name, supervisor, reader, logs, current, started }
       const stopping = call('stop', params, by);
       queueMicrotask(() => { if (supervisor.status().desired === 0) current.end('stopped', ''); });
       return stopping;
+    },
+    async upgrade(params, by) {
+      for (const name of ['script', 'args'] as const) {
+        if (params[name] !== undefined) throw invalidArgValue(`params.${name}`, params[name], 'cannot be changed: the primary of this app is a program of the daemon. reload takes another script of the app');
+      }
+      return call('upgrade', params, by);
     },
     async run() {
       return { id: current.id, run: current.run };
@@ -92,8 +98,7 @@ export function appCommands({ name, supervisor, reader, logs, current, started }
       }
     },
     async lifetime(_params, { signal }) {
-      await aborted(signal);
-      return {};
+      return await Promise.race([aborted(signal).then(() => ({})), replaced().then(() => ({ replaced: true }))]);
     },
   };
 }

@@ -7,11 +7,15 @@
  *   bind SOCKET ─► read the record ─► tell the parent 'ready' on fd 3 ─► supervise ─► all workers gone ─► exit
  *     └ taken: exit 75   └ not ID and RUN, or not wanted: exit 0
  *
- * Owns     the control server, the log files, fd 3 until it has written to it
+ *   A primary that replaces another one (upgrade/) reads the record ─► supervises ─► binds SOCKET when it begins to accept
+ *
+ * Owns     the control server and the lock of the name (app_place.ts), the log files, fd 3 until it has written to it
  * Used by  nobody: operate/daemon/primary_process.ts starts it as a program
- * Uses     app_commands.ts (the methods), app_logs.ts, first_start.ts, leftovers.ts, current_app.ts
- * Never    forks a worker before it has the socket and the lock of its name in STATE: two primaries of one app cannot both run. Never reads its
- *          directories from its environment, which is that of the app
+ * Uses     app_place.ts, app_commands.ts (the methods), app_logs.ts, first_start.ts, leftovers.ts, current_app.ts;
+ *          upgrade/registry.ts (whether it replaces another primary)
+ * Never    forks a worker before it has the socket and the lock of its name in STATE, unless the primary that it replaces has
+ *          them: two primaries of one app cannot both serve. Never reads its directories from its environment, which is that of
+ *          the app. Never writes to `current` while the primary that it replaces serves
  * Keeps    1. the socket is there before the record is read. Who stops or deletes the app writes the record first and
  *             then looks for the socket, so one of the two sees the other
  *          2. `current` says why this process ends before it does, unless it is killed
@@ -20,19 +24,19 @@
  */
 import type { Cluster, Worker } from 'node:cluster';
 import fs from 'node:fs';
-import path from 'node:path';
 import { epochClock, LONGEST_DELAY } from '../../clock';
 import { loadRole } from '../../startup/load_role';
 import { checkOptions } from '../../supervisor/options';
 import { EXIT_GIVEN_UP } from '../../supervisor/primary_end';
 import { Supervisor } from '../../supervisor/supervisor';
 import { codeOf } from '../control/errors';
-import { locksIn, takeLock } from '../control/lock';
-import { ControlServer, type Method } from '../control/server';
+import type { Method } from '../control/server';
 import { openEndpoints } from '../metrics/endpoints';
 import { MetricsReader } from '../metrics/reader';
+import { inheritanceHere } from '../../upgrade/registry';
 import { appCommands, METHOD_NAMES } from './app_commands';
 import { AppLogs } from './app_logs';
+import { AppPlace } from './app_place';
 import { readRecord, type AppRecord } from './app_record';
 import { supervisorOptions } from './app_spec';
 import { CurrentFile } from './current_app';
@@ -44,6 +48,9 @@ import { killLeftovers, leftoverWorkers, MARK } from './leftovers';
 const READY_FD = 3;
 /** How long the last log lines may take to be written, in milliseconds. */
 const LAST_LINES_MS = 5_000;
+
+/** When a primary that serves tries again to take its place, in milliseconds. */
+const TAKE_AGAIN_MS = 1_000;
 
 /** The arguments that the daemon passes. */
 interface Arguments {
@@ -60,43 +67,55 @@ function readArguments([name = '', state = '', socket = '', id = '', run = '', w
 }
 
 async function main(given: Arguments): Promise<void> {
+  const cluster = loadRole().clusterObject(false) as Cluster; // First: it reads whether this process replaces another primary.
+  const inheritance = inheritanceHere();
   let provide: (methods: Readonly<Record<string, Method>>) => void = () => undefined;
   const methods = new Promise<Readonly<Record<string, Method>>>((resolve) => { provide = resolve; });
   // The socket is there before the supervisor, so its first clients wait for the methods.
-  const server = new ControlServer({ kind: 'app', name: given.name, pid: process.pid, startedBy: 'daemon' },
-    Object.fromEntries(METHOD_NAMES.map((name) => [name, async (params, call) => (await methods)[name]?.(params, call)] satisfies [string, Method])));
-  try {
-    const locks = locksIn(given.state);
-    takeLock(path.join(given.state, 'apps', given.name), locks); // Until this process ends.
-    await server.listen(given.socket, locks);
-  } catch (error) {
-    return exit(codeOf(error) === 'ERR_ALREADY_RUNNING' ? EXIT_TAKEN : 1, error);
+  const place = new AppPlace(given,
+    Object.fromEntries(METHOD_NAMES.map((name) => [name, async (params, call) => (await methods)[name]?.(params, call)] satisfies [string, Method])), complain);
+  if (inheritance === null) {
+    try {
+      await place.take(null);
+    } catch (error) {
+      return exit(codeOf(error) === 'ERR_ALREADY_RUNNING' ? EXIT_TAKEN : 1, error);
+    }
   }
   const read = readRecord(given.state, given.name);
   const isMine = read.is === 'there' && read.content.id === given.id && read.content.run === given.run && read.content.wanted === 'running';
   if (!isMine) {
-    await server.close();
+    await place.close();
     return exit(0, `the record of ${given.name} does not ask for this primary`);
   }
   try {
-    provide(start(given, read.content, server));
+    provide(start(given, read.content, cluster, place));
   } catch (error) {
-    await server.close();
+    await place.close();
     return exit(1, error);
   }
-  tellParent('ready\n');
+  if (inheritance === null) return tellParent('ready\n');
+  inheritance.onServing(() => {
+    const take = (): void => void place.take(inheritance.predecessor).catch((error: unknown) => {
+      complain(error); // The app serves, but no command reaches it.
+      setTimeout(take, TAKE_AGAIN_MS);
+    });
+    take();
+  });
 }
 
 /** Starts the workers. Throws what `supervise` throws. */
-function start({ state, socket, name, isRestart }: Arguments, record: AppRecord, server: ControlServer): Readonly<Record<string, Method>> {
+function start({ state, socket, name, isRestart }: Arguments, record: AppRecord, cluster: Cluster, place: AppPlace): Readonly<Record<string, Method>> {
+  const inheritance = inheritanceHere();
+  /** Does the predecessor of this primary serve, so that this one may end without a trace? */
+  const isOnTrial = (): boolean => inheritance?.isServing === false;
   const current = new CurrentFile(state, record, complain);
   const { spec } = current;
   const logs = new AppLogs(spec.logs, complain);
-  const cluster = loadRole().clusterObject(false) as Cluster;
   cluster.setupPrimary({ silent: true });
   const places = new Map<number, number>();
   cluster.on('fork', (worker: Worker) => logs.add(worker, () => places.get(worker.id) ?? null));
-  const left = isRestart ? leftoverWorkers(socket) : [];
+  // The workers of the predecessor are no leftovers: it makes them leave.
+  const left = isRestart && inheritance === null ? leftoverWorkers(socket) : [];
   const options = checkOptions({ ...supervisorOptions(current.startSpec), exitAfterMs: Infinity });
   process.env[MARK] = socket; // The workers inherit it.
   const supervisor = new Supervisor(cluster, options);
@@ -116,7 +135,7 @@ function start({ state, socket, name, isRestart }: Arguments, record: AppRecord,
     isEnding = true;
     const late = setTimeout(() => process.exit(), LAST_LINES_MS);
     if (code !== undefined) process.exitCode = code;
-    await server.close();
+    await place.close();
     await logs.end();
     clearTimeout(late);
     process.exit();
@@ -125,7 +144,7 @@ function start({ state, socket, name, isRestart }: Arguments, record: AppRecord,
   const explain = (reason: string): string => (logs.lastError === '' ? reason : `${logs.lastError} (${reason})`);
   const giveUp = (reason: string): string => {
     const text = explain(reason);
-    current.end('given up', text);
+    if (!isOnTrial()) current.end('given up', text);
     return text;
   };
   supervisor.on('stopped', () => void end(current.isGivenUp ? EXIT_GIVEN_UP : undefined));
@@ -138,6 +157,7 @@ function start({ state, socket, name, isRestart }: Arguments, record: AppRecord,
   const endIfExhausted = (): void => {
     const { desired, workers } = supervisor.status();
     if (desired === 0 || !workers.every((worker) => worker.state.is === 'given up')) return;
+    if (isOnTrial()) return; // The supervisor has told the predecessor.
     if (process.exitCode === EXIT_GIVEN_UP) giveUp(lastReason);
     else current.end('stopped', lastReason);
     void end();
@@ -150,13 +170,14 @@ function start({ state, socket, name, isRestart }: Arguments, record: AppRecord,
   });
   supervisor.on('transition', ({ state: { is } }) => { if (is === 'gone') setImmediate(endIfExhausted); });
   openEndpoints(supervisor, reader, options);
-  const started = firstStart(supervisor, { isStrict: !isRestart, readyTimeoutMs: options.readyTimeoutMs }, epochClock).then((reason) => {
-    if (reason === null || isRestart) return reason;
+  const started = firstStart(supervisor, { isStrict: !isRestart && inheritance === null, readyTimeoutMs: options.readyTimeoutMs }, epochClock).then((reason) => {
+    if (reason === null || isRestart || inheritance !== null) return reason;
     const text = giveUp(reason);
     void supervisor.stop({ now: true });
     return text;
   });
-  return appCommands({ name, supervisor, reader, logs, current, started });
+  inheritance?.onServing(() => logs.reopen()); // The predecessor may have renamed them meanwhile.
+  return appCommands({ name, supervisor, reader, logs, current, started, replaced: place.left });
 }
 
 function tellParent(text: string): void {

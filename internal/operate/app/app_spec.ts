@@ -16,7 +16,7 @@ import { allowedCpus } from './cpus';
 
 /** The options of `supervise` that a spec may have. Times are in milliseconds. */
 export const SUPERVISE_NAMES = ['ready', 'readyTimeoutMs', 'canaryMs', 'minReadyMs', 'maxSurge', 'maxWorkers', 'leaveTimeoutMs', 'killMs', 'idleGraceMs',
-  'drainDelayMs', 'pingMs', 'pingTimeoutMs', 'recycle', 'restarts', 'retryAfterMs', 'stopExitCodes', 'onGiveUp', 'health', 'metrics', 'move', 'rebalance'] as const;
+  'drainDelayMs', 'pingMs', 'pingTimeoutMs', 'recycle', 'restarts', 'retryAfterMs', 'stopExitCodes', 'onGiveUp', 'health', 'metrics', 'move', 'rebalance', 'pidFile'] as const;
 
 /** The values were checked by `checkOptions`, and come from JSON. */
 export type SuperviseSpec = Readonly<Partial<Record<(typeof SUPERVISE_NAMES)[number], unknown>>>;

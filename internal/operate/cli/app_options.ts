@@ -94,6 +94,7 @@ export const APP_OPTIONS = {
   'on-give-up': oneOf(['go-on', 'stop'], 'when one worker cannot be kept running, the others go on (default), or all stop'),
   health: address('answers /livez and /readyz here; 127.0.0.1 by default'),
   'min-ready-workers': count('N', '/readyz says ready from so many ready workers on: 1 by default', 1, MOST_WORKERS),
+  'pid-file': text('FILE', 'gets the pid of the primary, and of the one that replaces it'),
   metrics: address('answers /metrics here, for Prometheus; 127.0.0.1 by default'),
 } as const;
 
@@ -151,6 +152,7 @@ function superviseOptions(values: Values<typeof APP_OPTIONS>): Record<string, un
     onGiveUp: values['on-give-up'] === 'go-on' ? 'go on' : values['on-give-up'],
     health: health === undefined ? undefined : known({ ...health, minReady: values['min-ready-workers'] }),
     metrics: values.metrics,
+    pidFile: values['pid-file'] === undefined ? undefined : path.resolve(presentDirectory(), values['pid-file']),
   });
 }
 

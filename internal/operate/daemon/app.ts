@@ -55,8 +55,8 @@ export interface AppPorts {
   readonly clock: EpochClock;
   /** Starts a primary. Throws what the system says. */
   start(record: AppRecord, env: AppSpec['env'], why: 'command' | 'restart'): StartedPrimary;
-  /** Who answers at the control socket of the app; null: nobody. `started`: it may be this process. */
-  find(started: StartedPrimary | null): Promise<Primary | null>;
+  /** Who answers at the control socket of the app; null: nobody. `started`: it may be this process. `former`: it is not this one any more. */
+  find(started: StartedPrimary | null, former?: number): Promise<Primary | null>;
   /** Something in the app has changed: whoever waits for it looks again. `detail` is worth a progress message. */
   changed(detail: object | null): void;
 }
@@ -214,7 +214,18 @@ export class App {
     if (this.primary !== primary) return;
     if (this.#phase.is === 'stopping') this.#phase.cancel();
     log(`${this.name}: primary ${primary.pid} ${reason}`);
+    if (this.#phase.is === 'running' && this.#lastEnd === null) return this.#succeeded(primary, reason);
     this.#ended(`its primary ${reason}`, primary.servedMs);
+  }
+
+  /** A primary is gone without a reason of its own: it has been replaced, or has died. Somebody else may answer. */
+  async #succeeded(former: Primary, reason: string): Promise<void> {
+    const looking: Phase = { is: 'looking' };
+    this.#enter(looking);
+    const found = await this.#ports.find(null, former.pid);
+    if (this.#phase !== looking) return found?.letGo();
+    if (found !== null) return this.#adopt(found);
+    this.#ended(`its primary ${reason}`, former.servedMs);
   }
 
   // ── stopping ───────────────────────────────────────────────────────────────────────────────────

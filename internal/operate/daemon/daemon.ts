@@ -104,7 +104,7 @@ export class Daemon {
     const app: App = new App(record, {
       state, log, clock: epochClock,
       start: (...how) => startPrimary(state, socket, ...how),
-      find: (started) => LivePrimary.find(socket, started),
+      find: (started, former) => LivePrimary.find(socket, started, former),
       changed: (detail) => { for (const waiter of [...this.#waiters]) waiter(app, detail); },
     });
     this.#apps.set(name, app);

@@ -15,7 +15,7 @@ import type { StartedPrimary } from './primary_process';
 /** How long a primary may take to answer the first question, in milliseconds. It answers in its next turn. */
 const ANSWER_MS = 5_000;
 
-/** How often, in milliseconds, the daemon looks whether a primary has ended that it did not start and that has closed its socket. */
+/** How often, in milliseconds, the daemon looks whether a primary has ended that it did not start and that has closed its socket, or whether a successor has the socket. */
 const LOOK_MS = 20;
 /** It may take six seconds to write its last log lines. */
 const MOST_LOOKS = 300;
@@ -23,7 +23,7 @@ const MOST_LOOKS = 300;
 /** A primary that answers. */
 export class LivePrimary {
   readonly pid: number;
-  /** Resolves to how it ended, in words: 'exited with 1', 'ended'. */
+  /** Resolves to how it ended, in words: 'exited with 1', 'ended'; or that another primary serves in place of it: 'was replaced'. */
   readonly ended: Promise<string>;
   readonly #client: ControlClient;
   readonly #started: StartedPrimary | null;
@@ -45,13 +45,22 @@ export class LivePrimary {
     this.ended = this.#watchEnd();
   }
 
-  /** Connects to the primary at a socket. null: nobody answers there. */
-  static async find(socket: string, started: StartedPrimary | null = null): Promise<LivePrimary | null> {
+  /**
+   * Connects to the primary at a socket. null: nobody answers there. `started`: it may be this process of the daemon.
+   * `former`: a primary that has been replaced, or has died. While it still answers, its successor is about to take the socket.
+   */
+  static async find(socket: string, started: StartedPrimary | null = null, former: number | null = null): Promise<LivePrimary | null> {
     let client: ControlClient;
-    try {
-      client = await ControlClient.connect(socket, { timeoutMs: ANSWER_MS });
-    } catch {
-      return null;
+    for (let look = 0; ; look++) {
+      try {
+        client = await ControlClient.connect(socket, { timeoutMs: ANSWER_MS });
+      } catch {
+        return null;
+      }
+      if (client.hello.pid !== former) break;
+      client.close();
+      if (look === MOST_LOOKS) return null;
+      await pause();
     }
     const isOwn = started !== null && started.child.pid === client.hello.pid;
     if (client.hello.kind !== 'app' || client.hello.startedBy !== 'daemon') return new LivePrimary(client, null, null);
@@ -120,13 +129,14 @@ export class LivePrimary {
   }
 
   async #watchEnd(): Promise<string> {
-    await this.#client.call('lifetime').catch(() => undefined);
+    const answer = await this.#client.call('lifetime').catch(() => undefined);
     this.#isGone = true;
     this.#client.close();
+    if (isReplaced(answer)) return 'was replaced';
     if (this.#started === null) {
       // It closes its socket just before it ends. While it lives, it has the lock, and no other primary can start.
       for (let look = 0; look < MOST_LOOKS && this.#mayLive; look++) {
-        await new Promise<void>((resolve) => { epochClock.after(LOOK_MS, resolve); });
+        await pause();
       }
       return 'ended';
     }
@@ -134,6 +144,9 @@ export class LivePrimary {
     return signal === null ? `exited with ${code}` : `was killed by ${signal}`;
   }
 }
+
+/** Until the next look. */
+const pause = (): Promise<void> => new Promise((resolve) => { epochClock.after(LOOK_MS, resolve); });
 
 /** The process that has this pid; null: none has; undefined: the system does not say (EMFILE). The daemon does not end of that. */
 function readIdentity(pid: number): string | null | undefined {
@@ -143,6 +156,9 @@ function readIdentity(pid: number): string | null | undefined {
     return undefined;
   }
 }
+
+/** Has the primary said that another one serves in place of it? */
+const isReplaced = (answer: unknown): boolean => typeof answer === 'object' && answer !== null && 'replaced' in answer && answer.replaced === true;
 
 function readRun(value: unknown): Pick<AppRecord, 'id' | 'run'> | null {
   const { id, run } = typeof value === 'object' && value !== null ? value as { id?: unknown; run?: unknown } : {};
