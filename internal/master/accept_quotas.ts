@@ -25,7 +25,8 @@
  *          2. a report costs the same whatever it says, and computations are SPACING_MS apart: neither a lie nor a flood
  *             costs the primary more. What a worker reports changes quotas, and nothing else
  *          3. a quota is sent when it matters: the worker has reached the last one, or it differs by half of `bound`
- * Decided  the numbers were tried out with 8 workers at 600 connections/s (bench/README.md, "Shared accept")
+ * Decided  the numbers come from trials of earlier versions, and have not been measured as they are (bench/README.md,
+ *          "Shared accept")
  * Node     under SCHED_NONE the kernel decides alone (D63)
  */
 import { Map, Math, Number, performance, timers } from '../builtins';
