@@ -84,21 +84,25 @@ describe.runIf(hasRedis)('a real Redis', () => {
     // Where the watch noticed it while that call was under way, the loss is said once more.
     expect(await outcome(one.state.get('k'))).toMatch(/^(?:done|LOST)$/);
     expect([lease.held, (await one.state.get('k'))?.value]).toEqual([false, 'again']);
-    expect(await take(watch, 1)).toMatchObject([{ type: 'reset', entries: [{ key: 'k', value: 'again' }] }]);
+    // The watch begins anew, with what was there when it noticed: before or after the other machine's write.
+    const [reset] = await take(watch, 1);
+    const value = reset?.type === 'reset' ? reset.entries.map((entry) => entry.value).join() : 'no reset';
+    expect(['saved', 'again']).toContain(value);
+    if (value === 'saved') expect(await take(watch, 1)).toMatchObject([{ type: 'set', key: 'k', value: 'again', version: again }]);
     expect(await take(late.state.watch('', { since: lost }), 1)).toMatchObject([{ type: 'reset' }]);
   });
 
   test('is silent: a call rejects with a timeout that says what is not known; afterwards all goes on', async () => {
     const server = await serve();
-    const { state } = await machine(server, { timeoutMs: 50 });
+    const { state } = await machine(server);
     await state.increment('k');
     await server.signal('SIGSTOP');
-    expect(await outcome(state.increment('k'))).toBe('TIMEOUT, maybe done');
+    expect(await outcome(state.increment('k', 1, { timeoutMs: 50 }))).toBe('TIMEOUT, maybe done');
     expect(await outcome(state.lock('l', { timeoutMs: 50 }))).toBe('TIMEOUT');
     await server.signal('SIGCONT');
     // What was sent while it was stopped is done by then, since it came first. The lock was given back.
-    expect((await state.get('k', { timeoutMs: 5000 }))?.value).toBe(2);
-    expect((await state.lock('l', { timeoutMs: 5000 })).held).toBe(true);
+    expect((await state.get('k', { timeoutMs: 30_000 }))?.value).toBe(2);
+    expect((await state.lock('l')).held).toBe(true);
   });
 
   test('is gone for good: calls reject, close ends everything', async () => {
