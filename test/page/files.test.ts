@@ -113,6 +113,17 @@ describe('what a page takes', () => {
   });
 });
 
+describe('what is in flight when a recording ends, or while the program runs', () => {
+  test.each([['to a worker that has ended: its way is broken, and its client waits for nobody', 70, true], ['to a worker that has not: it may still arrive', 55, false]])('%s', async (_title, until, isOver) => {
+    const { buildTrack } = await import(path.join(root, 'internal/page/client/model.js')) as { buildTrack(track: object, number: number): { connections: Map<string, { hops: { to: string; broken: boolean; isOpen?: boolean }[]; hangsFrom: number | null }> } };
+    const { events } = smallRecording(true);
+    const { connections } = buildTrack({ header: {}, events: events.filter(({ at }) => Number(at) < until * 1e6) }, 0);
+    const { hops = [], hangsFrom } = connections.get('c2') ?? {};
+    expect(hops.map(({ to, broken, isOpen }) => [to, broken, isOpen])).toEqual([['W2', isOver, !isOver]]);
+    expect(hangsFrom).toBe(isOver ? 60e6 : null);
+  });
+});
+
 describe('cluster-internals view', () => {
   const recorded = (name: string, { header, events }: MadeRecording): string => {
     const file = path.join(directory, name);

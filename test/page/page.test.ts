@@ -14,6 +14,7 @@ import { pageOf } from '../../internal/page/view';
 import { readRecording } from '../../internal/recording/read';
 import { root } from '../support/program';
 import { Browser, chromium, type Page } from './browser';
+import { pointOn } from './point_on';
 import { HOSTILE, hostile, largeRecording, SENDER, smallRecording, waitingRecording, type MadeRecording } from './recordings';
 
 if (chromium === null) console.error('\n  NO CHROMIUM: the page is NOT TESTED. apt-get install chromium, or set CHROMIUM to its path.\n');
@@ -47,23 +48,6 @@ describe.skipIf(chromium === null)('the page in a browser', () => {
     const page = await browser.open(pathToFileURL(file).href + hash, size);
     await page.until(`document.body?.dataset.drawn !== undefined`);
     return page;
-  }
-
-  /** Where a message is in the picture, in pixels of the window: from its sender (0) to its receiver (1). */
-  async function pointOn(page: Page, recording: MadeRecording, id: string, part: number): Promise<readonly [number, number]> {
-    const client = path.join(root, 'internal/page/client');
-    const [model, scales, layouts] = await Promise.all(['model', 'scale', 'layout'].map((name) => import(path.join(client, `${name}.js`)))) as [any, any, any];
-    const track = model.buildTrack({ ...recording, label: '' }, 0);
-    const steps = track.events.filter(model.isStep) as { t: number }[];
-    const scale = scales.makeScale(steps.map(({ t }) => t), track.end, 'steps');
-    const { laneOf } = layouts.layOut([track], scale);
-    const arrow = track.frames.get(id);
-    await page.until(`location.hash.includes('from=')`);
-    const { from, to, left, top, width, scroll } = await page.evaluate<Record<string, number>>(`(() => { const parts = new URLSearchParams(location.hash.slice(1)); const box = ${on('picture')}.getBoundingClientRect();
-      return { from: Number(parts.get('from')), to: Number(parts.get('to')), left: box.left, top: box.top, width: box.width, scroll: ${on('stage')}.scrollTop }; })()`) as { from: number; to: number; left: number; top: number; width: number; scroll: number };
-    const x = (t: number): number => left + ((scales.unitOf(scale, t) - from) / (to - from)) * width;
-    const y = (name: string): number => top - scroll + laneOf.get(`0.${name}`).base;
-    return [x(arrow.t0) + (x(arrow.t1) - x(arrow.t0)) * part, y(arrow.from) + (y(arrow.to) - y(arrow.from)) * part];
   }
 
   test('loads without an error, asks for nothing but itself, and shows each lane and each message once', async () => {
@@ -111,6 +95,8 @@ describe.skipIf(chromium === null)('the page in a browser', () => {
     expect(text).toContain('P takes c2 back');
     expect(text).toMatch(/c2\s+in flight; the primary keeps a copy\s+→\s+waits in the primary's queue/);
     expect(await page.evaluate(`document.querySelectorAll('.keeps .holds').length`)).toBe(2);
+    for (let at = 0; at < 30 && !(await page.evaluate<string>(panelText)).includes('P learns that the worker took c2'); at++) await page.press('ArrowRight');
+    expect(await page.evaluate(panelText)).toMatch(/c2\s+the worker has it; the primary keeps a copy\s+→\s+the worker's alone/);
     expect(await page.evaluate(`document.querySelectorAll('.broken').length`)).toBe(0);
     await page.close();
   });
@@ -190,6 +176,28 @@ describe.skipIf(chromium === null)('the page in a browser', () => {
     const shown = await page.evaluate<string[]>(`[...document.querySelectorAll('#rows .process')].map((each) => each.textContent)`);
     expect(shown.length).toBeGreaterThan(5);
     expect(new Set(shown)).toEqual(new Set(['P', 'W2']));
+    await page.close();
+  });
+
+  test('filters that let equally many events through: the table has those of the second one, and steps skip all others', async () => {
+    const page = await open([smallRecording()]);
+    const choose = async (name: string, value: string): Promise<readonly string[]> => {
+      await page.evaluate(`(() => { const menu = ${on(`filter-${name}`)}; menu.value = '${value}'; menu.dispatchEvent(new Event('change')); })()`);
+      await page.drawn();
+      return page.evaluate<string[]>(`[...document.querySelectorAll('#rows .row')].map((row) => row.querySelector('.process').textContent + ' ' + row.querySelector('.event').textContent)`);
+    };
+    const ofBoth = (act: string): readonly string[] => ['W1', 'P', 'W2', 'P'].map((name) => `${name} ${act}`).sort();
+    expect([...await choose('act', 'online')].sort()).toEqual(ofBoth('online'));
+    expect([...await choose('act', 'listening')].sort()).toEqual(ofBoth('listening'));
+    expect(await choose('lane', '0.W1')).toEqual(['W1 listening', 'P listening']);
+    expect(await choose('lane', '0.W2')).toEqual(['W2 listening', 'P listening']);
+    await page.press('ArrowRight');
+    const first = await page.evaluate<string>(panelText);
+    await page.press('ArrowRight');
+    expect([first, await page.evaluate<string>(panelText)]).toEqual([expect.stringContaining('W2 sends listening to P'), expect.stringContaining('P receives listening from W2')]);
+    await page.press('Escape');
+    const ofConnection = await choose('connection', '0.c2');
+    expect(new Set(ofConnection)).toEqual(new Set(['P queued', 'P newconn', 'P handed off', 'P reclaimed', 'W1 newconn', 'W1 delivered', 'W1 opened', 'W1 accepted', 'P accepted', 'P acknowledged', 'W1 closed']));
     await page.close();
   });
 

@@ -1,5 +1,5 @@
 /** `watch`: a live page whose buttons act on the program that runs, and a server that answers nobody else. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, request as httpRequest, type RequestOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connect, createServer as createNetServer } from 'node:net';
@@ -152,10 +152,16 @@ describe.skipIf(chromium === null)('the live page in a browser', () => {
       // The recorder's timer may have been due up to 100 ms after the block began.
       await page.until(`/The event loop of W1 was blocked for (1\\.9|2)[.\\d]* s/.test(document.getElementById('table').textContent)`);
 
+      await search('fork');
+      await page.until(`/W2 \\(pid \\d+\\)/.test(document.getElementById('table').textContent)`);
+      const pid = await page.evaluate<string>(`/W2 \\(pid (\\d+)\\)/.exec(document.getElementById('table').textContent)[1]`);
+      const isStopped = (): boolean => /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
       await click('stop', 'W2');
       await acted('SIGSTOP is sent to W2');
+      await expect.poll(isStopped, { timeout: 10_000 }).toBe(true);
       await click('continue', 'W2');
       await acted('SIGCONT is sent to W2');
+      await expect.poll(isStopped, { timeout: 10_000 }).toBe(false);
 
       await click('kill', 'W2');
       await search('exit w2');

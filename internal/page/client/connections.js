@@ -2,7 +2,7 @@
  * Follows each connection of a track through the processes: where it is (spans), and how it gets from one to the next
  * (hops). A connection is at one owner at each moment; while it is in flight the primary keeps a copy.
  *
- *   span { lane, t0, t1, kind: 'client' | 'queue' | 'copy' | 'worker' }     hop { from, t0, to, t1, broken }
+ *   span { lane, t0, t1, kind: 'client' | 'queue' | 'copy' | 'worker' }     hop { from, t0, to, t1, broken, isOpen }
  */
 const COLOURS = 10;
 
@@ -115,9 +115,10 @@ function follow(track, connection, steps) {
   }
   const last = track.end;
   if (flight?.isOver === true) flight = null;
-  if (flight !== null) hops.push({ from: flight.from, t0: flight.t, to: flight.to, t1: deathOf(track, flight.to, flight.t, last), broken: true });
-  // In flight to a worker that has ended, and nobody took it back: until it is closed, its client waits for nobody.
   const ended = track.processes.get(flight?.to ?? worker?.lane)?.end ?? null;
+  // A worker that has not ended may still take it.
+  if (flight !== null) hops.push({ from: flight.from, t0: flight.t, to: flight.to, t1: deathOf(track, flight.to, flight.t, last), broken: ended !== null, isOpen: ended === null });
+  // In flight to a worker that has ended, and nobody took it back: until it is closed, its client waits for nobody.
   connection.hangsFrom = ended !== null && (flight !== null || connection.closed === null) && ended < (connection.closed ?? last) ? ended : null;
   if (connection.closed === null) {
     if (worker !== null && ended !== null) end(worker, ended);
@@ -139,12 +140,14 @@ export function placeOf(connection, t, before = false) {
   if (!isPast(connection.open)) return 'place.none';
   if (connection.closed !== null && isPast(connection.closed)) return 'place.closed';
   let place = 'place.none';
+  let hasCopy = false;
   for (const { event, role, t: at } of connection.steps) {
     if (!isPast(at)) break;
+    if (role === 'primary') hasCopy = event === 'handed off';
     if (event === 'queued' || event === 'reclaimed' || event === 'rejected' || event === 'unsent') place = 'place.queued';
     else if (event === 'returned') place = role === 'worker' ? 'place.returned' : 'place.queued';
     else if (event === 'handed off') place = 'place.inFlight';
-    else if (event === 'delivered' || event === 'opened' || event === 'acknowledged') place = 'place.worker';
+    else if (event === 'delivered' || event === 'opened' || event === 'acknowledged') place = hasCopy ? 'place.both' : 'place.worker';
     else if (event === 'closed') place = 'place.closed';
   }
   return place;

@@ -46,7 +46,7 @@ function penOf(canvas, height, scroll) {
     context, colours, width, height, scroll, perUnit,
     x: (t) => (unitOf(view.scale, t) - view.from) * perUnit,
     isSeen: (t0, t1) => unitOf(view.scale, t0) <= view.to && unitOf(view.scale, t1) >= view.from,
-    t0: timeOf(view.scale, view.from), t1: timeOf(view.scale, view.to), labels: [],
+    t0: timeOf(view.scale, view.from), t1: timeOf(view.scale, view.to), labels: [], texts: [],
   };
 }
 

@@ -54,7 +54,11 @@ function drawStates(pen, row, from, to) {
     context.fillStyle = colours.muted;
     context.font = '10px system-ui, sans-serif';
     context.textBaseline = 'top';
-    if (row.top >= 24) context.fillText(say(`state.${state}.short`) || visible(state).slice(0, 20), Math.max(left, 2) + 3, row.y + 16, right - left - 6);
+    if (row.top < 24) continue;
+    const text = say(`state.${state}.short`) || visible(state).slice(0, 20);
+    const x = Math.max(left, 2) + 3;
+    context.fillText(text, x, row.y + 16, right - left - 6);
+    pen.texts.push([x, row.y + 16, x + context.measureText(text).width, row.y + 26]);
   }
 }
 
@@ -96,7 +100,10 @@ function drawDead(pen, row, x) {
   // At the right edge there is room below the bar.
   const isCut = x + 9 + context.measureText(text).width > pen.width;
   context.textAlign = isCut ? 'right' : 'left';
-  context.fillText(text, isCut ? Math.min(x + 6, pen.width - 2) : x + 9, isCut ? y + 12 : y);
+  const [at, middle] = isCut ? [Math.min(x + 6, pen.width - 2), y + 12] : [x + 9, y];
+  context.fillText(text, at, middle);
+  const { width } = context.measureText(text);
+  pen.texts.push([isCut ? at - width : at, middle - 5, isCut ? at : at + width, middle + 5]);
   context.textAlign = 'left';
 }
 

@@ -2,7 +2,7 @@
  * Draws what moves: connections as threads through the lanes, messages as arrows. What a filter leaves out is faint, and
  * what is selected is strong.
  */
-import { view, isMatch } from './view.js';
+import { view, isMatch, isUnderWay } from './view.js';
 import { slotY } from './layout.js';
 import { familyOf } from './model.js';
 import { short, visible, say } from './words.js';
@@ -98,7 +98,7 @@ function drawHop(pen, connection, lane, hop) {
   const into = connection.spans.find((span) => span.lane === hop.to && span.t0 === hop.t1);
   const y0 = out ? slotY(from, out) : from.base;
   const y1 = into ? slotY(to, into) : to.y + to.top + to.pitch / 2;
-  curve(pen, pen.x(hop.t0), y0, pen.x(hop.t1), y1, hop.broken);
+  curve(pen, pen.x(hop.t0), y0, pen.x(hop.t1), y1, hop.broken || hop.isOpen === true);
   if (!hop.broken) return;
   const x = pen.x(hop.t1);
   context.save();
@@ -157,7 +157,7 @@ function dot(pen, x, y, radius, isFull) {
 /** Messages. Gives how many are inside the window. */
 export function drawArrows(pen) {
   const chosen = selectedEvent();
-  const boxes = [];
+  const boxes = [...pen.texts];
   const labels = [];
   let count = 0;
   for (const track of view.tracks) {
@@ -204,7 +204,9 @@ function drawArrow(pen, arrow, { x0, y0, x1, y1 }, isMarked) {
     const angle = Math.atan2(y1 - y0, x1 - x0);
     const size = isMarked ? 9 : 6.5;
     context.beginPath();
-    if (arrow.t1 === null) {
+    if (isUnderWay(arrow)) {
+      dot(pen, x1, y1, 2.6, false);
+    } else if (arrow.t1 === null) {
       context.moveTo(x1 - 4, y1 - 4);
       context.lineTo(x1 + 4, y1 + 4);
       context.moveTo(x1 + 4, y1 - 4);
@@ -220,30 +222,32 @@ function drawArrow(pen, arrow, { x0, y0, x1, y1 }, isMarked) {
   context.globalAlpha = 1;
 }
 
-/** The name of a message beside its arrow, where no other name is in the way. */
+/** Where the name of a message may stand, from its sender (0) to its receiver (1). */
+const PLACES = [0.5, 0.35, 0.65, 0.22, 0.8];
+
+/** The name of a message beside its arrow, where no other text is in the way; that of the selected one is always there. */
 function drawLabel(pen, { arrow, place: { x0, y0, x1, y1 }, isMarked }, boxes) {
   const { context, colours } = pen;
   context.font = isMarked ? `600 ${colours.font}` : colours.font;
   const text = short(visible(arrow.act), 22);
   const width = context.measureText(text).width;
-  for (const part of [0.5, 0.35, 0.65, 0.22, 0.8]) {
-    const x = x0 + (x1 - x0) * part + 5;
-    const y = y0 + (y1 - y0) * part;
-    const box = [x - 3, y - 8, x + width + 3, y + 8];
-    if (!isMarked && boxes.some((other) => box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1])) continue;
-    // A name that the edge would cut is left out, unless it is the selected one.
-    if (!isMarked && (x < 0 || x + width > pen.width)) continue;
-    boxes.push(box);
-    context.globalAlpha = strength([arrow.sent, arrow.received]);
-    context.lineWidth = 4;
-    context.lineJoin = 'round';
-    context.strokeStyle = colours.ground;
-    context.textBaseline = 'middle';
-    context.textAlign = 'left';
-    context.strokeText(text, x, y);
-    context.fillStyle = isMarked ? colours.accent : colours.family[familyOf(arrow.act)];
-    context.fillText(text, x, y);
-    context.globalAlpha = 1;
-    return;
-  }
+  const places = PLACES.map((part) => ({ x: x0 + (x1 - x0) * part + 5, y: y0 + (y1 - y0) * part }));
+  const boxOf = ({ x, y }) => [x - 3, y - 8, x + width + 3, y + 8];
+  const isFree = (place) => {
+    const box = boxOf(place);
+    return place.x >= 0 && place.x + width <= pen.width && !boxes.some((other) => box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1]);
+  };
+  const place = places.find(isFree) ?? (isMarked ? places[0] : undefined);
+  if (place === undefined) return;
+  boxes.push(boxOf(place));
+  context.globalAlpha = strength([arrow.sent, arrow.received]);
+  context.lineWidth = 4;
+  context.lineJoin = 'round';
+  context.strokeStyle = colours.ground;
+  context.textBaseline = 'middle';
+  context.textAlign = 'left';
+  context.strokeText(text, place.x, place.y);
+  context.fillStyle = isMarked ? colours.accent : colours.family[familyOf(arrow.act)];
+  context.fillText(text, place.x, place.y);
+  context.globalAlpha = 1;
 }

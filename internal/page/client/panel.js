@@ -2,7 +2,7 @@
  * The panel of the selected event: what it is in a sentence, its fields and bytes, the fd at both ends, the state before
  * and after, the invariant that holds there, and the source lines that sent and received it.
  */
-import { view, nameOf, select } from './view.js';
+import { view, isUnderWay, nameOf, select } from './view.js';
 import { stateAt, familyOf } from './model.js';
 import { placeOf } from './connections.js';
 import { byId, fill, make, say, stateText, time, visible } from './words.js';
@@ -13,7 +13,8 @@ let shown = null;
 
 export function drawPanel() {
   const event = view.steps[view.selected] ?? null;
-  const key = event === null ? `none ${view.scene} ${view.tracks.length} ${document.documentElement.lang}` : `${event.track.number}.${event.index} ${view.scene} ${document.documentElement.lang}`;
+  const arrow = event?.track.arrowOf.get(event.index);
+  const key = event === null ? `none ${view.scene} ${view.tracks.length} ${document.documentElement.lang}` : `${event.track.number}.${event.index} ${view.scene} ${document.documentElement.lang} ${arrow !== undefined && isUnderWay(arrow)}`;
   if (shown === key) return;
   shown = key;
   const panel = byId('panel');
@@ -91,7 +92,7 @@ function explanation(event) {
 function factsOf(event, arrow) {
   const facts = [['fact.time', time(event.t)], ['fact.process', event.kind === 'kernel' ? say('lane.kernel') : `${event.name} (pid ${event.pid})`]];
   if (arrow) {
-    facts.push(['fact.latency', arrow.t1 === null ? say(arrow.sent ? 'fact.neverArrived' : '') : time(arrow.t1 - arrow.t0)], ['fact.frame', event.id]);
+    facts.push(['fact.latency', arrow.t1 === null ? say(!arrow.sent ? '' : isUnderWay(arrow) ? 'fact.notYet' : 'fact.neverArrived') : time(arrow.t1 - arrow.t0)], ['fact.frame', event.id]);
     facts.push(['fact.dialect', event.dialect], ['fact.bytes', event.bytes ?? arrow.sent?.bytes]);
     const fds = [[arrow.from, arrow.sent?.fd], [arrow.to, arrow.received?.fd]].filter(([, fd]) => fd !== undefined);
     if (fds.length > 0) facts.push(['fact.fd', fds.map(([name, fd]) => `${fd} ${say('in')} ${name}`).join(' → ')]);

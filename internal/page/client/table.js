@@ -5,6 +5,9 @@ import { byId, fill, make, say, time, visible } from './words.js';
 
 const HEIGHT = 26;
 let rows = [];
+// The set or list that `rows` was made of: each change of the events or of a filter makes a new one.
+let madeOf = null;
+let drawnRows = null;
 let drawn = '';
 let followed = -2;
 let scene = -1;
@@ -12,7 +15,10 @@ let scene = -1;
 export function drawTable() {
   const table = byId('table');
   byId('events-title').textContent = say('table.title', { shown: view.matches === null ? view.steps.length : view.matches.size, all: view.steps.length });
-  rows = view.matches === null ? view.steps : view.steps.filter(isMatch);
+  if (madeOf !== (view.matches ?? view.steps)) {
+    madeOf = view.matches ?? view.steps;
+    rows = view.steps.filter(isMatch);
+  }
   table.setAttribute('aria-rowcount', String(rows.length + 1));
   table.setAttribute('aria-label', say('table.label'));
   if (scene !== view.scene) table.scrollTop = 0;
@@ -32,9 +38,10 @@ export function drawRows() {
   const table = byId('table');
   const first = Math.max(0, Math.floor(table.scrollTop / HEIGHT) - 6);
   const last = Math.min(rows.length, first + Math.ceil(table.clientHeight / HEIGHT) + 12);
-  const key = [first, last, rows.length, view.selected, view.scene, view.steps.length, document.documentElement.lang, view.filter.text].join();
-  if (key === drawn) return;
+  const key = [first, last, view.selected, document.documentElement.lang].join();
+  if (key === drawn && rows === drawnRows) return;
   drawn = key;
+  drawnRows = rows;
   const cell = (text, name) => make('span', { role: 'cell', class: name }, make('bdi', {}, text));
   fill(table,
     make('div', { role: 'rowgroup', class: 'head' }, make('div', { role: 'row', class: 'row' }, ['time', 'process', 'event', 'detail'].map((name) => make('span', { role: 'columnheader', class: name }, say(`table.${name}`))))),

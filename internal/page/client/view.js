@@ -141,6 +141,9 @@ export function scrub(u) {
   changed();
 }
 
+/** A message of a program that runs, which its receiver may still get. */
+export const isUnderWay = ({ t1, to, track }) => t1 === null && view.live?.state === 'running' && track.processes.get(to)?.end === null;
+
 export const isMatch = (event) => view.matches === null || view.matches.has(event);
 
 /** Which events the filters let through. */
