@@ -25,12 +25,13 @@ const CONNECTION_IDS = 'The primary counts the connections that it accepts: c1, 
   + 'from accept until the primary closes its copy; at both ends of a hand-off by the worker and the seq of its newconn; in the worker by the fd that came with that message. '
   + 'W1-c3 is the third connection that process W1 has accepted itself.';
 
+/** lib/README.md has the same list. */
 const CANNOT_SHOW: readonly string[] = [
   'the primary\'s queue: when a connection was accepted, and how long it waited before it was handed off',
   'the states of Node\'s cluster: those of workers are derived from messages and exits, those of addresses and channels are not known',
   'the moment at which a worker sent `online`: Node\'s bootstrap sends it before any code of a recorder can run',
   'when a worker begins to take over a connection: the first sign is its net.Socket',
-  'whether a connection that is in flight when its worker dies is still open: nobody closes it, so it has no end',
+  'when a connection is closed that was in flight to a worker that died: nobody takes it back, and it counts as open until the primary ends',
   'lines of the source code: Node\'s own are not in this project',
   'messages of a worker or primary under the permission model, which hides the channel',
 ];

@@ -114,12 +114,12 @@ function nameOf({ act, fields }: Fields): string {
 
 /**
  * Names this copy of the project: its version, and a hash of all sources that have a place here. The lines in a recording
- * are right for a reader with the same name.
+ * are right for a reader with the same name. `textOf` gives the text of a source.
  */
-export function release(): string {
+export function release(textOf = (file: string): string => linesOf(file).join('\n')): string {
   const places = [...Object.values(messagePlaces).flatMap(({ sent, received }) => [sent, received]), ...Object.values(connectionPlaces), ...Object.values(statePlaces)];
   const hash = createHash('sha256');
-  for (const file of new Set(places.map(([name]) => name))) hash.update(`${file}\n${linesOf(file).join('\n')}\n`);
+  for (const file of new Set(places.map(([name]) => name))) hash.update(`${file}\n${textOf(file)}\n`);
   const { version } = JSON.parse(readFileSync(path.join(root, 'package.json'), 'utf8')) as { version: string };
   return `${version} (${hash.digest('hex').slice(0, 8)})`;
 }

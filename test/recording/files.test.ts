@@ -1,7 +1,7 @@
-/** Part files, their ring, full disks; reading recordings of any kind; what is hidden; where our sources are. */
+/** Part files, their ring, full disks; reading recordings of any kind; what is hidden. */
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { appendFileSync, createWriteStream, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, createWriteStream, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -11,11 +11,9 @@ import { readParts } from '../../internal/recording/merge';
 import { PartFile } from '../../internal/recording/part_file';
 import { readRecording } from '../../internal/recording/read';
 import { show } from '../../internal/recording/redact';
-import { recordedEnvironment, recordedPairs, readSettings, takeWorkerId } from '../../internal/recording/settings';
-import { connectionPlaces, messagePlaces, statePlaces, type Place } from '../../internal/recording/sources';
 import type { FrameTrace } from '../../internal/trace';
 import '../support/leaks';
-import { dist, root } from '../support/program';
+import { dist } from '../support/program';
 import { header, smallRecording } from '../page/recordings';
 
 // The framing loads one of its forms by `require`, as only compiled code can.
@@ -290,30 +288,4 @@ describe('what is hidden', () => {
     for (let depth = 0; depth < 100_000; depth++) nested = { cmd: 'NODE_HANDLE', msg: nested };
     expect(received(nested)).toEqual({ cmd: 'NODE_HANDLE', msg: { cmd: 'NODE_HANDLE' } });
   });
-});
-
-test('the environment of a recorded program: its own NODE_OPTIONS stay, a worker learns its id once, nonsense is no setting', () => {
-  const settings = { directory: '/tmp/a "b', base: '123', limit: 1, payloads: false };
-  const env = recordedEnvironment({ NODE_OPTIONS: '--no-deprecation' }, settings);
-  expect(env['NODE_OPTIONS']).toMatch(/^--require ".*recorder\.js" --no-deprecation$/);
-  expect(readSettings(env)).toEqual(settings);
-  const pairs = recordedPairs(['A=1', 'NODE_OPTIONS=--trace-warnings', 'CLUSTER_INTERNALS_RECORDING=old'], settings, '3');
-  const worker = Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]));
-  expect(worker['NODE_OPTIONS']).toMatch(/recorder\.js" --trace-warnings$/);
-  expect([readSettings(worker), takeWorkerId(worker), takeWorkerId(worker)]).toEqual([settings, 3, null]);
-  for (const text of ['', '{}', '[]', 'null', '{"directory":1}', '{"directory":"","base":"x","limit":1,"payloads":true}']) expect(readSettings({ CLUSTER_INTERNALS_RECORDING: text })).toBeNull();
-});
-
-test('each place in our sources is there, once', () => {
-  const places: Place[] = [...Object.values(messagePlaces).flatMap(({ sent, received }) => [sent, received]), ...Object.values(connectionPlaces), ...Object.values(statePlaces)];
-  for (const [file, text] of places) {
-    expect(existsSync(path.join(root, file)), file).toBe(true);
-    expect([file, text, readFileSync(path.join(root, file), 'utf8').split('\n').filter((line) => line.includes(text)).length]).toEqual([file, text, 1]);
-  }
-});
-
-test('every message of messages.ts has a place', () => {
-  const acts = [...readFileSync(path.join(root, 'internal/messages.ts'), 'utf8').matchAll(/readonly act: '(\w+)'/g)].map((match) => match[1] as string);
-  expect(acts.length).toBeGreaterThan(6);
-  expect(acts.filter((act) => !(act in messagePlaces))).toEqual([]);
 });

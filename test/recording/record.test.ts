@@ -139,9 +139,11 @@ describe("Node's own cluster (--stock)", () => {
     expect(online.map(({ from, derived }) => [from, derived]).sort()).toEqual([['W1', true], ['W2', true], ['W3', true]]);
   });
 
-  test('the header lists what such a recording cannot show', () => {
+  test('the header lists what such a recording cannot show, and the guide has the same list', () => {
     expect(read.header.cannotShow.length).toBeGreaterThanOrEqual(5);
     expect(read.header.cannotShow.join()).toMatch(/queue/);
+    const guide = readFileSync(path.join(dist('..'), 'lib/README.md'), 'utf8').replace(/\s+/g, ' ');
+    for (const one of read.header.cannotShow) expect(guide).toContain(`- ${one} `);
   });
 
   test('the states of its workers follow from messages and exits', () => {
