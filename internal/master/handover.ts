@@ -25,6 +25,8 @@ export interface Inherited {
   readonly handle: NativeHandle;
   /** It must not accept yet. */
   readonly waits: boolean;
+  /** It is a socket of systemd: it stays open when its last worker leaves. */
+  readonly isKept: boolean;
 }
 
 interface Origin {
@@ -62,13 +64,14 @@ export class Handover implements Addresses {
     const inheritance = inheritanceHere();
     const found = inheritance?.take(queryOf(query)) ?? null;
     if (inheritance === null || found === null) return null;
-    if (query.addressType === -1) removeWhenClosed(found.handle, query.address ?? '');
-    return { id: found.id, data: found.data, handle: found.handle, waits: !inheritance.isServing };
+    const isKept = found.query.kept === true;
+    if (query.addressType === -1 && !isKept) removeWhenClosed(found.handle, query.address ?? '');
+    return { id: found.id, data: found.data, handle: found.handle, waits: !inheritance.isServing, isKept };
   }
 
-  /** A handle was opened for this query. `inherited`: null if it was bound here. */
-  opened(handle: ServerHandle, query: QueryServer, inherited: Inherited | null): void {
-    this.#origins.set(handle, { id: ++this.#opened, query: queryOf(query), inheritedAs: inherited?.id ?? null });
+  /** A handle was opened for this query. `inherited`: null if it was bound here. `isKept`: the socket is one of systemd. */
+  opened(handle: ServerHandle, query: QueryServer, inherited: Inherited | null, isKept: boolean): void {
+    this.#origins.set(handle, { id: ++this.#opened, query: { ...queryOf(query), ...(isKept ? { kept: true } : {}) }, inheritedAs: inherited?.id ?? null });
   }
 
   /** Is this fd, which a worker names, one of another primary? The number means nothing in this process. */

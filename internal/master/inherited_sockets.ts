@@ -25,6 +25,7 @@ import path from 'node:path';
 import { Map, Number, String, push } from '../builtins';
 import { namesFd, type QueryServer } from '../messages';
 import { UV_TCP_IPV6ONLY, type NativeHandle } from '../native/bindings';
+import { isTcp } from '../native/handles';
 import { bindDatagram, bindStream, keepOpen, socketName } from '../native/listening';
 import { mayListenOn } from './inherited_fds';
 
@@ -59,7 +60,7 @@ export const LISTEN_VARIABLES = { LISTEN_PID: undefined, LISTEN_FDS: undefined, 
 
 /** The inherited sockets of one process. Make it once: it opens handles on the fds. */
 export class InheritedSockets {
-  readonly #entries: readonly Entry[];
+  readonly #entries: Entry[];
 
   constructor(env: NodeJS.ProcessEnv = process.env, warn: (text: string) => void = emitWarning) {
     this.#entries = read(env, warn);
@@ -68,6 +69,14 @@ export class InheritedSockets {
   /** All that can be used. */
   list(): InheritedSocket[] {
     return this.#entries.map(({ fd, name, address, port, used }) => ({ fd, name, address, port, used }));
+  }
+
+  /** A socket of systemd that has come from the primary before this one (transferred, and in use by who asked with `query`). */
+  adopt(query: QueryServer, handle: NativeHandle): void {
+    const opened = entryOf(handle, handle.fd ?? -1, '', query.addressType === -1 ? pathOf(query.address ?? '') : null);
+    if (typeof opened === 'string') return;
+    opened.used = true;
+    push(this.#entries, opened);
   }
 
   /** The handle (transferred; its `close` gives it back) for this query, and the query for it; null: there is none. */
@@ -136,10 +145,15 @@ function open(fd: number, name: string): Entry | string {
   const stream = bindStream(null, 0, null, fd, undefined);
   const handle = typeof stream === 'number' ? bindDatagram(null, null, 'udp4', fd, undefined) : stream;
   if (typeof handle === 'number') return 'is a socket of a kind that Node cannot listen on';
+  return entryOf(handle, fd, name, unixPath(inode));
+}
+
+/** `path`: where the socket is, if it is a unix socket. Returns what is wrong with it, if it cannot be used. */
+function entryOf(handle: NativeHandle, fd: number, name: string, path: string | null): Entry | string {
   const sockname = socketName(handle);
   if (typeof sockname === 'number') return 'has no address';
-  const kind = sockname === null ? 'unix' : typeof stream !== 'number' ? 'tcp' : sockname.family === 'IPv6' ? 'udp6' : 'udp4';
-  const address = sockname === null ? unixPath(inode) : sockname.address;
+  const kind = sockname === null ? 'unix' : isTcp(handle) ? 'tcp' : sockname.family === 'IPv6' ? 'udp6' : 'udp4';
+  const address = sockname === null ? path : sockname.address;
   if (address === null) return 'is a unix socket without a path';
   const entry: Entry = { fd, name, kind, address, port: sockname?.port ?? null, handle, used: false };
   keepOpen(handle, () => { entry.used = false; });

@@ -22,11 +22,11 @@ import type { Progress, QueryServer } from '../messages';
 import { UV_EADDRINUSE, UV_EMFILE, nodeMajor, type NativeHandle } from '../native/bindings';
 import { traceState } from '../trace';
 import type { ConnectionCounters } from './connection_counters';
-import { Handover, type Inherited } from './handover';
+import { Handover } from './handover';
 import { InheritedSockets, type InheritedSocket } from './inherited_sockets';
 import { isGoodData, refusalOf } from './listen_policy';
 import type { Peer } from './peer';
-import { RoundRobinHandle } from './round_robin_handle';
+import { RoundRobinHandle, type AddressOptions } from './round_robin_handle';
 import type { ServerHandle } from './server_handle';
 import { SCHED_RR, type ClusterSettings } from './settings';
 import { SharedAcceptHandle } from './shared_accept_handle';
@@ -113,8 +113,11 @@ export class ListenTable {
 
   #open(key: string, query: QueryServer, policy: number | null, settings: ClusterSettings, limits: Limits): ServerHandle {
     const inherited = this.#handover.take(query);
-    const handle = openHandle(key, query, policy, settings, limits, this.#counters, inherited, this.#sockets);
-    this.#handover.opened(handle, query, inherited);
+    if (inherited?.isKept === true) (this.#sockets ??= new InheritedSockets()).adopt(query, inherited.handle);
+    const taken = inherited === null ? this.#sockets?.take(query) ?? null : null;
+    const bound = inherited ?? (taken === null ? undefined : { handle: taken.handle, waits: false });
+    const handle = openHandle(key, taken?.query ?? query, policy, settings, limits, this.#counters, bound);
+    this.#handover.opened(handle, query, inherited, inherited?.isKept ?? taken !== null);
     if (inherited !== null && isGoodData(inherited.data)) handle.data = inherited.data ?? null;
     this.#handles.set(key, handle);
     return handle;
@@ -182,14 +185,12 @@ export class ListenTable {
 }
 
 function openHandle(key: string, query: QueryServer, policy: number | null, { scheduling }: ClusterSettings, limits: Limits, counters: ConnectionCounters,
-  inherited: Inherited | null, sockets: InheritedSockets | null): ServerHandle {
-  const taken = inherited === null ? sockets?.take(query) : undefined;
-  const bound = inherited ?? (taken == null ? undefined : { handle: taken.handle, waits: false });
+  inherited: AddressOptions['inherited']): ServerHandle {
   const shared = policy !== SCHED_RR || query.addressType === 'udp4' || query.addressType === 'udp6';
-  if (shared) return new SharedHandle(key, query, limits, bound?.handle);
-  const options = { limits, counters, inherited: bound };
-  if (scheduling === 'shared') return new SharedAcceptHandle(key, taken?.query ?? query, options);
-  return new RoundRobinHandle(key, taken?.query ?? query, { scheduling, ...options });
+  if (shared) return new SharedHandle(key, query, limits, inherited?.handle);
+  const options = { limits, counters, inherited };
+  if (scheduling === 'shared') return new SharedAcceptHandle(key, query, options);
+  return new RoundRobinHandle(key, query, { scheduling, ...options });
 }
 
 /**

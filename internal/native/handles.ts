@@ -3,7 +3,7 @@
  * of a handle.
  *
  * Used by  listening.ts, idle_connections.ts, channel/handles.ts, channel/incoming.ts, child/index.ts, child/close_handles.ts,
- *          master/inherited_fds.ts, operate/metrics/health_server.ts, recording/sockets.ts
+ *          master/inherited_fds.ts, master/inherited_sockets.ts, operate/metrics/health_server.ts, recording/sockets.ts
  * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts)
  */
 import type { Socket as DatagramSocket } from 'node:dgram';

@@ -23,6 +23,8 @@ export interface AddressQuery {
   readonly addressType: string | number | null;
   readonly fd: number | null;
   readonly index: number;
+  /** true: systemd has passed this socket. The successor keeps it open, too, and its path stays. */
+  readonly kept?: boolean;
 }
 
 /** One listening address of this process. `handle` is borrowed. `data`: what all of its servers share (TLS ticket keys). */

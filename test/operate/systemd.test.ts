@@ -1,16 +1,16 @@
 /** An app as a service of systemd: sockets that are open before it, what systemd is told, and what the workers are not. */
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, afterEach, expect, test } from 'vitest';
+import { afterAll, afterEach, expect, onTestFinished, test } from 'vitest';
 import type { ListeningHandle } from '../../internal/native/bindings';
 import { handleOf } from '../../internal/native/handles';
 import { makePausable, setAccepting } from '../../internal/native/listening';
-import { fixture } from '../support/children';
-import { Program, dist } from '../support/program';
+import { fixture, within } from '../support/children';
+import { Program, dist, root } from '../support/program';
 import { activated, fakeNotify, notices, told } from '../support/systemd';
 
 const directory = mkdtempSync(path.join(tmpdir(), 'systemd-'));
@@ -105,4 +105,32 @@ test.each([
     request({ port, host: '127.0.0.1', agent }, (response) => response.setEncoding('utf8').once('data', resolve)).on('error', reject).end();
   });
   expect(answer).toBe('served');
+});
+
+test('after an upgrade the socket of systemd stays open without a worker, as before', async () => {
+  const { fd, port } = await listening();
+  const options = activated([fd], '');
+  const program = new Program(path.join(root, 'test/upgrade/app.js'), { ...options, args: ['{"workers":1}', '{}', String(port)] });
+  started.push(program);
+  await program.prints(/"port":/);
+  program.child.kill('SIGUSR2');
+  await program.prints(/"upgrade":"done"/);
+  await program.prints(/"exit":0/);
+  const successor = Number(/"successor":(\d+)/.exec(program.output)?.[1]);
+  onTestFinished(() => { if (existsSync(`/proc/${successor}`)) process.kill(successor, 'SIGKILL'); });
+  const workers = (): number[] => readFileSync(`/proc/${successor}/task/${successor}/children`, 'utf8').trim().split(' ').map(Number);
+  const answer = (): Promise<number | undefined> => new Promise((resolve, reject) => {
+    request({ port, host: '127.0.0.1', agent }, (response) => response.resume().on('end', () => resolve(response.statusCode))).on('error', reject).end();
+  });
+  expect(await answer()).toBe(200);
+  const killed = workers();
+  for (const pid of killed) process.kill(pid, 'SIGKILL');
+  // The kernel lists no child that its parent has waited for. Until then the worker could still have taken the connection.
+  await within(20_000, 'the death of the worker', (resolve: (none: null) => void) => {
+    const look = (): void => (workers().some((pid) => killed.includes(pid)) ? void setImmediate(look) : resolve(null));
+    look();
+  });
+  expect(await answer()).toBe(200); // Of the next worker. If the successor had closed the socket, systemd would still hold the port.
+  process.kill(successor, 'SIGTERM');
+  await program.ended;
 });
