@@ -90,6 +90,7 @@ const programs: Record<string, () => Promise<void>> = {
     expect(first).toMatch(/^worker [1-4]\n$/);
     for (let again = 0; again < 4; again++) expect(await get(port)).toBe(first);
   }),
+  'shared_accept.js': () => serving('shared_accept.js', 4, async (_program, port) => expect(await get(port)).toMatch(/^worker [1-4]\n$/)),
   'reload.js': () => supervised('reload.js', async (program, port) => {
     const before = await get(port);
     program.child.kill('SIGHUP');
