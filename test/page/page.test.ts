@@ -96,14 +96,14 @@ describe.skipIf(chromium === null)('the page in a browser', () => {
     expect(text).toMatch(/c2\s+in flight; the primary keeps a copy\s+→\s+waits in the primary's queue/);
     expect(await page.evaluate(`document.querySelectorAll('.keeps .holds').length`)).toBe(2);
     for (let at = 0; at < 30 && !(await page.evaluate<string>(panelText)).includes('P learns that the worker took c2'); at++) await page.press('ArrowRight');
-    expect(await page.evaluate(panelText)).toMatch(/c2\s+the worker has it; the primary keeps a copy\s+→\s+the worker's alone/);
+    expect(await page.evaluate(panelText)).toMatch(/c2\s+W1 has it; the primary keeps a copy\s+→\s+W1 alone has it/);
     expect(await page.evaluate(`document.querySelectorAll('.broken').length`)).toBe(0);
     await page.close();
   });
 
   test('two tracks: the connection that hangs on stock is found, and stays visibly open', async () => {
     const page = await open([smallRecording(), smallRecording(true)]);
-    expect(await page.evaluate(`[...document.querySelectorAll('.lane.title')].map((each) => each.textContent)`)).toEqual(['① cluster-internals', '② stock']);
+    expect(await page.evaluate(`[...document.querySelectorAll('.lane.title')].map((each) => each.textContent)`)).toEqual(['① cluster-internals', '② stock · its own clock, from its own start']);
     await page.press('o');
     expect(await page.evaluate(panelText)).toContain('nobody took the connection back');
     expect(await page.evaluate(`document.querySelector('.keeps .broken').textContent`)).toContain('one owner');

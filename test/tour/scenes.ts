@@ -3,7 +3,8 @@
  * same thing. Its texts are in en.json and zh.json: `scene.KEY.title`, `.text`, `.question`, `.answer`.
  *
  * To add a scene: a row here, its texts in both languages, and its program in test/examples. `answer` is the event that
- * answers the question: `track` (0 or 1), `nth` of those that fit, and the fields that it must have.
+ * answers the question: `track` (0 or 1), `nth` of those that fit, and the fields that it must have; `toBlocked`: its
+ * receiver was blocked then.
  */
 export interface Recipe {
   /** A file of test/examples, and its arguments. */
@@ -31,7 +32,7 @@ export const SCENES: readonly Scene[] = [
   { key: 'roundRobin', tracks: [{ program: ['one_connection.ts'] }], answer: { kind: 'connection', event: 'acknowledged' } },
   { key: 'stockMessages', tracks: both('one_connection.ts'), answer: { track: 1, kind: 'message', act: 'NODE_HANDLE_ACK', way: 'sent' } },
   { key: 'killed', tracks: both('killed_in_flight.ts'), answer: { track: 0, kind: 'connection', event: 'reclaimed' } },
-  { key: 'blocked', tracks: [{ program: ['blocked_worker.ts'] }], answer: { kind: 'connection', event: 'queued', nth: 4 } },
+  { key: 'blocked', tracks: [{ program: ['blocked_worker.ts'] }], answer: { kind: 'connection', event: 'handed off', toBlocked: true, nth: 1 } },
   {
     key: 'herd', tracks: [{ program: ['thundering_herd.ts', 'none'], label: 'SCHED_NONE' }, { program: ['thundering_herd.ts', 'rr'], label: 'SCHED_RR (round robin)' }],
     answer: { track: 0, kind: 'connection', event: 'opened' },

@@ -134,21 +134,25 @@ function deathOf(track, name, from, to) {
   return ended !== null && ended >= from && ended <= to ? ended : to;
 }
 
-/** Where a connection is at a time, in a word: a key of the texts. */
+/** Where a connection is at a time: `place` is a key of the texts, `worker` the name of the worker in it. */
 export function placeOf(connection, t, before = false) {
   const isPast = (time) => (before ? time < t : time <= t);
-  if (!isPast(connection.open)) return 'place.none';
-  if (connection.closed !== null && isPast(connection.closed)) return 'place.closed';
+  if (!isPast(connection.open)) return { place: 'place.none' };
+  if (connection.closed !== null && isPast(connection.closed)) return { place: 'place.closed' };
   let place = 'place.none';
+  let worker;
   let hasCopy = false;
-  for (const { event, role, t: at } of connection.steps) {
+  for (const { event, role, name, to, t: at } of connection.steps) {
     if (!isPast(at)) break;
+    if (role === 'worker' && event !== 'let go') worker = name;
+    else if (event === 'handed off') worker = to;
     if (role === 'primary') hasCopy = event === 'handed off';
     if (event === 'queued' || event === 'reclaimed' || event === 'rejected' || event === 'unsent') place = 'place.queued';
     else if (event === 'returned') place = role === 'worker' ? 'place.returned' : 'place.queued';
     else if (event === 'handed off') place = 'place.inFlight';
+    else if (event === 'opened' && role === 'primary') place = 'place.primary';
     else if (event === 'delivered' || event === 'opened' || event === 'acknowledged') place = hasCopy ? 'place.both' : 'place.worker';
     else if (event === 'closed') place = 'place.closed';
   }
-  return place;
+  return { place, worker };
 }

@@ -20,7 +20,7 @@ export function readColours() {
   };
   colours = {
     ink: of('ink'), muted: of('muted'), line: of('line'), ground: of('ground'), surface: of('surface'), accent: of('accent'), bad: of('bad'), stripe: of('stripe'),
-    state: { none: of('state-none'), online: of('state-online'), listening: of('state-listening'), disconnected: of('state-disconnected'), dead: of('bad') },
+    state: { none: of('state-none'), online: of('state-online'), listening: of('state-listening'), leaving: of('state-leaving'), disconnected: of('state-disconnected'), dead: of('bad') },
     family: { handoff: of('handoff'), handshake: of('handshake'), reply: of('reply'), leave: of('leave'), handle: of('handle'), app: of('app') },
     thread: Array.from({ length: 10 }, (_none, at) => of(`thread-${at}`)),
     font: '11px system-ui, sans-serif', mono: '11px ui-monospace, SFMono-Regular, Menlo, monospace',

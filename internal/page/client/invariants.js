@@ -62,7 +62,7 @@ function arrivesInOrder(event) {
 
 /** A worker leaves the state in which it was. */
 function followsBefore(event) {
-  const states = event.track.processes.get(event.what)?.states ?? [];
+  const states = (event.track.processes.get(event.what)?.states ?? []).filter(({ to }) => to !== 'leaving');
   const at = states.findIndex((change) => change.event === event);
   return at < 1 ? null : states[at - 1].to === event.from;
 }

@@ -1,7 +1,7 @@
 /** The names of the lanes, left of the picture: with the pid, and the state at the cursor. A list for screen readers. */
 import { view } from './view.js';
 import { KERNEL } from './layout.js';
-import { BLOCKED, countsAt, stateAt, waitingAt } from './model.js';
+import { blockedAt, countsAt, stateAt, waitingAt } from './model.js';
 import { timeOf } from './scale.js';
 import { byId, fill, make, say, time, visible } from './words.js';
 
@@ -51,9 +51,9 @@ function showLaneOfSelection() {
 
 function labelOf(row) {
   const line = row.kind === 'title' ? null : make('span', { class: 'line' });
-  const name = row.kind === 'clients' ? say('lane.clients') : row.kind === 'kernel' ? say('lane.kernel') : row.kind === 'title' ? `${row.track.number === 0 ? '①' : '②'} ${row.name}` : row.kind === 'primary' ? say('lane.primary') : row.kind === 'worker' ? say('lane.worker', { number: row.process.worker ?? '' }) : row.name;
+  const name = row.kind === 'clients' ? say('lane.clients') : row.kind === 'kernel' ? say('lane.kernel') : row.kind === 'title' ? row.track.number === 0 ? `① ${row.name}` : `② ${row.name} · ${say('lane.ownClock')}` : row.kind === 'primary' ? say('lane.primary') : row.kind === 'worker' ? say('lane.worker', { number: row.process.worker ?? '' }) : row.name;
   const pid = row.process?.pid === undefined ? null : make('span', { class: 'pid' }, `${visible(row.name).slice(0, 14)} · ${visible(row.process.pid).slice(0, 10)}`);
-  const element = make('div', { class: `lane ${row.kind}${row.h < 46 && row.kind !== 'title' ? ' low' : ''}`, role: row.kind === 'title' ? 'heading' : 'listitem', 'aria-level': row.kind === 'title' ? 2 : null, 'data-lane': row.kind === 'title' ? null : row.key }, make('b', {}, visible(name).slice(0, 40)), row.h > 56 ? pid : null, line);
+  const element = make('div', { class: `lane ${row.kind}${row.h < 46 && row.kind !== 'title' ? ' low' : ''}`, role: row.kind === 'title' ? 'heading' : 'listitem', 'aria-level': row.kind === 'title' ? 2 : null, 'data-lane': row.kind === 'title' ? null : row.key }, make('b', {}, visible(name).slice(0, row.kind === 'title' ? 90 : 40)), row.h > 56 ? pid : null, line);
   element.style.top = `${row.y}px`;
   element.style.height = `${row.h}px`;
   return { row, element, line };
@@ -70,9 +70,9 @@ function lineOf(row, t) {
     return row.track.addresses.size === 0 ? '' : say('lane.queue', sums);
   }
   const state = row.kind === 'worker' ? shortState(stateAt(process, t)) : '';
+  const blocked = blockedAt(process, t);
   // On a phone there is room for one of both, and the bar shows how busy it is.
-  if (view.width < NARROW) return state;
-  const blocked = process.loops.find((sample) => sample.delay >= BLOCKED && sample.t - sample.delay <= t && sample.t >= t);
+  if (view.width < NARROW) return blocked ? say('lane.blocked.short') : state;
   if (blocked) return say('lane.blocked', { time: time(blocked.delay, 0) });
   const loop = process.loops.findLast((sample) => sample.t <= t);
   return [state, loop && loop.busy > 0.01 ? `${Math.round(loop.busy * 100)} %` : ''].filter((text) => text !== '').join(' · ');

@@ -47,7 +47,8 @@ export function addEvents(track, events) {
     }
     const process = processOf(track, event.name, event.role, event.worker);
     process.pid ??= event.pid;
-    if (process.start === null) process.start = event.t;
+    // In a stock worker the recorder starts after Node itself, which has sent `online` before.
+    if (process.start === null || event.t < process.start) process.start = event.t;
     if (event.kind === 'process') onProcess(track, process, event);
     else if (event.kind === 'message') onMessage(track, event);
     else if (event.kind === 'state') onState(track, event);
@@ -67,7 +68,7 @@ function processOf(track, name, role, worker) {
 }
 
 function onProcess(track, process, event) {
-  if (event.event === 'start') process.start = event.t;
+  if (event.event === 'start') process.start = Math.min(process.start ?? event.t, event.t);
   if (event.event !== 'exit') return;
   process.end = event.t;
   process.code = event.code ?? null;
@@ -76,10 +77,17 @@ function onProcess(track, process, event) {
 
 function onState(track, event) {
   if (event.of !== 'worker' || !isText(event.what) || !isText(event.to)) return;
+  if (event.name === event.what && event.to === 'disconnecting') leaves(track, event);
   // The primary's view of a worker is the one that is drawn: it exists before and after the worker itself.
   if (event.name === event.what && !track.stock) return;
   const process = processOf(track, event.what, 'worker', Number(/^W(\d+)$/.exec(event.what)?.[1] ?? 0));
   process.states.push({ t: event.t, from: event.from, to: event.to, event });
+}
+
+/** The worker leaves from here on; the primary notes it only when the channel has ended. */
+function leaves(track, event) {
+  const { states } = processOf(track, event.name, 'worker', event.worker);
+  if (states.at(-1)?.to !== 'leaving') states.push({ t: event.t, from: states.at(-1)?.to, to: 'leaving', event });
 }
 
 /** How many connections wait at a socket in the kernel, from this sample on. */
@@ -101,6 +109,7 @@ function onQueue(track, event) {
 }
 
 function onMessage(track, event) {
+  if (event.role === 'worker' && event.act === (event.way === 'sent' ? 'exitedAfterDisconnect' : 'disconnect') && event.app !== true) leaves(track, event);
   const id = textOf(event.id, `?${event.index}`);
   let arrow = track.frames.get(id);
   const isNew = !arrow || (event.way === 'sent' ? arrow.sent : arrow.received);
@@ -143,6 +152,9 @@ export function countsAt(counts, t) {
 
 /** From this delay on an event loop counts as blocked, in nanoseconds: a client notices 50 ms. */
 export const BLOCKED = 5e7;
+
+/** The sample that tells that the event loop of a process was blocked at a time. */
+export const blockedAt = (process, t) => process.loops.find((sample) => sample.delay >= BLOCKED && sample.t - sample.delay <= t && sample.t >= t);
 
 /** The events that one walks through: all but the samples of an event loop that was not blocked. */
 export const isStep = (event) => event.kind !== 'loop' || event.delay >= BLOCKED;

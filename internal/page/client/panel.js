@@ -5,7 +5,7 @@
 import { view, isUnderWay, nameOf, select } from './view.js';
 import { stateAt, familyOf } from './model.js';
 import { placeOf } from './connections.js';
-import { byId, fill, make, say, stateText, time, visible } from './words.js';
+import { addressText, byId, fill, isNarrow, make, say, stateText, time, visible } from './words.js';
 import { invariantOf } from './invariants.js';
 import { sourceOf } from './source.js';
 
@@ -30,6 +30,9 @@ export function forgetPanel() {
   shown = null;
 }
 
+/** What the picture and the panel say with a sign. */
+const SIGNS = { loop: '▁▃', queue: '▟', percent: '%', killed: '✗', lost: '⤍', hangs: '╌', marks: '✓' };
+
 /** Before anything is selected: what the picture shows. */
 function welcome() {
   return [
@@ -38,9 +41,10 @@ function welcome() {
     make('dl', { class: 'legend' }, ['handshake', 'reply', 'handoff', 'leave', 'handle', 'app'].flatMap((family) => [
       make('dt', {}, make('i', { class: `swatch ${family}` })), make('dd', {}, say(`family.${family}`)),
     ])),
-    make('dl', { class: 'legend' }, ['none', 'online', 'listening', 'disconnected'].flatMap((state) => [
+    make('dl', { class: 'legend' }, ['none', 'online', 'listening', 'leaving', 'disconnected'].flatMap((state) => [
       make('dt', {}, make('i', { class: `bar state-${state}` })), make('dd', {}, say(`state.${state}`)),
     ])),
+    make('dl', { class: 'legend' }, Object.entries(SIGNS).flatMap(([key, sign]) => [make('dt', { class: 'sign' }, sign), make('dd', {}, say(`sign.${key}`))])),
     make('h3', {}, say('about.recording')),
     ...view.tracks.map(aboutTrack),
   ];
@@ -67,27 +71,53 @@ function detailsOf(event) {
     factsOf(event, arrow),
     statesOf(event, connection),
     invariantOf(event, connection),
-    sourcesOf(event, arrow),
+    isNarrow() ? null : sourcesOf(event, arrow),
     fieldsOf(event),
     bytesOf(event, arrow),
     connection ? lifeOf(connection, event) : null,
+    isNarrow() ? make('details', {}, make('summary', {}, say('panel.source')), sourcesOf(event, arrow)) : null,
   ];
 }
 
 /** One sentence that says what happened. */
 export function sentenceOf(event) {
-  const values = { name: event.name, from: event.from, to: event.to, act: event.act, id: event.connection, what: event.what, key: event.address, child: event.childName === undefined ? `pid ${event.child}` : `${event.childName} (pid ${event.child})`, old: event.from, new: event.to, code: event.code, signal: event.signal, delay: time(event.delay ?? 0), waiting: event.waiting };
+  const values = { name: event.name, from: event.from, to: event.to, act: event.act, id: event.connection, what: event.of === 'worker' || event.what === undefined ? event.what : addressText(event.what), key: event.address === undefined ? undefined : addressText(event.address), child: event.childName === undefined ? `pid ${event.child}` : `${event.childName} (pid ${event.child})`, old: event.from, new: event.to, code: event.code, signal: event.signal, delay: time(event.delay ?? 0), waiting: event.waiting };
   for (const key of Object.keys(values)) values[key] = visible(values[key] ?? '–').slice(0, 80);
   if (event.kind === 'message') return say(`sentence.message.${event.way === 'sent' ? 'sent' : 'received'}`, values);
+  if (isRecorderStart(event)) return say('sentence.process.recorderStart', values);
   if (event.kind === 'process' && event.event === 'exit') return say(event.signal ? 'sentence.process.killed' : 'sentence.process.exit', values);
   return say(`sentence.${event.kind}.${event.event ?? event.of ?? ''}`, values) || say(`sentence.${event.kind}`, values) || visible(nameOf(event)).slice(0, 80);
 }
 
 /** What a message or an event of this name is for. */
 function explanation(event) {
-  const text = event.kind === 'message' ? say(event.app === true ? 'why.message' : event.act === 'reply' && event.fields?.taken !== undefined ? 'why.reply.taken' : `why.${event.act}`) : say(`why.${event.kind}.${event.event ?? ''}`) || say(`why.${event.kind}`);
+  const text = event.kind === 'message' ? say(event.app === true ? 'why.message' : event.act === 'reply' ? whyReply(event) : `why.${event.act}`) : say(whyEvent(event)) || say(`why.${event.kind}`);
   return text === '' ? null : make('p', { class: 'why' }, text);
 }
+
+/** A reply says with its fields what it answers. */
+function whyReply({ fields }) {
+  if (fields?.taken !== undefined) return 'why.reply.taken';
+  if (fields?.accepted !== undefined) return 'why.reply.newconn';
+  if (fields?.errno !== undefined || fields?.key !== undefined || fields?.sockname !== undefined) return 'why.reply.listen';
+  return fields?.ack !== undefined ? 'why.reply.exitedAfterDisconnect' : 'why.reply';
+}
+
+function whyEvent(event) {
+  if (event.kind === 'process' && event.event === 'exit' && event.signal && event.role === 'worker') return 'why.process.killed';
+  if (isRecorderStart(event)) return 'why.process.recorderStart';
+  if (event.event === 'handed off' && event.track.stock) return 'why.connection.handed off.stock';
+  if (event.event === 'queued' && wasReturned(event)) return 'why.connection.queued.again';
+  return `why.${event.kind}.${event.event ?? ''}`;
+}
+
+/** In a stock worker the recorder is loaded after Node's own code, which has sent `online` before. */
+const isRecorderStart = (event) => event.kind === 'process' && event.event === 'start' && event.role === 'worker' && event.track.stock;
+
+const wasReturned = (event) => {
+  const steps = event.track.connectionOf.get(event.index)?.steps ?? [];
+  return steps.slice(0, steps.indexOf(event)).some((step) => step.event === 'returned');
+};
 
 function factsOf(event, arrow) {
   const facts = [['fact.time', time(event.t)], ['fact.process', event.kind === 'kernel' ? say('lane.kernel') : `${event.name} (pid ${event.pid})`]];
@@ -96,9 +126,9 @@ function factsOf(event, arrow) {
     facts.push(['fact.dialect', event.dialect], ['fact.bytes', event.bytes ?? arrow.sent?.bytes]);
     const fds = [[arrow.from, arrow.sent?.fd], [arrow.to, arrow.received?.fd]].filter(([, fd]) => fd !== undefined);
     if (fds.length > 0) facts.push(['fact.fd', fds.map(([name, fd]) => `${fd} ${say('in')} ${name}`).join(' → ')]);
-  } else if (event.fd !== undefined) facts.push(['fact.fd', `${event.fd} ${say('in')} ${event.name}`]);
+  } else if (event.fd >= 0) facts.push(['fact.fd', `${event.fd} ${say('in')} ${event.name}`]);
   for (const key of ['connection', 'address', 'client', 'by', 'bytesRead', 'bytesWritten', 'queue', 'inFlight', 'waiting', 'socket', 'code', 'signal', 'child', 'reason', 'missing', 'why']) {
-    if (event[key] !== undefined && event[key] !== null) facts.push([`fact.${key}`, event[key]]);
+    if (event[key] !== undefined && event[key] !== null) facts.push([`fact.${key}`, key === 'address' ? addressText(event[key]) : event[key]]);
   }
   return make('dl', { class: 'facts' }, facts.filter(([, value]) => value !== undefined && value !== '').flatMap(([key, value]) => [
     make('dt', {}, say(key, {}, true)), make('dd', { 'data-fact': key.slice(5) }, make('bdi', {}, visible(value).slice(0, 300))),
@@ -111,17 +141,24 @@ function statesOf(event, connection) {
   const { track } = event;
   for (const name of new Set([event.name, event.from, event.to, event.what])) {
     const process = track.processes.get(name);
+    // What a worker says of itself comes before, or after, what the primary has noted.
+    if (event.kind === 'state' && event.name === event.what) {
+      rows.push([say('state.ownView', { name }), stateText(event.from), stateText(event.to)]);
+      break;
+    }
     if (process?.role !== 'worker' || (event.kind === 'state' && event.of !== 'worker')) continue;
     const before = stateAt(process, event.t, true);
     const after = process.states.filter((change) => follows(change.event, event)).at(-1)?.to ?? stateAt(process, event.t);
     rows.push([name, stateText(before), stateText(after)]);
   }
-  if (event.kind === 'state' && event.of !== 'worker') rows.push([event.what, event.from, event.to]);
-  if (connection) rows.push([connection.id, say(placeOf(connection, event.t, true)), say(placeOf(connection, event.t))]);
+  if (event.kind === 'state' && event.of !== 'worker' && event.name !== event.what) rows.push([event.what, event.from, event.to]);
+  if (connection) rows.push([connection.id, placeText(placeOf(connection, event.t, true)), placeText(placeOf(connection, event.t))]);
   if (rows.length === 0) return null;
   return make('section', {}, make('h3', {}, say('panel.state')), make('table', { class: 'states' }, make('tbody', {}, rows.map(([name, before, after]) => make('tr', {},
     make('th', { scope: 'row' }, visible(name ?? '')), make('td', {}, visible(before ?? '')), make('td', { 'aria-label': '→' }, before === after ? '=' : '→'), make('td', {}, visible(after ?? '')))))));
 }
+
+const placeText = ({ place, worker }) => say(place, { worker: visible(worker ?? '?').slice(0, 20) });
 
 /** Does a change of state follow from an event: the next thing that its process did, within a millisecond? */
 const follows = (change, event) => change.name === event.name && change.seq > event.seq && change.seq <= event.seq + 3 && change.t - event.t < 1e6;

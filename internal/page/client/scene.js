@@ -1,5 +1,6 @@
 /** The tour: the list of scenes, and for each a paragraph, a question, and its answer in the recording. */
 import { view, select, show } from './view.js';
+import { blockedAt } from './model.js';
 import { byId, fill, make, say } from './words.js';
 
 let drawn = '';
@@ -37,12 +38,14 @@ function open(scene) {
   show(scene);
 }
 
+const isToBlocked = ({ track, to, t }) => track.processes.has(to) && blockedAt(track.processes.get(to), t) !== undefined;
+
 /** Shows the answer, and goes to the event that gives it. */
 function answer() {
   isAnswered = true;
   const wanted = view.scenes[view.scene].answer ?? {};
-  const { track = 0, nth = 0, ...fields } = wanted;
-  const found = view.steps.filter((event) => event.track.number === track && Object.entries(fields).every(([name, value]) => event[name] === value));
+  const { track = 0, nth = 0, toBlocked = false, ...fields } = wanted;
+  const found = view.steps.filter((event) => event.track.number === track && Object.entries(fields).every(([name, value]) => event[name] === value) && (!toBlocked || isToBlocked(event)));
   if (found.length > 0) select((found[nth] ?? found[0]).step);
   drawScene();
 }

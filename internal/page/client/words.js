@@ -22,6 +22,12 @@ export function say(key, values = {}, orKey = false) {
 /** The name of a worker's state; a state that this page does not know is shown as it is. */
 export const stateText = (state) => say(`state.${state}`) || visible(state);
 
+/** An address by its key; a key with port 0 names no port that a reader could use. */
+export function addressText(key) {
+  const address = /^(.+):0:-?\d+:[^:]*:\d+$/.exec(String(key))?.[1];
+  return address === undefined ? String(key) : say('address.any', { address, key });
+}
+
 /** A time in nanoseconds, with a unit that fits. */
 export function time(ns, digits = 3) {
   if (!Number.isFinite(ns)) return '–';
@@ -54,6 +60,9 @@ export function make(name, attributes = {}, ...children) {
   for (const child of children.flat()) if (child !== null && child !== undefined) element.append(child);
   return element;
 }
+
+/** A window as narrow as a phone's: the same width as in style.css. */
+export const isNarrow = () => matchMedia('(max-width: 900px)').matches;
 
 export const byId = (id) => document.getElementById(id);
 

@@ -1,0 +1,104 @@
+/** What the page says of an event that a reader could take for something else: who has the connection, what a reply answers, whose view a state is. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { expect, test } from 'vitest';
+import { makePage } from '../../internal/page/page';
+import { root } from '../support/program';
+import { Browser, chromium } from './browser';
+
+const MS = 1e6;
+let count = 0;
+const event = (at: number, name: string, kind: string, more: object): Record<string, unknown> =>
+  ({ at: at * MS, name, pid: name === 'P' ? 1 : 2, role: name === 'P' ? 'primary' : 'worker', worker: name === 'P' ? null : 1, seq: ++count, kind, ...more });
+const connection = (at: number, name: string, what: string, more: object = {}): Record<string, unknown> =>
+  event(at, name, 'connection', { event: what, connection: 'c1', address: '127.0.0.1:0:4:undefined:0', fd: name === 'P' ? 22 : 19, ...more });
+const message = (at: number, from: string, to: string, act: string, fields: object): Record<string, unknown>[] => ['sent', 'received'].map((way, late) =>
+  event(at + late / 10, late === 0 ? from : to, 'message', { way, act, from, to, id: `${from}>${to}#${at}`, dialect: 'pipelined', fields }));
+
+/** One worker and one connection, which comes back to the primary; then the worker leaves. */
+function events(): Record<string, unknown>[] {
+  return [
+    event(0, 'P', 'process', { event: 'start' }),
+    ...message(1, 'W1', 'P', 'online', {}),
+    event(1.2, 'P', 'state', { of: 'worker', what: 'W1', from: 'none', to: 'online' }),
+    event(2, 'W1', 'process', { event: 'start' }),
+    event(3, 'W1', 'state', { of: 'worker', what: 'W1', from: 'online', to: 'listening' }),
+    event(4, 'P', 'state', { of: 'worker', what: 'W1', from: 'online', to: 'listening' }),
+    ...message(5, 'P', 'W1', 'reply', { ack: 1, errno: null, key: '127.0.0.1:0:4:undefined:0' }),
+    connection(10, 'P', 'queued'),
+    connection(11, 'P', 'handed off', { to: 'W1' }),
+    connection(12, 'W1', 'delivered'),
+    ...message(12.5, 'W1', 'P', 'reply', { ack: 2, accepted: true }),
+    connection(13, 'P', 'acknowledged', { to: 'W1' }),
+    connection(14, 'W1', 'returned'),
+    connection(15, 'P', 'returned'),
+    connection(16, 'P', 'queued'),
+    event(17, 'P', 'connection', { event: 'opened', connection: 'P-c1', fd: -1 }),
+    event(20, 'W1', 'state', { of: 'worker', what: 'W1', from: 'listening', to: 'disconnecting' }),
+    ...message(21, 'P', 'W1', 'reply', { ack: 4 }),
+    event(30, 'P', 'state', { of: 'worker', what: 'W1', from: 'listening', to: 'disconnected' }),
+    event(31, 'W1', 'process', { event: 'exit', code: null, signal: 'SIGKILL' }),
+  ].sort((a, b) => Number(a['at']) - Number(b['at']));
+}
+
+interface Model {
+  buildTrack(source: object, number: number): { processes: Map<string, { start: number }>; connections: Map<string, object> };
+  stateAt(process: object | undefined, t: number): string;
+}
+
+test('who has a connection at each moment; a worker leaves from its own decision on; a worker starts with its first event', async () => {
+  const { buildTrack, stateAt } = await import(path.join(root, 'internal/page/client/model.js')) as Model;
+  const { placeOf } = await import(path.join(root, 'internal/page/client/connections.js')) as { placeOf(one: object, t: number): { place: string; worker?: string } };
+  const { processes, connections } = buildTrack({ label: '', header: {}, events: events() }, 0);
+  const places = [10, 11, 12, 13, 14, 15].map((at) => placeOf(connections.get('c1') ?? {}, at * MS));
+  expect(places.map(({ place }) => place.slice(6))).toEqual(['queued', 'inFlight', 'both', 'worker', 'returned', 'queued']);
+  expect(places.map(({ worker }) => worker)).toEqual([undefined, 'W1', 'W1', 'W1', 'W1', 'W1']);
+  expect(placeOf(connections.get('P-c1') ?? {}, 17 * MS).place).toBe('place.primary');
+  const worker = processes.get('W1');
+  expect([1.5, 4, 20, 29, 30].map((at) => stateAt(worker, at * MS))).toEqual(['online', 'listening', 'leaving', 'leaving', 'disconnected']);
+  expect(worker?.start).toBe(MS);
+});
+
+test.skipIf(chromium === null)('each event is explained as what it is', async () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'cluster-explained-'));
+  const browser = new Browser(chromium ?? '');
+  try {
+    const said = async (stock: boolean): Promise<string[]> => {
+      const file = path.join(directory, `${String(stock)}.html`);
+      const tracks = [{ label: 'x', header: { format: 1, stock, processes: [] }, events: events(), notes: [] }];
+      writeFileSync(file, makePage({ title: 'x', scenes: [{ key: 'recording', tracks }], sources: {}, language: 'en' }));
+      const page = await browser.open(pathToFileURL(file).href);
+      await page.until(`document.body?.dataset.drawn !== undefined`);
+      await page.press('Home');
+      const texts: string[] = [];
+      for (let at = 0; at < tracks[0]!.events.length; at++) {
+        texts.push(await page.evaluate<string>(`document.getElementById('panel').innerText`));
+        await page.press('ArrowRight');
+      }
+      expect(page.errors).toEqual([]);
+      await page.close();
+      return texts;
+    };
+    const ours = await said(false);
+    const of = (texts: readonly string[], sentence: string): string => texts.find((text) => text.includes(sentence)) ?? `nothing says: ${sentence}`;
+    expect(of(ours, 'W1: online → listening')).toMatch(/W1 about itself\s+online\s+→\s+listening/);
+    expect(ours.filter((text) => text.includes('The answer to queryServer'))).toHaveLength(2);
+    expect(ours.filter((text) => text.includes('The answer to newconn: accepted true'))).toHaveLength(2);
+    expect(ours.filter((text) => text.includes('The answer to exitedAfterDisconnect'))).toHaveLength(2);
+    expect(of(ours, 'P hands c1 off')).toContain('can still go to another one');
+    expect(ours.filter((text) => text.includes('P puts c1 into its queue')).map((text) => text.includes('like a new connection'))).toEqual([false, true]);
+    expect(of(ours, 'P-c1 is open in P')).toMatch(/P-c1\s+not yet there\s+→\s+open in the primary/);
+    expect(of(ours, 'P-c1 is open in P')).not.toContain('-1');
+    expect(of(ours, 'P hands c1 off')).toContain('127.0.0.1, any port (key 127.0.0.1:0:4:undefined:0)');
+    expect(of(ours, 'W1 is killed by SIGKILL')).toContain('when the primary learned of the end');
+    expect(of(ours, 'W1: listening → disconnected')).toMatch(/leaving[^=]*→\s+disconnected/);
+    const stock = await said(true);
+    expect(of(stock, 'P hands c1 off')).toContain('Node never takes it back');
+    expect(of(stock, 'The recorder of W1 starts')).toContain('an earlier time');
+  } finally {
+    await browser.close();
+    rmSync(directory, { recursive: true });
+  }
+}, 60_000);
