@@ -29,7 +29,7 @@ async function upgrades(count: number): Promise<void> {
   const replies = await kept.ask();
   console.log(`${node}: ${count} upgrades (median ${took.sort((one, other) => one - other)[count >> 1]?.toFixed(0)} ms), ${requests} requests: ${failed.length} failed, ` +
     `${closed.length} closed, ${wrong.length} wrong; of ${replies.length} idle keep-alive connections ${kept.closed} were closed, ` +
-    `${replies.filter((reply) => reply !== null).length} answered afterwards; ${probe.count} probes, ${probe.failures.length} refused or reset`);
+    `${replies.filter((reply) => reply !== null).length} answered afterwards; ${probe.count} probes, ${probe.failures.length} refused, reset or not answered, ${probe.slow} took a second or more (slowest ${probe.slowest.toFixed(0)} ms)`);
   for (const what of [...failed, ...closed, ...wrong, ...probe.failures].slice(0, 10)) console.log(what);
   kept.end();
   await app.end();

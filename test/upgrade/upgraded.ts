@@ -142,26 +142,52 @@ function kill(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
   }
 }
 
+/** From so many milliseconds on a connect was slow: the kernel had dropped its first SYN, and sends the next one after a second. */
+const SLOW = 1000;
+
 /** Connects once each millisecond, until `stop`, and closes each connection at once. */
 export class Probe {
+  /** One line for each connect that was refused, reset or never answered. */
   readonly failures: string[] = [];
   count = 0;
+  /** How many connects were slow, those that failed included. */
+  slow = 0;
+  /** The slowest one, in milliseconds. */
+  slowest = 0;
   readonly #timer: NodeJS.Timeout;
   readonly #open = new Set<net.Socket>();
+  #emptied: () => void = () => undefined;
 
   constructor(port: number, host = '127.0.0.1') {
-    this.#timer = setInterval(() => {
-      this.count++;
-      const socket = net.connect(port, host);
-      this.#open.add(socket);
-      socket.on('connect', () => socket.destroy());
-      socket.on('error', (error: NodeJS.ErrnoException) => this.failures.push(error.code ?? error.message));
-      socket.on('close', () => this.#open.delete(socket));
-    }, 1);
+    this.#timer = setInterval(() => this.#connect(port, host), 1);
   }
 
+  #connect(port: number, host: string): void {
+    this.count++;
+    const began = performance.now();
+    const socket = net.connect(port, host);
+    this.#open.add(socket);
+    socket.once('connect', () => {
+      this.#took(began);
+      socket.destroy();
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => this.failures.push(`probe: ${error.code ?? error.message} after ${this.#took(began).toFixed(0)} ms`));
+    socket.once('close', () => {
+      this.#open.delete(socket);
+      if (this.#open.size === 0) this.#emptied();
+    });
+  }
+
+  #took(began: number): number {
+    const ms = performance.now() - began;
+    if (ms >= SLOW) this.slow++;
+    this.slowest = Math.max(this.slowest, ms);
+    return ms;
+  }
+
+  /** Resolves when each connect has an end: at once, unless one is not answered. That one fails after the two minutes of the kernel. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
-    for (const socket of this.#open) await once(socket, 'close');
+    if (this.#open.size > 0) await new Promise<void>((resolve) => { this.#emptied = resolve; });
   }
 }
