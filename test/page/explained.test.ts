@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
 import { makePage } from '../../internal/page/page';
 import { root } from '../support/program';
+import { SCENES } from '../tour/scenes';
 import { Browser, chromium } from './browser';
 
 const MS = 1e6;
@@ -41,6 +42,16 @@ function events(): Record<string, unknown>[] {
     event(30, 'P', 'state', { of: 'worker', what: 'W1', from: 'listening', to: 'disconnected' }),
     event(31, 'W1', 'process', { event: 'exit', code: null, signal: 'SIGKILL' }),
   ].sort((a, b) => Number(a['at']) - Number(b['at']));
+}
+
+/** Connections that are handed to a worker before, while and after its event loop is blocked, from 10 to 20 ms; and to a free one. */
+function blocked(): Record<string, unknown>[] {
+  const handed = (at: number, id: string, to: string): object => event(at, 'P', 'connection', { event: 'handed off', connection: id, to, fd: 22 });
+  return [
+    event(0, 'P', 'process', { event: 'start' }), event(1, 'W1', 'process', { event: 'start' }), { ...event(1, 'W2', 'process', { event: 'start' }), worker: 2 },
+    handed(5, 'c1', 'W1'), handed(11, 'c2', 'W2'), handed(12, 'c3', 'W1'), handed(13, 'c4', 'W2'), handed(14, 'c5', 'W1'),
+    event(100, 'W1', 'loop', { busy: 1, delay: 90 * MS }), handed(110, 'c6', 'W1'),
+  ] as Record<string, unknown>[];
 }
 
 interface Model {
@@ -94,9 +105,35 @@ test.skipIf(chromium === null)('each event is explained as what it is', async ()
     expect(of(ours, 'P hands c1 off')).toContain('127.0.0.1, any port (key 127.0.0.1:0:4:undefined:0)');
     expect(of(ours, 'W1 is killed by SIGKILL')).toContain('when the primary learned of the end');
     expect(of(ours, 'W1: listening → disconnected')).toMatch(/leaving[^=]*→\s+disconnected/);
+    // What a worker says of itself does not break the order of what the primary notes.
+    expect(of(ours, 'W1: listening → disconnected')).toMatch(/✓\s+Each change begins/);
     const stock = await said(true);
     expect(of(stock, 'P hands c1 off')).toContain('Node never takes it back');
     expect(of(stock, 'The recorder of W1 starts')).toContain('an earlier time');
+  } finally {
+    await browser.close();
+    rmSync(directory, { recursive: true });
+  }
+}, 60_000);
+
+test.skipIf(chromium === null)('on a phone: the answer goes to a connection that waits for a blocked worker; the lane says so; a row has two lines; the source is last, and folded', async () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'cluster-explained-'));
+  const browser = new Browser(chromium ?? '');
+  try {
+    const file = path.join(directory, 'blocked.html');
+    const tracks = [{ label: 'x', header: { format: 1, processes: [] }, events: blocked(), notes: [] }];
+    const { answer } = SCENES.find(({ key }) => key === 'blocked') ?? {};
+    writeFileSync(file, makePage({ title: 'x', scenes: [{ key: 'blocked', tracks, answer }], sources: {}, language: 'en', texts: { en: { 'scene.blocked.title': 'x' }, zh: {} } } as Parameters<typeof makePage>[0]));
+    const page = await browser.open(pathToFileURL(file).href, { width: 390, height: 844 });
+    await page.until(`document.getElementById('answer') !== null`);
+    await page.evaluate(`document.getElementById('answer').click()`);
+    await page.drawn();
+    expect(await page.evaluate(`document.querySelector('.sentence').textContent`)).toBe('P hands c5 off and keeps a copy');
+    expect(await page.evaluate(`[...document.querySelectorAll('.lane.worker .line')].map((each) => each.textContent)`)).toEqual(['blocked', 'starting']);
+    expect(await page.evaluate(`[...document.querySelectorAll('#rows .row')].map((each) => each.offsetHeight).every((high) => high === 46)`)).toBe(true);
+    expect(await page.evaluate(`(() => { const { left, right } = document.querySelector('#rows .detail').getBoundingClientRect(); return right - left; })()`)).toBeGreaterThan(300);
+    expect(await page.evaluate(`(({ tagName, open, innerText }) => [tagName, open, innerText.trim()])(document.getElementById('panel').lastElementChild)`)).toEqual(['DETAILS', false, 'Source']);
+    expect(page.errors).toEqual([]);
   } finally {
     await browser.close();
     rmSync(directory, { recursive: true });
