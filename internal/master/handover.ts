@@ -8,7 +8,8 @@
  * Keeps    1. a handle that has come from another primary is given to the first worker that asks for its address, in place of
  *             a bind
  *          2. before all of them are here, no query is answered (`isComplete`)
- *          3. a unix socket of another primary is removed when it is closed here, as one that was bound here
+ *          3. a unix socket of another primary is removed when it is closed here, as one that was bound here; after `release` it
+ *             is never removed here
  */
 import { push } from '../builtins';
 import type { QueryServer } from '../messages';
@@ -112,6 +113,12 @@ export class Handover implements Addresses {
 
   release(): void {
     for (const server of this.#handles.values()) (server.native as { unref?(): void } | null)?.unref?.();
+    // A process that ends because it has nothing to do closes its handles, and libuv removes the path of a unix socket that it has bound. `exit` closes none.
+    for (const server of this.#handles.values()) {
+      if (this.#origins.get(server)?.query.addressType !== -1) continue;
+      process.once('exit', (code) => process.exit(code));
+      return;
+    }
   }
 
   // ── this primary replaces another one ──────────────────────────────────────────────────────────

@@ -70,7 +70,12 @@ export function removeWhenClosed(handle: NativeHandle, address: string): void {
   const { close } = native;
   native.close = (...given: any[]): void => {
     close.apply(native, given);
-    if (inode !== undefined && inodeOf() === inode) unlinkSync(file);
+    if (inode === undefined || inodeOf() !== inode) return;
+    try {
+      unlinkSync(file);
+    } catch {
+      // This user may not remove it: libuv says nothing then, either.
+    }
   };
 }
 

@@ -7,7 +7,8 @@
  * for each event of an upgrade, { exit } at its end. SIGUSR2 replaces it. With a COMMANDS file in its environment, SIGUSR2 does
  * what that says instead: { method, argument }; then { outcome } or { code, message } is printed.
  * AS says how a successor misbehaves. LIBRARY is the dist/ of another build. DIES is `S 5` or `P 5`: the successor (or the
- * primary that is replaced) gets SIGKILL at the fifth message between the two.
+ * primary that is replaced) gets SIGKILL at the fifth message between the two. DROPS_TO is the user that the primary becomes
+ * when its workers are ready.
  */
 'use strict';
 const fs = require('node:fs');
@@ -39,6 +40,7 @@ if (cluster.isPrimary) {
   const supervisor = supervise({ exec: process.env.EXEC ?? __filename, workers: 2, canaryMs: 0, upgradeSignal: process.env.COMMANDS === undefined, ...JSON.parse(options) });
   let listens = 0;
   cluster.on('listening', (_worker, address) => { listens = address.port; });
+  if (process.env.DROPS_TO !== undefined) supervisor.started.then(() => process.setuid(Number(process.env.DROPS_TO)), () => undefined);
   supervisor.started.then(() => say({ port: listens, node: process.versions.node }), (error) => say({ failed: error.message }));
   supervisor.on('upgrade', ({ state, reason, pid }) => say({ upgrade: state, reason, successor: pid }));
   process.on('exit', (code) => say({ exit: code, counters: cluster.counters() }));

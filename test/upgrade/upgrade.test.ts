@@ -1,9 +1,13 @@
 /** D60: another process becomes the primary. Nobody is refused, and if the other one cannot be taken, nothing has happened. */
+import { chmodSync, existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { Clients } from '../moving/clients';
+import { ownDirectories } from '../operate/own_directories';
 import { Kept } from '../moving/supervised';
 import { Probe, Upgraded } from './upgraded';
+
+const directory = ownDirectories();
 
 test('two upgrades under load: the port is never closed, no request fails, idle connections stay open, and the old primary exits with 0', { timeout: 120_000 }, async () => {
   const app = new Upgraded();
@@ -71,4 +75,35 @@ test('during an upgrade other commands are refused, and a stop calls it off', { 
   expect(await app.line((line) => line['upgrade'] === 'failed')).toMatchObject({ reason: expect.stringMatching(/this primary was told to stop/) as string });
   await app.ended().catch(() => undefined);
   expect(app.lines.filter((line) => line.pid === pid && 'exit' in line)).toMatchObject([{ exit: 0 }]);
+});
+
+test('a unix socket: its path leads to a listener all the time, and the last primary removes it', { timeout: 60_000 }, async () => {
+  const at = path.join(directory, 'public.sock');
+  const app = new Upgraded({ port: at, options: { workers: 1 } });
+  await app.port();
+  const { ino } = statSync(at);
+  const probe = new Probe(at);
+  for (let time = 0; time < 2; time++) {
+    expect(await app.upgrade()).toMatchObject({ upgrade: 'done', reason: '' });
+    expect(statSync(at).ino).toBe(ino);
+  }
+  await probe.stop();
+  expect(probe.failures).toEqual([]);
+  await app.end();
+  expect(existsSync(at)).toBe(false);
+  expect(app.stderr).toBe('');
+});
+
+test.skipIf(process.getuid?.() !== 0)('a primary that has given up its rights is replaced, though it may not bind or remove its unix socket any more', { timeout: 60_000 }, async () => {
+  const at = path.join(directory, 'private.sock');
+  chmodSync(directory, 0o755);
+  const nobody = 65534;
+  const app = new Upgraded({ port: at, options: { workers: 1 }, settings: { uid: nobody }, env: { DROPS_TO: String(nobody) } });
+  await app.port();
+  const { ino } = statSync(at);
+  expect(await app.upgrade()).toMatchObject({ upgrade: 'done', reason: '' });
+  await app.end();
+  expect(statSync(at).ino).toBe(ino); // It could not be removed, and that hurts nobody.
+  expect(app.lines.filter((line) => 'exit' in line)).toMatchObject([{ exit: 0 }, { exit: 0 }]);
+  expect(app.stderr).toBe('');
 });

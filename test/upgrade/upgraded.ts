@@ -158,14 +158,15 @@ export class Probe {
   readonly #open = new Set<net.Socket>();
   #emptied: () => void = () => undefined;
 
-  constructor(port: number, host = '127.0.0.1') {
-    this.#timer = setInterval(() => this.#connect(port, host), 1);
+  /** `at`: a port of 127.0.0.1, or the path of a unix socket. */
+  constructor(at: number | string) {
+    this.#timer = setInterval(() => this.#connect(at), 1);
   }
 
-  #connect(port: number, host: string): void {
+  #connect(at: number | string): void {
     this.count++;
     const began = performance.now();
-    const socket = net.connect(port, host);
+    const socket = net.connect(typeof at === 'string' ? { path: at } : { port: at, host: '127.0.0.1' });
     this.#open.add(socket);
     socket.once('connect', () => {
       this.#took(began);
