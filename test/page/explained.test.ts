@@ -51,6 +51,8 @@ function blocked(): Record<string, unknown>[] {
     event(0, 'P', 'process', { event: 'start' }), event(1, 'W1', 'process', { event: 'start' }), { ...event(1, 'W2', 'process', { event: 'start' }), worker: 2 },
     handed(5, 'c1', 'W1'), handed(11, 'c2', 'W2'), handed(12, 'c3', 'W1'), handed(13, 'c4', 'W2'), handed(14, 'c5', 'W1'),
     event(100, 'W1', 'loop', { busy: 1, delay: 90 * MS }), handed(110, 'c6', 'W1'),
+    // More than the table shows at once.
+    ...Array.from({ length: 60 }, (_none, at) => event(120 + at, 'P', 'state', { of: 'address', what: 'x', from: 'a', to: 'b' })),
   ] as Record<string, unknown>[];
 }
 
@@ -62,7 +64,7 @@ interface Model {
 test('who has a connection at each moment; a worker leaves from its own decision on; a worker starts with its first event', async () => {
   const { buildTrack, stateAt } = await import(path.join(root, 'internal/page/client/model.js')) as Model;
   const { placeOf } = await import(path.join(root, 'internal/page/client/connections.js')) as { placeOf(one: object, t: number): { place: string; worker?: string } };
-  const { processes, connections } = buildTrack({ label: '', header: {}, events: events() }, 0);
+  const { processes, connections } = buildTrack({ label: '', header: { processes: [{ name: 'W1', role: 'worker', worker: 1, started: 2 * MS }] }, events: events() }, 0);
   const places = [10, 11, 12, 13, 14, 15].map((at) => placeOf(connections.get('c1') ?? {}, at * MS));
   expect(places.map(({ place }) => place.slice(6))).toEqual(['queued', 'inFlight', 'both', 'worker', 'returned', 'queued']);
   expect(places.map(({ worker }) => worker)).toEqual([undefined, 'W1', 'W1', 'W1', 'W1', 'W1']);
@@ -131,6 +133,7 @@ test.skipIf(chromium === null)('on a phone: the answer goes to a connection that
     expect(await page.evaluate(`document.querySelector('.sentence').textContent`)).toBe('P hands c5 off and keeps a copy');
     expect(await page.evaluate(`[...document.querySelectorAll('.lane.worker .line')].map((each) => each.textContent)`)).toEqual(['blocked', 'starting']);
     expect(await page.evaluate(`[...document.querySelectorAll('#rows .row')].map((each) => each.offsetHeight).every((high) => high === 46)`)).toBe(true);
+    expect(await page.evaluate(`document.getElementById('rows').offsetHeight`)).toBe(46 * tracks[0]!.events.length);
     expect(await page.evaluate(`(() => { const { left, right } = document.querySelector('#rows .detail').getBoundingClientRect(); return right - left; })()`)).toBeGreaterThan(300);
     expect(await page.evaluate(`(({ tagName, open, innerText }) => [tagName, open, innerText.trim()])(document.getElementById('panel').lastElementChild)`)).toEqual(['DETAILS', false, 'Source']);
     expect(page.errors).toEqual([]);
