@@ -193,6 +193,6 @@ test('one that follows and does not read is cut off, and the worker prints on', 
 });
 
 test('the daemon gets its answer to `lifetime` also if it cancelled it before it began', async () => {
-  const { lifetime } = appCommands({ name: 'web', supervisor: {}, logs } as unknown as Parameters<typeof appCommands>[0]);
+  const { lifetime } = appCommands({ name: 'web', supervisor: {}, logs, replaced: () => new Promise(() => undefined) } as unknown as Parameters<typeof appCommands>[0]);
   expect(await lifetime?.({}, { signal: AbortSignal.abort(), progress: () => undefined })).toEqual({});
 });
