@@ -35,6 +35,8 @@ test('a daemon and an app: their directory is deleted, then the socket of the ap
       rmSync(lost, { recursive: true, maxRetries: 5 });
       if (lost === runtime) mkdirSync(runtime, { mode: 0o700, recursive: true }); // As at the next login; the processes may be quicker.
       expect(await world.listed('web'), lost).toMatchObject({ pid: app.pid, state: 'online', restarts: 0 });
+      // A command that found no socket has started a process, which sees the lock of the daemon and ends.
+      await until('no other daemon', () => world.pids('daemon').length === 1);
       expect([world.pids('daemon'), world.pids('primary')], lost).toEqual([[daemon], [app.pid]]);
       await until('the socket of the app', () => existsSync(socket));
       expect(await world.app('web', 'status'), lost).toMatchObject({ ready: 1 });
