@@ -56,7 +56,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #stopping: { readonly by: 'program' | 'signal' | 'give up'; now: boolean; killed: boolean } | null = null;
   readonly #giveUps = new GiveUpReports();
   readonly #replacing: Replacing;
-  /** How many workers were desired when the latest upgrade began. */
+  /** How many workers run here again if the primary that replaces this one ends: as many as have left for it, or none after a stop. */
   #replaced = 0;
 
   constructor(cluster: Cluster, options: CheckedOptions) {
@@ -86,9 +86,12 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       reloading: (state, { number, exec }, reason) => this.#emitLater('reload', { state, generation: number, exec, reason }),
     });
     this.#replacing = new Replacing({
-      obstacle: () => (PrimaryEnd.supervisors > 1 ? 'it has more than one supervisor' : inheritanceHere()?.isAlone === false ? 'the primary that it replaces has not left yet' : this.#fleet.unfinished !== null ? `the command ${this.#fleet.unfinished} is not done` : this.#fleet.desired === 0 ? 'it has no workers' : null),
-      leave: () => this.#fleet.stop(),
-      stay: () => void this.#fleet.scale(this.#replaced).catch(() => undefined),
+      obstacle: () => this.#upgradeObstacle(),
+      leave: () => {
+        this.#replaced = this.#fleet.desired;
+        return this.#fleet.stop();
+      },
+      stay: () => void (this.#replaced > 0 ? this.#fleet.scale(this.#replaced) : this.#fleet.stop()).catch(() => undefined),
       emit: (event) => this.#emitLater('upgrade', event),
       done: () => this.#left(),
     });
@@ -136,7 +139,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
    *                 ERR_UPGRADE_RUNNING; `stop` calls it off, or is passed on to the new primary once that accepts
    */
   upgrade(options: UpgradeOptions = {}): Promise<UpgradeReport> {
-    this.#replaced = this.#fleet.desired;
     const report = this.#replacing.start(options);
     report.catch(() => undefined); // As with other commands, a program may ignore the promise.
     return report;
@@ -248,9 +250,8 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   }
 
   async #stop(by: 'program' | 'signal', now: boolean): Promise<Report> {
-    const { heir } = this.#replacing;
-    if (heir !== null) return this.#passStopOn(heir, now);
-    this.#replacing.cancel();
+    this.#replacing.stop(now);
+    this.#replaced = 0;
     this.#stopping ??= { by, now, killed: false };
     if (by === 'signal' && this.#stopping.by === 'program') this.#stopping = { ...this.#stopping, by };
     if (now) this.#stopping.now = true;
@@ -287,11 +288,12 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     if (this.#fleet.desired > 0) this.#stopBySignal();
   }
 
-  /** The new primary serves: it is told to stop. */
-  #passStopOn(heir: number, now: boolean): Promise<Report> {
-    process.kill(heir, 'SIGTERM');
-    if (now) process.kill(heir, 'SIGTERM');
-    return this.#fleet.stop();
+  /** Why this primary cannot be replaced now; null if it can. */
+  #upgradeObstacle(): string | null {
+    if (PrimaryEnd.supervisors > 1) return 'it has more than one supervisor';
+    if (inheritanceHere()?.isAlone === false) return 'the primary that it replaces has not left yet';
+    if (this.#fleet.unfinished !== null) return `the command ${this.#fleet.unfinished} is not done`;
+    return this.#fleet.desired === 0 ? 'it has no workers' : null;
   }
 
   /** The new primary has everything. */

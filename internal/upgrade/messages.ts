@@ -31,7 +31,7 @@ export type SuccessorMessage =
   | { readonly act: 'ready'; readonly adopted: readonly number[] }
   | { readonly act: 'failed'; readonly reason: string }
   | { readonly act: 'serving' }
-  /** `taken: false`: nobody listens there; P keeps the connection. */
+  /** `taken: false`: nobody listens there, and both processes close the connection. */
   | { readonly act: 'taken'; readonly seq: number; readonly taken: boolean }
   /** Of the process of S with this key, for the server of the shared state; `message` is null at its end. */
   | { readonly act: 'state'; readonly key: number; readonly id: number; readonly message: object | null }
@@ -53,10 +53,10 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isNumber = (value: unknown): value is number => typeof value === 'number';
-const isOr = (value: unknown, type: 'string' | 'number'): boolean => value === null || typeof value === type;
+const isNullOr = (value: unknown, type: 'string' | 'number'): boolean => value === null || typeof value === type;
 
-const isQuery = (value: unknown): value is AddressQuery => isObject(value) && isOr(value['address'], 'string') && isOr(value['port'], 'number')
-  && (isOr(value['addressType'], 'string') || isNumber(value['addressType'])) && isOr(value['fd'], 'number') && isNumber(value['index']);
+const isQuery = (value: unknown): value is AddressQuery => isObject(value) && isNullOr(value['address'], 'string') && isNullOr(value['port'], 'number')
+  && (isNullOr(value['addressType'], 'string') || isNumber(value['addressType'])) && isNullOr(value['fd'], 'number') && isNumber(value['index']);
 
 const ofSuccessor: Readonly<Record<SuccessorMessage['act'], (message: Fields) => boolean>> = {
   hello: ({ protocol, pid, node }) => isNumber(protocol) && isNumber(pid) && typeof node === 'string',

@@ -21,7 +21,7 @@ import { Fifo } from '../fifo';
 import type { NativeHandle } from '../native/bindings';
 import type { Link } from './link';
 import { PROTOCOL, isOfSuccessor, type SuccessorMessage } from './messages';
-import { placesHere, snapshotParts, socketsHere, stateHere, type SharedStateHere, type Addresses } from './registry';
+import { leavePlaces, snapshotParts, socketsHere, stateHere, takePlacesAgain, type Addresses, type SharedStateHere } from './registry';
 import { startSuccessor, type SuccessorProgram } from './start';
 
 /** How many connections may be on their way to the successor: the kernel allows a process only so many fds in flight. */
@@ -114,6 +114,11 @@ export class Predecessor {
     if (!this.#hasCommitted) this.#fail(reason);
   }
 
+  /** Sends it a signal, if it has not ended. */
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
   /** Hands over. Rejects with ERR_UPGRADE_FAILED; everything goes on here then. When it has resolved this process has nothing to do any more. */
   async run(): Promise<UpgradeReport> {
     const late = timers.setTimeout(() => this.#fail(this.#notReady), this.#readyTimeoutMs);
@@ -127,8 +132,9 @@ export class Predecessor {
       this.#link?.send({ act: 'begin', hasState: this.#state !== null });
       await this.#ready();
       timers.clearTimeout(late);
+      if (this.#failure !== null) throw this.#failure; // `failed`, or a stop, came in the same turn as `ready`.
       this.#hasCommitted = true;
-      for (const place of placesHere()) place.leave();
+      leavePlaces();
       this.#link?.send({ act: 'commit', parts: snapshotParts() });
       await this.#within('serving');
       await this.#leave();
@@ -260,9 +266,8 @@ export class Predecessor {
       this.#child.once('exit', () => timers.clearTimeout(kill));
     }
     if (this.#hasCommitted) {
-      const takeAgain = (): void => placesHere().forEach((place) => place.takeAgain());
-      if (isRunning) this.#child.once('exit', takeAgain);
-      else takeAgain();
+      if (isRunning) this.#child.once('exit', takePlacesAgain);
+      else takePlacesAgain();
     }
     if (!this.#isLeaving) return;
     this.#ports.addresses.resume(this.#taken);

@@ -1,6 +1,6 @@
 /**
- * What of this process takes part when its primary is replaced. Each part registers itself here, so that none of them knows
- * of the others, nor of the code that replaces a primary.
+ * The parts of this process that have something to do when its primary is replaced. Each registers itself here, so that none of
+ * them knows of the others, nor of the code that replaces a primary.
  *
  *   master/                the listening addresses, and the connections that are not with a worker
  *   shared_state/server/   the shared state
@@ -122,7 +122,7 @@ export interface Part {
   adopt(value: unknown): void;
 }
 
-/** Something of which there is one for both primaries: a path, a lock, a port. */
+/** A path, a lock or a port: only one of the two primaries can have it. */
 export interface Place {
   /** The successor is about to accept: this process gives the place up, at once. */
   leave(): void;
@@ -177,8 +177,22 @@ export function registerPlace(place: Place): () => void {
   return () => void registry.places.delete(place);
 }
 
-/** All places of this process. */
-export const placesHere = (): readonly Place[] => [...registry.places];
+/** The successor is about to accept: every place is given up. */
+export const leavePlaces = (): void => callEach([...registry.places].map((place) => () => place.leave()));
+
+/** The successor has ended after that: every place is taken again. */
+export const takePlacesAgain = (): void => callEach([...registry.places].map((place) => () => place.takeAgain()));
+
+/** Calls all of them, also after one that throws. A process warning says what it has thrown: the handover goes on without that part. */
+export function callEach(calls: readonly (() => void)[]): void {
+  for (const call of calls) {
+    try {
+      call();
+    } catch (error) {
+      process.emitWarning(`A part of this process did not follow the upgrade of its primary: ${error instanceof Error ? error.message : String(error)}`, { type: 'UpgradeWarning', code: 'CLUSTER_INTERNALS_UPGRADE' });
+    }
+  }
+}
 
 /** Adds a listening socket of the primary itself. `handle` returns it (borrowed), or null while it is closed. */
 export function registerSocket(name: string, handle: () => NativeHandle | null): void {

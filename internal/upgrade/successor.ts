@@ -18,7 +18,7 @@ import type { NativeHandle } from '../native/bindings';
 import { openPipe } from '../native/pipes';
 import { Link } from './link';
 import { PROTOCOL, isOfPredecessor, type PredecessorMessage } from './messages';
-import { addressesHere, adoptParts, registerInheritance, type AddressQuery, type Inheritance, type InheritedAddress, type InheritedState } from './registry';
+import { addressesHere, adoptParts, callEach, registerInheritance, type AddressQuery, type Inheritance, type InheritedAddress, type InheritedState } from './registry';
 import { VARIABLE } from './start';
 
 type State = 'addresses' | 'starting' | 'serving' | 'alone';
@@ -156,7 +156,7 @@ class Successor implements Inheritance {
     this.#closeRest();
     addressesHere()?.serve();
     this.#link.send({ act: 'serving' });
-    for (const callback of this.#onServing) callback();
+    callEach(this.#onServing);
     this.#onServing = [];
     for (const name of this.#sockets.keys()) this.takeSocket(name)?.close();
   }
@@ -195,7 +195,7 @@ function isSame(one: AddressQuery, other: AddressQuery, exact: boolean): boolean
 export function openInheritance(): void {
   const [fd = -1, protocol, parent] = (process.env[VARIABLE] ?? '').split(',').map(Number);
   delete process.env[VARIABLE];
-  // Another process has inherited the variable, or the parent has ended: this is a primary as any other.
+  // This process was not started as a successor: it has inherited the variable from a child that was, or its parent has ended. It is a primary as any other.
   if (parent !== process.ppid || !isSocket(fd)) return;
   const link = new Link(openPipe(fd), 'S to P');
   if (protocol !== PROTOCOL) {

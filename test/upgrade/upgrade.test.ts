@@ -1,5 +1,7 @@
 /** D60: another process becomes the primary. Nobody is refused, and if the other one cannot be taken, nothing has happened. */
+import { once } from 'node:events';
 import { chmodSync, existsSync, statSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { Clients } from '../moving/clients';
@@ -77,6 +79,36 @@ test('during an upgrade other commands are refused, and a stop calls it off', { 
   expect(app.lines.filter((line) => line.pid === pid && 'exit' in line)).toMatchObject([{ exit: 0 }]);
 });
 
+test('a second upgrade is refused while the workers leave; the successor dies then: as many workers as before serve again', { timeout: 60_000 }, async () => {
+  const app = new Upgraded({ commands: true, options: { workers: 2 } });
+  const port = await app.port();
+  const busy = await unfinishedRequest(port);
+  app.send('upgrade');
+  const { successor } = await app.line((line) => line['upgrade'] === 'leaving');
+  expect(await app.command('upgrade')).toMatchObject({ code: 'ERR_UPGRADE_RUNNING' });
+  process.kill(successor as number, 'SIGKILL');
+  await app.line((line) => line['upgrade'] === 'failed');
+  const kept = await Kept.open(port, 1);
+  kept.end();
+  busy.destroy();
+  await app.end();
+});
+
+test('a stop while the workers leave ends both primaries, also if the new one is the first to end', { timeout: 60_000 }, async () => {
+  const app = new Upgraded({ options: { workers: 1 } });
+  const port = await app.port();
+  const { pid } = app;
+  const busy = await unfinishedRequest(port);
+  process.kill(pid, 'SIGUSR2');
+  const { successor } = await app.line((line) => line['upgrade'] === 'leaving');
+  process.kill(pid, 'SIGTERM');
+  await app.line((line) => line.pid === successor && 'exit' in line);
+  await app.line((line) => line['upgrade'] === 'failed');
+  busy.end('rest');
+  await app.ended();
+  expect(app.lines.filter((line) => 'exit' in line).map((line) => [line.pid, line['exit']])).toEqual([[successor, 0], [pid, 0]]);
+});
+
 test('a unix socket: its path leads to a listener all the time, and the last primary removes it', { timeout: 60_000 }, async () => {
   const at = path.join(directory, 'public.sock');
   const app = new Upgraded({ port: at, options: { workers: 1 } });
@@ -107,3 +139,14 @@ test.skipIf(process.getuid?.() !== 0)('a primary that has given up its rights is
   expect(app.lines.filter((line) => 'exit' in line)).toMatchObject([{ exit: 0 }, { exit: 0 }]);
   expect(app.stderr).toBe('');
 });
+
+/** A worker waits for the last four bytes of this request, so it does not leave. */
+async function unfinishedRequest(port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+  await once(socket, 'connect');
+  socket.write('POST /first HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nab');
+  await once(socket, 'data'); // A worker has the connection.
+  socket.write('POST /second HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: 6\r\n\r\nab');
+  await once(connect(port, '127.0.0.1').end('GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n').resume(), 'close'); // It is read by then.
+  return socket;
+}
