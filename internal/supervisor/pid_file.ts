@@ -11,7 +11,7 @@
  * Never    ends the process or stops a worker: if the file cannot be written, a process warning says why
  * Keeps    a reader finds the whole pid of one process or no file: it is written beside, and renamed
  */
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { inheritanceHere, registerPlace } from '../upgrade/registry';
 
@@ -24,7 +24,7 @@ export function keepPidFile(name: string): void {
       writeFileSync(beside, `${process.pid}\n`);
       renameSync(beside, file);
     } catch (error) {
-      rmSync(beside, { force: true });
+      remove(beside);
       const { code = 'ERR_FAILED', message } = error as NodeJS.ErrnoException;
       process.emitWarning(`The pid file ${file} cannot be written: ${message}`, { type: 'PidFileWarning', code });
     }
@@ -34,8 +34,16 @@ export function keepPidFile(name: string): void {
   if (inheritance === null) write();
   else inheritance.onServing(write);
   process.on('exit', () => {
-    if (isOurs(file)) rmSync(file, { force: true });
+    if (isOurs(file)) remove(file);
   });
+}
+
+function remove(file: string): void {
+  try {
+    unlinkSync(file);
+  } catch {
+    return; // It is not there, or this process has given up the right to remove it. The next primary replaces it.
+  }
 }
 
 function isOurs(file: string): boolean {
