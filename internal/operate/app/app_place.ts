@@ -1,18 +1,22 @@
 /**
- * What only one primary of an app can have: the lock of its name in the state directory, and the control socket. When
- * another process replaces this primary, it gets both.
+ * Holds the two things that only one primary of an app can have: the lock of its name in the state directory, and the
+ * control socket. When another process replaces this primary, it gets both.
  *
  *   none ── take ──► held ── leave (the successor begins to accept) ──► left ── the successor has ended ──► held
  *
  * Owns     the lock and the ControlServer, until `close` or the end of this process
  * Used by  app_primary.ts
  * Uses     control/lock.ts, control/server.ts, upgrade/registry.ts (calls this when the primary is replaced)
- * Keeps    clients that are connected at `leave` are answered until `close`
+ * Keeps    1. clients that are connected at `leave` are answered until `close`
+ *          2. a primary that serves gets both in the end: it tries again each TAKE_AGAIN_MS until they are free
  */
 import path from 'node:path';
 import { registerPlace } from '../../upgrade/registry';
 import { locksIn, takeLock, type Lock } from '../control/lock';
 import { ControlServer, type Method } from '../control/server';
+
+/** When a primary that serves tries again to take its place, in milliseconds. */
+const TAKE_AGAIN_MS = 1_000;
 
 /** Whose place it is. */
 export interface PlaceOf {
@@ -31,17 +35,21 @@ export class AppPlace {
   #server: ControlServer | null = null;
   /** One that was left, with clients that are still connected. */
   #former: ControlServer | null = null;
+  readonly #complain: (error: unknown) => void;
+  /** Does `keepTaking` try again? */
+  #isWanted = false;
   #resolveLeft: () => void = () => undefined;
-  /** Resolves when the successor has the place, from then on or again. */
+  /** Resolves when this process leaves the place to its successor. Each `take` makes another one, for the next successor. */
   #left = this.#newLeft();
 
-  /** Nothing is taken before `take`. `complain` gets the error if the place cannot be taken again. */
+  /** Nothing is taken before `take` or `keepTaking`. `complain` gets each error of `keepTaking`. */
   constructor(of: PlaceOf, methods: Readonly<Record<string, Method>>, complain: (error: unknown) => void) {
     this.#of = of;
     this.#methods = methods;
+    this.#complain = complain;
     registerPlace({
       leave: () => this.#leave(),
-      takeAgain: () => void this.take(null).catch(complain),
+      takeAgain: () => this.keepTaking(null),
     });
   }
 
@@ -49,7 +57,7 @@ export class AppPlace {
   readonly left = (): Promise<void> => this.#left;
 
   /**
-   * Takes the lock and the socket.
+   * Takes the lock and the socket. Nothing is left behind if one of them cannot be had.
    *
    * @param replaces  the process that has left them just now; null: nobody has
    * @throws          ERR_ALREADY_RUNNING, and what ControlServer.listen throws
@@ -57,25 +65,46 @@ export class AppPlace {
   async take(replaces: number | null): Promise<void> {
     const { name, state, socket } = this.#of;
     const locks = locksIn(state);
-    this.#lock = takeLock(path.join(state, 'apps', name), locks);
+    const lock = this.#lock = takeLock(path.join(state, 'apps', name), locks);
     this.#server = new ControlServer({ kind: 'app', name, pid: process.pid, startedBy: 'daemon' }, this.#methods);
     this.#left = this.#newLeft();
-    await this.#server.listen(socket, locks, replaces);
+    try {
+      await this.#server.listen(socket, locks, replaces);
+    } catch (error) {
+      lock.release();
+      throw error;
+    }
+  }
+
+  /** The app serves: takes the place, and tries again if that fails. Until then no command reaches the app. */
+  keepTaking(replaces: number | null): void {
+    this.#isWanted = true;
+    this.take(replaces).catch((error: unknown) => {
+      this.#complain(error);
+      setTimeout(() => { if (this.#isWanted) this.keepTaking(replaces); }, TAKE_AGAIN_MS);
+    });
   }
 
   /** Gives everything back. */
   async close(): Promise<void> {
+    this.#isWanted = false;
     await Promise.all([this.#server?.close(), this.#former?.close()]);
     this.#lock?.release();
   }
 
   #leave(): void {
-    this.#server?.leave();
-    this.#lock?.release();
+    this.#isWanted = false;
+    const lock = this.#lock;
     this.#former = this.#server;
     this.#server = null;
     this.#lock = null;
     this.#resolveLeft();
+    // Last: each of the two throws if the directory of the locks is gone or full. The successor has both when this process has ended.
+    try {
+      this.#former?.leave();
+    } finally {
+      lock?.release();
+    }
   }
 
   #newLeft(): Promise<void> {

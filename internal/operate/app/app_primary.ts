@@ -49,9 +49,6 @@ const READY_FD = 3;
 /** How long the last log lines may take to be written, in milliseconds. */
 const LAST_LINES_MS = 5_000;
 
-/** When a primary that serves tries again to take its place, in milliseconds. */
-const TAKE_AGAIN_MS = 1_000;
-
 /** The arguments that the daemon passes. */
 interface Arguments {
   readonly name: string;
@@ -94,13 +91,7 @@ async function main(given: Arguments): Promise<void> {
     return exit(1, error);
   }
   if (inheritance === null) return tellParent('ready\n');
-  inheritance.onServing(() => {
-    const take = (): void => void place.take(inheritance.predecessor).catch((error: unknown) => {
-      complain(error); // The app serves, but no command reaches it.
-      setTimeout(take, TAKE_AGAIN_MS);
-    });
-    take();
-  });
+  inheritance.onServing(() => place.keepTaking(inheritance.predecessor));
 }
 
 /** Starts the workers. Throws what `supervise` throws. */
