@@ -301,6 +301,29 @@ test.each([['stop', 'stopped', 1], ['restart', 'online', 2]] as const)('a %s com
 });
 
 test.each([
+  ['stop', 'lives', 'stopped', 1], ['stop', 'is gone', 'stopped', 1],
+  ['restart', 'lives', 'online', 2], ['restart', 'is gone', 'online', 2],
+] as const)('a %s comes when the primary has just been replaced, and the other one %s: that is stopped before anything else', async (command, is, state, starts) => {
+  world.app.start(world.record());
+  await world.up();
+  const old = world.last;
+  const successor = new FakePrimary(99, world.record());
+  if (command === 'stop') world.app.stop(world.record({ wanted: 'stopped' }), false);
+  else world.app.start(world.record({ run: 2 }));
+  world.answers = is === 'lives' ? successor : null;
+  old.over('was replaced');
+  await turns();
+  if (is === 'lives') {
+    expect([world.app.state, world.primaries.length, successor.stops, old.signals]).toEqual(['stopping', 1, [false], []]);
+    world.answers = null;
+    successor.die();
+    await turns();
+  }
+  if (command === 'restart') await world.up();
+  expect([world.app.state, world.primaries.length, world.timers]).toEqual([state, starts, 0]);
+});
+
+test.each([
   ['runs, as it should', 'running', 1, true, 'online', 0],
   ['is gone', 'running', 0, true, 'online', 1],
   ['is gone with the last boot', 'running', 0, false, 'stopped', 0],

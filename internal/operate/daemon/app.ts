@@ -5,7 +5,7 @@
  * Owns     a timer, the connection to the primary, and the primary's ChildProcess if this daemon has started it. The
  *          process itself belongs to nobody: it goes on without the daemon
  * Used by  daemon.ts, listing.ts (the type)
- * Uses     supervisor/restart_budget.ts; primary_process.ts, live_primary.ts (types only: the functions are passed in)
+ * Uses     supervisor/restart_budget.ts; primary_process.ts, live_primary.ts (types and WAS_REPLACED: the functions are passed in)
  * States   stopped ── start ──► spawning ── it has its socket ──► running ── it ends, and is wanted ──► backing off
  *            ▲  ▲                   └── it ends before ──► errored            └── it has given up ──► errored  │
  *            │  └── it is gone ── stopping ◄── stop ── spawning, running          spawning ◄── the delay is over
@@ -22,7 +22,7 @@ import { EXIT_TAKEN } from '../app/exit_codes';
 import type { AppSpec } from '../app/app_spec';
 import type { AppState } from './api';
 import type { Log } from './daemon_log';
-import type { LivePrimary } from './live_primary';
+import { WAS_REPLACED, type LivePrimary } from './live_primary';
 import type { ProcessEnd, StartedPrimary } from './primary_process';
 
 /** The restart budget of a primary: the same numbers as those of a worker (SuperviseOptions.restarts). */
@@ -212,7 +212,13 @@ export class App {
     primary.watch((detail) => this.#ports.changed(detail));
     const reason = await primary.ended;
     if (this.primary !== primary) return;
-    if (this.#phase.is === 'stopping') this.#phase.cancel();
+    if (this.#phase.is === 'stopping' && reason === WAS_REPLACED) {
+      // The stop came too late for this primary. The other one is of the same record, so `#adopt` stops it.
+      const found = await this.#ports.find(null, primary.pid);
+      if (this.primary !== primary) return found?.letGo();
+      this.#phase.cancel();
+      if (found !== null) return this.#adopt(found);
+    } else if (this.#phase.is === 'stopping') this.#phase.cancel();
     log(`${this.name}: primary ${primary.pid} ${reason}`);
     if (this.#phase.is === 'running' && this.#lastEnd === null) return this.#succeeded(primary, reason);
     this.#ended(`its primary ${reason}`, primary.servedMs);

@@ -2,7 +2,7 @@
  * The primary of an app that answers at its control socket, whoever has started it.
  *
  * Owns     the connection. Its end is the end of the primary; if this daemon has started the process, its 'exit' is
- * Used by  app.ts (the type), daemon.ts
+ * Used by  app.ts (the type, WAS_REPLACED), daemon.ts
  * Uses     control/client.ts, primary_process.ts (the type of a process that this daemon has started)
  * Never    sends a signal to a pid whose process may have ended: only while the connection is open, or to a child
  */
@@ -12,18 +12,21 @@ import { ControlClient } from '../control/client';
 import { identityOf } from '../control/lock';
 import type { StartedPrimary } from './primary_process';
 
+/** How a primary ends that does not: another one serves in place of it. */
+export const WAS_REPLACED = 'was replaced';
+
 /** How long a primary may take to answer the first question, in milliseconds. It answers in its next turn. */
 const ANSWER_MS = 5_000;
 
-/** How often, in milliseconds, the daemon looks whether a primary has ended that it did not start and that has closed its socket, or whether a successor has the socket. */
+/** The daemon waits so long, in milliseconds, before it looks again: has a process ended that is not its child, or does the successor of a primary answer? */
 const LOOK_MS = 20;
-/** It may take six seconds to write its last log lines. */
+/** The daemon looks so often at most: a primary may take six seconds to write its last log lines. */
 const MOST_LOOKS = 300;
 
 /** A primary that answers. */
 export class LivePrimary {
   readonly pid: number;
-  /** Resolves to how it ended, in words: 'exited with 1', 'ended'; or that another primary serves in place of it: 'was replaced'. */
+  /** Resolves to how it ended, in words: 'exited with 1', 'ended'; WAS_REPLACED: another primary serves in place of it. */
   readonly ended: Promise<string>;
   readonly #client: ControlClient;
   readonly #started: StartedPrimary | null;
@@ -132,7 +135,7 @@ export class LivePrimary {
     const answer = await this.#client.call('lifetime').catch(() => undefined);
     this.#isGone = true;
     this.#client.close();
-    if (isReplaced(answer)) return 'was replaced';
+    if (isReplaced(answer)) return WAS_REPLACED;
     if (this.#started === null) {
       // It closes its socket just before it ends. While it lives, it has the lock, and no other primary can start.
       for (let look = 0; look < MOST_LOOKS && this.#mayLive; look++) {
