@@ -11,8 +11,8 @@
  *
  * Owns     a native handle on each of these sockets, until this process ends. A server handle that closes gives it back
  * Used by  listen_table.ts, index.ts (which variables are not for workers)
- * Uses     inherited_fds.ts (what is a connection, and no socket to listen on), native/listening.ts
- * Never    throws, or uses an fd about which it is not sure: what is wrong is a process warning, and the fd stays as it is
+ * Uses     inherited_fds.ts (which fds are connections), native/listening.ts
+ * Never    throws. Never uses an fd that may be something else: it leaves that open, and a process warning says why
  * Keeps    1. a socket serves one address at a time. A second one is bound as without systemd, and gets EADDRINUSE
  *          2. a socket at which nobody listens stays open and accepts nothing: its clients wait in the kernel, as they do
  *             before systemd starts a service
@@ -71,7 +71,7 @@ export class InheritedSockets {
     return this.#entries.map(({ fd, name, address, port, used }) => ({ fd, name, address, port, used }));
   }
 
-  /** A socket of systemd that has come from the primary before this one (transferred, and in use by who asked with `query`). */
+  /** A socket of systemd that has come from the primary before this one (transferred; the worker that has sent `query` uses it). */
   adopt(query: QueryServer, handle: NativeHandle): void {
     const opened = entryOf(handle, handle.fd ?? -1, '', query.addressType === -1 ? pathOf(query.address ?? '') : null);
     if (typeof opened === 'string') return;

@@ -3,13 +3,12 @@
  * costs time: a daemon, and an app or two.
  */
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { controlPath } from '../../internal/operate/control/directory';
 import { ControlServer } from '../../internal/operate/control/server';
 import { spawnDaemon } from '../../internal/operate/daemon/spawn_daemon';
-import { OperateWorld, asUser } from '../support/operate_world';
+import { OperateWorld, asUser, codeOf, get } from '../support/operate_world';
 import { claimPort } from '../support/own_port';
 import { dist } from '../support/program';
 
@@ -20,17 +19,6 @@ afterAll(() => world.end());
 /** Each test begins without apps, and with the daemon of the test before, if that is still there. */
 afterEach(async () => {
   for (const { name } of (await world.call('list')).apps) await world.call('delete', { name, now: true });
-});
-
-const codeOf = async (call: Promise<unknown>): Promise<string> => call.then(() => 'done', (error: NodeJS.ErrnoException) => `${error.code}: ${error.message}`);
-
-const get = (port: number): Promise<string> => new Promise((resolve, reject) => {
-  const asked = request({ port, agent: false }, (response) => {
-    let text = '';
-    response.setEncoding('utf8').on('data', (part: string) => { text += part; });
-    response.on('end', () => resolve(text));
-  });
-  asked.on('error', reject).end();
 });
 
 const serving = (): string => world.script('serving.js', `

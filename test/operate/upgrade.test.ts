@@ -1,25 +1,13 @@
 /** D60: the daemon follows an app whose primary is replaced: it lists the new one, and nothing counts as a death. */
 import { existsSync, readFileSync } from 'node:fs';
-import { request } from 'node:http';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { OperateWorld } from '../support/operate_world';
+import { OperateWorld, codeOf, get } from '../support/operate_world';
 import { claimPort } from '../support/own_port';
 
 let world: OperateWorld;
 beforeAll(() => { world = new OperateWorld(); });
 afterAll(() => world.end());
-
-const codeOf = async (call: Promise<unknown>): Promise<string> => call.then(() => 'done', (error: NodeJS.ErrnoException) => `${error.code}: ${error.message}`);
-
-const get = (port: number): Promise<string> => new Promise((resolve, reject) => {
-  const asked = request({ port, agent: false }, (response) => {
-    let text = '';
-    response.setEncoding('utf8').on('data', (part: string) => { text += part; });
-    response.on('end', () => resolve(text));
-  });
-  asked.on('error', reject).end();
-});
 
 test('the new primary is listed, logs on, has the pid file, is stopped and restarted as the old one; the daemon counts no restart', { timeout: 120_000 }, async () => {
   const { port, release } = await claimPort();

@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { DaemonMethods, ListResult, ListedApp } from '../../internal/operate/daemon/api';
@@ -169,3 +170,16 @@ export function asUser(user: string, command: readonly string[], env: NodeJS.Pro
     child.on('close', () => resolve(out));
   });
 }
+
+/** How a call has ended: 'done', or the code and the message of its error. */
+export const codeOf = async (call: Promise<unknown>): Promise<string> => call.then(() => 'done', (error: NodeJS.ErrnoException) => `${error.code}: ${error.message}`);
+
+/** The body that is answered at this port, over a connection of its own. */
+export const get = (port: number): Promise<string> => new Promise((resolve, reject) => {
+  const asked = request({ port, agent: false }, (response) => {
+    let text = '';
+    response.setEncoding('utf8').on('data', (part: string) => { text += part; });
+    response.on('end', () => resolve(text));
+  });
+  asked.on('error', reject).end();
+});

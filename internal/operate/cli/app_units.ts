@@ -11,7 +11,7 @@
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 import { builtFile } from '../../dist_files';
-import { afterLines, argument, environmentLines, quoted, type UnitOptions } from '../daemon/unit';
+import { afterLines, argument, environmentLines, installLines, quoted, type UnitOptions } from '../daemon/unit';
 
 /** One app, and how systemd runs it. */
 export interface AppUnitOptions extends UnitOptions {
@@ -78,10 +78,7 @@ function serviceOf({ name, isUser, user, node, env, cwd, args, sockets, watchdog
     'Restart=on-failure',
     `TimeoutStartSec=${START_SECONDS}`,
     `TimeoutStopSec=${stopSeconds}`,
-    '',
-    '[Install]',
-    `WantedBy=${isUser ? 'default.target' : 'multi-user.target'}`,
-    '',
+    ...installLines(isUser),
   ].join('\n');
 }
 

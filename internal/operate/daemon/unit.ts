@@ -53,10 +53,7 @@ export function unitText({ isUser, user, node, env, stopSeconds }: UnitOptions):
     'KillMode=process',
     'Restart=on-failure',
     `TimeoutStopSec=${stopSeconds}`,
-    '',
-    '[Install]',
-    `WantedBy=${isUser ? 'default.target' : 'multi-user.target'}`,
-    '',
+    ...installLines(isUser),
   ].join('\n');
 }
 
@@ -68,6 +65,9 @@ export function afterLines(user: string, env: UnitOptions['env']): string[] {
   return ['After=network.target', `# Without it ${runtime} is there only while ${user} is logged in: loginctl enable-linger ${user}`,
     `After=user-runtime-dir@${uid}.service`, `Wants=user-runtime-dir@${uid}.service`];
 }
+
+/** The end of the unit of a service: it starts with the machine, or with the systemd of its user. */
+export const installLines = (isUser: boolean): string[] => ['', '[Install]', `WantedBy=${isUser ? 'default.target' : 'multi-user.target'}`, ''];
 
 /** The variables that a service needs so that the commands of this user find it. */
 export const environmentLines = (env: UnitOptions['env']): string[] =>
