@@ -2,7 +2,7 @@
  * The daemon is killed at each step of each command, and each time the next daemon must find every app: none twice, none
  * orphaned, and the other app untouched.
  *
- *   npx tsx test/operate/killed_daemon.ts --all              about 5 minutes
+ *   npx tsx test/operate/killed_daemon.ts --all              about 9 minutes on a machine that does other work, too
  *   npx tsx test/operate/killed_daemon.ts --all stop kill    only these commands
  *
  * A step is one thing that the daemon does to the world outside (../support/kill_at_step.js). For each command: kill at

@@ -21,7 +21,7 @@ const MOVES_TOGETHER = 20;
 runTool({
   name: 'random',
   usage: 'npm run random --',
-  about: 'Plays random sequences of operations under node:cluster and under ours, and compares what every\nprocess saw.\nStops at the first difference, shrinks the sequence and prints both traces; then the exit code is 1.\nWith --moves: connections move while clients ask and workers are killed, leave and close; each request must be answered\nonce, by somebody, or its connection closed where its worker ended.',
+  about: 'Plays random sequences of operations under node:cluster and under ours, and compares what every\nprocess saw. Stops at the first difference, shrinks the sequence and prints both traces; then the\nexit code is 1.\nWith --moves: connections move while clients ask, and workers are killed, leave and close. Each\nrequest must be answered once, by one of the workers, or its connection closed where its worker\nended.',
   takes: 'about 2.5 s of processor time for each sequence: 2000 of them take some 40 minutes on 2 CPUs',
   example: 'npm run random -- --count 100 --seed 7',
   options: {

@@ -11,8 +11,8 @@ import { playHistory, type Blow } from './redis_history';
 runTool({
   name: 'redis_hunt',
   usage: 'npx tsx test/shared_state/redis_hunt.ts',
-  about: 'Eight processes on two machines share a state over a real redis-server, which is killed and started\n'
-    + 'again, stopped and flushed at random; workers are killed, too. Each history must be linearizable. Ends with\n1 at the first that is not, and prints its seed.',
+  about: 'Eight processes on two machines share a state over a real redis-server, which is killed and\nstarted again, stopped and flushed at random; workers are killed, too. Each history must be\n'
+    + 'linearizable. Exit code 1: one was not; its seed is printed.',
   takes: 'some 10 s for each history, more with other work on the machine',
   example: 'npx tsx test/shared_state/redis_hunt.ts --histories 20 --seed 1',
   options: {

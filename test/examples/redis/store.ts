@@ -6,7 +6,8 @@
  *   await client.connect();
  *   const state = sharedState({ store: redisStore(client, { prefix: 'shop' }) });
  *
- * Copy this file and store.lua into a program; nothing of it is in the package `cluster-internals`.
+ * Copy this file and store.lua into a program, and import the types from 'cluster-internals/shared_state'. The package has
+ * both files in test/examples/redis, but exports neither.
  *
  * Each operation is one run of the script store.lua, which Redis does at one moment. What Redis promises, this promises:
  * with one server, `appendonly yes` and `appendfsync always` an answered write survives a kill of the server. Without
