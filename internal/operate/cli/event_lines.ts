@@ -68,7 +68,11 @@ function progressLine(value: unknown): string | null {
   const reason = printable(textOf(event['reason']));
   switch (event['event']) {
     case 'reload': return `reload ${printable(textOf(event['state']))}${reason === '' ? '' : `: ${reason}`}`;
-    case 'upgrade': return `the new primary (pid ${numberOf(event['pid']) ?? '?'}): ${printable(textOf(event['state']))}${reason === '' ? '' : ` (${reason})`}`;
+    case 'upgrade': {
+      const state = textOf(event['state']);
+      const step = state === 'leaving' ? 'serves, and the old one leaves' : printable(state);
+      return `the new primary (pid ${numberOf(event['pid']) ?? '?'}): ${step}${reason === '' ? '' : ` (${reason})`}`;
+    }
     case 'giveup': return `place ${numberOf(event['place']) ?? '?'} is given up: ${reason}`;
     case 'transition': {
       const state = fieldsOf(event['state']);
