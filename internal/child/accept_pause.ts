@@ -10,14 +10,15 @@
  *
  * While it is paused its socket is not in epoll: the kernel does not wake this process, and connections go to the others.
  *
- * Nobody waits for nobody. A paused worker looks at the socket every TICK_MS: if a connection waits there, those that may
- * accept are busy or dead, and it accepts a few more. If it has reported and the primary has not answered for ALONE_MS, it
+ * No connection waits for a worker that is busy or dead. A paused worker looks at the socket every TICK_MS. If it finds a
+ * connection there, the workers that may accept do not, and it accepts a few more itself. If it has reported and the primary has not answered for ALONE_MS, it
  * has no quota until it hears from the primary again.
  *
  * Owns     a timer, from the first connection until nothing has happened for IDLE_MS. It keeps the process alive only in
  *          the place of a paused socket, which does not; the handle belongs to the server
  * Used by  index.ts, one for each such server
- * Never    accepts while the server is at its `maxConnections`, unless the server wants to drop connections
+ * Never    accepts while the server is at its `maxConnections`, unless the server wants to drop connections, or the app has
+ *          lowered `maxConnections` since the last connection and the last tick
  * Keeps    1. reports are REPORT_MS apart, or follow a pause: no message per connection
  *          2. after close() nothing is reported, and no timer runs
  * Costs    for each connection two comparisons and an addition
@@ -80,8 +81,8 @@ export class AcceptPause {
   readonly #server: Limited;
   readonly #report: Report;
   readonly #accept: ListeningHandle['onconnection'];
-  #state: AcceptState = 'accepting';
   readonly #clock: PauseClock;
+  #state: AcceptState = 'accepting';
   #timer: PauseTimer | undefined;
   #total = 0;
   #upTo = Number.POSITIVE_INFINITY;
@@ -114,8 +115,9 @@ export class AcceptPause {
 
   /** Gives the server a connection that the primary had. It is not counted: this worker did not take it from the others. */
   connection(handle: NativeHandle): void {
-    if (this.#accept === null) handle.close();
-    else this.#accept.call(this.#handle, 0, handle);
+    if (this.#accept === null) return handle.close();
+    this.#decide(openConnections(this.#server) + 1); // It may be the last one for which the server has room.
+    this.#accept.call(this.#handle, 0, handle);
   }
 
   /** The primary has computed a quota. Without `upTo` or `mostOpen` there is no such bound. */
@@ -138,23 +140,23 @@ export class AcceptPause {
     this.#total++;
     this.#acceptedAt = this.#clock.now();
     const open = openConnections(this.#server) + 1;
-    if (this.#state === 'looking') {
+    const found = this.#state === 'looking';
+    if (found) {
       // Nobody else has accepted it.
       if (this.#total >= this.#upTo) this.#upTo = this.#total + this.#step;
       if (open >= this.#mostOpen) this.#mostOpen = open + this.#step;
     }
     this.#timer ??= this.#clock.every(TICK_MS, this.#tick);
     this.#decide(open);
+    if (found && this.#state === 'accepting') this.#send(open, true);
   }
 
   /** Accepts or pauses, as the numbers say. `open`: how many connections the server has, with one that it is about to get. */
   #decide(open: number): void {
     this.#full = this.#isFull(open);
+    if (this.#state === 'closed') return; // The getter of the app may have closed the server just now.
     const mayAccept = !this.#full && this.#total < this.#upTo && open < this.#mostOpen;
-    if (mayAccept && this.#state === 'looking') {
-      this.#transition('accepting');
-      this.#send(open, true);
-    } else if (mayAccept && this.#state === 'paused') {
+    if (mayAccept && this.#state !== 'accepting') {
       this.#transition('accepting');
       setAccepting(this.#handle, true);
     } else if (!mayAccept && this.#state !== 'paused') {
@@ -166,7 +168,7 @@ export class AcceptPause {
     }
   }
 
-  /** `maxConnections` may be a getter of the app. If it throws, it throws in `net` as well, where the app expects it. */
+  /** `maxConnections` may be a getter of the app. It may close the server. If it throws, it throws in `net` as well, where the app expects it. */
   #isFull(open: number): boolean {
     try {
       return !hasRoom(this.#server, () => open);
@@ -181,10 +183,11 @@ export class AcceptPause {
     const isIdle = now - this.#acceptedAt >= IDLE_MS;
     if (isIdle || now - this.#unansweredSince >= ALONE_MS) this.#upTo = this.#mostOpen = Number.POSITIVE_INFINITY;
     this.#decide(open);
+    if (this.#timer === undefined) return; // The server was closed in `#decide`.
     if (this.#state === 'paused') this.#look();
     if (now - this.#reportedAt >= (this.#hasNews(open) ? REPORT_MS : this.#state === 'accepting' ? Infinity : ASK_MS)) this.#send(open);
     // A paused socket does not keep the process alive, as it does while it accepts.
-    this.#timer?.hold(this.#state !== 'accepting' && this.#handle.hasRef?.() !== false);
+    this.#timer.hold(this.#state !== 'accepting' && this.#handle.hasRef?.() !== false);
     if (this.#state === 'accepting' && isIdle) this.#stop();
   };
 

@@ -1,0 +1,74 @@
+/** A server that accepts by itself (D63), where the app or the primary comes in between. Every order of the other events: model/sharing. */
+import { expect, test } from 'vitest';
+import { AcceptPause } from '../../internal/child/accept_pause';
+import type { Progress } from '../../internal/messages';
+import type { ListeningHandle, NativeHandle } from '../../internal/native/bindings';
+
+interface FakeServer {
+  _connections: number;
+  maxConnections?: number;
+}
+
+function pauseOf(server: FakeServer) {
+  const world = { now: 1000, reading: true, ticks: [] as (() => void)[], afterPoll: [] as (() => void)[], reports: [] as Partial<Progress>[] };
+  const handle: ListeningHandle & { readStart(): void; readStop(): void } = {
+    onconnection: () => { server._connections++; },
+    close() {}, ref() {}, unref() {},
+    readStart() { world.reading = true; },
+    readStop() { world.reading = false; },
+  };
+  const pause = new AcceptPause('W1', handle, server, (progress) => void world.reports.push(progress), {
+    now: () => world.now,
+    every(_ms, callback) {
+      world.ticks.push(callback);
+      return { hold: () => undefined, stop: () => { world.ticks = []; } };
+    },
+    afterPoll: (callback) => void world.afterPoll.push(callback),
+  });
+  const accept = (): void => handle.onconnection?.(0, {} as NativeHandle);
+  return { world, pause, accept };
+}
+
+// It was counted only with the next tick, if there was a timer at all. Until then the server accepted one more, and dropped it.
+test('a connection of the primary fills the server: it stops accepting at once', () => {
+  const { world, pause } = pauseOf({ _connections: 0, maxConnections: 1 });
+  expect(world.reading).toBe(true);
+  pause.connection({} as NativeHandle);
+  expect(world.reading).toBe(false);
+});
+
+test('a connection of the primary does not pause a server that has room', () => {
+  const { world, pause } = pauseOf({ _connections: 0, maxConnections: 2 });
+  pause.connection({} as NativeHandle);
+  expect([world.reading, world.reports]).toEqual([true, []]);
+});
+
+// The closed server became 'paused': its timer ran on, and the worker reported for it.
+test('a getter `maxConnections` that closes the server: nothing is reported afterwards, and no timer runs', () => {
+  for (const when of ['accept', 'tick', 'quota', 'connection'] as const) {
+    let closes = false;
+    const server = { _connections: 0, get maxConnections(): number { if (closes) pause.close(); return 1 + Number(!closes); } };
+    const { world, pause, accept } = pauseOf(server);
+    accept();
+    const { ticks: [tick], reports: { length } } = world;
+    closes = true;
+    world.now += 200;
+    if (when === 'accept') accept();
+    else if (when === 'tick') tick?.();
+    else if (when === 'quota') pause.quota({ step: 8, upTo: 100 });
+    else pause.connection({} as NativeHandle);
+    expect([when, world.ticks, world.reports.length - length]).toEqual([when, [], 0]);
+  }
+});
+
+// The primary took it for a connection that the others do not accept.
+test('a higher quota that arrives during a look is no connection that was found', () => {
+  const { world, pause, accept } = pauseOf({ _connections: 0 });
+  pause.quota({ step: 8, upTo: 1 });
+  accept();
+  world.ticks[0]?.();
+  expect(world.reading).toBe(true); // It looks.
+  pause.quota({ step: 8, upTo: 100 });
+  for (const callback of world.afterPoll) callback();
+  expect([world.reading, world.reports.filter(({ found }) => found)]).toEqual([true, []]);
+});
