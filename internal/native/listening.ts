@@ -1,13 +1,14 @@
 /**
  * Binds addresses, listens, stops and starts accepting.
  *
- * Used by  child/accept_pause.ts, master/acceptor.ts, master/begin_listening.ts, master/handover.ts, master/inherited_sockets.ts, master/round_robin_handle.ts, master/scheduling.ts, master/shared_handle.ts
+ * Used by  child/accept_pause.ts, master/acceptor.ts, master/begin_listening.ts, master/handover.ts,
+ *          master/inherited_sockets.ts, master/round_robin_handle.ts, master/scheduling.ts, master/shared_handle.ts
  * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts)
  */
 import { fstatSync, lstatSync, readFileSync, unlinkSync } from 'node:fs';
 import path from 'node:path';
 import type { Server } from 'node:net';
-import { NativeObject, Number } from '../builtins';
+import { NativeObject, Number, Reflect } from '../builtins';
 import { type ListeningHandle, type NativeHandle, UDP, UV_EINVAL } from './bindings';
 import { datagramHandleOf, isPipe, isTcp } from './handles';
 
@@ -58,25 +59,33 @@ export function listenOn(handle: NativeHandle, backlog: number | false | null | 
 }
 
 /**
- * Has a listening unix socket removed from the file system when its handle is closed, as libuv does with one that it has
- * bound itself. It does nothing for an abstract socket.
+ * Removes the file of a listening unix socket when its handle is closed, as libuv does for a socket that it has bound itself.
+ * A file that has replaced it meanwhile stays. An abstract socket has no file.
  */
 export function removeWhenClosed(handle: NativeHandle, address: string): void {
   if (address === '' || address.startsWith('\0')) return;
   const file = path.resolve(address);
-  const inodeOf = (): number | undefined => lstatSync(file, { throwIfNoEntry: false })?.ino;
-  const inode = inodeOf();
+  const inode = inodeOf(file);
   const native = handle as any;
   const { close } = native;
   native.close = (...given: any[]): void => {
-    close.apply(native, given);
-    if (inode === undefined || inodeOf() !== inode) return;
+    Reflect.apply(close, native, given);
+    if (inode === null || inodeOf(file) !== inode) return;
     try {
       unlinkSync(file);
     } catch {
       // This user may not remove it: libuv says nothing then, either.
     }
   };
+}
+
+/** The inode of this file; null if it is not there, or if this user may not look. */
+function inodeOf(file: string): number | null {
+  try {
+    return lstatSync(file).ino;
+  } catch {
+    return null;
+  }
 }
 
 /** From now on `close` of this handle closes nothing: it stops accepting, and calls `closed`. The fd stays open until the process ends. */

@@ -1,7 +1,7 @@
 /** A test for each fact about undocumented parts of Node on which internal/native relies. */
 import childProcess, { spawn, type ChildProcess } from 'node:child_process';
 import dgram from 'node:dgram';
-import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,7 +10,7 @@ import { getSystemErrorName } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { UV_EADDRINUSE, UV_EINVAL, UV_EOF, UV_TCP_IPV6ONLY, nodeMajor, type ListeningHandle, type NativeHandle, type NativePipe } from '../../internal/native/bindings';
 import { datagramHandleOf, datagramType, detachSocket, handleOf, isPipe, isTcp, isUdp } from '../../internal/native/handles';
-import { bindDatagram, bindStream, makePausable, socketName, setAccepting, takeListeningHandle } from '../../internal/native/listening';
+import { bindDatagram, bindStream, makePausable, removeWhenClosed, socketName, setAccepting, takeListeningHandle } from '../../internal/native/listening';
 import { PENDING, WRITTEN, newPipe, openPipe, readPipe, stopReading, writePipe } from '../../internal/native/pipes';
 import { serverOf } from '../../internal/native/servers';
 import { isExiting } from '../../internal/native/process_end';
@@ -297,6 +297,26 @@ describe('listening', () => {
     client.resume();
     await gone;
     await closedHandle(handle);
+  });
+
+  // The primary that inherits the socket threw in the query of its first worker, or where it closed the address.
+  test('removeWhenClosed: a path at which this process cannot look is left alone', () => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'unit-remove-'));
+    try {
+      const [file, loop] = [path.join(directory, 'socket'), path.join(directory, 'loop')];
+      writeFileSync(file, '');
+      symlinkSync(loop, loop);
+      let closed = 0;
+      const closing = (): NativeHandle => ({ close() { closed++; }, ref() {}, unref() {} });
+      const [there, unseen] = [closing(), closing()];
+      removeWhenClosed(unseen, path.join(loop, 'socket'));
+      removeWhenClosed(there, file);
+      unseen.close();
+      there.close();
+      expect([closed, readdirSync(directory)]).toEqual([2, ['loop']]);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 
   test.each<[name: string, options: () => net.ListenOptions]>([
