@@ -1,13 +1,14 @@
 /**
- * Two plots as SVG, made from the samples of bench/sharing.ts: what each worker served in each second, and connections per
- * second, by rule. Used by bench/sharing.ts.
+ * Two plots as SVG, made from the samples of bench/sharing.ts: the connections of each worker in each second, and the
+ * connections per second under each rule. Used by bench/sharing.ts.
  */
+
 /** One second, or less, of one rule under one load. */
 export interface Slice {
   readonly rule: string;
   readonly workers: number;
   readonly load: number;
-  /** What each worker served in it. */
+  /** The number of connections that each worker served in that time. */
   readonly served: readonly number[];
   readonly p50: number;
   readonly p99: number;

@@ -92,9 +92,10 @@ export interface NewConnectionReply { readonly ack: number; readonly accepted: b
 export interface Returned { readonly act: 'returned'; readonly key: string; readonly seq: number }
 
 /**
- * Dialect pipelined. What the worker has accepted by itself at an address where the reply said `quotas`. It is sent some
- * twenty times a second while connections come, and when the worker stops accepting. Answer: `Quota`, soon if the worker
- * is at its quota, and after 200 ms at the latest. Nothing is lost with it: the next one has the newer numbers.
+ * Dialect pipelined. The number of connections that the worker has accepted by itself at an address where the reply said
+ * `quotas`. It is sent some ten times a second while connections come, and when the worker stops accepting. Answer:
+ * `Quota`, soon if the worker is at its quota, and after 200 ms at the latest. If the message is lost, the next one has newer
+ * numbers.
  */
 export interface Progress {
   readonly act: 'progress';
@@ -129,8 +130,8 @@ export interface NewConnection {
 
 /**
  * Dialect pipelined. Asks the worker to return idle connections (`Returned`): at most `max`, all if it is missing; only
- * those of `key`, if there is one, and no more than leave `keep` connections open there. No reply. The worker returns as
- * many as it can, also none.
+ * those of `key`, if there is one; and so that at least `keep` connections of each server stay. No reply. The worker
+ * returns as many as it can, also none.
  */
 export interface ReturnIdle {
   readonly act: 'returnIdle';
@@ -149,7 +150,7 @@ export interface Quota {
   readonly key: string;
   readonly upTo?: number | undefined;
   readonly mostOpen?: number | undefined;
-  /** So many connections the worker accepts beyond `upTo` when it finds that nobody else accepts. */
+  /** The number of connections that the worker accepts beyond `upTo` when it finds that nobody else accepts. */
   readonly step: number;
 }
 

@@ -48,7 +48,7 @@ export function hasRoom({ maxConnections, dropMaxConnection }: Limited, open: ()
   return !limited || open() < (maxConnections as number);
 }
 
-/** What gives a server its connections: a `FauxHandle`, or an `AcceptPause` where the worker also accepts by itself. */
+/** Gives a server the connections that the primary hands over. It is a `FauxHandle`, or an `AcceptPause` where the worker also accepts by itself. */
 export interface Door {
   /** Gives the server a connection (transferred), as a listening socket would. */
   connection(handle: NativeHandle): void;
@@ -110,7 +110,7 @@ export class Deliveries {
   readonly #waiting = new Fifo<Arrived>();
   /** The connection whose acknowledgement waits in a full pipe. */
   #answering: Arrived | null = null;
-  /** How many calls of `hold` have not been released. */
+  /** The number of calls of `hold` whose returned function has not been called. */
   #holds = 0;
   /** The server whose 'connection' listeners are running. */
   #delivering: ListeningServer | null = null;
@@ -124,10 +124,11 @@ export class Deliveries {
   }
 
   /**
-   * What arrives waits until the returned function is called. A server that listens emits 'listening' in a later tick, and
-   * a connection can be in the same read as the message that lets it listen. Before 'listening', a server of node:http has
-   * no list of its connections: this one would never be in it, so that neither time-outs nor `closeIdleConnections` nor a
-   * move would find it.
+   * From now on each connection that arrives waits, until the returned function is called. It is called when a server that
+   * begins to listen has emitted 'listening'. A connection can be in the same read as the message that lets the server
+   * listen, and 'listening' is emitted in a later tick. Before 'listening', a server of node:http has no list of its
+   * connections. A connection that it got then would never be in that list, and neither time-outs nor
+   * `closeIdleConnections` nor a move would find it.
    */
   hold(): () => void {
     this.#holds++;

@@ -38,7 +38,7 @@ export interface ReturnOptions {
   readonly max: number;
   /** Only those of this address. */
   readonly key?: string | undefined;
-  /** So many connections of each server stay, those that are on their way to the primary not included. */
+  /** Each server keeps at least this many connections. Those that are on their way to the primary do not count as kept. */
   readonly keep?: number | undefined;
 }
 
@@ -97,8 +97,8 @@ export class Returns {
 
   /** Returns idle connections to the primary. Calls `done` with the numbers that the primary has taken, and not taken. */
   returnIdle({ max, key, keep }: ReturnOptions, done: (moved: number, refused: number) => void): void {
-    // In the second immediate from now: the loop has polled in between, so that a request which is here is read first, also
-    // on a connection that has just come. Busy workers that are asked all the time would pass it to and fro unread.
+    // Two immediates, so that the event loop polls in between: a request that is here by now is read first, also one on a
+    // connection that has just come. Otherwise busy workers that are asked all the time would pass it to and fro unread.
     timers.setImmediate(() => timers.setImmediate(() => this.#returnIdleNow({ max, key, keep }, done)));
   }
 

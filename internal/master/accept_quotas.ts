@@ -11,12 +11,13 @@
  *   quota     `low` + `bound`. A worker reaches it only if the kernel prefers it
  *   forgiven  a worker that is more than `bound` below `low` is counted as if it were `bound` below: a worker that
  *             was busy, or is new, does not get everything until it has caught up
- *   open      a worker that has more open connections than its share, SLACK of it and LEAST_OPEN is at its quota, too
+ *   open      each worker's share of all open connections, by its weight, plus SLACK of it, plus LEAST_OPEN. A worker that
+ *             has that many open is at its quota, too
  *
  * Workers that do not compete for connections do not count for `low`: a worker that is at its `maxConnections` or at its
- * bound of open connections, and one that is absent. Absent is a worker that is below its quota and has reported nothing
- * for SILENT_MS, from one time to another at which a paused worker looked at the socket and found a connection: it does not
- * accept. It is present again with its next report.
+ * bound of open connections, and a worker that is absent. A worker becomes absent if it is below its quota and reports
+ * nothing between two moments, SILENT_MS or more apart, at which a paused worker finds a connection in the socket: it could
+ * have accepted, and does not. It is present again with its next report.
  * With fewer than two workers that compete there is no quota.
  *
  * Owns     one timer, until the next computation. It does not keep the process alive
@@ -42,10 +43,10 @@ const LEAST_BOUND = 8;
 const SAMPLE_MS = 50;
 /** A worker may have more open connections than its share by this part of it. */
 const SLACK = 0.1;
-/** Workers that accept report more often than this, in milliseconds (REPORT_MS in child/accept_pause.ts). */
-const SILENT_MS = 90;
 /** Open connections that a worker may have beyond that. Below some dozens the numbers say nothing: they change too fast. */
 const LEAST_OPEN = 16;
+/** Workers that accept report more often than this, in milliseconds (REPORT_MS in child/accept_pause.ts). */
+const SILENT_MS = 90;
 /** A worker that reports gets an answer after so many milliseconds at the latest, so that it knows that the primary lives. */
 const ANSWER_MS = 200;
 
@@ -76,15 +77,15 @@ interface Part {
   /** When another worker found a connection that this one could have accepted, if it has reported nothing since; else Infinity. */
   silentSince: number;
   absent: boolean;
-  /** What is taken off `total`: connections before it joined, or that were forgiven (then it is negative). */
+  /** Subtracted from `total`; 0 or negative. The worker counts as if it had accepted so many more: it is new, or was forgiven. */
   base: number;
   /** The quota that was sent last. */
   upTo: number;
   mostOpen: number;
   sentAt: number;
-  /** Has it reported since a quota was sent? */
+  /** Has the worker reported since the last quota was sent to it? */
   waits: boolean;
-  /** Has it found a connection beyond its quota since the last computation? */
+  /** Has the worker found a connection beyond its quota since the last computation? */
   found: boolean;
 }
 
@@ -97,7 +98,7 @@ export class AcceptQuotas<Worker> {
   /** When the timer fires; Infinity if it is not set. */
   #due = Number.POSITIVE_INFINITY;
   #computedAt = Number.NEGATIVE_INFINITY;
-  /** What `low` was, and when, when its speed was last measured. */
+  /** The value of `low` at the last measurement of its speed, and the time of that measurement. */
   #sample = { low: 0, at: 0 };
   /** Connections per millisecond by which `low` rises. */
   #speed = 0;
@@ -164,7 +165,8 @@ export class AcceptQuotas<Worker> {
     const share = shareOfOpen(parts);
     const competes = ({ full, absent, open, weight }: Part): boolean => !full && !absent && open < mostOpenOf(share, weight);
     const competing = parts.filter(competes);
-    if (competing.length >= 2) {
+    const bounded = competing.length >= 2;
+    if (bounded) {
       const counts = competing.map(countOf).sort((one, other) => one - other);
       this.#low = counts[Math.max(0, Math.floor(counts.length / 2) - 1)] as number;
     } else {
@@ -177,7 +179,6 @@ export class AcceptQuotas<Worker> {
       const least = competes(part) ? this.#low - bound : this.#low;
       if (countOf(part) < least) part.base = part.total - least * part.weight;
       part.found = false;
-      const bounded = competing.length >= 2;
       const upTo = bounded ? Math.ceil(part.base + (this.#low + bound) * part.weight) : Number.POSITIVE_INFINITY;
       const mostOpen = parts.length >= 2 ? mostOpenOf(share, part.weight) : Number.POSITIVE_INFINITY;
       const step = Math.ceil(bound * part.weight);

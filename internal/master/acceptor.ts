@@ -93,7 +93,7 @@ export class Acceptor {
     else this.#handle.unref();
   }
 
-  /** Another primary accepts here, or the workers do: this one does not, until `go`. */
+  /** Accepts nothing until `go`, because another primary accepts here, or the workers do. */
   wait(): void {
     timers.clearTimeout(this.#pauseTimer);
     if (this.#state !== 'closed' && this.#state !== 'waiting') this.#transition('waiting');
@@ -124,7 +124,6 @@ export class Acceptor {
   }
 
   readonly #endPause = (): void => {
-    if (this.#state !== 'paused') return;
     // Each queued connection holds an fd: with more of them the fds run out again.
     if (this.#queued > 0) {
       this.#pauseTimer?.refresh();

@@ -72,7 +72,7 @@ type Growing = Readonly<Record<(typeof GROWING)[number], number>>;
 
 const none: Growing = { accepted: 0, handedOff: 0, acknowledged: 0, rejected: 0, unsent: 0, reclaimed: 0, untold: 0, closed: 0, returned: 0, moved: 0 };
 
-/** What another primary has counted: `took` and `sum` (ms) are those of its histogram. */
+/** The counts of another primary. `took` and `sum` (ms) belong to its histogram. */
 interface Earlier extends Growing {
   readonly took: readonly number[];
   readonly sum: number;
@@ -149,7 +149,7 @@ export class ConnectionCounters {
     this.#acceptedAt?.delete(connection);
   }
 
-  /** So many connections were given to another primary, and have ended with it. */
+  /** `count` connections were given to another primary, and have ended with it. */
   gone(count: number): void {
     this.#closed += count;
   }

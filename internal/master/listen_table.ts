@@ -32,7 +32,7 @@ import { SCHED_RR, type ClusterSettings } from './settings';
 import { SharedAcceptHandle } from './shared_accept_handle';
 import { SharedHandle } from './shared_handle';
 
-/** What the table needs of the primary; read anew at each query. */
+/** The settings of the primary that the table needs; read anew at each query. */
 export interface Terms {
   readonly settings: ClusterSettings;
   /** SCHED_NONE or SCHED_RR. */

@@ -139,7 +139,7 @@ export function waitAsKeptAlive(server: object, handle: NativeHandle): void {
 }
 
 const SHORTEST_REQUEST = 'GET / HTTP/1.1\r\n\r\n';
-/** What the parser calls while it reads a request that has no body. */
+/** The callbacks that a parser calls while it reads a request without a body. */
 const PARSER_CALLBACKS = ['kOnMessageBegin', 'kOnHeaders', 'kOnHeadersComplete', 'kOnMessageComplete'] as const;
 
 /**

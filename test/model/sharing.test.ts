@@ -1,5 +1,5 @@
 /**
- * Workers that accept from one socket within quotas (D64), in every order of events: the real AcceptQuotas and AcceptPause
+ * Workers that accept from one socket within quotas (D63), in every order of events: the real AcceptQuotas and AcceptPause
  * over a kernel that prefers whom it likes, with workers that block, die and are at their `maxConnections`, a primary that
  * stands still, and messages that are late. A counterexample is printed as the events that lead to it.
  */
@@ -12,11 +12,9 @@ const { AcceptQuotas } = require(dist('internal/master/accept_quotas.js')) as ty
 const { AcceptPause } = require(dist('internal/child/accept_pause.js')) as typeof import('../../internal/child/accept_pause');
 
 /**
- * `to1`: 9 connections come (one more than the least bound), and the kernel prefers worker 1; `block1` it stands still, or goes on; `die1`;
- * `full1`: it
- * may have one more connection, or any number again; `freeze`: the primary stands still, or goes on; `deliver`: messages
- * arrive; `time`:
- * the connections end, and 30 ms pass.
+ * `to1`: 9 connections come (one more than the least bound), and the kernel prefers worker 1; `block1`: worker 1 stands
+ * still, or goes on; `die1`: it ends; `full1`: it may have one more connection, or as many as come again; `freeze`: the
+ * primary stands still, or goes on; `deliver`: messages arrive; `time`: the connections end, and 30 ms pass.
  */
 const STEPS = ['to1', 'to2', 'to3', 'block1', 'die1', 'full1', 'full2', 'freeze', 'deliver', 'time'] as const;
 type Step = typeof STEPS[number];
@@ -173,7 +171,7 @@ class World {
     }
   }
 
-  /** Nobody waits for nobody: whatever waits has been accepted after two ticks, if there is a worker that could. */
+  /** After two ticks no connection waits any more, if there is a worker that can accept it. */
   settle(): void {
     this.pass(55);
     this.check();

@@ -52,7 +52,7 @@ class Connection {
     return this.#ended;
   }
 
-  /** Where it is: what the last answer said about the connection, and what has arrived of the next one. */
+  /** For messages of failures: the header Connection of the last answer, and the length of the part of the next answer that has arrived. */
   get state(): string {
     return `last answer: ${this.#says || 'none'}; ${this.#text.length} characters of the next one`;
   }
@@ -98,7 +98,7 @@ export class Clients {
   readonly tally: Tally = { requests: 0, failed: [], closed: [], wrong: [] };
   /** Milliseconds that each answer took, of clients that send nothing slowly, from the worker that gave the answer before. */
   readonly latencies: number[] = [];
-  /** Those of answers from another worker: the connection has moved since the answer before, or while the request was on its way. */
+  /** Milliseconds that answers from another worker took: the connection has moved since the answer before, or while the request was on its way. */
   readonly crossed: number[] = [];
   /** How many requests each worker has answered. */
   readonly byWorker: Record<string, number> = {};
@@ -120,7 +120,7 @@ export class Clients {
     }
   }
 
-  /** How many connections have had their last answer from each worker. */
+  /** For each worker, the number of connections whose last answer came from it. */
   get connections(): Readonly<Record<number, number>> {
     const counts: Record<number, number> = {};
     for (const { worker } of this.#connections) counts[worker] = (counts[worker] ?? 0) + 1;

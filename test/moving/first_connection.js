@@ -21,7 +21,7 @@ if (cluster.isPrimary) {
       net.connect(port, '127.0.0.1').on('error', () => undefined);
       const second = () => {
         if (cluster.counters().queued === 0) setImmediate(second);
-        // What the worker has seen is here before its channel ends; its connection may be closed before.
+        // The worker's message comes before the end of its channel. The client's connection may be closed earlier.
         else cluster.fork({ BLOCKS: '1' }).on('message', (seen) => console.log(JSON.stringify(seen))).on('disconnect', () => process.exit());
       };
       second();

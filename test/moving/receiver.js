@@ -1,6 +1,6 @@
 /**
- * What a connection that has moved is in the worker that took it. Two workers and their clients; prints one line of JSON
- * for each case: its name, and what was seen. receiver.test.ts has what should be seen.
+ * Shows how the taker treats a connection that has moved. Two workers and their clients; prints one line of JSON for each
+ * case: its name, and the values that were seen. receiver.test.ts has the expected ones.
  *
  *   node receiver.js
  */

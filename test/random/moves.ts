@@ -12,7 +12,7 @@ import { random } from './sequences';
 
 export type Action = [what: string, ...rest: number[]];
 
-/** What one sequence showed. `wrong` is empty if every client saw what it may see. */
+/** The result of one sequence. `wrong` is empty if no client saw anything that it must not see. */
 export interface Played {
   readonly seed: number;
   readonly wrong: readonly string[];

@@ -3,7 +3,7 @@
 //
 //   node test/random/moves_player.js '[{"seed":1,"actions":[["ask",0],["give",0],["kill",1]]}]'
 //
-// What a client may see: each of its requests is answered once, in order, with its own answer; or its connection is closed,
+// The rule for each client: each of its requests is answered once, in order, with its own answer; or its connection is closed,
 // if the worker that held it was killed, or left, or closed its server. It never waits for ever.
 'use strict';
 const http = require('node:http');
@@ -51,7 +51,7 @@ async function until(holds) {
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Who has each connection. A socket has the same inode in every process; the kernel's table says which client's it is. */
+/** Knows which process has each connection. A socket has the same inode in every process; the kernel's table says which client's it is. */
 class Holders {
   #byInode = new Map();
   #inodes = new Map();
@@ -271,7 +271,7 @@ async function runPrimary(sequences) {
     if (!await until(() => all.every(({ isDone, ended }) => isDone || ended === 'all'))) {
       for (const one of all.filter(({ isDone, ended }) => !isDone && ended !== 'all')) wrong.push(`${one.name} hangs: ${one.open} have no answer, ${JSON.stringify(isExcused(one.localPort))}`);
     }
-    // Whatever else came would be an answer that nobody has asked for.
+    // One more turn: an answer that nobody has asked for would arrive in it.
     await new Promise(setImmediate);
     const closed = all.filter((one) => one.closed && !one.ended).length;
     for (const one of all) one.close();

@@ -18,8 +18,8 @@ async function outputOf(scenario: string): Promise<string> {
 test('four workers share 2,000 connections, of which the primary accepts none', async () => {
   const { workers, least, accepted } = JSON.parse(await outputOf('even')) as Record<string, number>;
   expect({ workers, accepted }).toEqual({ workers: 4, accepted: 0 });
-  // SCHED_NONE leaves some workers nearly without any (bench/README.md). Even would be 500.
-  expect(least).toBeGreaterThan(300);
+  // Even would be 500. Without quotas the worker with the fewest had 300 to 343; with them 401 or more, also on a busy machine.
+  expect(least).toBeGreaterThan(350);
 });
 
 test('a blocked worker stops nobody: the other one serves 300 connections meanwhile', async () => {
@@ -55,8 +55,8 @@ test('a worker that lies in its counts: all connections are served, and nobody e
   expect(await outputOf('lies')).toBe('200 2');
 });
 
-test('stock workers get the socket too, beside one of ours', async () => {
-  expect(await outputOf('stock')).toBe('300');
+test('stock workers get the socket too, alone and beside one of ours', async () => {
+  expect(await outputOf('stock')).toBe('50 300 0');
 });
 
 test('a primary that stands still: the workers go on alone', { timeout: 60_000 }, async () => {

@@ -63,7 +63,7 @@ export class Drain {
   #delayEnds = Infinity;
 
   readonly #moves: IdleMoves | null;
-  /** Connections that were idle when idle ones were closed, and were left alone, because they may move. */
+  /** Idle connections that were not closed with the others, because they may move. Each of them is spared once. */
   readonly #spared = new WeakSet<Socket>();
 
   /** `all`: a server that nobody has added is added with the first request that it gets. `moving`: moves connections. */
@@ -122,7 +122,7 @@ export class Drain {
     timers.clearTimeout(this.#delay);
     // This comes first: a response in progress on a connection that will move is not the last one of that connection.
     if (leave.move === true && leave.delayMs === 0) this.#moves?.begin();
-    if (isFirst) this.#connections.announce((...connection) => this.#leave.move === true && this.#moves?.willMove(...connection) === true);
+    if (isFirst) this.#connections.announce((socket, isBusy) => this.#leave.move === true && this.#moves?.willMove(socket, isBusy) === true);
     if (leave.delayMs === 0) return this.#stopAccepting();
     this.#delay = timers.setTimeout(() => this.#stopAccepting(), leave.delayMs);
     if (isFirst) this.#transition('announcing');

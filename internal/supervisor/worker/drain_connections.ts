@@ -176,7 +176,7 @@ export class ServerConnections {
     return performance.now() - this.#idleSince;
   }
 
-  /** Closes all idle connections, but none of a server one of whose connections `spares` lets wait. */
+  /** Closes the idle connections of each server. If `spares` spares one connection of a server, all of that server stay open this time. */
   closeIdle(spares: (socket: Socket) => boolean): void {
     const spared = new Set<Socket>();
     for (const [server, { protocol, isSecure, sockets, sessions }] of this.#servers) {
