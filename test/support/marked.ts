@@ -27,8 +27,27 @@ export function runningProcesses(variable: string, value: string): Running[] {
   });
 }
 
-/** Ends one process by SIGKILL. */
-export function kill(pid: number): void {
+/** Milliseconds that ended processes may take to disappear. */
+const PATIENCE = 5000;
+
+/**
+ * Ends by SIGKILL, by pid, the processes that `find` returns, until it returns none: each may have started another one.
+ *
+ * @returns how many there were
+ */
+export function endAll(find: () => readonly number[]): number {
+  const deadline = performance.now() + PATIENCE;
+  const ended = new Set<number>();
+  for (let left = find(); left.length > 0 && performance.now() < deadline; left = find()) {
+    for (const pid of left) {
+      ended.add(pid);
+      kill(pid);
+    }
+  }
+  return ended.size;
+}
+
+function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {

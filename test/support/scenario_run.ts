@@ -3,14 +3,17 @@
  *
  * Owns     while it runs: a directory for the logs, ten ports, and the processes of the scenario, which it finds by
  *          DIFF_TRACE in their environment and ends at the deadline
+ * Never    waits longer than the deadline and CLOSE_MS, or keeps more than MOST_OUTPUT of what it prints
+ * Falls short  a process that has removed DIFF_TRACE from its environment is not found, and goes on
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { spawn } from 'node:child_process';
 import net from 'node:net';
+import type { Readable } from 'node:stream';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { checkDeaths } from './deaths';
-import { kill, runningProcesses } from './marked';
+import { endAll, runningProcesses } from './marked';
 import { isOfTheRecorder, normalise, plain, readLogs, type Entry, type Implementation, type Log, type Traces } from './trace_lines';
 import { registerFor } from './scenarios';
 
@@ -67,6 +70,11 @@ interface Ports {
   readonly claim: net.Server;
 }
 
+/** Milliseconds after the deadline until which stdout may stay open: a process that is not found may hold it. */
+const CLOSE_MS = 2000;
+/** Characters of stdout, and of stderr. No scenario prints a hundredth of it. */
+const MOST_OUTPUT = 1 << 20;
+
 let nextPort = 20_000 + (process.pid % 120) * 100;
 
 /**
@@ -95,7 +103,7 @@ export async function play(file: string, { command: [program, ...args], deadline
     return { ...ended, ...readLogs(directory), plain: (line) => plain(line, directory, port) };
   } finally {
     await new Promise((resolve) => claim.close(resolve));
-    rmSync(directory, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 
@@ -144,31 +152,44 @@ function runProgram(program: string, args: readonly string[], directory: string,
   return new Promise((resolve, reject) => {
     // A process group of its own, so that what a terminal sends to the tool does not reach it.
     const child = spawn(program, args, { cwd: directory, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
-    let stdout = '';
-    let stderr = '';
+    const stdout = textOf(child.stdout);
+    const stderr = textOf(child.stderr);
     let isLate = false;
     let left = 0;
-    const endAll = (): void => {
-      const pids = runningProcesses('DIFF_TRACE', directory).filter(({ isMarked }) => isMarked).map(({ pid }) => pid);
-      left += pids.length;
-      pids.forEach(kill);
+    const endMarked = (): void => {
+      left += endAll(() => runningProcesses('DIFF_TRACE', directory).filter(({ isMarked }) => isMarked).map(({ pid }) => pid));
     };
-    const timer = setTimeout(() => {
+    let timer = setTimeout(() => {
       isLate = true;
-      endAll();
+      endMarked();
+      timer = setTimeout(() => {
+        child.kill('SIGKILL'); // It may have replaced itself by a program without DIFF_TRACE.
+        child.stdout.destroy();
+        child.stderr.destroy();
+      }, CLOSE_MS);
     }, deadline);
-    child.stdout.setEncoding('utf8').on('data', (text: string) => { stdout += text; });
-    child.stderr.setEncoding('utf8').on('data', (text: string) => { stderr += text; });
     child.on('error', (error) => {
       clearTimeout(timer);
       reject(error);
     });
     child.on('close', (code, signal) => {
       clearTimeout(timer);
-      endAll();
-      resolve({ code, signal, stdout, stderr, isLate, left });
+      endMarked();
+      resolve({ code, signal, stdout: stdout(), stderr: stderr(), isLate, left });
     });
   });
+}
+
+/** Collects what a stream gives, up to MOST_OUTPUT. Of what is more the returned text has the length. */
+function textOf(stream: Readable): () => string {
+  let text = '';
+  let more = 0;
+  stream.setEncoding('utf8').on('data', (piece: string) => {
+    const room = MOST_OUTPUT - text.length;
+    text += piece.slice(0, room);
+    more += Math.max(0, piece.length - room);
+  });
+  return () => (more === 0 ? text : `${text}\n(${more} more characters)`);
 }
 
 /** The test runner's own variables must not reach what is tested. */

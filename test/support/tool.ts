@@ -16,13 +16,10 @@ import { execFileSync } from 'node:child_process';
 import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
 import '../../internal/dist_files'; // Prints a warning if dist/, which the tools run, is older than the sources.
-import { kill, runningProcesses } from './marked';
+import { endAll, runningProcesses } from './marked';
 import { WrongArgument, help, readArguments, type Arguments, type Description, type Options } from './arguments';
 
 export { WrongArgument, positive } from './arguments';
-
-/** Milliseconds that killed processes may take to disappear. */
-const PATIENCE = 5000;
 
 /** Runs a tool with the arguments of this process. A WrongArgument that `main` throws ends it like one that is found here. */
 export function runTool<const Of extends Options>(tool: Description<Of>, main: (given: Arguments<Of>) => Promise<void> | void): void {
@@ -30,7 +27,7 @@ export function runTool<const Of extends Options>(tool: Description<Of>, main: (
   chmodSync(directory, 0o711); // A scenario's worker may run as another user, who has to reach the files inside.
   process.env['TMPDIR'] = directory;
   process.once('exit', () => {
-    endProcessesOf(directory);
+    endAll(() => processesOf(directory));
     for (const one of [directory, ...owned]) rmSync(one, { recursive: true, force: true });
   });
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -71,7 +68,7 @@ export function owning(directory: string): () => void {
 export function versionOfNode(node: string): string {
   let said: string;
   try {
-    said = execFileSync(node, ['-p', 'process.versions.node'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 10_000 }).trim();
+    said = execFileSync(node, ['-p', 'process.versions.node'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 10_000, killSignal: 'SIGKILL' }).trim();
   } catch (error) {
     const { code, status } = error as NodeJS.ErrnoException & { status?: number | null };
     throw new WrongArgument(`${node} cannot be run as Node: ${code ?? `it ended with ${String(status)}`}`);
@@ -80,14 +77,7 @@ export function versionOfNode(node: string): string {
   return said;
 }
 
-/** Kills, by pid, our descendants and every process that has inherited our TMPDIR, until none is left. */
-function endProcessesOf(directory: string): void {
-  const deadline = performance.now() + PATIENCE;
-  for (let left = processesOf(directory); left.length > 0 && performance.now() < deadline; left = processesOf(directory)) {
-    for (const pid of left) kill(pid);
-  }
-}
-
+/** Our descendants, and every process that has inherited our TMPDIR. */
 function processesOf(directory: string): number[] {
   const running = new Map(runningProcesses('TMPDIR', directory).map((one) => [one.pid, one]));
   const isOurs = (pid: number): boolean => {

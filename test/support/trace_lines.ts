@@ -2,7 +2,7 @@
  * The logs that the processes of a scenario leave (test/differential/observe.js), and how they become lines that can be
  * compared between two runs.
  */
-import { readFileSync, readdirSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import path from 'node:path';
 import { root } from './program';
 
@@ -12,6 +12,9 @@ export type Implementation = 'stock' | 'ours';
 export type Traces = Map<string, string[]>;
 
 type Message = Record<string, unknown>;
+
+/** Bytes of one log that are read. No scenario writes a hundredth of it, but a runtime may emit an event without end. */
+const MOST_BYTES = 8 << 20;
 
 /** A line of a log, as `observe.js` writes it: a text, or a cluster message. */
 export interface Entry {
@@ -28,6 +31,17 @@ export interface Entry {
   readonly as?: string;
   /** The exception by which the process ends. */
   readonly dies?: string;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+const isAbsentOr = (type: string, ...values: readonly unknown[]): boolean => values.every((value) => value === undefined || typeof value === type);
+
+/** Is it an entry? A runtime that is no Node may write anything. */
+function isEntry(value: unknown): value is Entry {
+  if (!isObject(value)) return false;
+  const { subject, text, implementation, way, message, child, as, dies } = value;
+  return (typeof subject === 'string' || child !== undefined) && isAbsentOr('string', subject, text, implementation, way, as, dies) && isAbsentOr('number', child)
+    && (message === undefined || isObject(message));
 }
 
 /** What the recorder writes by itself, whatever the scenario does. */
@@ -96,7 +110,7 @@ function handOffAnswers(message: Message, asked: Conversation): { key: string; a
   asked.handOffs = asked.handOffs.filter((seq) => !answered.includes(seq));
   return answered.map((seq) => ({
     key: asked.names.get(seq) ?? '',
-    accepted: act === 'accepted' ? !(rejected as number[] | undefined)?.includes(seq) : accepted === true,
+    accepted: act === 'accepted' ? !(Array.isArray(rejected) && rejected.includes(seq)) : accepted === true,
   }));
 }
 
@@ -127,23 +141,38 @@ export interface Log {
 export function readLogs(directory: string): { logs: Log[]; torn: string[] } {
   const torn: string[] = [];
   const entryOf = (line: string): Entry[] => {
+    let entry: unknown;
     try {
-      return [JSON.parse(line) as Entry];
+      entry = JSON.parse(line);
     } catch {
-      torn.push(line);
-      return [];
+      entry = null;
     }
+    if (isEntry(entry)) return [entry];
+    torn.push(line);
+    return [];
   };
   const files = readdirSync(directory).filter((name) => name.endsWith('.log')).map((log): Log =>
-    ({ name: log.slice(0, -4), entries: readFileSync(path.join(directory, log), 'utf8').trimEnd().split('\n').flatMap(entryOf) }));
+    ({ name: log.slice(0, -4), entries: beginningOf(path.join(directory, log)).trimEnd().split('\n').flatMap(entryOf) }));
   const parents = new Map(files.flatMap(({ name, entries }) => entries.flatMap(({ child, as }) => (child === undefined ? [] : [[String(child), { name, as }]]))));
-  const nameOf = (log: string): string => {
-    const parent = parents.get(log);
+  // `below`: the logs whose names need this one. A process that names itself as its child would need itself.
+  const nameOf = (log: string, below: readonly string[] = []): string => {
+    const parent = below.includes(log) ? undefined : parents.get(log);
     if (parent === undefined) return /^\d+$/.test(log) ? 'P' : log;
-    const of = nameOf(parent.name);
+    const of = nameOf(parent.name, [...below, log]);
     return of === 'P' ? `${parent.as}` : `${of}.${parent.as}`;
   };
   const logs = files.map(({ name, entries }): Log => ({ name: nameOf(name), entries: entries.filter(({ child }) => child === undefined) }))
     .sort((one, other) => (one.name < other.name ? -1 : 1));
   return { logs, torn };
+}
+
+/** Reads a file, but no more than MOST_BYTES of it. */
+function beginningOf(file: string): string {
+  const fd = openSync(file, 'r');
+  try {
+    const bytes = Buffer.alloc(Math.min(fstatSync(fd).size, MOST_BYTES));
+    return bytes.toString('utf8', 0, readSync(fd, bytes));
+  } finally {
+    closeSync(fd);
+  }
 }

@@ -1,6 +1,9 @@
 /** How another runtime is judged: `npm run conformance -- --runtime bun`. */
-import { describe, expect, it } from 'vitest';
-import type { Played } from '../support/scenario_run';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { play, tracesOf, type Played } from '../support/scenario_run';
 import type { Entry } from '../support/trace_lines';
 import { judge, measureOf } from '../differential/runtimes/judge';
 import { markdown, page, type Matrix } from '../differential/runtimes/matrix';
@@ -58,6 +61,41 @@ describe('a runtime is judged', () => {
   it('not at all where a scenario is about messages alone', () => {
     expect(measureOf([played({}, {}, [sent])], false).isEmpty).toBe(true);
     expect(measureOf([played({}, {}, [sent])], true).isEmpty).toBe(false);
+  });
+});
+
+describe('a runtime that misbehaves', () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'runtimes-'));
+  afterAll(() => rmSync(directory, { recursive: true }));
+  /** Plays a scenario on a runtime that is this shell script. */
+  const playOn = (script: string, deadline: number): Promise<Played> => {
+    const file = path.join(directory, 'runtime');
+    writeFileSync(file, `#!/bin/sh\n${script}\n`);
+    chmodSync(file, 0o755);
+    return play(path.join(directory, 'scenario.js'), { command: [file], deadline });
+  };
+
+  it('its output is kept up to a bound', async () => {
+    const much = await playOn('yes | head -c 2000000', 10_000);
+    expect([much.isLate, much.stdout.length < 1_100_000, much.stdout.split('\n').at(-1)]).toEqual([false, true, '(951424 more characters)']);
+    const endless = await playOn('yes >&2', 500);
+    expect([endless.isLate, endless.stderr.length < 1_100_000]).toEqual([true, true]);
+  });
+
+  it('a process that cannot be found, because it has cleared its environment, keeps no run from its end', async () => {
+    const file = path.join(directory, 'pid');
+    const played = await playOn(`env -i setsid sh -c 'echo $$ > ${file}; exec sleep 60'`, 300);
+    process.kill(Number(readFileSync(file, 'utf8')), 'SIGKILL');
+    expect(played).toMatchObject({ isLate: true });
+  });
+
+  it('lines of a log that are no entries are torn, and no name is looked for without end', async () => {
+    const lines = ['null', '1', '[]', '{"subject":1}', '{"subject":"self","text":{}}', '{"subject":"self","way":"sent","message":null}', '{"child":"x"}', '{"subj'];
+    const { torn, logs, plain } = await playOn(`cd "$DIFF_TRACE"
+      printf '%s\\n' '{"subject":"self","text":"is here"}' ${lines.map((line) => `'${line}'`).join(' ')} > P.log
+      echo '{"child":5,"as":"C1"}' > 5.log`, 10_000);
+    expect(torn).toEqual(lines);
+    expect([...tracesOf({ logs, plain })]).toEqual([['P self', ['is here']]]);
   });
 });
 

@@ -2,7 +2,8 @@
  * npm run conformance -- --runtime bun,deno,…: measures each scenario on stock Node, several times, then plays it on
  * each of the runtimes, and writes the matrix.
  *
- * Never    waits longer for one run than its deadline, or leaves a process of it: what is left is ended and counted
+ * Never    waits longer for one run than its deadline and two seconds, or leaves a process of it that still has the run's
+ *          environment: these are ended and counted
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

@@ -59,7 +59,7 @@ export async function runtimeOf(name: string, preload: string | null): Promise<R
 /** The first number that `--version` prints; empty if it prints none. */
 function versionOf(binary: string): string {
   try {
-    const said = execFileSync(binary, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 10_000 });
+    const said = execFileSync(binary, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'], timeout: 10_000, killSignal: 'SIGKILL' });
     return /\d+\.\d+[\w.-]*/.exec(said)?.[0] ?? '';
   } catch {
     return ''; // A program that does not know --version still has a name.
