@@ -214,6 +214,8 @@ describe('a store that fails', () => {
     'throws at once': () => { throw new Error('Socket closed unexpectedly'); },
     'throws no error': () => { throw undefined; },
     'throws an error that cannot be read': () => { throw unreadable; },
+    'throws an error with a symbol for a message': () => { throw Object.assign(new Error(), { message: Symbol('s') }); },
+    'throws a proxy that cannot be looked at': () => { throw new Proxy(new Error(), { getPrototypeOf: () => { throw new Error('prototype'); } }); },
     'has a code of its own': () => { throw Object.assign(new Error(), { code: 'ECONNREFUSED', limit: 'x' }); },
   };
   for (const [way, method] of Object.entries(ways)) {
@@ -288,6 +290,21 @@ describe('a store that fails', () => {
     noisy.close();
     changed();
   });
+
+  test('hints that end with a rejection are warned of, and those of a store that closes the shared state meanwhile are ended', async () => {
+    const rejecting = open(withMethod('watch', () => async () => Promise.reject(new Error('cannot end'))));
+    const watch = rejecting.watch('k');
+    await watch.ready;
+    expect(await warningsOf(async () => rejecting.close())).toEqual(['SHARED_STATE_STORE']);
+
+    let ended = 0;
+    const closing = open(withMethod('watch', () => {
+      closing.close();
+      return () => { ended++; };
+    }));
+    await failure(closing.watch('k').ready);
+    expect(ended).toBe(1);
+  });
 });
 
 describe('a store that is silent', () => {
@@ -332,8 +349,8 @@ describe('a store that lies', () => {
     increment: [undefined, { version: 1 }, { text: 'x', version: 1 }],
     delete: [undefined, 1, 'OK'],
     acquire: [undefined, {}, { token: 'x' }, { leftMs: -1 }, { leftMs: NaN }],
-    list: [undefined, [], { entries: {} }, { entries: [], version: 'x' }, { entries: [{ key: 1, text: '1', version: 1 }], version: 2 }],
-    changes: [null, undefined, { events: 1, version: 1 }, { events: [], version: -1 }],
+    list: [undefined, [], { entries: {} }, { entries: [], version: 'x' }, { entries: [{ key: 1, text: '1', version: 1 }], version: 2 }, { entries: new Array(1), version: 2 }],
+    changes: [null, undefined, { events: 1, version: 1 }, { events: new Array(1), version: 1 }, { events: [], version: -1 }],
     watch: [undefined, {}, Promise.resolve()],
   };
   test.each(Object.keys(lies))('%s', async (name) => {

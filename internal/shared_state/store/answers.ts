@@ -3,7 +3,7 @@
  * program, so nothing is believed: its answers are `unknown` here.
  *
  * Used by  session.ts, feed.ts, locks.ts
- * Never    throws anything but a StateError
+ * Never    throws anything but a StateError, or what a getter of the store's answer throws
  * Keeps    an end of a key or lease is counted from the moment when the call was sent. The store counts from a later
  *          moment, so this process never believes that it has a lease which the store has ended
  */
@@ -80,15 +80,17 @@ export function listOf(value: unknown): { readonly events: readonly KeyEvent[]; 
   const { entries } = value;
   const version = countOf('list', value['version']);
   if (!Array.isArray(entries)) throw malformed('list');
-  return { events: entries.map((entry: unknown) => eventOf('list', entry)), version };
+  return { events: Array.from(entries, (entry: unknown) => eventOf('list', entry)), version };
 }
 
 /** The outcome of `changes`: events in order, all of them after `since` and none after `version`. Undefined: the store has forgotten them. */
 export function changesOf(value: unknown, since = 0): { readonly events: readonly KeyEvent[]; readonly version: number } | undefined {
   if (value === undefined) return undefined;
-  if (!isObject(value) || !Array.isArray(value['events'])) throw malformed('changes');
+  if (!isObject(value)) throw malformed('changes');
+  const { events: answered } = value;
+  if (!Array.isArray(answered)) throw malformed('changes');
   const version = countOf('changes', value['version']);
-  const events = value['events'].map((event: unknown) => eventOf('changes', event));
+  const events = Array.from(answered, (event: unknown) => eventOf('changes', event));
   const versions = [since, ...events.map((event) => event.version)];
   const isOrdered = versions.every((one, at) => at === 0 || one > (versions[at - 1] ?? 0));
   if (!isOrdered || (versions.at(-1) ?? 0) > version) throw malformed('changes');
@@ -114,9 +116,17 @@ const KNOWN: readonly StateErrorCode[] = [
   'ERR_SHARED_STATE_PROTOCOL', 'ERR_SHARED_STATE_LIMIT', 'ERR_SHARED_STATE_UNSUPPORTED',
 ];
 
+const isError = (error: unknown): error is Error => {
+  try {
+    return error instanceof Error;
+  } catch {
+    return false; // A proxy of the program's threw.
+  }
+};
+
 const textOfError = (error: unknown): string => {
   try {
-    return error instanceof Error ? error.message : String(error);
+    return String(isError(error) ? error.message : error);
   } catch {
     return 'an error without a text';
   }
@@ -134,7 +144,7 @@ const fieldOf = (error: unknown, name: string): unknown => {
 export function refusalOf(op: string, error: unknown): Refusal {
   const code = fieldOf(error, 'code');
   const maybeDone = fieldOf(error, 'maybeDone');
-  if (error instanceof Error && (code === 'ERR_INVALID_ARG_VALUE' || KNOWN.some((known) => known === code))) {
+  if (isError(error) && (code === 'ERR_INVALID_ARG_VALUE' || KNOWN.some((known) => known === code))) {
     const limit = fieldOf(error, 'limit');
     const isLimit = typeof limit === 'string' && Object.hasOwn(defaultLimits, limit);
     return { ...toRefusal({ code, message: textOfError(error), ...(isLimit && { limit }) }), ...(maybeDone === true && { maybeDone }) };

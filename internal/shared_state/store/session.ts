@@ -58,7 +58,7 @@ export class StoreSession {
   #closed = false;
   #warned = false;
   /** While there are watches: ends the hints of the store, and the beat. */
-  #stopHints: (() => void) | null = null;
+  #stopHints: (() => unknown) | null = null;
   #stopBeat: () => void = () => undefined;
 
   /** `client`: of this process; it sends its messages to `receive`. */
@@ -164,6 +164,7 @@ export class StoreSession {
         }
         this.#stopHints = () => Reflect.apply(stop, undefined, []);
         this.#beat();
+        if (this.#feeds.size === 0) this.#stop(); // `watch` of the store has closed the shared state.
       }
       return await feed.open(call.since);
     } catch (error) {
@@ -185,12 +186,10 @@ export class StoreSession {
     const stop = this.#stopHints;
     this.#stopHints = null;
     this.#stopBeat();
-    try {
-      stop?.();
-    } catch (error) {
-      // Nothing here depends on it, but the store may not have given back what its hints took.
+    // It may be an async function. Nothing here depends on it, but the store may not have given back what its hints took.
+    new Promise((resolve) => resolve(stop?.())).catch((error: unknown) => {
       process.emitWarning(`The store cannot end its hints: ${refusalOf('watch', error).message}`, { code: 'SHARED_STATE_STORE' });
-    }
+    });
   }
 
   #pull(): void {
