@@ -98,9 +98,13 @@ export class StateProxy implements StateService {
   }
 
   close(): void {
-    this.#server ??= this.#open(null);
-    this.#server.close();
-    this.#forwarded = null;
+    for (const { key, id, send, ended } of this.#proxied.values()) {
+      if (ended) continue;
+      send({ act: 'closed' }, () => undefined);
+      this.#link?.send(key, id, null);
+    }
+    this.#switch(this.#seq, null);
+    this.#server?.close();
   }
 
   #connectHere(server: StateServer, proxied: Proxied): void {
@@ -132,7 +136,8 @@ export class StateProxy implements StateService {
   #switch(handled: number, snapshot: StateSnapshot | null): void {
     if (this.#forwarded === null) return;
     const server = this.#server = this.#open(snapshot);
-    for (const proxied of this.#proxied.values()) this.#connectHere(server, proxied);
+    const all = [...this.#proxied.values()];
+    for (const proxied of all) this.#connectHere(server, proxied);
     if (snapshot !== null) server.restore(snapshot, (key) => this.#proxied.get(key)?.session ?? null);
     const left = this.#forwarded.filter(({ seq }) => seq > handled);
     this.#forwarded = null;
@@ -142,6 +147,8 @@ export class StateProxy implements StateService {
       if (message === null) server.end(of.session);
       else server.receive(of.session, message);
     }
+    // The other server has handled the end of these.
+    for (const { ended, session } of all) if (ended && session !== null) server.end(session);
   }
 
   /** The other primary has died with its state: all connections are lost, and begin anew here. */

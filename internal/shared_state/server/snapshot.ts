@@ -5,9 +5,10 @@
  * Times are those of `machineClock`, which is the same in both processes.
  *
  * Used by  carry_over.ts, which makes it and begins with one; proxy.ts, which gets it; feed.ts, server.ts, primary.ts (types)
- * Uses     protocol.ts (types)
+ * Uses     guards.ts; protocol.ts (types)
  * Keeps    it may come from another version: what `isSnapshot` does not accept is not used, and the state begins anew
  */
+import { isObject } from '../guards';
 import type { KeyEvent } from '../protocol';
 
 /** A key. `owner`: the process that wrote it, if it goes on. */
@@ -47,7 +48,6 @@ export interface StateSnapshot {
 }
 
 type Fields = Readonly<Record<string, unknown>>;
-const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
 const isNumber = (value: unknown): value is number => typeof value === 'number';
 const isString = (value: unknown): value is string => typeof value === 'string';
 const isListOf = (value: unknown, is: (one: Fields) => boolean): boolean => Array.isArray(value) && value.every((one: unknown) => isObject(one) && is(one));
