@@ -72,7 +72,7 @@ export class Replacing {
   stop(now: boolean): void {
     if (this.#running?.hasCommitted !== true) return this.#running?.cancel('this primary was told to stop');
     this.#running.signal('SIGTERM');
-    if (now) timers.setTimeout(() => this.#running?.signal('SIGTERM'), SAME_MS).unref(); // Before that it is the same request.
+    if (now) timers.setTimeout(() => this.#running?.signal('SIGTERM'), SAME_MS); // Before that it is the same request.
   }
 
   /** Rejects with ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_UPGRADE_RUNNING, ERR_UPGRADE_REFUSED or ERR_UPGRADE_FAILED. */

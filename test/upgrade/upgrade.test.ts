@@ -109,6 +109,19 @@ test('a stop while the workers leave ends both primaries, also if the new one is
   expect(app.lines.filter((line) => 'exit' in line).map((line) => [line.pid, line['exit']])).toEqual([[successor, 0], [pid, 0]]);
 });
 
+test('stop({ now: true }) while the workers leave kills those of both primaries', { timeout: 60_000 }, async () => {
+  const app = new Upgraded({ commands: true, options: { workers: 1, leaveTimeoutMs: 120_000 } });
+  const port = await app.port();
+  const { pid } = app;
+  await unfinishedRequest(port);
+  app.send('upgrade');
+  const { successor } = await app.line((line) => line['upgrade'] === 'leaving');
+  await unfinishedRequest(port); // This one is with a worker of the successor.
+  app.send('stop', { now: true });
+  await app.ended();
+  expect(app.lines.filter((line) => 'exit' in line).map((line) => [line.pid, line['exit']]).sort()).toEqual([[successor, 0], [pid, 0]].sort());
+});
+
 test('a unix socket: its path leads to a listener all the time, and the last primary removes it', { timeout: 60_000 }, async () => {
   const at = path.join(directory, 'public.sock');
   const app = new Upgraded({ port: at, options: { workers: 1 } });
