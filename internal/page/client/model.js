@@ -68,7 +68,6 @@ function processOf(track, name, role, worker) {
 }
 
 function onProcess(track, process, event) {
-  if (event.event === 'start') process.start = Math.min(process.start ?? event.t, event.t);
   if (event.event !== 'exit') return;
   process.end = event.t;
   process.code = event.code ?? null;
