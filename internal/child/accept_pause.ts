@@ -16,7 +16,7 @@
  *
  * Owns     a timer, from the first connection until nothing has happened for IDLE_MS. It keeps the process alive only in
  *          the place of a paused socket, which does not; the handle belongs to the server
- * Used by  index.ts, one for each such server
+ * Used by  listening.ts, one for each such server
  * Never    accepts while the server is at its `maxConnections`, unless the server wants to drop connections, or the app has
  *          lowered `maxConnections` since the last connection and the last tick
  * Keeps    1. reports are REPORT_MS apart, or follow a pause: no message per connection

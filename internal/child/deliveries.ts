@@ -11,7 +11,7 @@
  *
  * Owns     each connection from its arrival until its server has it. It closes this process's copy of a connection that
  *          was rejected, could not be acknowledged, or is left when the channel ends
- * Used by  index.ts, accept_pause.ts
+ * Used by  index.ts, listening.ts, accept_pause.ts
  * Never    touches a connection before the kernel has its acknowledgement: if that cannot be sent, the primary hands the
  *          connection to another worker. Never delivers two connections in one async scope: a delivery runs in the tick of
  *          its own message, in a tick made by `#scheduleNext`, or at the end of its acknowledgement's write. So neither an

@@ -4,7 +4,7 @@
  * that is handed to this worker.
  *
  * Owns     a timer that keeps the event loop alive while the server is ref'ed, since there is no fd to do it
- * Used by  index.ts; `net` calls its methods
+ * Used by  listening.ts; `net` calls its methods
  * Never    has an fd, so it cannot be sent to another process (D8)
  * States   open ── close() ──► closed; close() again does nothing
  * Node     rr() in lib/internal/cluster/child.js

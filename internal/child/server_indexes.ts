@@ -3,7 +3,7 @@
  * such server of each worker has the index n, and all of these share one handle of the primary.
  *
  * Owns     the table of the indexes in use, by address
- * Used by  index.ts
+ * Used by  listening.ts
  * Keeps    indexes count up as long as an address is in use, and start again at 0 when no server uses it
  */
 import { Map, Set } from '../builtins';

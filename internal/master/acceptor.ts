@@ -8,7 +8,7 @@
  *   any of these ── wait ──► waiting ── go ──► accepting     (another primary accepts here: upgrade/; or the workers do)
  *
  * Owns     the listening handle and the timer of a pause; both end with `close`
- * Used by  round_robin_handle.ts, which owns each accepted connection; shared_handle.ts, for the limit of fds
+ * Used by  round_robin_handle.ts, whose queue (hand_off_queue.ts) owns each accepted connection; shared_handle.ts, for the limit of fds
  * Never    accepts in a loop without a free fd: without the pause, accept would fail in every turn of the
  *          event loop as long as a client waits
  * Costs    two comparisons for each connection, and one look at the number of its fd

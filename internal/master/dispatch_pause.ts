@@ -5,7 +5,7 @@
  *   running ── all workers have rejected one, or REJECTIONS in a row ──► paused ── PAUSE_MS, or `end` ──► running
  *
  * Owns     the timer of the pause
- * Used by  round_robin_handle.ts
+ * Used by  hand_off_queue.ts
  * Keeps    rejections count as long as dispatch runs, since the last connection that was taken
  */
 import { Set, timers } from '../builtins';

@@ -5,7 +5,7 @@
  * Owns     the connections that were handed off and not acknowledged (the primary's copies of their fds).
  *          Each hand-off ends in exactly one call of `ended`, which gives the connection back to its
  *          `RoundRobinHandle`.
- * Used by  index.ts (replies, acknowledgements, the worker's end), round_robin_handle.ts, listen_table.ts; scheduler.ts (Outcome)
+ * Used by  index.ts (replies, acknowledgements, the worker's end), hand_off_queue.ts, round_robin_handle.ts, listen_table.ts; scheduler.ts (Outcome)
  * Never    sends a connection again that was acknowledged, or may have been; closes the primary's copy
  *          of an fd before the kernel has taken it
  * States   of a hand-off: sent ── acknowledge() ──► answered ──┐

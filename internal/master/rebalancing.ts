@@ -18,7 +18,7 @@
  *               it does not give the same surplus twice
  *
  * Owns     a timer, while two or more workers take part. It does not keep the process alive
- * Used by  round_robin_handle.ts; settings.ts and index.ts, for the setting
+ * Used by  hand_off_queue.ts; settings.ts and index.ts, for the setting
  * Keeps    `perSecond` is never exceeded by more than one tick's part of it
  * Costs    one count per tick in each worker, and a message when it has changed
  * Node     connections stay where they are (D59)

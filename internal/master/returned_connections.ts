@@ -2,9 +2,9 @@
  * The connections of one address that a worker has given back, until another worker has them. For the primary they are
  * connections like any other, with one difference: they should not go back to the worker that gave them.
  *
- * Owns     the table of the givers; the timer after which a giver may get its connection back. round_robin_handle.ts
+ * Owns     the table of the givers; the timer after which a giver may get its connection back. hand_off_queue.ts
  *          owns the connections
- * Used by  round_robin_handle.ts
+ * Used by  hand_off_queue.ts
  * Keeps    1. an entry exactly as long as its connection is queued or in flight
  *          2. only workers that have listened here may give connections back
  *          3. a returned connection never waits longer than PATIENCE_MS + BACK_MS for other workers that do not answer, while

@@ -2,7 +2,7 @@
  * The scheduler of one address: the workers that listen there (its candidates), how many connections are
  * in flight to each, and the rule that chooses among them.
  *
- * Used by  round_robin_handle.ts, which asks it for each connection and does what it answers
+ * Used by  hand_off_queue.ts, which asks it for each connection and does what it answers
  * Uses     scheduling.ts, the rules; peer.ts, for the outcomes of a hand-off
  * Keeps    a worker is a candidate exactly from `add` to `remove`. Its index is the lowest free one, so that
  *          under `sticky` the worker that replaces another one gets the same clients

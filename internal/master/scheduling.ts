@@ -40,7 +40,7 @@
  * connections before it wakes another one. A worker counts as awake for FRESH_MS after it was woken or has
  * acknowledged something; if it is blocked after all, it holds what came within that time.
  *
- * Used by  scheduler.ts, which keeps the candidates of one address; round_robin_handle.ts (WINDOW); rebalancing.ts; settings.ts,
+ * Used by  scheduler.ts, which keeps the candidates of one address; hand_off_queue.ts (WINDOW); rebalancing.ts; settings.ts,
  *          which checks what a program asks for
  * Keeps    under the first three rules a worker never has more in flight than WINDOW, in a crowd than
  *          CROWD_WINDOW; under every rule never more than NAMED_WINDOW

@@ -2,7 +2,7 @@
  * The kind of a native handle, the object that owns it, how to take the handle out of a socket, and how to make a socket
  * of a handle.
  *
- * Used by  listening.ts, idle_connections.ts, channel/handles.ts, channel/incoming.ts, child/index.ts, child/close_handles.ts,
+ * Used by  listening.ts, idle_connections.ts, channel/handles.ts, channel/incoming.ts, child/listening.ts, child/close_handles.ts,
  *          master/inherited_fds.ts, master/inherited_sockets.ts, operate/metrics/health_server.ts, recording/sockets.ts
  * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts)
  */

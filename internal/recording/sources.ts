@@ -18,7 +18,9 @@ export type Place = readonly [file: string, text: string];
 
 const MASTER = 'internal/master/index.ts';
 const CHILD = 'internal/child/index.ts';
+const LISTENING = 'internal/child/listening.ts';
 const TABLE = 'internal/master/listen_table.ts';
+const HAND_OFF = 'internal/master/hand_off_queue.ts';
 const ROUND_ROBIN = 'internal/master/round_robin_handle.ts';
 const CHANNEL = 'internal/channel/channel.ts';
 const INCOMING = 'internal/channel/incoming.ts';
@@ -27,11 +29,11 @@ const DELIVERIES = 'internal/child/deliveries.ts';
 /** Each message: who sends it, who receives it. */
 export const messagePlaces: Readonly<Record<string, { readonly sent: Place; readonly received: Place }>> = {
   online: { sent: [CHILD, "notify({ act: 'online' })"], received: [MASTER, "case 'online':"] },
-  queryServer: { sent: [CHILD, "call({ act: 'queryServer'"], received: [MASTER, "case 'queryServer':"] },
+  queryServer: { sent: [LISTENING, "call({ act: 'queryServer'"], received: [MASTER, "case 'queryServer':"] },
   'reply to queryServer': { sent: [TABLE, 'peer.send({ errno, key, ack: query.seq'], received: [CHILD, 'this.#calls.resolve(message.ack, message, handle)'] },
   'refusal of queryServer': { sent: [TABLE, 'peer.send({ errno, key, ack: seq'], received: [CHILD, 'this.#calls.resolve(message.ack, message, handle)'] },
-  listening: { sent: [CHILD, "notify({ act: 'listening'"], received: [MASTER, "case 'listening':"] },
-  close: { sent: [CHILD, "notify({ act: 'close', key: held.key })"], received: [MASTER, "case 'close':"] },
+  listening: { sent: [LISTENING, "notify({ act: 'listening'"], received: [MASTER, "case 'listening':"] },
+  close: { sent: [LISTENING, "notify({ act: 'close', key: held.key })"], received: [MASTER, "case 'close':"] },
   exitedAfterDisconnect: { sent: [CHILD, "call({ act: 'exitedAfterDisconnect' }"], received: [MASTER, "case 'exitedAfterDisconnect':"] },
   reply: { sent: [MASTER, 'peer.send({ ack: message.seq })'], received: [CHILD, 'this.#calls.resolve(message.ack, message, handle)'] },
   newconn: { sent: ['internal/master/peer.ts', 'handOff.seq = send(connection'], received: [CHILD, "case 'newconn':"] },
@@ -40,7 +42,7 @@ export const messagePlaces: Readonly<Record<string, { readonly sent: Place; read
   returned: { sent: [CHILD, "call({ act: 'returned'"], received: [MASTER, 'this.#takeBack(peer, message, handle);'] },
   'reply to returned': { sent: [MASTER, 'peer.send({ ack: seq, taken })'], received: [CHILD, 'this.#calls.resolve(message.ack, message, handle)'] },
   returnIdle: { sent: ['internal/master/peer.ts', "act: 'returnIdle'"], received: [CHILD, "case 'returnIdle':"] },
-  progress: { sent: [CHILD, "notify({ act: 'progress'"], received: [MASTER, "case 'progress':"] },
+  progress: { sent: [LISTENING, "notify({ act: 'progress'"], received: [MASTER, "case 'progress':"] },
   quota: { sent: ['internal/master/peer.ts', "act: 'quota'"], received: [CHILD, "case 'quota':"] },
   disconnect: { sent: [MASTER, "peer.send({ act: 'disconnect' })"], received: [CHILD, "case 'disconnect':"] },
   NODE_HANDLE: { sent: [CHANNEL, 'const outgoing = take();'], received: [INCOMING, "case 'NODE_HANDLE':"] },
@@ -51,17 +53,17 @@ export const messagePlaces: Readonly<Record<string, { readonly sent: Place; read
 
 /** Each event of a connection. */
 export const connectionPlaces: Readonly<Record<string, Place>> = {
-  queued: [ROUND_ROBIN, "traceHandle('queued'"],
-  'handed off': [ROUND_ROBIN, "traceHandle('handed off'"],
-  acknowledged: [ROUND_ROBIN, 'connection.close(); // The worker has its own copy'],
-  'given up': [ROUND_ROBIN, "'given up'"],
-  rejected: [ROUND_ROBIN, "traceHandle('rejected'"],
-  unsent: [ROUND_ROBIN, "traceHandle('unsent'"],
-  reclaimed: [ROUND_ROBIN, "traceHandle('reclaimed'"],
-  closed: [ROUND_ROBIN, "traceHandle('closed', this.#key, connection"],
-  moved: [ROUND_ROBIN, "traceHandle('moved'"],
+  queued: [HAND_OFF, "traceHandle('queued'"],
+  'handed off': [HAND_OFF, "traceHandle('handed off'"],
+  acknowledged: [HAND_OFF, 'connection.close(); // The worker has its own copy'],
+  'given up': [HAND_OFF, "'given up'"],
+  rejected: [HAND_OFF, "traceHandle('rejected'"],
+  unsent: [HAND_OFF, "traceHandle('unsent'"],
+  reclaimed: [HAND_OFF, "traceHandle('reclaimed'"],
+  closed: [HAND_OFF, "traceHandle('closed', this.#key, connection"],
+  moved: [HAND_OFF, "traceHandle('moved'"],
   'returned by a worker': ['internal/child/returns.ts', "traceHandle('returned'"],
-  returned: [ROUND_ROBIN, "traceHandle('returned'"],
+  returned: [HAND_OFF, "traceHandle('returned'"],
   delivered: [DELIVERIES, "traceHandle('delivered'"],
   dropped: [DELIVERIES, "traceHandle('closed'"],
 };
