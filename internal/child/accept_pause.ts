@@ -104,7 +104,11 @@ export class AcceptPause {
     this.#report = report;
     this.#accept = handle.onconnection;
     handle.onconnection = this.#onConnection;
-    this.#decide(openConnections(server)); // It may have no room from the start.
+  }
+
+  /** To be called once the server's close leads to `close()`: this reads properties of the app's server. It may have no room from the start. */
+  begin(): void {
+    this.#decide(openConnections(this.#server));
   }
 
   readonly #onConnection = (errno: number, connection: NativeHandle): void => {

@@ -30,6 +30,7 @@
  * Node     onconnection() in lib/internal/cluster/child.js, which has no queue: it does not wait for a full pipe
  */
 import { Boolean, Map } from '../builtins';
+import { separately } from '../errors';
 import { Fifo } from '../fifo';
 import { nodeMajor, type NativeHandle } from '../native/bindings';
 import { waitAsKeptAlive } from '../native/idle_connections';
@@ -232,7 +233,8 @@ export class Deliveries {
     } finally {
       this.#delivering = outer;
       this.#withdraw(arrived, server);
-      if (arrived.moved) waitAsKeptAlive(server.owner, handle); // Also if a listener of the app has thrown.
+      // Also if a listener of the app has thrown. This calls the app's socket and server, which may throw once more.
+      if (arrived.moved) separately(() => waitAsKeptAlive(server.owner, handle));
     }
   }
 

@@ -189,24 +189,31 @@ export class Listening {
     traceHandle('adopted', reply.key, handle);
     try {
       answer(reply.errno ?? 0, handle);
-      if (reply.quotas === true && this.#held.has(held)) closed = this.#acceptWithQuotas(reply, asker, handle);
+      if (reply.quotas === true && this.#held.has(held)) {
+        const { begin, end } = this.#acceptWithQuotas(reply, asker, handle);
+        closed = end; // Before `begin`, in which a getter of the app may close the server.
+        begin();
+      }
     } finally {
       // If the port is in use, `net` drops the handle without closing it, and nobody else would close it.
       if (typeof asker.listen === 'function' && ownerOf(handle) === null) handle.close();
     }
   }
 
-  /** The server accepts by itself, and also gets connections from the primary. Returns what has to happen when it closes. */
-  #acceptWithQuotas(reply: ServerReply, owner: Asker, handle: ListeningHandle): () => void {
+  /** The server accepts by itself, and also gets connections from the primary. `begin` has to be called next, `end` when the server closes. */
+  #acceptWithQuotas(reply: ServerReply, owner: Asker, handle: ListeningHandle): { begin(): void; end(): void } {
     const { key } = reply;
     const report = (progress: Omit<Progress, 'act' | 'key'>): void => void this.#worker.calls.notify({ act: 'progress', key, ...progress } satisfies Progress);
     const pause = new AcceptPause(`${this.#worker.name} at ${key}`, handle, owner, report);
     this.#pauses.set(key, pause);
     const server = this.#listens(reply, owner, pause);
-    return () => {
-      pause.close();
-      if (this.#pauses.get(key) === pause) this.#pauses.delete(key);
-      this.#closed(key, server);
+    return {
+      begin: () => pause.begin(),
+      end: () => {
+        pause.close();
+        if (this.#pauses.get(key) === pause) this.#pauses.delete(key);
+        this.#closed(key, server);
+      },
     };
   }
 

@@ -57,6 +57,7 @@ class WorkerOf {
       },
       afterPoll: (callback) => void this.afterPoll.push(callback),
     });
+    this.pause.begin();
   }
 
   get runs(): boolean {

@@ -1,6 +1,7 @@
 /** A server that accepts by itself (D63), where the app or the primary comes in between. Every order of the other events: model/sharing. */
 import { expect, test } from 'vitest';
 import { AcceptPause } from '../../internal/child/accept_pause';
+import { Listening, type OfWorker } from '../../internal/child/listening';
 import type { Progress } from '../../internal/messages';
 import type { ListeningHandle, NativeHandle } from '../../internal/native/bindings';
 
@@ -25,6 +26,7 @@ function pauseOf(server: FakeServer) {
     },
     afterPoll: (callback) => void world.afterPoll.push(callback),
   });
+  pause.begin();
   const accept = (): void => handle.onconnection?.(0, {} as NativeHandle);
   return { world, pause, accept };
 }
@@ -71,4 +73,29 @@ test('a higher quota that arrives during a look is no connection that was found'
   pause.quota({ step: 8, upTo: 100 });
   for (const callback of world.afterPoll) callback();
   expect([world.reading, world.reports.filter(({ found }) => found)]).toEqual([true, []]);
+});
+
+// Nobody ended the pause: the closed server reported for ever.
+test('a getter `maxConnections` that closes the server when it is read first: the server is closed for the primary, and no quota reaches it', () => {
+  const said: string[] = [];
+  const handle: ListeningHandle & { readStart(): void; readStop(): void } = {
+    onconnection: () => undefined, close() {}, ref() {}, unref() {}, readStart() {}, readStop: () => void said.push('paused'),
+  };
+  const worker = {
+    name: 'W1',
+    calls: {
+      call: (_query: object, answered: (reply: object, handle: ListeningHandle) => void) => answered({ ack: 1, seq: 1, errno: null, key: 'k', quotas: true }, handle),
+      notify: ({ act }: { act: string }) => said.push(act),
+    },
+    deliveries: { listen: () => undefined, close: () => said.push('not delivered any more') },
+    counts: { watch: () => undefined, unwatch: () => undefined },
+    returns: { listen: () => undefined },
+    listens: () => undefined,
+  };
+  const listening = new Listening(worker as unknown as OfWorker);
+  const server = { once: () => server, get maxConnections(): number { handle.close(); return -1; } };
+  listening.getServer(server as never, { address: null, port: 0, addressType: 4, fd: null } as never, () => undefined);
+  expect([said, listening.held]).toEqual([['not delivered any more', 'close'], []]);
+  listening.quota({ act: 'quota', key: 'k', step: 8, upTo: 0 } as never);
+  expect(said).toHaveLength(2);
 });
