@@ -19,6 +19,7 @@
 import childProcess, { type ChildProcess, type ForkOptions } from 'node:child_process';
 import { Array, NativeObject } from '../builtins';
 import { builtFile } from '../dist_files';
+import { isObject } from '../is_object';
 import { NO_LIMITS, limitsFrom, type ChannelLimits } from '../limits';
 import { canOpenChannels } from '../native/bindings';
 import { newPipe } from '../native/pipes';
@@ -86,8 +87,6 @@ export function exchangeAll(): void {
 
 /** `exchangeAll` was called. */
 let exchangesAll = false;
-
-const isObject = (value: unknown): value is ChannelForkOptions => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** A copy of the options, in which ours are under `asked`. Like Node's own copy it has own properties only. */
 function withOwnOptions(options: ChannelForkOptions | null | undefined): object {

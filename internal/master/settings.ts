@@ -7,6 +7,7 @@
  */
 import { Array, NativeObject, Number, String } from '../builtins';
 import { describe, invalidArgValue, nodeError } from '../errors';
+import { isObject } from '../is_object';
 import type { Dialect } from '../channel/channel_types';
 import type { ChannelForkOptions } from '../channel/spawn';
 import { DEFAULT_LIMITS, keepListeningFrom, limitsFrom, type KeepListening, type Limits } from '../limits';
@@ -138,8 +139,6 @@ export function forkSettings(rest: readonly unknown[]): ClusterSettings | null {
   const settings = rest[0];
   return rest.length === 1 && isObject(settings) ? settings : null;
 }
-
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 /** Any flag of the inspector, also one that only sets its port. */
 const INSPECT = /--inspect|--debug-port/;

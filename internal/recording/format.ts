@@ -5,6 +5,7 @@
  *
  * Used by  read.ts, merge.ts, interpreter.ts, connections.ts, messages.ts, processes.ts, sources.ts, exports/
  */
+import { isObject, type Fields } from '../is_object';
 
 /** The value of `format` in the header of a recording. */
 export const FORMAT = 'cluster-internals-recording';
@@ -93,9 +94,6 @@ export interface ProcessEvent extends Common {
   readonly seenBy?: 'itself' | 'parent';
   readonly reason?: string;
 }
-
-/** The fields of a message. */
-export type Fields = Readonly<Record<string, unknown>>;
 
 /** A message on a channel: one event of its sender, one of its receiver, with the same `id`. */
 export interface MessageEvent extends Common {
@@ -186,7 +184,6 @@ const MESSAGE_TEXTS = ['way', 'id', 'to', 'dialect', 'act', 'encoding', 'tag', '
 
 const isText = (value: unknown): value is string => typeof value === 'string';
 const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
-const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
 const areTexts = (value: unknown): boolean => Array.isArray(value) && value.every(isText);
 const optional = (value: unknown, is: (value: unknown) => boolean): boolean => value === undefined || is(value);
 

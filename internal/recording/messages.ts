@@ -9,7 +9,8 @@
  */
 import { CLUSTER } from '../messages';
 import type { Connection, Connections } from './connections';
-import type { ConnectionEvent, Fields, Made, MessageEvent } from './format';
+import type { Fields } from '../is_object';
+import type { ConnectionEvent, Made, MessageEvent } from './format';
 import { asObject, number, object, text, type Line } from './part_lines';
 import type { Known, Processes } from './processes';
 

@@ -8,6 +8,7 @@
  */
 import { JSON, Number } from '../builtins';
 import { builtFile } from '../dist_files';
+import { isObject } from '../is_object';
 
 /** How a program is recorded: the same for all of its processes. */
 export interface RecordingSettings {
@@ -44,8 +45,8 @@ export function readSettings(env: NodeJS.ProcessEnv): RecordingSettings | null {
 }
 
 function isSettings(value: unknown): value is RecordingSettings {
-  if (typeof value !== 'object' || value === null) return false;
-  const { directory, base, limit, payloads } = value as Partial<Record<keyof RecordingSettings, unknown>>;
+  if (!isObject(value)) return false;
+  const { directory, base, limit, payloads } = value;
   return typeof directory === 'string' && typeof base === 'string' && /^\d+$/.test(base) && typeof limit === 'number' && typeof payloads === 'boolean';
 }
 

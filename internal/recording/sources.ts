@@ -11,7 +11,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { builtFile } from '../dist_files';
-import type { Fields, RecordedProcess, Source } from './format';
+import type { Fields } from '../is_object';
+import type { RecordedProcess, Source } from './format';
 
 /** A file, and a text of the line that is meant. */
 export type Place = readonly [file: string, text: string];

@@ -3,14 +3,13 @@
  * and has its type afterwards. A message that no guard here accepts is ignored.
  *
  * Each message, operation and result has one guard, in a table whose keys are the names: the compiler
- * reports a name without a guard. Imports only types. Used by server/, client/ and store/.
+ * reports a name without a guard. Used by server/, client/ and store/.
  */
+import { isObject, type Fields } from '../is_object';
 import {
   STATE, type Announce, type Answer, type Answers, type Batch, type Bye, type Call, type Calls, type Cancel, type ClientMessage, type Closed, type Consumed,
   type Events, type Fence, type Hello, type KeyEvent, type Limits, type OperationName, type OperationOf, type ReceivedServerMessage, type Refusal, type ResultOf, type Welcome,
 } from './protocol';
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** An object of the wire whose fields were checked to be those of `Type`. */
 type Checked<Type> = Fields & Type;
@@ -20,8 +19,6 @@ type Checked<Type> = Fields & Type;
 /** The greatest time to live in milliseconds: ten years. More is surely a mistake in the program. */
 export const MAX_TTL = 10 * 365 * 24 * 3600 * 1000;
 
-/** Is it an object? */
-export const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
 const isString = (value: unknown): value is string => typeof value === 'string';
 const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean';
 const isNumber = (value: unknown): value is number => Number.isFinite(value);

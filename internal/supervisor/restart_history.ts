@@ -5,6 +5,7 @@
  * Used by  fleet.ts, supervisor.ts
  * Uses     restart_budget.ts (the type of its content)
  */
+import { isObject } from '../is_object';
 import type { BudgetSnapshot } from './restart_budget';
 
 /** The restarts of one fleet. */
@@ -13,7 +14,6 @@ export interface RestartHistory extends BudgetSnapshot {
   readonly restarted: number;
 }
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null;
 const isNumber = (value: unknown): value is number => typeof value === 'number';
 
 /** The history that was sent; null if it is none. */

@@ -1,6 +1,6 @@
 /**
  * The messages between a supervisor in the primary and its agent in a worker, as types, and the guards that check
- * what arrives. Imports only types.
+ * what arrives. Beside types it imports only is_object.ts.
  *
  * On the channel each message is `{ cmd: 'NODE_CLUSTER_SUPERVISOR', ...fields }`. Because `cmd` begins with NODE_, the
  * message arrives as 'internalMessage' on our channel and on Node's own: no 'message' listener of the app sees it.
@@ -15,6 +15,7 @@
  *                                   W → P last words, when an uncaught error ends the process
  *                                   W → P listens, checked, while the worker starts, and later
  */
+import { isObject, type Fields } from '../is_object';
 import type { HttpCheck } from './readiness';
 import type { Figures } from './states';
 
@@ -129,12 +130,9 @@ export const MOST_ADDRESSES = 1_000;
 /** The longest address that is accepted, in characters: a UNIX path has at most 108, an IPv6 address with zone and port about 70. */
 const LONGEST_ADDRESS = 300;
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /** An object whose fields were checked to be those of `Type`. */
 type Guarded<Type> = Fields & Type;
 
-const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null;
 const isString = (value: unknown): value is string => typeof value === 'string';
 const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean';
 const isAmount = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value) && value >= 0;

@@ -16,6 +16,7 @@
  * Keeps    a process of another version can be at the other end: a message that no guard accepts is ignored, and a field that is
  *          not known is not read
  */
+import { isObject, type Fields } from '../is_object';
 import type { AddressQuery } from './registry';
 
 /** The `cmd` of each message: no listener of the program sees it. */
@@ -49,9 +50,6 @@ export type PredecessorMessage =
   /** `state`: the shared state, in which so many messages of S are `handled`. */
   | { readonly act: 'last'; readonly parts: Readonly<Record<string, unknown>>; readonly state: unknown; readonly handled: number };
 
-type Fields = Readonly<Record<string, unknown>>;
-
-const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isNumber = (value: unknown): value is number => typeof value === 'number';
 const isNullOr = (value: unknown, type: 'string' | 'number'): boolean => value === null || typeof value === type;
 

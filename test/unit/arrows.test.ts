@@ -18,13 +18,13 @@ const allowed: Record<string, readonly string[]> = {
   'lib/shared_state': ['lib/cluster', 'internal/shared_state/', 'internal/errors', 'internal/own_options', 'internal/validate'],
   'internal/shared_state/': ['internal/errors', 'internal/own_options', 'internal/validate', 'internal/clock'],
   'internal/shared_state/protocol': [],
-  'internal/shared_state/guards': ['internal/shared_state/protocol'],
-  'internal/shared_state/server/': ['internal/upgrade/registry', 'internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock'],
+  'internal/shared_state/guards': ['internal/is_object', 'internal/shared_state/protocol'],
+  'internal/shared_state/server/': ['internal/is_object', 'internal/upgrade/registry', 'internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock'],
   // In the primary the server and a client of it run in one process, so this file may import client/.
   'internal/shared_state/server/primary': ['internal/upgrade/registry', 'internal/shared_state/', 'internal/clock'],
   'internal/shared_state/client/': ['internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock', 'internal/errors', 'internal/own_options'],
   // Over a store a process needs the client, and no server.
-  'internal/shared_state/store/': ['internal/shared_state/client/', 'internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock', 'internal/errors'],
+  'internal/shared_state/store/': ['internal/is_object', 'internal/shared_state/client/', 'internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock', 'internal/errors'],
   'internal/supervisor/': ['leaves', 'internal/validate', 'internal/moving', 'internal/upgrade/'],
   // A primary that is replaced by another process, and that process.
   'internal/upgrade/': ['internal/channel/', 'internal/native/', 'leaves'],
@@ -32,8 +32,8 @@ const allowed: Record<string, readonly string[]> = {
   'internal/upgrade/messages': ['internal/upgrade/registry'],
   // Operating: what the shell, the daemon and the control sockets do with a supervisor.
   'internal/operate/make_directory': [],
-  'internal/operate/control/': ['internal/upgrade/registry', 'internal/operate/make_directory', 'internal/errors', 'internal/validate', 'internal/supervisor/'],
-  'internal/operate/cli/': ['internal/operate/', 'internal/recording/', 'internal/page/', 'internal/supervisor/', 'internal/errors', 'internal/validate', 'internal/clock', 'internal/own_options', 'internal/dist_files'],
+  'internal/operate/control/': ['internal/is_object', 'internal/upgrade/registry', 'internal/operate/make_directory', 'internal/errors', 'internal/validate', 'internal/supervisor/'],
+  'internal/operate/cli/': ['internal/is_object', 'internal/operate/', 'internal/recording/', 'internal/page/', 'internal/supervisor/', 'internal/errors', 'internal/validate', 'internal/clock', 'internal/own_options', 'internal/dist_files'],
   // These files run in each worker. Of the primary's side they may import the messages, and the small files that both sides use.
   'internal/supervisor/worker/': ['internal/supervisor/wire', 'internal/supervisor/states', 'internal/supervisor/readiness',
     'internal/supervisor/app_calls', 'internal/supervisor/stop_requests', 'internal/supervisor/debugger', 'internal/native/http', 'internal/native/idle_connections', 'internal/moving', 'internal/own_listeners', 'leaves'],
@@ -76,11 +76,12 @@ const allowed: Record<string, readonly string[]> = {
   'internal/trace': [],
   'internal/errors': [],
   'internal/own_options': [],
+  'internal/is_object': [],
   'internal/dist_files': [],
   'internal/builtins': [],
   'internal/fifo': [],
 };
-const leaves = ['internal/messages', 'internal/trace', 'internal/errors', 'internal/own_options', 'internal/clock', 'internal/fifo', 'internal/dist_files'];
+const leaves = ['internal/messages', 'internal/trace', 'internal/errors', 'internal/own_options', 'internal/is_object', 'internal/clock', 'internal/fifo', 'internal/dist_files'];
 
 const sources = ['lib', 'internal'].flatMap((directory) => (readdirSync(path.join(root, directory), { recursive: true }) as string[])
   .filter((file) => file.endsWith('.ts')).map((file) => `${directory}/${file}`)).sort();

@@ -16,6 +16,7 @@
  */
 import fs from 'node:fs';
 import path from 'node:path';
+import { isObject } from '../../is_object';
 import { isAppName } from '../control/directory';
 import { codeOf } from '../control/errors';
 import { makeDirectory } from '../make_directory';
@@ -89,14 +90,14 @@ export function currentOf(state: string, { id, spec }: AppRecord): Pick<CurrentA
 }
 
 function readPinned(value: unknown): CurrentApp['pinned'] {
-  if (typeof value !== 'object' || value === null) return null;
-  const { exec, cwd } = value as Readonly<Record<string, unknown>>;
+  if (!isObject(value)) return null;
+  const { exec, cwd } = value;
   return typeof exec === 'string' && typeof cwd === 'string' ? { exec, cwd } : null;
 }
 
 function readEnd(value: unknown): CurrentApp['ended'] {
-  if (typeof value !== 'object' || value === null) return null;
-  const { is, reason } = value as Readonly<Record<string, unknown>>;
+  if (!isObject(value)) return null;
+  const { is, reason } = value;
   return (is === 'stopped' || is === 'given up') && typeof reason === 'string' ? { is, reason } : null;
 }
 
@@ -104,7 +105,7 @@ function readEnd(value: unknown): CurrentApp['ended'] {
 export function readJson<Content>(file: string, check: (fields: Readonly<Record<string, unknown>>) => Content): Read<Content> {
   try {
     const value: unknown = JSON.parse(fs.readFileSync(file, 'utf8'));
-    if (typeof value !== 'object' || value === null) throw new Error('it is no object');
+    if (!isObject(value)) throw new Error('it is no object');
     return { is: 'there', content: check({ ...value }) };
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return { is: 'missing' };

@@ -5,6 +5,7 @@
  * Uses     control/client.ts, control/directory.ts, daemon/spawn_daemon.ts
  * Owns     the connection, while `use` runs; it is closed afterwards, so that it keeps no command from ending
  */
+import type { Fields } from '../../is_object';
 import { recordedNames } from '../app/app_record';
 import { ControlClient } from '../control/client';
 import { appsWithSocket, controlPath, daemonPath, isAppName } from '../control/directory';
@@ -14,7 +15,7 @@ import { spawnDaemon } from '../daemon/spawn_daemon';
 import { CommandError } from './errors';
 import { wrong } from './arguments';
 import { nearest } from './nearest';
-import { fieldsOf, listOf, textOf, type Fields } from './read';
+import { fieldsOf, listOf, textOf } from './read';
 
 /** How long an app or a daemon may take to say who it is, in milliseconds. One that is busy needs more than a moment. */
 const PATIENCE = 10_000;

@@ -3,10 +3,11 @@
  *
  * Used by  commands.ts, status.ts
  */
+import type { Fields } from '../../is_object';
 import { defineCommand } from './command';
 import { withDaemonIfAny } from './connect';
 import { printable, type Output } from './output';
-import { fieldsOf, listOf, numberOf, textOf, type Fields } from './read';
+import { fieldsOf, listOf, numberOf, textOf } from './read';
 import { UNKNOWN, countText, durationText, table } from './table';
 
 /** The command `list`. */

@@ -4,11 +4,11 @@
  *
  * Used by  every file of cli/ that prints what an app or the daemon answered
  */
-export type Fields = Readonly<Record<string, unknown>>;
+import { isObject, type Fields } from '../../is_object';
 
 /** The fields of an object that a server sent; none if it is no object. */
 export function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : {};
+  return isObject(value) ? { ...value } : {};
 }
 
 /** The objects in an array that a server sent; none if it is no array. */

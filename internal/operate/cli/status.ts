@@ -5,13 +5,14 @@
  * Keeps    a watch goes on while the primary is replaced: it says that nobody answers, and looks again
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Fields } from '../../is_object';
 import { flag, time } from './arguments';
 import { defineCommand } from './command';
 import { withApp } from './connect';
 import { asCommandError } from './errors';
 import { listApps, stateText } from './list';
 import { printable, type Output } from './output';
-import { fieldsOf, listOf, numberOf, textOf, type Fields } from './read';
+import { fieldsOf, listOf, numberOf, textOf } from './read';
 import { UNKNOWN, bytesText, countText, durationText, millisecondsText, percentText, table } from './table';
 
 /** The command `status`. */

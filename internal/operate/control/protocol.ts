@@ -12,6 +12,7 @@
  * Never    trusts a message: it is `unknown` until a guard of this file has read it. No guard copies an object of the
  *          wire into another, so a key such as `__proto__` stays a key
  */
+import { isObject } from '../../is_object';
 
 /** The version of this protocol. A client and a server of different versions do not understand each other. */
 export const VERSION = 1;
@@ -70,9 +71,6 @@ export type Reply =
 
 // ── guards ─────────────────────────────────────────────────────────────────────────────────────────
 
-type Fields = Readonly<Record<string, unknown>>;
-
-const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
 const isId = (value: unknown): value is number => Number.isSafeInteger(value) && typeof value === 'number' && value >= 0;
 const isString = (value: unknown): value is string => typeof value === 'string';
 

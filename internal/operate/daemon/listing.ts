@@ -8,6 +8,7 @@
 import fs from 'node:fs';
 import { timers } from '../../builtins';
 import { builtFile } from '../../dist_files';
+import { isObject } from '../../is_object';
 import { ControlClient } from '../control/client';
 import { appsWithSocket, controlPath } from '../control/directory';
 import type { Hello } from '../control/protocol';
@@ -78,8 +79,8 @@ function inTime(figures: Promise<Figures>): Promise<Figures> {
 
 /** What a `status` says. It comes from another process, perhaps of another version. */
 function figuresOf(status: unknown): Figures {
-  if (typeof status !== 'object' || status === null) return UNKNOWN;
-  const { desired, ready, restarts, moved, uptimeMs, exec, workers } = status as Readonly<Record<string, unknown>>;
+  if (!isObject(status)) return UNKNOWN;
+  const { desired, ready, restarts, moved, uptimeMs, exec, workers } = status;
   return {
     instances: numberOr(desired), ready: numberOr(ready), restarts: numberOr(restarts), moved: numberOr(moved), uptimeMs: numberOr(uptimeMs),
     exec: typeof exec === 'string' ? exec : null, workers: Array.isArray(workers) ? workers.flatMap(workerOf) : [],
@@ -87,8 +88,8 @@ function figuresOf(status: unknown): Figures {
 }
 
 function workerOf(value: unknown): ListedWorker[] {
-  const { place, pid, state } = typeof value === 'object' && value !== null ? value as Readonly<Record<string, unknown>> : {};
-  const is = typeof state === 'object' && state !== null && 'is' in state ? state.is : null;
+  const { place, pid, state } = isObject(value) ? value : {};
+  const is = isObject(state) ? state['is'] : null;
   return typeof place === 'number' && typeof is === 'string' ? [{ place, pid: numberOr(pid), state: is }] : [];
 }
 

@@ -7,6 +7,7 @@
  * Never    sends a signal to a pid whose process may have ended: only while the connection is open, or to a child
  */
 import { epochClock } from '../../clock';
+import { isObject } from '../../is_object';
 import type { AppRecord } from '../app/app_record';
 import { ControlClient } from '../control/client';
 import { identityOf } from '../control/lock';
@@ -161,9 +162,9 @@ function readIdentity(pid: number): string | null | undefined {
 }
 
 /** Has the primary said that another one serves in place of it? */
-const isReplaced = (answer: unknown): boolean => typeof answer === 'object' && answer !== null && 'replaced' in answer && answer.replaced === true;
+const isReplaced = (answer: unknown): boolean => isObject(answer) && answer['replaced'] === true;
 
 function readRun(value: unknown): Pick<AppRecord, 'id' | 'run'> | null {
-  const { id, run } = typeof value === 'object' && value !== null ? value as { id?: unknown; run?: unknown } : {};
+  const { id, run } = isObject(value) ? value : {};
   return typeof id === 'string' && typeof run === 'number' ? { id, run } : null;
 }

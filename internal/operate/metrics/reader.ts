@@ -14,6 +14,7 @@
  */
 import type { Cluster } from 'node:cluster';
 import { performance } from '../../builtins';
+import { isObject } from '../../is_object';
 import type { ConnectionCounts } from '../../master/connection_counters';
 import type { ReloadEvent } from '../../supervisor/status';
 import { observe } from '../../supervisor/observers';
@@ -63,7 +64,7 @@ export class MetricsReader {
 
   /** The counts of the primary before this one, perhaps of another version. They replace those of an earlier call. */
   #adopt(value: unknown): void {
-    const { requests, reloads } = typeof value === 'object' && value !== null ? value as { requests?: unknown; reloads?: unknown } : {};
+    const { requests, reloads } = isObject(value) ? value : {};
     if (isPairs(requests, (place): place is number => typeof place === 'number')) this.#requests.adopt(new Map(requests));
     if (isPairs(reloads, (state): state is ReloadEvent['state'] => RELOADS.some((known) => known === state))) this.#earlierReloads = new Map(reloads);
     this.#last = { text: '', until: -Infinity };

@@ -14,6 +14,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { nodeError } from '../../errors';
+import { isObject } from '../../is_object';
 
 /** The targets of requests are read relative to this. */
 const BASE = 'http://127.0.0.1';
@@ -126,8 +127,8 @@ export class LiveServer {
     }
     try {
       const order: unknown = JSON.parse(body);
-      if (typeof order !== 'object' || order === null) throw new Error('an object, please');
-      const done = await this.#options.act(order as Readonly<Record<string, unknown>>);
+      if (!isObject(order)) throw new Error('an object, please');
+      const done = await this.#options.act(order);
       response.writeHead(200, { ...HEADERS, 'content-type': 'text/plain; charset=utf-8' }).end(done);
     } catch (error) {
       refuse(409, error instanceof Error ? error.message : String(error));

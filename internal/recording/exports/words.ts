@@ -4,7 +4,8 @@
  * Used by  mermaid.ts, pcapng.ts, perfetto.ts, text.ts
  * Never    returns control characters: a message may contain anything, and a terminal obeys escape sequences
  */
-import type { Fields, MessageEvent } from '../format';
+import type { Fields } from '../../is_object';
+import type { MessageEvent } from '../format';
 
 /** Characters. A longer text is cut. */
 const LONGEST = 200;

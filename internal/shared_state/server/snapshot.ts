@@ -5,10 +5,10 @@
  * Times are those of `machineClock`, which is the same in both processes.
  *
  * Used by  carry_over.ts, which makes it and begins with one; proxy.ts, which gets it; feed.ts, server.ts, primary.ts (types)
- * Uses     guards.ts; protocol.ts (types)
+ * Uses     internal/is_object.ts; protocol.ts (types)
  * Keeps    it may come from another version: what `isSnapshot` does not accept is not used, and the state begins anew
  */
-import { isObject } from '../guards';
+import { isObject, type Fields } from '../../is_object';
 import type { KeyEvent } from '../protocol';
 
 /** A key. `owner`: the process that wrote it, if it goes on. */
@@ -47,7 +47,6 @@ export interface StateSnapshot {
   readonly sessions: readonly SessionSnapshot[];
 }
 
-type Fields = Readonly<Record<string, unknown>>;
 const isNumber = (value: unknown): value is number => typeof value === 'number';
 const isString = (value: unknown): value is string => typeof value === 'string';
 const isListOf = (value: unknown, is: (one: Fields) => boolean): boolean => Array.isArray(value) && value.every((one: unknown) => isObject(one) && is(one));

@@ -7,7 +7,8 @@
  * Keeps    an end of a key or lease is counted from the moment when the call was sent. The store counts from a later
  *          moment, so this process never believes that it has a lease which the store has ended
  */
-import { isCount, isObject } from '../guards';
+import { isObject } from '../../is_object';
+import { isCount } from '../guards';
 import type { Found, KeyEvent, Refusal, ResultOf } from '../protocol';
 import { defaultLimits, stateError, toRefusal, type StateError, type StateErrorCode } from '../values';
 
