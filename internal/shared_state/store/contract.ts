@@ -80,7 +80,8 @@ export interface SharedStore {
     { readonly events: readonly StoreEvent[]; readonly version: number } | undefined>;
   /**
    * Calls back soon after each change, and when the connection is there again. It is a hint: one that does not come
-   * makes events a second late and loses none. Returns a function that ends this and gives back what it took.
+   * makes events a second late and loses none. It may call back at any moment, also while another method is called.
+   * Returns a function that ends this and gives back what it took.
    */
   watch(changed: () => void): () => void;
 }

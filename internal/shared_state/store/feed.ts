@@ -2,14 +2,16 @@
  * One watch of this process over a store. It asks the store for the changes since the version that it has: when the
  * store says that something has changed, and each second. So a hint that is lost makes an event late and loses none.
  *
- * Owns     the version up to which the watch has everything; the list of batches that the program has not taken
+ * Owns     the version up to which the watch has everything; the list of batches that the program has not taken; the timer
+ *          of its rest
  * Used by  session.ts
  * Uses     answers.ts
  * States   opening ── open ──► opened ── begin ──► following;   each ── close ──► closed
  *          following ── the store has forgotten the changes since the version ──► following, with a reset
  * Keeps    1. a watch gets the changes in the order of their versions, each once. What the store has forgotten comes as
  *             a reset
- *          2. it asks one thing at a time, and nothing while WINDOW events are not taken
+ *          2. it asks one thing at a time, and nothing while WINDOW events are not taken. What the store calls back while it
+ *             is asked makes no loop: after an answer without news it rests
  *          3. `time` of a batch is when the question was sent, so the age of a replica is never too small
  */
 import type { MachineClock } from '../../clock';
@@ -21,6 +23,8 @@ import type { SharedStore } from './contract';
 const WINDOW = 256;
 /** Events of one batch. With values of 64 KiB they are 8 MiB. */
 const MOST = 128;
+/** Milliseconds before it asks again if the store has said that something has changed, and then had nothing new to say. */
+const REST_MS = 10;
 
 /** What a feed needs from its session. */
 export interface FeedHost {
@@ -48,6 +52,8 @@ export class StoreFeed {
   /** When the question was sent that the store has not answered. */
   #asked: number | undefined;
   #pulling = false;
+  /** While it rests: ends that. */
+  #endRest: (() => void) | null = null;
   /** There may be changes that it has not asked for. */
   #again = false;
   #batch = 0;
@@ -92,7 +98,7 @@ export class StoreFeed {
   /** Asks the store for changes, until there are none or too many are not taken. */
   async pull(): Promise<void> {
     this.#again = true;
-    if (this.#pulling) return;
+    if (this.#pulling || this.#endRest !== null) return;
     this.#pulling = true;
     try {
       while (this.#again && this.#state === 'following' && this.#untakenEvents < WINDOW) {
@@ -102,12 +108,21 @@ export class StoreFeed {
         this.#host.answered();
         this.#send(step);
         if (!step.current) this.#again = true;
+        else if (this.#again && (step.reset || step.events.length === 0)) return this.#rest();
       }
     } catch (error) {
       if (!this.#isClosed()) this.#host.failed(this, error);
     } finally {
       this.#pulling = false;
     }
+  }
+
+  /** A store that calls back each time when it is asked would be asked without end. */
+  #rest(): void {
+    this.#endRest = this.#clock.at(this.#clock.now() + REST_MS, () => {
+      this.#endRest = null;
+      void this.pull();
+    });
   }
 
   /** The program has taken all events up to this batch. */
@@ -126,6 +141,7 @@ export class StoreFeed {
   /** Sends and asks nothing any more. */
   close(): void {
     this.#state = 'closed';
+    this.#endRest?.();
   }
 
   /** A function, because the state changes while a question is under way, which the compiler does not see. */

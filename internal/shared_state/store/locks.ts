@@ -14,6 +14,8 @@ import type { SharedStore } from './contract';
 /** Milliseconds before a waiting call asks again: 20 ms, doubled each time up to 250 ms, so that many of them do not keep the store busy. */
 const FIRST_PAUSE = 20;
 const LAST_PAUSE = 250;
+/** It asks no sooner than after so many milliseconds, whatever the store says is left of the lease. */
+const LEAST_PAUSE = 10;
 
 /** Entries of the table from which on ended leases are removed. */
 const TIDY_FROM = 16;
@@ -54,7 +56,7 @@ export class StoreLocks {
           return { token: granted.token, expiresAt: at + ttlMs };
         }
         // Random, so that callers that have begun together do not ask together each time.
-        if (wait && !call.over) await this.#pause(call, Math.min(granted.leftMs, pause * (0.5 + Math.random() / 2)));
+        if (wait && !call.over) await this.#pause(call, Math.max(LEAST_PAUSE, Math.min(granted.leftMs, pause * (0.5 + Math.random() / 2))));
         if (!wait || call.over) return {};
       }
     } finally {
