@@ -20,7 +20,7 @@ export type Blow = 'restart' | 'stop' | 'flush';
 export interface Play { readonly seed: number; readonly operations: number; readonly kills: number; readonly blows: readonly Blow[] }
 
 /** What was seen. */
-export interface Played { readonly calls: number; readonly unknown: number; readonly killed: number; readonly entered: number; readonly errors: Readonly<Record<string, number>> }
+export interface Played { readonly calls: number; readonly unknown: number; readonly killed: number; readonly entered: number; /** Leases that were asked for before a flush, and noted after it, while another one was granted. */ readonly straddled: number; readonly errors: Readonly<Record<string, number>> }
 
 interface Line extends HistoryLine {
   readonly enter?: string;
@@ -36,6 +36,8 @@ const MACHINES = 2;
 const WORKERS = 3;
 /** Milliseconds for which Redis is stopped. The machines' calls wait for 2000. */
 const STOPPED_MS = 2500;
+/** For how long a lease of redis_machine.ts is held, in milliseconds. */
+const LEASE_MS = 1000;
 
 /** Plays one history and checks it. Throws if it is not what was promised. */
 export async function playHistory({ seed, operations, kills, blows }: Play): Promise<Played> {
@@ -103,7 +105,7 @@ function check(lines: readonly Line[], flushes: readonly HistoryLine[]): Played 
   const calls = callsOf([...lines, ...flushes], time);
   expectLinearizable(calls, ['a', 'b', 'c', 'd']);
   expectFenced(calls);
-  const sections = expectExclusive([...lines].sort((one, other) => time(one) - time(other)), time, flushes.map(time));
+  const { entered, straddled } = expectExclusive([...lines].sort((one, other) => time(one) - time(other)), time, flushes.map(time));
   const errors: Record<string, number> = {};
   for (const { error } of lines) if (error !== undefined) errors[error] = (errors[error] ?? 0) + 1;
   assert(flushes.length === 0 || (errors['ERR_SHARED_STATE_LOST'] ?? 0) > 0, 'nobody was told that the data was lost');
@@ -111,7 +113,8 @@ function check(lines: readonly Line[], flushes: readonly HistoryLine[]): Played 
     calls: calls.length - flushes.length,
     unknown: calls.filter(({ end, call }) => end === Infinity && call?.startsWith('flush') !== true).length,
     killed: lines.filter(({ dead }) => dead !== undefined).length,
-    entered: sections,
+    entered,
+    straddled,
     errors,
   };
 }
@@ -123,12 +126,13 @@ function expectFenced(calls: readonly Call[]): void {
   for (const [at, { token }] of written.entries()) assert(token >= (written[at - 1]?.token ?? 0), `a write with token ${token} came after one with a greater token`);
 }
 
-/** Who enters has a greater token than all before, and finds nobody inside who lives and whose lease lasts. Returns how often somebody entered. */
-function expectExclusive(lines: readonly Line[], time: (line: { readonly at: string }) => number, flushes: readonly number[]): number {
+/** Who enters has a greater token than all before, and finds nobody inside who lives and whose lease lasts. */
+function expectExclusive(lines: readonly Line[], time: (line: { readonly at: string }) => number, flushes: readonly number[]): Pick<Played, 'entered' | 'straddled'> {
   const dead = new Map(lines.flatMap((line) => (line.dead === undefined ? [] : [[line.dead, time(line)] as const])));
   let inside: Line | undefined;
   let greatest = 0;
   let entered = 0;
+  let straddled = 0;
   for (const line of lines) {
     if (line.enter !== undefined) {
       entered++;
@@ -136,15 +140,18 @@ function expectExclusive(lines: readonly Line[], time: (line: { readonly at: str
       greatest = line.token ?? 0;
       if (inside !== undefined) {
         const { enter = '', until = '0' } = inside;
-        // A flush forgets who holds the lock.
-        const isFlushed = flushes.some((flush) => flush >= time(inside as Line) && flush <= time(line));
-        const isOver = dead.has(enter) || isFlushed || time({ at: until }) <= time(line);
-        assert(isOver, `${enter} is inside when ${line.enter} enters`);
+        const isOver = dead.has(enter) || time({ at: until }) <= time(line);
+        // A flush forgets who holds the lock, also of a lease that was granted before it and noted after it. A lease is
+        // counted from the moment when it was asked for.
+        const [noted, asked] = [time(inside), time({ at: until }) - LEASE_MS * 1e6];
+        const flush = flushes.findLast((each) => each >= asked && each <= time(line));
+        assert(isOver || flush !== undefined, `${enter} is inside when ${line.enter} enters: asked ${asked}, noted ${noted}, the other one at ${time(line)}, flushes at ${flushes.join()}`);
+        if (!isOver && flush !== undefined && flush < noted) straddled++;
       }
       inside = line;
     } else if (line.leave !== undefined && line.token === inside?.token) {
       inside = undefined;
     }
   }
-  return entered;
+  return { entered, straddled };
 }

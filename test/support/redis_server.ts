@@ -23,17 +23,19 @@ export class RedisServer {
   readonly path: string;
   readonly #directory = mkdtempSync(path.join(tmpdir(), 'redis-'));
   readonly #appendOnly: 'yes' | 'no';
+  readonly #port: number;
   #process: ChildProcess | null = null;
 
-  /** `keeps`: false for a server that loses everything since the latest SAVE when it is killed. */
-  constructor({ keeps = true } = {}) {
+  /** `keeps`: false for a server that loses everything since the latest SAVE when it is killed. `port`: on 127.0.0.1, for a replica. */
+  constructor({ keeps = true, port = 0 } = {}) {
+    this.#port = port;
     this.path = path.join(this.#directory, 'socket');
     this.#appendOnly = keeps ? 'yes' : 'no';
   }
 
   /** Starts the server, with what it had when it was killed. Resolves when it answers. */
   async start(): Promise<void> {
-    const config = { port: '0', unixsocket: this.path, dir: this.#directory, appendonly: this.#appendOnly, appendfsync: 'always', save: '', daemonize: 'no' };
+    const config = { port: String(this.#port), bind: '127.0.0.1', unixsocket: this.path, dir: this.#directory, 'repl-diskless-sync-delay': '0', appendonly: this.#appendOnly, appendfsync: 'always', save: '', daemonize: 'no' };
     this.#process = spawn(process.env['REDIS_SERVER'] ?? 'redis-server', Object.entries(config).flatMap(([name, value]) => [`--${name}`, value]), { stdio: 'ignore' });
     const client = await new RedisTestClient(this.path).connect();
     try {

@@ -16,6 +16,14 @@ local op, seen, started, channel = ARGV[1], tonumber(ARGV[2]), ARGV[3] == '1', A
 local MOST_EVENTS, MOST_BYTES, MOST_STARTS, SWEEP = 10000, 16 * 1024 * 1024, 1000, 200
 local SAFE = 9007199254740991 -- The greatest number up to which a double counts exactly, as in JavaScript.
 
+-- Another program may use one of these names. A script that fails in its middle would leave half of what it does.
+for at, kind in ipairs({ 'hash', 'hash', 'hash', 'zset', 'zset', 'zset' }) do
+  local found = redis.call('TYPE', KEYS[at]).ok
+  if found ~= 'none' and found ~= kind then
+    return redis.error_reply('WRONGTYPE ' .. KEYS[at] .. ' is a ' .. found .. ', which this store has not written')
+  end
+end
+
 local function str(number) return string.format('%.0f', number) end
 
 local time = redis.call('TIME')

@@ -44,8 +44,11 @@ export interface RedisSubscriber {
 const SCRIPT = readFileSync(path.join(__dirname, 'store.lua'), 'utf8');
 const SHA1 = createHash('sha1').update(SCRIPT).digest('hex');
 
-/** Errors with which Redis refuses a script before it runs. Whatever else fails may have been done. */
-const NOT_RUN = /^(?:NOSCRIPT|LOADING|BUSY|NOAUTH|NOPERM) /;
+/**
+ * Errors with which Redis refuses a script before it runs, or at its first write: it is full, a replica, cannot write its
+ * disk, has too few replicas. Whatever else fails may have been done.
+ */
+const NOT_RUN = /^(?:NOSCRIPT|LOADING|BUSY|NOAUTH|NOPERM|WRONGTYPE|MASTERDOWN|OOM|READONLY|MISCONF|NOREPLICAS|ERR Protocol error: unauthenticated) /;
 
 const isNoScript = (error: unknown): boolean => error instanceof Error && error.message.startsWith('NOSCRIPT');
 
@@ -56,8 +59,13 @@ const coded = (code: string, message: string): Error => Object.assign(new Error(
  *
  * @param client          a connected client, which stays the program's
  * @param options.prefix  of the keys in Redis: all stores with this prefix are one. Braces keep them in one slot
+ * @throws TypeError      for what is no such client, and without a prefix
  */
 export function redisStore(client: RedisClient, { prefix }: { prefix: string }): SharedStore {
+  for (const method of ['eval', 'evalSha', 'duplicate'] as const) {
+    if (typeof client?.[method] !== 'function') throw new TypeError(`The client has no method '${method}'. It must be one of the package redis, version 4 or later`);
+  }
+  if (typeof prefix !== 'string' || prefix === '') throw new TypeError('options.prefix must be a text that is not empty');
   const keys = ['meta', 'keys', 'locks', 'deadlines', 'log', 'starts'].map((name) => `{${prefix}}:${name}`);
   const channel = `{${prefix}}:changed`;
   /** The greatest version that this object has had an answer with. */
@@ -79,6 +87,7 @@ export function redisStore(client: RedisClient, { prefix }: { prefix: string }):
     });
     if (!Array.isArray(reply)) throw new Error(`Redis has answered '${op}' with ${String(reply)}`);
     const [status = '', revision, ...rest] = reply.map(String);
+    if (!Number.isSafeInteger(Number(revision))) throw new Error(`Redis has answered '${op}' with ${JSON.stringify(reply)}`);
     seen = Math.max(seen, Number(revision));
     switch (status) {
       case 'lost': throw coded('ERR_SHARED_STATE_LOST', 'Redis does not have what it had: it was flushed, or has started with older data');
