@@ -1,27 +1,34 @@
 /**
- * Two machines (two loopback addresses) behind HAProxy, with the configuration of the guide: both are replaced in turn, under
- * load, and no request fails. ROUNDS=5 deploys five times, and prints what was counted.
+ * The guide's chapter on HAProxy, block by block: two machines (two loopback addresses) are started with its commands, behind
+ * HAProxy with its configuration; both are replaced in turn, under load, and no request fails. ROUNDS=5 deploys five times,
+ * and prints what was counted.
  */
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, expect, test } from 'vitest';
-import { Program, dist, root } from '../support/program';
+import { chapterBlocks, replaced } from '../support/guide';
+import { Program, dist } from '../support/program';
 import { SteadyLoad } from '../support/steady_load';
 
 const hasHaproxy = spawnSync('haproxy', ['-v']).status === 0;
 if (!hasHaproxy) console.warn('NOT TESTED: two machines behind HAProxy, because there is no program haproxy (Debian: apt-get install haproxy)');
 
+const hasSocat = spawnSync('socat', ['-V']).status === 0;
+if (!hasSocat) console.warn('NOT TESTED: the command of the guide that asks HAProxy, because there is no program socat (Debian: apt-get install socat)');
+
 const rounds = Number(process.env['ROUNDS'] ?? 1);
 const directory = mkdtempSync(path.join(tmpdir(), 'haproxy-'));
 const stats = path.join(directory, 'stats.sock');
-const app = path.join(directory, 'app.js');
-writeFileSync(app, `
+const bin = path.join(directory, 'bin');
+mkdirSync(bin);
+symlinkSync(dist('lib/cli.js'), path.join(bin, 'cluster-internals'));
+writeFileSync(path.join(directory, 'api.js'), `
   const server = require('node:http').createServer((request, response) => {
     const { pathname, searchParams } = new URL(request.url, 'http://app');
     const line = process.env.VERSION + ' ' + process.env.HOST + '\\n';
@@ -81,20 +88,24 @@ async function until(what: string, isSo: () => Promise<boolean>): Promise<void> 
   }
 }
 
+/** A block that is not named here has no test. */
+const [startBlock, configBlock, statusBlock] = chapterBlocks('Several machines behind HAProxy', ['sh', 'haproxy', 'sh']) as [string, string, string];
+
 test.skipIf(!hasHaproxy)('a rolling deployment of two machines under load: no request fails (left out where haproxy is not installed)', async () => {
   const [front, port, health] = [await freePort(), await freePort(), await freePort()];
-  const [, block = ''] = /^```haproxy\n([^]*?)^```$/m.exec(readFileSync(path.join(root, 'lib/README.md'), 'utf8')) ?? [];
-  // The times of the guide, divided by ten; other ports.
-  const config = block.replace('/run/haproxy.sock', stats).replace('127.0.0.1:8080', `127.0.0.1:${front}`).replaceAll(':8000', `:${port}`).replace('port 9000 inter 1s', `port ${health} inter 100ms`);
+  // What differs from the guide: the ports, and the times, which are divided by ten or so.
+  const differences = { '/run/haproxy.sock': stats, ':8080': `:${front}`, ':8000': `:${port}`, ':9000': `:${health}`, 'port 9000': `port ${health}`, 'inter 1s': 'inter 100ms', '--drain-delay 5s': '--drain-delay 1500ms' };
   const file = path.join(directory, 'haproxy.cfg');
-  writeFileSync(file, config);
+  writeFileSync(file, replaced(configBlock, differences));
   expect(spawnSync('haproxy', ['-c', '-q', '-f', file], { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
 
   const machines = [['one', '127.0.0.1'], ['two', '127.0.0.2']] as const;
   const start = async ([name, host]: (typeof machines)[number], version: number): Promise<Program> => {
-    const program = new Program(dist('lib/cli.js'), {
-      deadline: 60_000 * rounds, env: { XDG_RUNTIME_DIR: directory, XDG_STATE_HOME: directory },
-      args: ['run', app, '--name', name, '--health', `${host}:${health}`, '--drain-delay', '1500ms', '--env', `HOST=${host}`, '--env', `PORT=${port}`, '--env', `VERSION=${version}`],
+    // Each line is a command of a machine of its own.
+    const line = startBlock.split('\n').find((one) => one.includes(`--name ${name} `)) ?? '';
+    const program = new Program(`exec ${replaced(line, differences)}`, {
+      node: 'sh', execArgv: ['-c'], cwd: directory, deadline: 60_000 * rounds,
+      env: { XDG_RUNTIME_DIR: directory, XDG_STATE_HOME: directory, PATH: `${bin}:${process.env['PATH']}`, PORT: String(port), VERSION: String(version) },
     });
     running.add(program);
     await until(`${name} is ready`, async () => await readyz(host, health) === 200);
@@ -103,6 +114,7 @@ test.skipIf(!hasHaproxy)('a rolling deployment of two machines under load: no re
   const apps = [await start(machines[0], 1), await start(machines[1], 1)];
   proxy = spawn('haproxy', ['-db', '-f', file], { stdio: 'ignore' });
   for (const [name] of machines) await until(`HAProxy sees ${name}`, async () => (await statusOf(name)).startsWith('UP'));
+  if (hasSocat) expect(spawnSync('sh', ['-c', replaced(statusBlock, differences)], { encoding: 'utf8' })).toMatchObject({ stdout: 'api,one,UP\napi,two,UP\n', stderr: '' });
 
   const load = new SteadyLoad(front, { chosen: ['one-shot', 're-used', 'keepAlive agent', 'streaming'] });
   for (let version = 2; version <= rounds + 1; version++) {
