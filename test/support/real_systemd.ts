@@ -54,7 +54,7 @@ export class RealSystemd {
   async start(): Promise<void> {
     mkdirSync(this.#group);
     const shell = `echo $$ > ${this.#group}/cgroup.procs && exec unshare ${NAMESPACES.join(' ')} sh -c '${FIRST.replaceAll("'", `'\\''`)}'`;
-    const child = this.#unshare = spawn('sh', ['-c', shell], { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, PATH: this.#path } });
+    const child = this.#unshare = spawn('sh', ['-c', shell], { stdio: 'ignore', env: { ...process.env, PATH: this.#path } });
     await until('systemd is running', async () => {
       if (child.exitCode !== null) throw new Error(`systemd has ended with ${child.exitCode}`);
       this.#pid = Number(childrenOf(child.pid ?? 0));
