@@ -113,7 +113,7 @@ test.skipIf(!hasHaproxy)('a rolling deployment of two machines under load: no re
   };
   const apps = [await start(machines[0], 1), await start(machines[1], 1)];
   proxy = spawn('haproxy', ['-db', '-f', file], { stdio: 'ignore' });
-  for (const [name] of machines) await until(`HAProxy sees ${name}`, async () => (await statusOf(name)).startsWith('UP'));
+  for (const [name] of machines) await until(`HAProxy sees ${name}`, async () => await statusOf(name) === 'UP');
   if (hasSocat) expect(spawnSync('sh', ['-c', replaced(statusBlock, differences)], { encoding: 'utf8' })).toMatchObject({ stdout: 'api,one,UP\napi,two,UP\n', stderr: '' });
 
   const load = new SteadyLoad(front, { chosen: ['one-shot', 're-used', 'keepAlive agent', 'streaming'] });
