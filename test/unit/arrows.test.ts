@@ -29,7 +29,7 @@ const allowed: Record<string, readonly string[]> = {
   // A primary that is replaced by another process, and that process.
   'internal/upgrade/': ['internal/channel/', 'internal/native/', 'leaves'],
   'internal/upgrade/registry': ['internal/native/bindings'],
-  'internal/upgrade/messages': ['internal/upgrade/registry'],
+  'internal/upgrade/messages': ['internal/is_object', 'internal/upgrade/registry'],
   // Operating: what the shell, the daemon and the control sockets do with a supervisor.
   'internal/operate/make_directory': [],
   'internal/operate/control/': ['internal/is_object', 'internal/upgrade/registry', 'internal/operate/make_directory', 'internal/errors', 'internal/validate', 'internal/supervisor/'],
