@@ -24,6 +24,19 @@ export function median(samples: readonly number[]): number {
   return quantile(samples, 0.5);
 }
 
+/**
+ * The interval in which the median of what the samples were taken from lies with some 95 %: it ends at two of the sorted
+ * samples. Nothing is assumed about how they are distributed. Throws if there are no samples.
+ */
+export function medianWithin(samples: readonly number[]): readonly [low: number, high: number] {
+  if (samples.length === 0) throw new Error('no samples');
+  const sorted = [...samples].sort((one, other) => one - other);
+  // How many samples lie below that median is as chance as the number of heads in so many throws of a coin.
+  const below = Math.floor(samples.length / 2 - 0.98 * Math.sqrt(samples.length));
+  const at = Math.max(0, below - 1);
+  return [sorted[at] as number, sorted[samples.length - 1 - at] as number];
+}
+
 export function spread(samples: readonly number[]): Spread {
   return {
     median: median(samples), low: quantile(samples, 0), high: quantile(samples, 1),

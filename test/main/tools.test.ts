@@ -33,16 +33,24 @@ const tools: Record<string, { readonly file: string; readonly wrong: string[]; r
   reload: { file: 'bench/reload.ts', wrong: ['--reloads', ''], long: [] },
   supervised: { file: 'bench/supervised.ts', wrong: ['--second', '1'], long: [] },
   shared_state: { file: 'bench/shared_state.ts', wrong: ['--seconds', 'x'], long: ['--seconds', '100'] },
+  traffic: { file: 'test/moving/traffic.ts', wrong: ['20000', 'x'], long: [] },
+  day: { file: 'test/operate/day.ts', wrong: ['tomorrow'], long: [] },
+};
+/** More of them: what they start has the same owner as that of the others. */
+const others: Record<string, { readonly file: string; readonly wrong: string[] }> = {
+  figures: { file: 'test/moving/figures.ts', wrong: ['p98'] },
+  upgrades: { file: 'test/upgrade/figures.ts', wrong: ['upgrades', '0'] },
+  killed_daemon: { file: 'test/operate/killed_daemon.ts', wrong: ['--all', 'no-such-command'] },
 };
 
 describe.concurrent('arguments', () => {
-  test.each(Object.entries(tools))('%s ends with 2 and one line on a wrong one', async (name, { file, wrong }) => {
+  test.each(Object.entries({ ...tools, ...others }))('%s ends with 2 and one line on a wrong one', async (name, { file, wrong }) => {
     const { code, stdout, stderr } = await tool(file, ...wrong);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(new RegExp(`^${name}: .+\\(--help says more\\)\\n$`));
   });
 
-  test.each(Object.entries({ ...tools, dev: { file: 'test/support/dev.ts' } }))('%s --help says what it does, how long it takes, and an example, within 100 columns; nothing runs', async (name, { file }) => {
+  test.each(Object.entries({ ...tools, ...others, dev: { file: 'test/support/dev.ts' } }))('%s --help says what it does, how long it takes, and an example, within 100 columns; nothing runs', async (name, { file }) => {
     const { code, stdout, stderr } = await tool(file, '--help');
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(new RegExp(`^(npm run ${name} --|npx tsx ${file}) .*\\n\\n[A-Z]`));

@@ -3,6 +3,7 @@
  * a name of its own, and the answer must have it too: so an answer to another client, a lost or a doubled one is seen.
  */
 import { createHash } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
 import net from 'node:net';
 
 /** Milliseconds after which an answer is taken for lost. */
@@ -108,6 +109,10 @@ export class Clients {
   readonly #running: Promise<void>[] = [];
   readonly #connections: Connection[] = [];
   #stopped = false;
+  /** Emits 'go on', and 'all rest' when no client is busy. */
+  readonly #events = new EventEmitter().setMaxListeners(0);
+  #rests = false;
+  #busy = 0;
 
   /** `random` returns numbers from 0 to 1. `thinks`: after which part of the requests a client pauses, for up to 10 ms. */
   constructor(port: number, mix: Readonly<Partial<Record<Kind, number>>>, random: () => number = Math.random, thinks = 0.2) {
@@ -127,6 +132,21 @@ export class Clients {
     return counts;
   }
 
+  /** All keep their connections, and ask nothing until `goOn`. Resolved when each has its last answer. */
+  async rest(): Promise<void> {
+    this.#rests = true;
+    if (this.#busy > 0) await once(this.#events, 'all rest');
+  }
+
+  goOn(): void {
+    this.#rests = false;
+    this.#events.emit('go on');
+  }
+
+  #pauses(): void {
+    if (--this.#busy === 0) this.#events.emit('all rest');
+  }
+
   async stop(): Promise<Tally> {
     this.#stopped = true;
     await Promise.all(this.#running);
@@ -136,8 +156,14 @@ export class Clients {
   async #run(kind: Kind, client: string): Promise<void> {
     const connection = new Connection(this.#port);
     this.#connections.push(connection);
+    this.#busy++;
     try {
       for (let round = 0; !this.#stopped; round++) {
+        while (this.#rests) {
+          this.#pauses();
+          await once(this.#events, 'go on');
+          this.#busy++;
+        }
         await this.#ask(connection, kind, `/${client}-${round}`);
         // A connection that is idle for a moment, and one that is never: both are moved.
         if (this.#random() < this.#thinks) await pause(this.#random() * 10);
@@ -147,6 +173,7 @@ export class Clients {
       if (connection.ended !== null && !connection.ended.startsWith('no answer')) this.tally.closed.push(what);
       else this.tally.failed.push(what);
     } finally {
+      this.#pauses();
       connection.destroy();
     }
   }

@@ -1,14 +1,12 @@
 /**
  * Figure 1 of issue 21: 100 keep-alive clients of all kinds, while workers give their idle connections away all the time.
- *
- *   npx tsx test/moving/traffic.ts [moves = 20000] [workers = 2] [every ms = 20]      exits with 1 if anything was lost
- *
- * traffic.test.ts runs a shorter one.
+ * `npx tsx test/moving/traffic.ts --help` says more; traffic.test.ts runs a shorter one.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
+import { WrongArgument, positive, runTool } from '../support/tool';
 import { Clients, MIX, type Kind, type Tally } from './clients';
 
 /** The result of a run. */
@@ -47,8 +45,7 @@ export async function traffic(moves: number, { workers = 2, everyMs = 20, mix = 
   }
 }
 
-async function main(): Promise<void> {
-  const [moves = 20_000, workers = 2, everyMs = 20] = process.argv.slice(2).map(Number);
+async function main(moves: number, workers: number, everyMs: number): Promise<void> {
   const { requests, failed, closed, wrong, moves: moved, seconds, counters } = await traffic(moves, { workers, everyMs });
   console.log(`Node ${process.versions.node}: ${requests} requests, ${moved} moves in ${seconds.toFixed(1)} s: ${failed.length} failed, ${closed.length} closed, ${wrong.length} answered wrong`);
   console.log(JSON.stringify(counters));
@@ -56,4 +53,18 @@ async function main(): Promise<void> {
   process.exitCode = failed.length + closed.length + wrong.length > 0 ? 1 : 0;
 }
 
-if (process.argv[1] !== undefined && path.basename(process.argv[1]).startsWith('traffic.')) void main();
+if (process.argv[1] !== undefined && path.basename(process.argv[1]).startsWith('traffic.')) {
+  runTool({
+    name: 'traffic',
+    usage: 'npx tsx test/moving/traffic.ts',
+    about: 'Asks all the time, from 100 keep-alive clients of all kinds, while the workers give their idle\nconnections away. Exit code 1: a request failed, a connection was closed, or an answer was that of\nanother client.',
+    takes: 'some 20 s for 20,000 moves',
+    example: 'npx tsx test/moving/traffic.ts 20000 2 20',
+    options: {},
+    positionals: { name: '[MOVES] [WORKERS] [MS]', about: 'how many moves (20000), among how many workers (2); every how many ms one of them gives (20)' },
+  }, async ({ positionals }) => {
+    if (positionals.length > 3) throw new WrongArgument('it takes three numbers');
+    const [moves = 20_000, workers = 2, everyMs = 20] = positionals.map((text, at) => positive(['moves', 'workers', 'ms'][at] ?? '', text));
+    await main(moves, workers, everyMs);
+  });
+}

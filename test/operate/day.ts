@@ -3,23 +3,24 @@
  * daemon and the primary are killed; logs, save, resurrect, stop, delete, kill. Clients ask all the time. They may lose
  * nothing, except while the primary is dead or the app is stopped.
  *
- *   npx tsx test/operate/day.ts        prints what it does; exit 0 if the day went well, 1 with the reason if not
+ *   npx tsx test/operate/day.ts --help
  *
  * Owns     a directory in TMPDIR, with the sockets, the state and the releases; and every process that the CLI starts,
  *          which it kills at its end, also if the day went wrong
  */
-import '../../internal/dist_files';
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { owning, runTool } from '../support/tool';
 
 const root = path.resolve(__dirname, '../..');
 const cli = path.join(root, 'dist/lib/cli.js');
 const home = mkdtempSync(path.join(realpathSync(tmpdir()), 'day-'));
+owning(home);
 const environment: NodeJS.ProcessEnv = { ...process.env, XDG_RUNTIME_DIR: home, XDG_STATE_HOME: path.join(home, 'state'), NO_COLOR: '1' };
 delete environment['NODE_UNIQUE_ID'];
 
@@ -280,13 +281,26 @@ function cleanUp(): void {
   for (const agent of agents) agent.destroy();
   // The daemon first: it would start the others again.
   for (let turn = 0; turn < 20 && processes().length > 0; turn++) for (const pid of processes()) try { process.kill(pid, 'SIGKILL'); } catch { continue; /* It has ended. */ }
-  rmSync(home, { recursive: true, force: true });
 }
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { cleanUp(); process.exit(130); });
-void day().then(() => say('A good day.'), (error: unknown) => {
-  process.exitCode = 1;
-  say(`\nIt went wrong: ${error instanceof WentWrong ? error.message : error instanceof Error ? error.stack ?? '' : String(error)}`);
-  const log = path.join(home, 'state/cluster-internals/daemon.log');
-  try { say(`daemon.log:\n${readFileSync(log, 'utf8')}`); } catch { say('there is no daemon.log'); }
-}).finally(cleanUp);
+runTool({
+  name: 'day',
+  usage: 'npx tsx test/operate/day.ts',
+  about: 'Plays a day of an app with the real command line, under load, and prints what it does. Exit code 1:\nthe day went wrong; it says why.',
+  takes: 'some 60 s',
+  example: 'npx tsx test/operate/day.ts',
+  options: {},
+}, async () => {
+  process.once('exit', cleanUp);
+  try {
+    await day();
+    say('A good day.');
+  } catch (error) {
+    process.exitCode = 1;
+    say(`\nIt went wrong: ${error instanceof WentWrong ? error.message : error instanceof Error ? error.stack ?? '' : String(error)}`);
+    const log = path.join(home, 'state/cluster-internals/daemon.log');
+    try { say(`daemon.log:\n${readFileSync(log, 'utf8')}`); } catch { say('there is no daemon.log'); }
+  } finally {
+    cleanUp();
+  }
+});

@@ -2,8 +2,7 @@
  * The daemon is killed at each step of each command, and each time the next daemon must find every app: none twice, none
  * orphaned, and the other app untouched.
  *
- *   npx tsx test/operate/killed_daemon.ts --all              about 9 minutes on a machine that does other work, too
- *   npx tsx test/operate/killed_daemon.ts --all stop kill    only these commands
+ *   npx tsx test/operate/killed_daemon.ts --help
  *
  * A step is one thing that the daemon does to the world outside (../support/kill_at_step.js). For each command: kill at
  * step 1, then at step 2, and so on, until the command completes undisturbed. `reload` and `scale` do not pass through
@@ -17,6 +16,7 @@ import { ControlClient } from '../../internal/operate/control/client';
 import { controlPath } from '../../internal/operate/control/directory';
 import { OperateWorld } from '../support/operate_world';
 import { dist } from '../support/program';
+import { WrongArgument, runTool } from '../support/tool';
 
 const preload = path.join(__dirname, '../support/kill_at_step.js');
 
@@ -212,14 +212,21 @@ export async function killedDaemon(choose: (scenario: number, step: number) => '
   return kills;
 }
 
-if (require.main === module && process.argv.includes('--all')) {
-  const only = process.argv.slice(process.argv.indexOf('--all') + 1);
-  const isChosen = (scenario: number): boolean => only.length === 0 || only.includes(SCENARIOS[scenario]?.name ?? '');
-  void killedDaemon((scenario) => (isChosen(scenario) ? 'kill' : 'enough'), (line) => process.stdout.write(`${line}\n`)).then((kills) => {
+if (require.main === module) {
+  runTool({
+    name: 'killed_daemon',
+    usage: 'npx tsx test/operate/killed_daemon.ts',
+    about: 'Kills the daemon at each step of each command; the next daemon must find every app, none twice, none\norphaned. Exit code 1: it does not.',
+    takes: 'about 9 minutes for all commands on a machine that does other work, too',
+    example: 'npx tsx test/operate/killed_daemon.ts --all stop kill',
+    options: { all: { takes: 'nothing', about: 'at each step. It has to be given: there is no shorter run yet' } },
+    positionals: { name: '[COMMAND …]', about: `only these: ${SCENARIOS.map(({ name }) => name).join(', ')}` },
+  }, async ({ values: { all }, positionals: only }) => {
+    if (!all) throw new WrongArgument('--all is missing');
+    const unknown = only.find((one) => !SCENARIOS.some(({ name }) => name === one));
+    if (unknown !== undefined) throw new WrongArgument(`there is no command '${unknown}'`);
+    const isChosen = (scenario: number): boolean => only.length === 0 || only.includes(SCENARIOS[scenario]?.name ?? '');
+    const kills = await killedDaemon((scenario) => (isChosen(scenario) ? 'kill' : 'enough'), (line) => process.stdout.write(`${line}\n`));
     process.stdout.write(`${[...kills.values()].reduce((sum, count) => sum + count, 0)} kills: every app found, none twice, none orphaned\n`);
-  }, (error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-    process.exitCode = 1;
   });
 }
-

@@ -8,7 +8,7 @@ import { figure, goals, reached } from '../../bench/figures';
 import { installed } from '../../bench/installed';
 import { pin } from '../../bench/pinning';
 import { LEGEND, markdownReport, terminalTable } from '../../bench/report';
-import { differences, jain, median, quantile, ratios, spread } from '../../bench/statistics';
+import { differences, jain, median, medianWithin, quantile, ratios, spread } from '../../bench/statistics';
 import { root, run } from '../support/program';
 
 describe('statistics', () => {
@@ -24,6 +24,13 @@ describe('statistics', () => {
     expect(quantile(samples, 0.25)).toBe(2);
     expect(samples).toEqual([5, 1, 3]);
     expect(spread(samples)).toEqual({ median: 3, low: 1, high: 5, q1: 2, q3: 4 });
+  });
+
+  test('the interval of the median: most samples lie outside if there are many, none if there are few', () => {
+    expect(medianWithin(Array.from({ length: 100 }, (_, at) => 100 - at))).toEqual([40, 61]); // As the table of the sign test has it.
+    expect(medianWithin([3, 1, 2])).toEqual([1, 3]);
+    expect(medianWithin(Array.from({ length: 6 }, (_, at) => at))).toEqual([0, 5]);
+    expect(() => medianWithin([])).toThrow('no samples');
   });
 
   test('ratios and differences are taken pair by pair', () => {

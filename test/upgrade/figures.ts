@@ -3,11 +3,8 @@
  */
 import { Clients, MIX } from '../moving/clients';
 import { Kept } from '../moving/supervised';
+import { WrongArgument, positive, runTool } from '../support/tool';
 import { Probe, Upgraded } from './upgraded';
-
-const HELP = `npx tsx test/upgrade/figures.ts upgrades [count = 50]
-    replaces the primary of 2 workers so many times, while 100 clients of all kinds (test/moving/clients.ts) never rest, 200
-    keep-alive connections stay idle, and a probe connects at most once each millisecond; about 80 s for 50`;
 
 const node = `Node ${process.versions.node}`;
 
@@ -36,9 +33,16 @@ async function upgrades(count: number): Promise<void> {
   if (app.stderr !== '') console.log(app.stderr);
 }
 
-const [, , what = '', count = '50'] = process.argv;
-if (what === 'upgrades') void upgrades(Number(count));
-else {
-  console.log(HELP);
-  process.exitCode = what === '--help' ? 0 : 2;
-}
+runTool({
+  name: 'upgrades',
+  usage: 'npx tsx test/upgrade/figures.ts',
+  about: 'Replaces the primary of 2 workers N times, while 100 clients of all kinds (test/moving/clients.ts)\nnever rest, 200 keep-alive connections stay idle, and a probe connects at most once each millisecond.',
+  takes: 'about 80 s for 50',
+  example: 'npx tsx test/upgrade/figures.ts upgrades 50',
+  options: {},
+  positionals: { name: 'upgrades [N]', about: 'how many (50)' },
+}, async ({ positionals: [what = '', count = '50', ...more] }) => {
+  if (what !== 'upgrades') throw new WrongArgument(`there is no figure '${what}', but upgrades`);
+  if (more.length > 0) throw new WrongArgument('upgrades takes one number');
+  await upgrades(positive('upgrades', count));
+});
