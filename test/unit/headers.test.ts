@@ -6,7 +6,15 @@ import { root } from '../support/program';
 
 const filesIn = (directory: string): string[] => (readdirSync(path.join(root, directory), { recursive: true, encoding: 'utf8' }))
   .filter((file) => /\.(ts|js|mjs)$/.test(file)).map((file) => `${directory}/${file}`).sort();
-const read = (file: string): string => readFileSync(path.join(root, file), 'utf8');
+/** Each pair of files is looked at: what depends on one of them alone is found once. */
+function once<Value>(of: (file: string) => Value): (file: string) => Value {
+  const known = new Map<string, Value>();
+  return (file) => {
+    if (!known.has(file)) known.set(file, of(file));
+    return known.get(file) as Value;
+  };
+}
+const read = once((file) => readFileSync(path.join(root, file), 'utf8'));
 const sources = [...filesIn('lib'), ...filesIn('internal')].filter((file) => file.endsWith('.ts'));
 const everything = [...sources, ...filesIn('test'), ...filesIn('bench')];
 
@@ -34,10 +42,13 @@ function resolve(name: string, from: string): string | null {
   return places.map((place) => path.normalize(path.join(place, name))).find((file) => existsSync(path.join(root, file))) ?? null;
 }
 
+const codeOf = once((file) => withoutComments(read(file)));
+const codeWithoutTypes = once((file) => codeOf(file)
+  .replace(/^import type [^;]*;$|^import \{(?:\s*type \w+(?: as \w+)?,?)+\s*\} from [^;]*;$|^export type [^;]* from [^;]*;$|\bimport\('[^']*'\)/gm, ''));
+
 /** Does `file` load `target`, by an import or by its path in a string? `values`: imports of types alone do not count. */
 function loads(file: string, target: string, values = false): boolean {
-  const all = withoutComments(read(file));
-  const code = values ? all.replace(/^import type [^;]*;$|^import \{(?:\s*type \w+(?: as \w+)?,?)+\s*\} from [^;]*;$|^export type [^;]* from [^;]*;$|\bimport\('[^']*'\)/gm, '') : all;
+  const code = values ? codeWithoutTypes(file) : codeOf(file);
   const bare = target.replace(/\.ts$/, '').replace(/\/index$/, '');
   const relative = path.relative(path.dirname(file), bare);
   const own = relative.startsWith('.') ? relative : `./${relative}`;
@@ -80,7 +91,7 @@ const EXAMPLES = new Set(['app.js', 'preload.js']);
 const NODES = new Set(['execvp']);
 
 test('each name in backticks in a header is in the code', () => {
-  const words = new Set(everything.flatMap((file) => withoutComments(read(file)).match(/[A-Za-z_$][\w$]*/g) ?? []));
+  const words = new Set(everything.flatMap((file) => codeOf(file).match(/[A-Za-z_$][\w$]*/g) ?? []));
   const strangers = sources.flatMap((file) => [...headerOf(read(file)).matchAll(/`#?([A-Za-z_]\w*)(?:\(\))?`/g)].map((match) => match[1] as string)
     .filter((name) => !words.has(name) && !NODES.has(name)).map((name) => `${file}: ${name}`));
   expect(strangers).toEqual([]);
