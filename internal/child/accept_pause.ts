@@ -3,16 +3,20 @@
  * `scheduling: 'shared'`: counts what it accepts, reports that to the primary, and stops accepting while it is at its
  * quota.
  *
- *   accepting ── at its quota, or at `maxConnections` ──► paused ── a higher quota, connections have ended, IDLE_MS ──► accepting
- *                                                          │  ▲
- *                                              each TICK_MS ▼  │ nothing waits
- *                                                        looking ── a connection waits ──► accepting, `step` beyond the quota
+ *   accepting ── at its quota, or full ──► paused ── a higher quota, connections have ended, IDLE_MS ──► accepting
+ *                                           │  ▲
+ *                               each TICK_MS ▼  │ nothing waits
+ *                                         looking ── a connection waits ──► accepting, `step` beyond the quota
  *
  * While it is paused its socket is not in epoll: the kernel does not wake this process, and connections go to the others.
  *
  * No connection waits for a worker that is busy or dead. A paused worker looks at the socket every TICK_MS. If it finds a
- * connection there, the workers that may accept do not, and it accepts a few more itself. If it has reported and the primary has not answered for ALONE_MS, it
- * has no quota until it hears from the primary again.
+ * connection there, the workers that may accept do not, and it accepts a few more itself. If it has reported and the
+ * primary has not answered for ALONE_MS, it has no quota until it hears from the primary again.
+ *
+ * Full: the server is at its `maxConnections`, or its last connection has one of the last RESERVED_FDS fds of the process.
+ * Without a free fd libuv would close every connection that waits in the socket. That happens if the app takes all fds
+ * between two connections.
  *
  * Owns     a timer, from the first connection until nothing has happened for IDLE_MS. It keeps the process alive only in
  *          the place of a paused socket, which does not; the handle belongs to the server
@@ -26,6 +30,7 @@
  * Node     a worker under SCHED_NONE accepts whatever it is woken for (D63)
  */
 import { Number, performance, timers } from '../builtins';
+import { lastFd, nextFd } from '../fds';
 import type { Progress, Quota } from '../messages';
 import type { ListeningHandle, NativeHandle } from '../native/bindings';
 import { setAccepting } from '../native/listening';
@@ -45,6 +50,8 @@ const ALONE_MS = 500;
 const IDLE_MS = 1000;
 /** Connections that a worker accepts at a time beyond its quota until the primary has said more. */
 const FIRST_STEP = 8;
+/** Fds of the process that are not used for connections. */
+const RESERVED_FDS = 8;
 
 /** Time in milliseconds, and timers. A test gives its own. */
 export interface PauseClock {
@@ -71,6 +78,10 @@ const processClock: PauseClock = {
   afterPoll: (callback) => void timers.setImmediate(callback),
 };
 
+/** Read once: the first server of a worker that accepts by itself. */
+let highest: number | undefined;
+const highestFd = (): number => highest ??= lastFd(RESERVED_FDS);
+
 type AcceptState = 'accepting' | 'paused' | 'looking' | 'closed';
 type Report = (progress: Pick<Progress, 'total' | 'open' | 'full' | 'found'>) => void;
 
@@ -89,6 +100,8 @@ export class AcceptPause {
   #mostOpen = Number.POSITIVE_INFINITY;
   #step = FIRST_STEP;
   #full = false;
+  /** Are the fds of the process running out? */
+  #lacksFds = false;
   #acceptedAt = 0;
   #reported: { readonly total: number; readonly open: number; readonly full: boolean } = { total: 0, open: 0, full: false };
   #reportedAt = Number.NEGATIVE_INFINITY;
@@ -113,7 +126,9 @@ export class AcceptPause {
 
   readonly #onConnection = (errno: number, connection: NativeHandle): void => {
     // Before the app's listeners run: they may throw, or close the server.
+    if (errno || (connection.fd ?? 0) >= highestFd()) this.#lacksFds = true;
     if (!errno) this.#accepted();
+    else this.#decide(openConnections(this.#server));
     this.#accept?.call(this.#handle, errno, connection);
   };
 
@@ -175,7 +190,7 @@ export class AcceptPause {
   /** `maxConnections` may be a getter of the app. It may close the server. If it throws, it throws in `net` as well, where the app expects it. */
   #isFull(open: number): boolean {
     try {
-      return !hasRoom(this.#server, () => open);
+      return this.#lacksFds || !hasRoom(this.#server, () => open);
     } catch {
       return false;
     }
@@ -184,6 +199,7 @@ export class AcceptPause {
   readonly #tick = (): void => {
     const open = openConnections(this.#server);
     const now = this.#clock.now();
+    if (this.#lacksFds) this.#lacksFds = nextFd() >= highestFd();
     const isIdle = now - this.#acceptedAt >= IDLE_MS;
     if (isIdle || now - this.#unansweredSince >= ALONE_MS) this.#upTo = this.#mostOpen = Number.POSITIVE_INFINITY;
     this.#decide(open);

@@ -21,7 +21,7 @@ import path from 'node:path';
 import { join, Map, Set } from '../builtins';
 import type { Calls, Resolve } from '../calls';
 import { isServerReply, type PrimaryMessage, type Progress, type Query, type QueryServer, type Quota, type ServerReply } from '../messages';
-import type { ListeningHandle, NativeHandle } from '../native/bindings';
+import { UV_EMFILE, type ListeningHandle, type NativeHandle } from '../native/bindings';
 import { ownerOf } from '../native/handles';
 import { traceHandle } from '../trace';
 import { AcceptPause } from './accept_pause';
@@ -104,6 +104,7 @@ export class Listening {
       if (typeof asker._setServerData === 'function') this.#share(asker, reply, handle, index);
       if (handle !== undefined) this.#adoptShared(reply, handle, asker, index, answer);
       else if (reply.errno) this.#bindFailed(reply.errno, index, answer);
+      else if (reply.quotas === true) this.#socketLost(reply.key, index, answer);
       else this.#listenFaux(reply, asker, index, answer);
     });
 
@@ -144,6 +145,12 @@ export class Listening {
   #bindFailed(errno: number, index: ServerIndex, answer: Answer): void {
     index.release();
     answer(errno, noHandle);
+  }
+
+  /** The primary has sent a listening socket, and this process had no free fd for it. */
+  #socketLost(key: string, index: ServerIndex, answer: Answer): void {
+    this.#worker.calls.notify({ act: 'close', key });
+    this.#bindFailed(UV_EMFILE, index, answer);
   }
 
   /** Round robin: the primary accepts, and the server gets a handle that listens to nothing. */
@@ -207,6 +214,7 @@ export class Listening {
     const pause = new AcceptPause(`${this.#worker.name} at ${key}`, handle, owner, report);
     this.#pauses.set(key, pause);
     const server = this.#listens(reply, owner, pause);
+    process.nextTick(this.#worker.deliveries.hold()); // As in `#listenFaux`: what waits in the primary comes after 'listening'.
     return {
       begin: () => pause.begin(),
       end: () => {

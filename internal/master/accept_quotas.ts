@@ -12,7 +12,8 @@
  *   forgiven  a worker that is more than `bound` below `low` is counted as if it were `bound` below: a worker that
  *             was busy, or is new, does not get everything until it has caught up
  *   open      each worker's share of all open connections, by its weight, plus SLACK of it, plus LEAST_OPEN. A worker that
- *             has that many open is at its quota, too
+ *             has that many open is at its quota, too. Workers that are absent or at their `maxConnections` have no share:
+ *             nobody waits until they have it
  *
  * Workers that do not compete for connections do not count for `low`: a worker that is at its `maxConnections` or at its
  * bound of open connections, and a worker that is absent. A worker becomes absent if it is below its quota and reports
@@ -25,7 +26,8 @@
  * Keeps    1. after each computation at least one worker that competes is below its quota
  *          2. a report costs the same whatever it says, and computations are SPACING_MS apart: neither a lie nor a flood
  *             costs the primary more. What a worker reports changes quotas, and nothing else
- *          3. a quota is sent when it matters: the worker has reached the last one, or it differs by half of `bound`
+ *          3. a worker that reports nothing, because it is stopped, gets MOST_UNHEARD quotas at most: its pipe does not fill
+ *          4. a quota is sent when it matters: the worker has reached the last one, or it differs by half of `bound`
  * Decided  the numbers come from trials of earlier versions, and have not been measured as they are (bench/README.md,
  *          "Shared accept")
  * Node     under SCHED_NONE the kernel decides alone (D63)
@@ -49,6 +51,11 @@ const LEAST_OPEN = 16;
 const SILENT_MS = 90;
 /** A worker that reports gets an answer after so many milliseconds at the latest, so that it knows that the primary lives. */
 const ANSWER_MS = 200;
+
+/** The most quotas that are sent to a worker between two reports. One that accepts reports when it has reached a quota, and gets the next one. */
+const MOST_UNHEARD = 4;
+/** No worker accepts more connections between two reports. A lie above that counts as so many: the sums stay exact. */
+const MOST_BETWEEN = 1e6;
 
 /** The numbers of a quota; without `upTo` and `mostOpen` the worker accepts without a bound. */
 export type QuotaTerms = Pick<Quota, 'upTo' | 'mostOpen' | 'step'>;
@@ -85,6 +92,8 @@ interface Part {
   sentAt: number;
   /** Has the worker reported since the last quota was sent to it? */
   waits: boolean;
+  /** The number of quotas that were sent to it since its last report. */
+  unheard: number;
   /** Has the worker found a connection beyond its quota since the last computation? */
   found: boolean;
 }
@@ -114,7 +123,7 @@ export class AcceptQuotas<Worker> {
   add(worker: Worker, weight: number): void {
     const base = -this.#low * weight;
     this.#parts.set(worker, {
-      weight, total: 0, open: 0, full: false, silentSince: Number.POSITIVE_INFINITY, absent: false, base, waits: false, found: false,
+      weight, total: 0, open: 0, full: false, silentSince: Number.POSITIVE_INFINITY, absent: false, base, waits: false, unheard: 0, found: false,
       upTo: Number.POSITIVE_INFINITY, mostOpen: Number.POSITIVE_INFINITY, sentAt: Number.NEGATIVE_INFINITY,
     });
   }
@@ -128,7 +137,8 @@ export class AcceptQuotas<Worker> {
   report(worker: Worker, { total, open, full, found }: Pick<Progress, 'total' | 'open' | 'full' | 'found'>): void {
     const part = this.#parts.get(worker);
     if (part === undefined) return;
-    part.total = total;
+    part.total = Math.min(total, part.total + MOST_BETWEEN);
+    part.unheard = 0;
     part.open = open;
     part.full = full === true;
     part.absent = false;
@@ -162,7 +172,8 @@ export class AcceptQuotas<Worker> {
     const now = this.#computedAt = this.#clock.now();
     const parts = [...this.#parts.values()];
     if (parts.some(({ found }) => found)) parts.forEach((part) => this.#suspect(part, now));
-    const share = shareOfOpen(parts);
+    const able = parts.filter(({ full, absent }) => !full && !absent);
+    const share = able.length >= 2 ? shareOfOpen(able) : Number.POSITIVE_INFINITY;
     const competes = ({ full, absent, open, weight }: Part): boolean => !full && !absent && open < mostOpenOf(share, weight);
     const competing = parts.filter(competes);
     const bounded = competing.length >= 2;
@@ -180,7 +191,7 @@ export class AcceptQuotas<Worker> {
       if (countOf(part) < least) part.base = part.total - least * part.weight;
       part.found = false;
       const upTo = bounded ? Math.ceil(part.base + (this.#low + bound) * part.weight) : Number.POSITIVE_INFINITY;
-      const mostOpen = parts.length >= 2 ? mostOpenOf(share, part.weight) : Number.POSITIVE_INFINITY;
+      const mostOpen = mostOpenOf(share, part.weight);
       const step = Math.ceil(bound * part.weight);
       if (this.#matters(part, upTo, mostOpen, step, now)) this.#publish(worker, part, upTo, mostOpen, step, now);
       else if (part.waits) this.#computeAt(part.sentAt + ANSWER_MS);
@@ -206,7 +217,7 @@ export class AcceptQuotas<Worker> {
   #matters(part: Part, upTo: number, mostOpen: number, step: number, now: number): boolean {
     const { total, open, waits, sentAt } = part;
     if (waits && (total >= part.upTo || open >= part.mostOpen || now - sentAt >= ANSWER_MS)) return true;
-    if (upTo === part.upTo && mostOpen === part.mostOpen) return false;
+    if (part.unheard >= MOST_UNHEARD || (upTo === part.upTo && mostOpen === part.mostOpen)) return false;
     return total >= part.upTo || open >= part.mostOpen || Math.abs(upTo - part.upTo) > step / 2;
   }
 
@@ -215,14 +226,17 @@ export class AcceptQuotas<Worker> {
     part.mostOpen = mostOpen;
     part.sentAt = now;
     part.waits = false;
-    this.#send(worker, { step, ...(upTo === Infinity ? {} : { upTo }), ...(mostOpen === Infinity ? {} : { mostOpen }) });
+    part.unheard++;
+    // A number that is too large for a message is no bound. After a lie one can be negative.
+    const most = Number.MAX_SAFE_INTEGER;
+    this.#send(worker, { step: Math.min(step, most), ...(upTo > most ? {} : { upTo: Math.max(0, upTo) }), ...(mostOpen > most ? {} : { mostOpen }) });
   }
 }
 
 const countOf = ({ total, base, weight }: Part): number => (total - base) / weight;
 const mostOpenOf = (share: number, weight: number): number => Math.floor(share * weight * (1 + SLACK)) + LEAST_OPEN;
 
-/** How many open connections there are for each unit of weight. */
+/** How many open connections these have for each unit of weight. */
 function shareOfOpen(parts: readonly Part[]): number {
   let open = 0;
   let weights = 0;

@@ -14,8 +14,8 @@
  * Costs    two comparisons for each connection, and one look at the number of its fd
  * Node     accepts whatever comes; libuv closes the clients it has no fd for at once (D33, D34)
  */
-import { readFileSync } from 'node:fs';
-import { Math, Number, timers } from '../builtins';
+import { timers } from '../builtins';
+import { lastFd } from '../fds';
 import type { ListeningHandle, NativeHandle } from '../native/bindings';
 import { setAccepting } from '../native/listening';
 import { traceState } from '../trace';
@@ -142,24 +142,8 @@ export class Acceptor {
   }
 }
 
-/** An fd with this number or a higher one is one of the `reserved` last ones (a quarter of all at most). */
-function lastFd(reserved: number): number {
-  const most = mostFds();
-  return most - Math.min(reserved, most / 4);
-}
-
 /**
  * Is this listening socket one of the last fds? The limit is half of that for connections, so that a crowd
  * of clients alone cannot keep a worker from listening.
  */
 export const isOneOfTheLast = (fd: number, { reservedFds }: Pick<AcceptLimits, 'reservedFds'>): boolean => fd >= lastFd(reservedFds / 2);
-
-/** The most fds that this process may have open; Infinity if that is not known. */
-export function mostFds(): number {
-  try {
-    const [, soft] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
-    return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft);
-  } catch {
-    return Number.POSITIVE_INFINITY; // No /proc.
-  }
-}

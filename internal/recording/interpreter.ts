@@ -127,7 +127,8 @@ export class Interpreter {
 /** The event of a change of state. The trace names whose state it is by one text. */
 function stateOf(what: string, from: string, to: string): Made<StateEvent> {
   if (/^W\d+$/.test(what)) return { kind: 'state', of: 'worker', what, from, to };
-  if (/^W\d+ at /.test(what)) return { kind: 'state', of: 'query', what, from, to };
+  // Its query was refused, or its own accepting has paused (child/accept_pause.ts).
+  if (/^W\d+ at /.test(what)) return { kind: 'state', of: to === 'refused' ? 'query' : 'acceptor', what, from, to };
   if (what.startsWith('channel ')) return { kind: 'state', of: 'channel', what: what.slice('channel '.length), from, to };
   if (what.endsWith(' accept')) return { kind: 'state', of: 'acceptor', what: what.slice(0, -' accept'.length), from, to };
   return { kind: 'state', of: 'address', what, from, to };

@@ -17,7 +17,24 @@ const { AcceptPause } = require(dist('internal/child/accept_pause.js')) as typeo
  * primary stands still, or goes on; `deliver`: messages arrive; `time`: the connections end, and 30 ms pass.
  */
 const STEPS = ['to1', 'to2', 'to3', 'block1', 'die1', 'full1', 'full2', 'freeze', 'deliver', 'time'] as const;
-type Step = typeof STEPS[number];
+/**
+ * `join`: a worker begins to listen; `die2`: worker 2 ends; `stop`: nobody may have one more connection, or as many as come
+ * again; the others are lies of worker 3: it has accepted more than there are numbers, or nothing; has no room; has more
+ * open than there are numbers; has found a connection.
+ */
+const RARE = ['join', 'die2', 'stop', 'lieMuch', 'lieNothing', 'lieFull', 'lieOpen', 'lieFound'] as const;
+type Step = (typeof STEPS | typeof RARE)[number];
+
+const LIES: Partial<Record<Step, Pick<Progress, 'total' | 'open' | 'full' | 'found'>>> = {
+  lieMuch: { total: Number.MAX_SAFE_INTEGER, open: 0 },
+  lieNothing: { total: 0, open: 0 },
+  lieFull: { total: 9, open: 9, full: true },
+  lieOpen: { total: 9, open: Number.MAX_SAFE_INTEGER },
+  lieFound: { total: 9, open: 0, found: true },
+};
+
+/** What has happened in some way: a model in which it never happens would show nothing about it. */
+const covered = new Set<string>();
 
 const WORKERS = 3;
 const BURST = 9;
@@ -62,6 +79,10 @@ class WorkerOf {
 
   get runs(): boolean {
     return !this.blocked && !this.dead;
+  }
+
+  get isPaused(): boolean {
+    return !this.dead && !this.handle.reading;
   }
 
   /** A turn of its event loop: timers, poll, immediates. */
@@ -124,15 +145,30 @@ class World {
         server.maxConnections = server.maxConnections === Infinity ? server._connections + 1 : Infinity;
         return;
       }
-      case 'die1': {
+      case 'die1': case 'die2': {
         const worker = at(step);
         if (worker.dead) return;
+        if (worker.isPaused) covered.add('a worker dies while it is paused');
         worker.pause.close();
         this.must(worker.timers.size === 0, 'no timer runs after close');
         worker.dead = true;
         worker.outbox = [];
         return this.quotas.remove(worker);
       }
+      case 'join': {
+        if (this.workers.some(({ isPaused }) => isPaused)) covered.add('a worker joins while another one is paused');
+        const worker = new WorkerOf(this, `W${this.workers.length + 1}`);
+        this.workers.push(worker);
+        return this.quotas.add(worker, 1);
+      }
+      case 'stop': {
+        const stopped = this.workers.every(({ server }) => server.maxConnections < Infinity);
+        for (const { server } of this.workers) server.maxConnections = stopped ? Infinity : server._connections + 1;
+        return;
+      }
+      case 'lieMuch': case 'lieNothing': case 'lieFull': case 'lieOpen': case 'lieFound':
+        if (!at('W3').dead) at('W3').outbox.push(LIES[step] as Progress);
+        return;
       default: return this.arrive(at(step));
     }
   }
@@ -165,6 +201,10 @@ class World {
   }
 
   check(): void {
+    const there = this.workers.filter(({ dead }) => !dead);
+    if (there.every(({ isPaused }) => isPaused)) covered.add('all are paused');
+    if (this.frozen && there.some(({ isPaused }) => isPaused)) covered.add('the primary is silent, and a worker is paused');
+    if (there.some(({ isPaused, server, runs }) => runs && isPaused && server._connections < server.maxConnections)) covered.add('a worker is at its quota');
     this.must(this.workers.reduce((sum, { accepted }) => sum + accepted, this.queue) === this.came, 'each connection is in the queue, or was accepted once');
     for (const { server, name, runs } of this.workers) {
       const { maxConnections, _connections } = server;
@@ -172,32 +212,32 @@ class World {
     }
   }
 
-  /** After two ticks no connection waits any more, if there is a worker that can accept it. */
-  settle(): void {
-    this.pass(55);
+  /** After two ticks no connection waits any more, if there is a worker that can accept it. `looks`: after so many. */
+  settle(looks = 2): void {
+    this.pass(25 * looks + 5);
     this.check();
     const able = this.workers.filter(({ runs, server }) => runs && server._connections < server.maxConnections);
     this.must(this.queue === 0 || able.length === 0, `${this.queue} connections wait, although ${able.map(({ name }) => name).join()} could accept`);
   }
 }
 
-function play(way: readonly Step[]): World {
+function play(way: readonly Step[], looks?: number): World {
   const world = new World(way);
   for (const step of way) {
     world.step(step);
     world.check();
   }
-  world.settle();
+  world.settle(looks);
   return world;
 }
 
 /** All ways of this length; steps that do nothing where they stand are left out. */
-function* ways(length: number, way: Step[] = []): Iterable<Step[]> {
+function* ways(length: number, steps: readonly Step[] = STEPS, way: Step[] = []): Iterable<Step[]> {
   if (way.length === length) return void (yield way);
-  for (const step of STEPS) {
+  for (const step of steps) {
     if (step === way.at(-1) && !step.startsWith('to') && step !== 'time') continue;
-    if (step === 'die1' && way.includes('die1')) continue;
-    yield* ways(length, [...way, step]);
+    if ((step.startsWith('die') || step === 'join') && way.includes(step)) continue;
+    yield* ways(length, steps, [...way, step]);
   }
 }
 
@@ -212,6 +252,33 @@ test('every order of five events: no connection is lost or waits for a worker th
 
 test('the same behind a burst that brings one worker to its quota', { timeout: 120_000 }, () => {
   for (const way of ways(4)) play(['to1', 'time', 'deliver', 'time', 'deliver', ...way]);
+});
+
+test('a worker lies, joins, or dies while it is paused, or nobody may accept, in every order with the others', { timeout: 120_000 }, () => {
+  covered.clear();
+  const steps = ['to1', 'to3', 'block1', 'freeze', 'deliver', 'time', ...RARE] as const;
+  for (const way of ways(3, steps)) for (const begin of [[], ['to1', 'time', 'deliver', 'time', 'deliver', 'to1']] as const) {
+    // With each look a worker accepts eight. So the two bursts at the end may need three of them, if only one worker accepts.
+    play([...begin, ...way, 'deliver', 'time', 'deliver', 'to1', 'to1'], 7);
+  }
+  expect([...covered].sort()).toEqual([
+    'a worker dies while it is paused', 'a worker is at its quota', 'a worker joins while another one is paused', 'all are paused', 'the primary is silent, and a worker is paused',
+  ]);
+});
+
+// Two numbers beyond what an integer can be stood in the quotas for good.
+test('after the lies of a worker that has died the others have the same after a while', () => {
+  for (const lie of Object.keys(LIES) as Step[]) {
+    const world = new World([lie]);
+    for (const step of ['to1', lie, 'deliver', 'time', 'deliver'] as const) world.step(step);
+    const liar = world.workers[2] as WorkerOf;
+    liar.pause.close();
+    liar.dead = true;
+    world.quotas.remove(liar);
+    for (let times = 0; times < 400; times++) for (const step of ['to1', 'deliver', 'time', 'deliver'] as const) world.step(step);
+    const counts = world.workers.slice(0, 2).map(({ accepted }) => accepted);
+    expect(Math.max(...counts) / Math.min(...counts), lie).toBeLessThan(1.1);
+  }
 });
 
 test('the kernel prefers one worker all the time: all have the same after a while', () => {

@@ -1,7 +1,7 @@
 /**
  * A connection that comes in the same read as the answer to `listen`, for first_connection.test.ts.
  *
- *   node first_connection.js      prints one line of JSON: the events of the server in their order, and whether Node's
+ *   node first_connection.js [shared]   prints one line of JSON: the events of the server in their order, and whether Node's
  *                                 closeAllConnections has found the connection
  *
  * The address is kept when its first worker is killed, so that a client waits in the primary. The second worker calls
@@ -14,7 +14,7 @@ const path = require('node:path');
 const cluster = require(path.join(__dirname, '../../dist/lib/cluster.js'));
 
 if (cluster.isPrimary) {
-  cluster.setupPrimary({ exec: __filename, keepListening: true });
+  cluster.setupPrimary({ exec: __filename, keepListening: true, scheduling: process.argv[2] ?? 'round-robin' });
   const first = cluster.fork();
   first.once('listening', ({ port }) => {
     first.once('exit', () => {

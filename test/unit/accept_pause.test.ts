@@ -1,6 +1,7 @@
 /** A server that accepts by itself (D63), where the app or the primary comes in between. Every order of the other events: model/sharing. */
 import { expect, test } from 'vitest';
 import { AcceptPause } from '../../internal/child/accept_pause';
+import { mostFds } from '../../internal/fds';
 import { Listening, type OfWorker } from '../../internal/child/listening';
 import type { Progress } from '../../internal/messages';
 import type { ListeningHandle, NativeHandle } from '../../internal/native/bindings';
@@ -27,8 +28,9 @@ function pauseOf(server: FakeServer) {
     afterPoll: (callback) => void world.afterPoll.push(callback),
   });
   pause.begin();
-  const accept = (): void => handle.onconnection?.(0, {} as NativeHandle);
-  return { world, pause, accept };
+  const accept = (fd = 20): void => handle.onconnection?.(0, { fd } as NativeHandle);
+  const fail = (): void => handle.onconnection?.(-24, undefined as never);
+  return { world, pause, accept, fail };
 }
 
 // It was counted only with the next tick, if there was a timer at all. Until then the server accepted one more, and dropped it.
@@ -75,8 +77,23 @@ test('a higher quota that arrives during a look is no connection that was found'
   expect([world.reading, world.reports.filter(({ found }) => found)]).toEqual([true, []]);
 });
 
-// Nobody ended the pause: the closed server reported for ever.
-test('a getter `maxConnections` that closes the server when it is read first: the server is closed for the primary, and no quota reaches it', () => {
+// libuv would accept with its last fd and close the connection, and then all others that wait in the shared socket.
+test('the fds of the process run out: the server stops accepting before the last one, and goes on when there are some again', () => {
+  const { world, accept, fail } = pauseOf({ _connections: 0 });
+  accept(mostFds() - 9);
+  expect(world.reading).toBe(true);
+  accept(mostFds() - 8);
+  expect([world.reading, world.reports.at(-1)?.full]).toEqual([false, true]);
+  world.ticks[0]?.(); // This process has fds.
+  expect(world.reading).toBe(true);
+  fail();
+  expect(world.reading).toBe(false);
+  world.ticks[0]?.();
+  expect(world.reading).toBe(true);
+});
+
+/** The servers of a worker that gets this reply, with a handle. */
+function listeningThat(reply: object, sendsHandle = true) {
   const said: string[] = [];
   const handle: ListeningHandle & { readStart(): void; readStop(): void } = {
     onconnection: () => undefined, close() {}, ref() {}, unref() {}, readStart() {}, readStop: () => void said.push('paused'),
@@ -84,15 +101,29 @@ test('a getter `maxConnections` that closes the server when it is read first: th
   const worker = {
     name: 'W1',
     calls: {
-      call: (_query: object, answered: (reply: object, handle: ListeningHandle) => void) => answered({ ack: 1, seq: 1, errno: null, key: 'k', quotas: true }, handle),
+      call: (_query: object, answered: (reply: object, handle?: ListeningHandle) => void) => answered(reply, sendsHandle ? handle : undefined),
       notify: ({ act }: { act: string }) => said.push(act),
     },
-    deliveries: { listen: () => undefined, close: () => said.push('not delivered any more') },
+    deliveries: { listen: () => undefined, close: () => said.push('not delivered any more'), hold: () => () => undefined },
     counts: { watch: () => undefined, unwatch: () => undefined },
     returns: { listen: () => undefined },
     listens: () => undefined,
   };
-  const listening = new Listening(worker as unknown as OfWorker);
+  return { listening: new Listening(worker as unknown as OfWorker), handle, said };
+}
+
+// It took the reply for one of round robin, listened to nothing, and the primary counted it among those who accept.
+test('the listening socket did not arrive, because this process has no fd: `listen` fails with EMFILE, and the primary hears of it', () => {
+  const { listening, said } = listeningThat({ ack: 1, seq: 1, errno: null, key: 'k', quotas: true }, false);
+  const server = { once: () => server };
+  const errors: number[] = [];
+  listening.getServer(server as never, { address: null, port: 0, addressType: 4, fd: null } as never, (errno) => void errors.push(errno));
+  expect([errors, said, listening.held]).toEqual([[-24], ['close'], []]);
+});
+
+// Nobody ended the pause: the closed server reported for ever.
+test('a getter `maxConnections` that closes the server when it is read first: the server is closed for the primary, and no quota reaches it', () => {
+  const { listening, handle, said } = listeningThat({ ack: 1, seq: 1, errno: null, key: 'k', quotas: true });
   const server = { once: () => server, get maxConnections(): number { handle.close(); return -1; } };
   listening.getServer(server as never, { address: null, port: 0, addressType: 4, fd: null } as never, () => undefined);
   expect([said, listening.held]).toEqual([['not delivered any more', 'close'], []]);

@@ -1,6 +1,7 @@
 /** The quotas of workers that accept by themselves (D64): who may go on, and that nobody has to wait for anybody. */
 import { beforeEach, expect, test } from 'vitest';
 import { AcceptQuotas, type QuotaTerms } from '../../internal/master/accept_quotas';
+import { readPrimaryMessage } from '../../internal/messages';
 
 let now = 0;
 let timers: { readonly at: number; readonly callback: () => void }[] = [];
@@ -186,4 +187,65 @@ test('a worker that has left, or was never there, is ignored; close leaves no ti
   quotas.report('w1', { total: 91, open: 0 });
   quotas.close();
   expect(timers).toEqual([]);
+});
+
+// One of two workers was stopped, and the other one waited for it to have half of the open connections.
+test.each([
+  ['silent while connections wait', false], ['at its maxConnections', true],
+])('open connections: a worker that is %s has no share of them, and the other one has no bound', (_what, full) => {
+  workers(2);
+  quotas.report('w2', { total: 9, open: 9, ...(full ? { full: true } : {}) });
+  for (let total = 40; total < 700; total += 40) {
+    quotas.report('w1', { total, open: total, found: true });
+    pass(25);
+  }
+  expect(last('w1')).toEqual({ step: expect.any(Number) as number });
+});
+
+// `low` stood at 2 ** 53 for good, where 8 more are lost in rounding: the quota of an honest worker of small weight did not rise.
+test('a lie is forgotten with the worker that told it', () => {
+  for (const name of ['honest', 'other', 'liar']) quotas.add(name, 0.001);
+  quotas.report('honest', { total: 5, open: 5, full: true });
+  quotas.report('other', { total: 5, open: 5, full: true });
+  quotas.report('liar', { total: Number.MAX_SAFE_INTEGER, open: 0 });
+  pass(300);
+  quotas.remove('liar');
+  for (let total = 6; total < 100; total++) {
+    for (const name of ['honest', 'other']) quotas.report(name, { total, open: 0 });
+    pass(1500);
+    const upTo = last('other')?.upTo ?? Infinity;
+    // Its speed is in the bound until it has been measured once more.
+    if (total > 8) expect([upTo > total, upTo <= total + 8], `${upTo} at ${total}`).toEqual([true, true]);
+  }
+});
+
+test('numbers that are too large for a message: a worker gets no bound in their place, and each message can be read', () => {
+  quotas.add('light', 0.5);
+  quotas.add('heavy', 1e300);
+  quotas.add('w3', 1);
+  for (const total of [1, Number.MAX_SAFE_INTEGER, 2]) {
+    for (const worker of ['light', 'heavy', 'w3']) quotas.report(worker, { total, open: worker === 'light' ? Number.MAX_SAFE_INTEGER : 1 });
+    pass(200);
+  }
+  expect(sent.length).toBeGreaterThan(3);
+  for (const [, terms] of sent) expect(readPrimaryMessage({ cmd: 'NODE_CLUSTER', act: 'quota', key: 'k', ...terms }), JSON.stringify(terms)).not.toBeNull();
+});
+
+// Its pipe, and then the primary's memory, filled with twenty messages a second for as long as it was stopped.
+test('a worker that is stopped gets four quotas, and the next one when it has reported', () => {
+  workers(4);
+  for (const worker of ['w1', 'w2', 'w3', 'w4']) quotas.report(worker, { total: 1, open: 0 });
+  pass(300);
+  sent = [];
+  for (let total = 100; total < 60_000; total += 100) {
+    for (const worker of ['w1', 'w2', 'w3']) quotas.report(worker, { total, open: 0 });
+    pass(20);
+  }
+  const toFourth = (): number => sent.filter(([to]) => to === 'w4').length;
+  expect(toFourth()).toBeLessThanOrEqual(4);
+  expect(sent.length).toBeGreaterThan(100);
+  quotas.report('w4', { total: 2, open: 0 });
+  pass(200);
+  expect(toFourth()).toBeLessThanOrEqual(5);
+  expect((last('w4')?.upTo ?? Infinity)).toBeGreaterThan(2);
 });

@@ -2,7 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { timers } from '../../internal/builtins';
-import { Acceptor, PAUSE_MS, mostFds } from '../../internal/master/acceptor';
+import { mostFds } from '../../internal/fds';
+import { Acceptor, PAUSE_MS } from '../../internal/master/acceptor';
 import type { ListeningHandle, NativeHandle } from '../../internal/native/bindings';
 import { FakeConnection } from '../support/cluster_fakes';
 

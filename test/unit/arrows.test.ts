@@ -80,8 +80,9 @@ const allowed: Record<string, readonly string[]> = {
   'internal/dist_files': [],
   'internal/builtins': [],
   'internal/fifo': [],
+  'internal/fds': [],
 };
-const leaves = ['internal/messages', 'internal/trace', 'internal/errors', 'internal/own_options', 'internal/is_object', 'internal/clock', 'internal/fifo', 'internal/dist_files'];
+const leaves = ['internal/messages', 'internal/trace', 'internal/errors', 'internal/own_options', 'internal/is_object', 'internal/clock', 'internal/fifo', 'internal/fds', 'internal/dist_files'];
 
 const sources = ['lib', 'internal'].flatMap((directory) => (readdirSync(path.join(root, directory), { recursive: true }) as string[])
   .filter((file) => file.endsWith('.ts')).map((file) => `${directory}/${file}`)).sort();
