@@ -79,6 +79,8 @@ export interface Transition {
   readonly state: WorkerState;
   /** The figures of the worker's last answer to a ping; null before the first one, and for a slot without a worker. */
   readonly figures: Figures | null;
+  /** How many connections the worker has taken over from other workers; null on Node's own cluster, and for a slot without a worker. */
+  readonly moved: number | null;
 }
 
 /** A slot was given up, or its worker is too old but cannot be replaced as often as the limits ask for. */

@@ -329,13 +329,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #changed(member: Member, from: ProcessState | null): void {
     const { state } = member;
     if (state.is === 'leaving' && state.phase === 'killing' && this.#stopping?.now === false) this.#stopping.killed = true;
-    this.#emitLater('transition', { ...nameOf(member), from, state: member.state, figures: member.figures });
+    this.#emitLater('transition', { ...nameOf(member), from, state: member.state, figures: member.figures, moved: member.moved });
   }
 
   /** A slot without a worker backs off, or is given up. */
   #vacant(slot: Slot, state: WorkerState): void {
     const from = slot.lastDead?.state ?? null;
-    this.#emitLater('transition', { place: slot.number, worker: null, pid: null, generation: null, from, state, figures: null });
+    this.#emitLater('transition', { place: slot.number, worker: null, pid: null, generation: null, from, state, figures: null, moved: null });
   }
 
   /** Emits 'giveup' as soon as all output of the last worker has arrived. */

@@ -33,7 +33,7 @@ function everything(): string {
   const status = { desired: 2, restarts: 3, workers: [worker(2, 5, 'ready', 7), worker(1, 1, 'leaving', 4), worker(1, 4, 'starting', null), worker(3, null, 'given up', null)] };
   return openMetricsText([
     ...connectionFamilies(counters.read(0)),
-    ...fleetFamilies(status as unknown as Status, { requests: new Map([[1, 10], [2, 20]]), reloads: new Map([['aborted', 1]]) }),
+    ...fleetFamilies(status as unknown as Status, { requests: new Map([[1, 10], [2, 20]]), moves: new Map([[1, 3], [2, 0]]), reloads: new Map([['aborted', 1]]) }),
   ]);
 }
 
@@ -72,6 +72,7 @@ test('all metrics together: the strict reader takes them; a place with two worke
   expect(values('cluster_worker_connections')).toEqual([['1', 4], ['2', 7]]);
   expect(values('cluster_worker_event_loop_delay_seconds')).toEqual([['1', 0.004], ['2', 0.007]]);
   expect(values('cluster_worker_requests')).toEqual([['1', 10], ['2', 20]]);
+  expect(values('cluster_worker_moves')).toEqual([['1', 3], ['2', 0]]);
   expect(values('cluster_workers')).toEqual([['starting', 1], ['ready', 1], ['leaving', 1], ['backing off', 0], ['given up', 1]]);
   expect(values('cluster_reloads')).toEqual([['done', 0], ['aborted', 1], ['superseded', 0]]);
   expect(values('cluster_restarts')).toEqual([['', 3]]);
@@ -171,9 +172,10 @@ describe('a counter by place', () => {
     const reader = new MetricsReader(supervisor as unknown as Supervisor, new EventEmitter() as unknown as Cluster);
     for (const is of ['leaving', 'gone']) {
       expect(ended).not.toHaveBeenCalled();
-      showToObservers(supervisor, ['transition', { worker: 5, place: 1, figures: { requests: 7 }, state: { is } }] as unknown as SupervisorEvent);
+      showToObservers(supervisor, ['transition', { worker: 5, place: 1, figures: { requests: 7 }, moved: 2, state: { is } }] as unknown as SupervisorEvent);
     }
-    expect(ended.mock.calls).toEqual([[5]]);
+    expect(ended.mock.calls).toEqual([[5], [5]]); // Of its requests, and of its moves.
     expect(readOpenMetrics(reader.text()).get('cluster_worker_requests')?.samples).toMatchObject([{ labels: { place: '1' }, value: 7 }]);
+    expect(readOpenMetrics(reader.text()).get('cluster_worker_moves')?.samples).toMatchObject([{ labels: { place: '1' }, value: 2 }]);
   });
 });

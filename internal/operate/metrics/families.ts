@@ -17,6 +17,8 @@ import type { Family, Sample } from './openmetrics';
 export interface Counts {
   /** Requests by place. */
   readonly requests: ReadonlyMap<number, number>;
+  /** Connections that the workers of a place have taken over from other workers, by place; empty on Node's own cluster. */
+  readonly moves: ReadonlyMap<number, number>;
   /** Reloads by how they ended. */
   readonly reloads: ReadonlyMap<ReloadEvent['state'], number>;
 }
@@ -48,7 +50,7 @@ const STATES: readonly WorkerStatus['state']['is'][] = ['starting', 'ready', 'le
 const OUTCOMES: readonly ReloadEvent['state'][] = ['done', 'aborted', 'superseded'];
 
 /** The metrics of the supervisor and of each place. */
-export function fleetFamilies(status: Status, { requests, reloads }: Counts): Family[] {
+export function fleetFamilies(status: Status, { requests, moves, reloads }: Counts): Family[] {
   const { desired, workers, restarts } = status;
   const places = [...new Set(workers.map(({ place }) => place))].sort((one, other) => one - other);
   const of = (figure: (worker: WorkerStatus) => number | null, join: (one: number, other: number) => number): Sample[] => places.map((place) => ({
@@ -61,13 +63,16 @@ export function fleetFamilies(status: Status, { requests, reloads }: Counts): Fa
     gauge('cluster_workers', 'Workers by state. Backing off, given up: places that have no worker.', STATES.map((state) => ({ labels: { state }, value: workers.filter((worker) => worker.state.is === state).length }))),
     counter('cluster_restarts', 'Workers that were started in place of one that had died, failed or reached a limit.', [{ value: restarts }]),
     counter('cluster_reloads', 'Reloads by outcome. Aborted: the new release did not work. Superseded: a stop came first.', OUTCOMES.map((outcome) => ({ labels: { outcome }, value: reloads.get(outcome) ?? 0 }))),
-    counter('cluster_worker_requests', 'Requests that the workers of a place have served, up to their last answers to a ping.', [...requests].map(([place, value]) => ({ labels: { place: String(place) }, value }))),
+    counter('cluster_worker_requests', 'Requests that the workers of a place have served, up to their last answers to a ping.', byPlace(requests)),
+    counter('cluster_worker_moves', 'Connections that the workers of a place have taken over from other workers.', byPlace(moves)),
     gauge('cluster_worker_connections', 'Open connections.', of(({ connections }) => connections, sum)),
     gauge('cluster_worker_event_loop_delay_seconds', 'How much too late the event loop ran what was due; the largest since the ping before.', of(({ eventLoopDelayMs }) => (eventLoopDelayMs === null ? null : eventLoopDelayMs / 1000), Math.max), 'seconds'),
     gauge('cluster_worker_resident_memory_bytes', 'Resident memory.', of(({ rss }) => rss, sum), 'bytes'),
     gauge('cluster_worker_cpu_ratio', 'CPU time used since the ping before, divided by that time: 1 is one whole CPU.', of(({ cpu }) => cpu, sum), 'ratio'),
   ];
 }
+
+const byPlace = (totals: ReadonlyMap<number, number>): Sample[] => [...totals].map(([place, value]) => ({ labels: { place: String(place) }, value }));
 
 function gauge(name: string, help: string, samples: readonly Sample[], unit?: 'seconds' | 'bytes' | 'ratio'): Family {
   return { name, type: 'gauge', help, samples, ...(unit === undefined ? {} : { unit }) };

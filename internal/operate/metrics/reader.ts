@@ -1,6 +1,6 @@
 /**
  * Reads the metrics of one supervisor and its cluster, whenever somebody asks. What only events tell (reloads, the
- * requests of workers that are gone) is counted from the moment on when the reader is made.
+ * requests and moves of workers that are gone) is counted from the moment on when the reader is made.
  *
  * Owns     those counts
  * Used by  endpoints.ts, which serves the text; lib/supervisor.ts, cli/,
@@ -35,6 +35,7 @@ export class MetricsReader {
   readonly #supervisor: Supervisor;
   readonly #cluster: Cluster;
   readonly #requests = new PlaceTotals();
+  readonly #moves = new PlaceTotals();
   readonly #reloads = new Map<ReloadEvent['state'], number>();
   #earlierReloads: ReadonlyMap<ReloadEvent['state'], number> = new Map();
   #last = { text: '', until: -Infinity };
@@ -44,18 +45,26 @@ export class MetricsReader {
     this.#supervisor = supervisor;
     this.#cluster = cluster;
     registerPart('metrics', {
-      snapshot: () => ({ requests: [...this.#requests.totals], reloads: RELOADS.map((state) => [state, this.#reloadsOf(state)]) }),
+      snapshot: () => ({ requests: [...this.#requests.totals], moves: [...this.#moves.totals], reloads: RELOADS.map((state) => [state, this.#reloadsOf(state)]) }),
       adopt: (value) => this.#adopt(value),
     });
     observe(supervisor, (event) => {
       if (event[0] === 'reload') this.#reloads.set(event[1].state, (this.#reloads.get(event[1].state) ?? 0) + 1);
       if (event[0] === 'transition') {
-        const { worker, place, figures, state } = event[1];
+        const { worker, place, figures, moved, state } = event[1];
         if (worker === null) return;
-        if (figures !== null) this.#requests.note(worker, place, figures.requests);
-        if (state.is === 'gone') this.#requests.end(worker);
+        this.#note(worker, place, figures?.requests ?? null, moved);
+        if (state.is !== 'gone') return;
+        this.#requests.end(worker);
+        this.#moves.end(worker);
       }
     });
+  }
+
+  /** null: nobody knows. */
+  #note(worker: number, place: number, requests: number | null, moved: number | null): void {
+    if (requests !== null) this.#requests.note(worker, place, requests);
+    if (moved !== null) this.#moves.note(worker, place, moved);
   }
 
   #reloadsOf(state: ReloadEvent['state']): number {
@@ -64,8 +73,9 @@ export class MetricsReader {
 
   /** The counts of the primary before this one, perhaps of another version. They replace those of an earlier call. */
   #adopt(value: unknown): void {
-    const { requests, reloads } = isObject(value) ? value : {};
-    if (isPairs(requests, (place): place is number => typeof place === 'number')) this.#requests.adopt(new Map(requests));
+    const { requests, moves, reloads } = isObject(value) ? value : {};
+    if (isPairs(requests, isPlace)) this.#requests.adopt(new Map(requests));
+    if (isPairs(moves, isPlace)) this.#moves.adopt(new Map(moves));
     if (isPairs(reloads, (state): state is ReloadEvent['state'] => RELOADS.some((known) => known === state))) this.#earlierReloads = new Map(reloads);
     this.#last = { text: '', until: -Infinity };
   }
@@ -80,8 +90,8 @@ export class MetricsReader {
     const began = performance.now();
     if (began < this.#last.until) return this.#last.text;
     const status = this.#supervisor.status();
-    for (const { worker, place, requests } of status.workers) if (worker !== null && requests !== null) this.#requests.note(worker, place, requests);
-    const counts = { requests: this.#requests.totals, reloads: new Map(RELOADS.map((state) => [state, this.#reloadsOf(state)])) };
+    for (const { worker, place, requests, moved } of status.workers) if (worker !== null) this.#note(worker, place, requests, moved);
+    const counts = { requests: this.#requests.totals, moves: this.#moves.totals, reloads: new Map(RELOADS.map((state) => [state, this.#reloadsOf(state)])) };
     const text = openMetricsText([...connectionFamilies(countsOf(this.#cluster)), ...fleetFamilies(status, counts)]);
     const ended = performance.now();
     this.#last = { text, until: ended + TIMES * (ended - began) };
@@ -93,6 +103,8 @@ export class MetricsReader {
 function isPairs<Key>(value: unknown, isKey: (key: unknown) => key is Key): value is [Key, number][] {
   return Array.isArray(value) && value.every((pair) => Array.isArray(pair) && isKey(pair[0]) && typeof pair[1] === 'number');
 }
+
+const isPlace = (place: unknown): place is number => typeof place === 'number';
 
 /** A member of our cluster that Node's does not have (D57). */
 interface Counts {
