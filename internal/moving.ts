@@ -23,17 +23,26 @@ export interface Moving {
   mayMove(socket: Socket, isBusy: boolean): boolean;
 }
 
+/** The same, of the worker that the agent is in. */
+export interface MovingWorker extends Moving {
+  /**
+   * `leave` is called whenever this worker is to disconnect, whoever asks for it, and before its servers are closed, which
+   * would close idle connections. The worker goes on to disconnect when `leave` calls `done`.
+   */
+  beforeDisconnect(leave: (done: () => void) => void): void;
+}
+
 /** Registered symbols, since the agent and the supervisor may have loaded this file from another place than the cluster. */
 const MOVING = Symbol.for('cluster-internals.moving');
 const MOVED = Symbol.for('cluster-internals.moved');
 
 /** Lets `movingOf` find this. */
-export function setMoving(worker: object, moving: Moving): void {
+export function setMoving(worker: object, moving: MovingWorker): void {
   NativeObject.defineProperty(worker, MOVING, { value: moving });
 }
 
 /** The object that `setMoving` put on `cluster.worker`; undefined under Node's own cluster. */
-export const movingOf = (worker: object | undefined): Moving | undefined => (worker as { [MOVING]?: Moving } | undefined)?.[MOVING];
+export const movingOf = (worker: object | undefined): MovingWorker | undefined => (worker as { [MOVING]?: MovingWorker } | undefined)?.[MOVING];
 
 /** Lets `movedOf` count the connections that this worker has taken over from other workers. In a primary. */
 export function setMoved(worker: object, moved: () => number): void {

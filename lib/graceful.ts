@@ -11,8 +11,9 @@
  *   1. A supervised worker asks its supervisor for a successor. It accepts connections until the successor is ready, but
  *      for at most half of `timeoutMs`; with `acceptUntilReplaced: false` step 2 follows at once. A process without a
  *      supervisor accepts connections for `drainDelayMs`; after an exception step 2 follows at once.
- *   2. The process stops accepting. Responses say `Connection: close`; an idle connection may send one more request
- *      within `idleGraceMs`. `isLeaving()` is true from here on, or from the beginning of `drainDelayMs`.
+ *   2. The process stops accepting. From a supervised worker, connections that can move go to the other workers, unless all
+ *      leave (the option `move` of `supervise`). On the others responses say `Connection: close`, and an idle one may send
+ *      one more request within `idleGraceMs`. `isLeaving()` is true from here on, or from the beginning of `drainDelayMs`.
  *   3. When no connection is open, or at the deadline, when the open ones are cut off, `onDrained` runs for at most
  *      `cleanUpMs`. Then the process exits: with 1 after an exception or if a connection was cut off, otherwise with 0.
  *

@@ -99,6 +99,8 @@ class Child {
   readonly #returns = new Returns((...offer) => this.#offer(...offer), () => this.worker.movable);
   readonly #deliveries = new Deliveries((...answer) => this.#answer(...answer));
   readonly listening: Listening;
+  /** See `beforeDisconnect` in moving.ts. */
+  #beforeDisconnect = (done: () => void): void => done();
   /** Sends `accepted` for one connection; the message is encoded once. */
   readonly #accept: (upTo: number, written: (error: Error | null) => void) => boolean;
 
@@ -116,7 +118,8 @@ class Child {
     addReturnIdle(this.worker, (max) => new Promise((resolve) => this.#returns.returnIdle({ max }, resolve)));
     setMoving(this.worker, {
       returnIdle: () => new Promise((resolve) => this.#returns.returnIdle({ max: Infinity }, (moved, refused) => resolve({ moved, refused }))),
-      mayMove: (socket, isBusy) => this.#returns.mayMove(socket, isBusy),
+      mayMove: (socket, isBusy) => process.connected && this.#returns.mayMove(socket, isBusy),
+      beforeDisconnect: (leave) => { this.#beforeDisconnect = leave; },
     });
   }
 
@@ -173,10 +176,10 @@ class Child {
       this.#setState('disconnecting');
     }
     worker.exitedAfterDisconnect = true;
-    closeHandles(this.listening.held, () => {
+    this.#beforeDisconnect(() => closeHandles(this.listening.held, () => {
       if (initiated) this.#announceLeaving();
       else closeChannel();
-    });
+    }));
   }
 
   #destroy(worker: Worker): void {

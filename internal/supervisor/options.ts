@@ -65,10 +65,10 @@ export interface SuperviseOptions extends ReleaseOptions {
   /** How long an idle connection of a leaving worker may still send one request: 1 s by default. */
   idleGraceMs?: number;
   /**
-   * Do idle HTTP/1 connections of a leaving worker move to the workers that stay? True by default: a reload, a recycling and
-   * a smaller number of workers close no keep-alive connection, and wait for none. Connections that cannot move (TLS, HTTP/2,
-   * upgraded ones, and those that the app keeps: `cluster.worker.movable`) end as described at `idleGraceMs`, as all do in a
-   * stop and with Node's own cluster.
+   * Do idle HTTP/1 connections of a leaving worker move to the workers that stay? True by default: a reload, a recycling, a
+   * smaller number of workers, and a worker that leaves by itself close no keep-alive connection, and wait for none.
+   * Connections that cannot move (TLS, HTTP/2, upgraded ones, and those that the app keeps: `cluster.worker.movable`) end as
+   * described at `idleGraceMs`, as all do in a stop and with Node's own cluster.
    */
   move?: boolean;
   /**

@@ -35,6 +35,8 @@ export interface Setup {
   readonly leaveMs: number;
   /** How long a worker waits for the successor that it has asked for. */
   readonly patienceMs: number;
+  /** If the worker leaves without being told to: do its idle connections move to other workers, if it runs our cluster? */
+  readonly move: boolean;
   /** The HTTP check of the option `ready`; null if the app's readiness is not checked that way. */
   readonly check: HttpCheck | null;
 }
@@ -171,9 +173,9 @@ export function readSetup(text: string | undefined): Setup | null {
     return null; // Another program uses a variable of this name.
   }
   if (!isObject(setup)) return null;
-  const { trial, graceMs, leaveMs, patienceMs, check } = setup;
+  const { trial, graceMs, leaveMs, patienceMs, move, check } = setup;
   if (!isBoolean(trial) || !isAmount(graceMs) || !isAmount(leaveMs) || !isAmount(patienceMs)) return null;
-  return { trial, graceMs, leaveMs, patienceMs, check: isCheck(check) ? check : null };
+  return { trial, graceMs, leaveMs, patienceMs, move: move === true, check: isCheck(check) ? check : null };
 }
 
 // ── worker → primary ─────────────────────────────────────────────────────────────────────────────

@@ -45,8 +45,8 @@ export interface WorkerProcessPorts extends MemberEvents {
   readonly clock: EpochClock;
   /** Returns numbers from 0 to 1. */
   readonly random: () => number;
-  /** For a worker that is told to leave now: the milliseconds for which it still accepts, and whether its connections move to others. */
-  readonly leaving: () => { readonly delayMs: number; readonly move: boolean };
+  /** For a worker that is told to leave now: the milliseconds for which it still accepts (0 if `atOnce`), and whether its connections move to others. */
+  readonly leaving: (atOnce: boolean) => { readonly delayMs: number; readonly move: boolean };
   /** The addresses at which the worker has to listen before it is ready; see readiness.ts. */
   readonly expected: () => ReadonlySet<string>;
   /** Where the worker's stderr is written, line by line; null if the supervisor does not write it. */
@@ -205,7 +205,7 @@ export class WorkerProcess implements Member {
     this.#transition({ is: 'leaving', since: this.#ports.clock.now(), phase: 'told', reason });
     const { idleGraceMs, killMs } = this.#options;
     const leaveTimeoutMs = hasServed ? this.#options.leaveTimeoutMs : Math.min(this.#options.leaveTimeoutMs, EXIT_MS + killMs);
-    const { delayMs, move } = atOnce || !hasServed ? { delayMs: 0, move: false } : this.#ports.leaving();
+    const { delayMs, move } = hasServed ? this.#ports.leaving(atOnce) : { delayMs: 0, move: false };
     this.#after(delayMs + leaveTimeoutMs, () => this.kill());
     this.#after(delayMs + leaveTimeoutMs - killMs, () => {
       this.#disconnect();

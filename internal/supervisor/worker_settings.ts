@@ -45,7 +45,7 @@ export function settingsOf({ exec, cwd, args, execArgv, env }: Generation, slot:
 }
 
 /** The settings that the agent of a worker needs from the start. */
-function setupOf(trial: boolean, { idleGraceMs, leaveTimeoutMs, ready, readyTimeoutMs }: CheckedOptions): Setup {
+function setupOf(trial: boolean, { idleGraceMs, leaveTimeoutMs, ready, readyTimeoutMs, move }: CheckedOptions): Setup {
   const check = typeof ready === 'object' ? ready.http : null;
-  return { trial, graceMs: idleGraceMs, leaveMs: leaveTimeoutMs, patienceMs: readyTimeoutMs + leaveTimeoutMs, check };
+  return { trial, graceMs: idleGraceMs, leaveMs: leaveTimeoutMs, patienceMs: readyTimeoutMs + leaveTimeoutMs, move, check };
 }

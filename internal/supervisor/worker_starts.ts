@@ -49,7 +49,7 @@ export class WorkerStarts {
     const member: WorkerProcess = new WorkerProcess(worker, slot, generation, this.#options, {
       clock: epochClock,
       random: Math.random,
-      leaving: () => (this.#ports.isStopping() ? { delayMs: this.#options.drainDelayMs, move: false } : { delayMs: 0, move: this.#options.move }),
+      leaving: (atOnce) => (this.#ports.isStopping() ? { delayMs: atOnce ? 0 : this.#options.drainDelayMs, move: false } : { delayMs: 0, move: this.#options.move }),
       expected: () => this.#expected(slot, member),
       output: this.#output,
       ready: (...event) => events.ready(...event),

@@ -4,8 +4,9 @@
  *   node reload_app.js WORKERS '{ options of supervise }' ['{ settings of the cluster }']
  *
  * Prints one line of JSON for each event: { port }, { ready } and { gone } for each worker with the time, { done } after each
- * command. Commands on stdin, one a line: reload, recycle, scale N, stop, counters, status, pids, give WORKER. Ends with its stdin.
- * With KEEPS=1 in the environment the app lets no connection move.
+ * command. Commands on stdin, one a line: reload, recycle, scale N, stop, counters, status, pids, give WORKER, leave WORKER HOW.
+ * Ends with its stdin. With KEEPS=1 in the environment the app lets no connection move; with GRACEFUL={…} it uses `graceful`
+ * with these options.
  */
 'use strict';
 const http = require('node:http');
@@ -26,15 +27,32 @@ if (cluster.isPrimary) {
   supervisor.on('transition', ({ worker, state: { is } }) => { if (is === 'ready' || is === 'gone') say({ [is]: worker, at: performance.now() }); });
   supervisor.started.then(() => say({ port }));
   require('node:readline').createInterface({ input: process.stdin }).on('line', async (line) => {
-    const [command, argument] = line.split(' ');
+    const [command, argument, how] = line.split(' ');
     const began = performance.now();
     if (command === 'counters') return say({ counters: cluster.counters() });
     if (command === 'status') return say({ status: supervisor.status() });
     if (command === 'pids') say({ pids: Object.values(cluster.workers).map((worker) => worker.process.pid) });
     else if (command === 'give') await give(cluster.workers[argument]);
+    else if (command === 'leave') await leave(cluster.workers[argument], how);
     else await supervisor[command](...(argument === undefined ? [] : [Number(argument)]));
     say({ done: command, ms: performance.now() - began });
   }).on('close', () => void supervisor.stop({ now: true }));
+
+  /** A worker leaves: `disconnect` and a signal come from here, anything else is for the worker. Another one has its place then. */
+  async function leave(worker, how) {
+    const isSettled = new Promise((resolve) => {
+      supervisor.on('transition', function look() {
+        const { ready, workers } = supervisor.status();
+        if (ready < Number(workers) || workers.some(({ worker: id }) => id === worker.id) || workers.some(({ state: { is } }) => is !== 'ready')) return;
+        supervisor.off('transition', look);
+        resolve();
+      });
+    });
+    if (how === 'disconnect') worker.disconnect();
+    else if (how.startsWith('SIG')) worker.process.kill(how);
+    else worker.send(how);
+    await isSettled;
+  }
 
   /** A worker gives all of its idle connections to the others. */
   function give(worker) {
@@ -44,9 +62,18 @@ if (cluster.isPrimary) {
     });
   }
 } else {
-  process.on('message', async () => process.send(await cluster.worker.returnIdle()));
+  const ways = {
+    give: async () => process.send(await cluster.worker.returnIdle()),
+    disconnects: () => cluster.worker.disconnect(),
+    blocks: () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_600),
+    throws: () => { throw new Error('a bug'); },
+    asks: () => asks(),
+  };
+  process.on('message', (way) => ways[way]());
   const server = http.createServer(answer);
   server.keepAliveTimeout = 120_000;
   if (process.env.KEEPS === '1') cluster.worker.movable = () => false;
+  const { GRACEFUL } = process.env;
+  const asks = GRACEFUL && require(path.join(__dirname, '../../dist/lib/graceful.js')).graceful(server, { onFatal: () => {}, ...JSON.parse(GRACEFUL) });
   server.listen(0);
 }

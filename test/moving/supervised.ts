@@ -53,6 +53,12 @@ export class Supervised {
     return await this.#ask('status') as Status;
   }
 
+  /** The pids of the workers, in the order of their ids. */
+  async pids(): Promise<number[]> {
+    const { lines } = await this.command('pids');
+    return lines.find((line) => 'pids' in line)?.['pids'] as number[];
+  }
+
   async #ask(what: string): Promise<unknown> {
     const from = this.#lines.length;
     this.#child.stdin?.write(`${what}\n`);

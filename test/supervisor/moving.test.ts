@@ -1,9 +1,11 @@
 /** D58: what a supervisor does with the kept-alive connections of workers that leave. */
 import { EventEmitter, once } from 'node:events';
-import { setImmediate as turn } from 'node:timers/promises';
+import { readFileSync } from 'node:fs';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import diagnostics from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { timers } from '../../internal/builtins';
 import { IdleMoves } from '../../internal/supervisor/worker/drain_moves';
 import { Kept, Supervised } from '../moving/supervised';
 
@@ -26,6 +28,32 @@ async function start(workers: number, connections: number, options: object = {},
 const workersOf = (replies: readonly ({ worker: number } | null)[]): (number | undefined)[] => [...new Set(replies.map((reply) => reply?.worker))].sort();
 
 describe('idle connections of workers that leave', () => {
+  // Without a move, a worker keeps its idle connections for the grace of a minute, or closes them.
+  const patient = { idleGraceMs: 60_000, leaveTimeoutMs: 25_000, rebalance: false, restarts: { max: 100, minDelayMs: 1, maxDelayMs: 1 } };
+
+  /** One of two workers leaves. The connections that were its are the other's, or its successor's; nothing was closed. */
+  async function leaves(how: string): Promise<unknown> {
+    const before = workersOf(await (kept as Kept).ask());
+    const { ms } = await (app as Supervised).command(`leave ${before[0]} ${how}`);
+    const after = workersOf(await (kept as Kept).ask());
+    return [after.includes(undefined), after.includes(before[0]), ms < 20_000];
+  }
+
+  test('a worker that is disconnected from here or by itself, gets a signal, or was lost because it stood still: its connections move', { timeout: 120_000 }, async () => {
+    await start(2, 40, { ...patient, pingMs: 50, pingTimeoutMs: 2_000 });
+    for (const how of ['disconnect', 'disconnects', 'SIGTERM', 'SIGINT', 'blocks']) {
+      expect([how, await leaves(how)]).toEqual([how, [false, false, true]]);
+    }
+  });
+
+  // With acceptUntilReplaced: false they were closed.
+  test.each([false, true])('a worker with graceful and acceptUntilReplaced: %s, that gets a signal, has an exception, or asks for its end: likewise', { timeout: 120_000 }, async (acceptUntilReplaced) => {
+    await start(2, 40, patient, { env: { GRACEFUL: JSON.stringify({ acceptUntilReplaced, idleGraceMs: 5_000, timeoutMs: 24_000 }) } });
+    for (const how of ['SIGTERM', 'throws', 'asks', 'disconnect', 'disconnects']) {
+      expect([how, await leaves(how)]).toEqual([how, [false, false, true]]);
+    }
+  });
+
   test('reload, recycle, scale down: none is closed, all are served by the workers that stay, and nobody waits for the grace', { timeout: 120_000 }, async () => {
     // With the grace of a minute, a worker that waited for its idle connections would have to be killed.
     await start(2, 40, { idleGraceMs: 60_000, leaveTimeoutMs: 25_000 });
@@ -41,6 +69,22 @@ describe('idle connections of workers that leave', () => {
     const { accepted, moved } = await (app as Supervised).counters();
     expect(accepted).toBe(40);
     expect(moved).toBeGreaterThanOrEqual(80);
+  });
+
+  // Its exit waited for connections that it had offered to a primary that stood still, and cut them off at its deadline.
+  test('a worker with graceful whose primary stands still: it ends in time, and what it has offered is served when the primary goes on', { timeout: 60_000 }, async () => {
+    await start(2, 20, patient, { env: { GRACEFUL: JSON.stringify({ acceptUntilReplaced: false, idleGraceMs: 100, timeoutMs: 20_000 }) } });
+    const [pid] = await (app as Supervised).pids();
+    process.kill((app as Supervised).pid, 'SIGSTOP');
+    const began = performance.now();
+    process.kill(pid as number, 'SIGTERM');
+    const state = (): string => /\) (.)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1] ?? '';
+    while (state() !== 'Z' && performance.now() - began < 30_000) await sleep(10); // Its parent stands still: no event tells of its end.
+    const ms = performance.now() - began;
+    process.kill((app as Supervised).pid, 'SIGCONT');
+    const after = await (kept as Kept).ask();
+    expect([after.includes(null), ms < 10_000]).toEqual([false, true]);
+    expect(workersOf(after)).not.toContain(1);
   });
 
   test('stop: nobody is left to take them, so they are closed after the grace', { timeout: 60_000 }, async () => {
@@ -124,6 +168,44 @@ describe('drain_moves', () => {
     expect(passes.begun).toBe(3);
     await passes.end();
     expect([refused, moves.willMove({} as Socket)]).toEqual([0, true]);
+  });
+
+  test('a primary that stands still: when no connection has left for a while, the rest stay, and nobody waits for the pass', async () => {
+    let tick = (): void => undefined;
+    vi.spyOn(timers, 'setInterval').mockImplementation(((call: () => void) => { tick = call; }) as never);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const passes = new Passes();
+    let [over, open] = [0, 10];
+    const moves = new IdleMoves(passes, () => over++, () => open);
+    moves.begin();
+    open--;
+    tick();
+    await turn();
+    expect([over, moves.willMove({} as Socket)]).toEqual([0, true]);
+    const done = moves.now();
+    tick();
+    await done;
+    expect([over, moves.willMove({} as Socket)]).toEqual([1, false]);
+    await passes.end([10, 0]);
+    expect(passes.begun).toBe(1);
+  });
+
+  test('the primary says that all workers leave: no more passes, also if the first one was still to come', async () => {
+    const passes = new Passes();
+    let over = 0;
+    const moves = new IdleMoves(passes, () => over++);
+    moves.begin(50);
+    expect([passes.begun, moves.willMove({} as Socket)]).toEqual([0, true]);
+    moves.end();
+    moves.end();
+    await moves.now();
+    expect([passes.begun, over, moves.willMove({} as Socket)]).toEqual([0, 1, false]);
+    const later = new IdleMoves(passes, () => undefined);
+    later.begin(20);
+    finished.publish({});
+    expect(passes.begun).toBe(0);
+    await once(passes, 'begun', { signal: AbortSignal.timeout(10_000) });
+    later.end();
   });
 
   // A connection that was on its way here when the process stopped accepting waited for the end of the grace.

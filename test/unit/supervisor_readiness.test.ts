@@ -155,7 +155,7 @@ test('messages of a worker and the environment variable are checked', () => {
   expect(message({ act: 'listens', at: ['tcp *:80'] })).toMatchObject({ at: ['tcp *:80'] });
   for (const at of [undefined, 'x', [1], Array(MOST_ADDRESSES + 1).fill('x'), ['x'.repeat(1_000)]]) expect(message({ act: 'listens', at })).toBe(null);
   expect([message({ act: 'checked', complaint: '' }), message({ act: 'checked' })]).toMatchObject([{ complaint: '' }, null]);
-  const setup = { trial: true, graceMs: 1, leaveMs: 2, patienceMs: 3, check: http };
+  const setup = { trial: true, graceMs: 1, leaveMs: 2, patienceMs: 3, move: true, check: http };
   expect(readSetup(JSON.stringify(setup))).toEqual(setup);
   expect(readSetup(JSON.stringify({ ...setup, check: { path: 1 } }))?.check).toBe(null);
   for (const text of [undefined, '', '1', 'null', '{}', '{"trial":true}', JSON.stringify({ ...setup, graceMs: -1 })]) expect(readSetup(text)).toBe(null);

@@ -22,10 +22,10 @@ import { SAME_MS } from '../stop_requests';
 import { Drain } from './drain';
 import { isInspected } from '../debugger';
 import { reportLastError } from './last_error';
-import { currentAgent, setAgent } from './supervised';
+import { PRIMARY_FIRST_MS, currentAgent, setAgent, type Agent } from './supervised';
 import { CanaryTrial } from './trial';
 import { epochClock } from '../../clock';
-import { movingOf } from '../../moving';
+import { movingOf, type MovingWorker } from '../../moving';
 import { callApp } from '../app_calls';
 import { ListenAddresses } from './listen_addresses';
 import { SuccessorRequests } from './successor_requests';
@@ -40,16 +40,12 @@ interface ClusterModule {
   _getServer(server: object, query: unknown, answer: (errno: number, handle: object | null, ...rest: unknown[]) => void): void;
 }
 
-/**
- * How long the worker waits for its primary after a signal, in milliseconds. The primary often gets the same signal, and
- * says within a few milliseconds what follows from it (a stop, not a single successor).
- */
-const PRIMARY_FIRST_MS = 200;
 /** How much later than its primary a worker ends itself, in milliseconds. It only does if the primary could not. */
 const AFTER_PRIMARY_MS = 2_000;
 
-function install(cluster: ClusterModule, { trial: isOnTrial, graceMs, leaveMs, patienceMs, check }: Setup): void {
-  const drain = new Drain({ all: true, moving: movingOf(cluster.worker) });
+function install(cluster: ClusterModule, { trial: isOnTrial, graceMs, leaveMs, patienceMs, move, check }: Setup): void {
+  const moving = movingOf(cluster.worker);
+  const drain = new Drain({ all: true, moving });
   const usage = new Usage();
   const trial = new CanaryTrial(isOnTrial);
   const send = (message: AgentMessage): boolean => {
@@ -61,7 +57,13 @@ function install(cluster: ClusterModule, { trial: isOnTrial, graceMs, leaveMs, p
   const addresses = new ListenAddresses((all) => send({ act: 'listens', at: all.slice(0, MOST_ADDRESSES) }));
   const ready = check === null ? null : new ReadyCheck(check, (complaint) => send({ act: 'checked', complaint: complaint ?? '' }));
   const successor = new SuccessorRequests(patienceMs, { clock: epochClock, send: (reason) => send({ act: 'suicide', reason }) });
-  setAgent({ drain, retire: (reason) => successor.request(reason) });
+  const agent: Agent = {
+    drain,
+    retire: (reason) => successor.request(reason),
+    get moves() { return move && successor.isAnswered; },
+  };
+  setAgent(agent);
+  if (move) moveBeforeDisconnect(moving, drain, graceMs);
   reportLastError((text) => send({ act: 'last words', text }));
 
   const getServer = cluster._getServer;
@@ -107,11 +109,24 @@ function install(cluster: ClusterModule, { trial: isOnTrial, graceMs, leaveMs, p
     }
   });
 
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) handleSignal(signal, drain, successor, { graceMs, leaveMs });
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) handleSignal(signal, agent, successor, { graceMs, leaveMs });
+}
+
+/**
+ * A worker that is to disconnect, because its app or the program in the primary says so, first lets its connections go as
+ * one that is told to leave. Without this its servers would close the idle ones.
+ */
+function moveBeforeDisconnect(moving: MovingWorker | undefined, drain: Drain, graceMs: number): void {
+  moving?.beforeDisconnect((done) => {
+    if (drain.phase === 'serving') drain.leave({ delayMs: 0, graceMs, endMs: Infinity, move: true, moveAfterMs: PRIMARY_FIRST_MS });
+    if (drain.phase === 'drained' || drain.terms.move !== true) return done();
+    drain.on((phase) => { if (phase === 'drained') done(); });
+  });
 }
 
 /** What the worker does at SIGTERM or SIGINT; see Signals above. */
-function handleSignal(signal: 'SIGTERM' | 'SIGINT', drain: Drain, successor: SuccessorRequests, { graceMs, leaveMs }: Pick<Setup, 'graceMs' | 'leaveMs'>): void {
+function handleSignal(signal: 'SIGTERM' | 'SIGINT', agent: Agent, successor: SuccessorRequests, { graceMs, leaveMs }: Pick<Setup, 'graceMs' | 'leaveMs'>): void {
+  const { drain } = agent;
   /** Since when the worker leaves by itself, by `performance.now()`. */
   let aloneSince = Infinity;
   const dieOfSignal = (): void => {
@@ -124,7 +139,7 @@ function handleSignal(signal: 'SIGTERM' | 'SIGINT', drain: Drain, successor: Suc
     aloneSince = performance.now();
     drain.on((phase) => phase === 'drained' && dieOfSignal());
     timers.setTimeout(dieOfSignal, leaveMs);
-    drain.leave({ delayMs: 0, graceMs: Math.min(graceMs, leaveMs / 2), endMs: leaveMs });
+    drain.leave({ delayMs: 0, graceMs: Math.min(graceMs, leaveMs / 2), endMs: leaveMs, move: agent.moves });
   };
   const onSignal = (): void => {
     if (process.listenerCount(signal) > 1) return; // The app listens too, and decides.

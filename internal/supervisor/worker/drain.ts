@@ -39,6 +39,8 @@ export interface Leave {
   readonly graceMs: number;
   /** Do idle connections move to other workers? Not if all workers leave, or if the primary does not answer. */
   readonly move?: boolean;
+  /** For how long they stay all the same: the primary may say meanwhile that all workers leave. None by default. */
+  readonly moveAfterMs?: number;
   /** How long the rest may take, counted from the end of the delay; Infinity if no supervisor has set a deadline. */
   readonly endMs: number;
 }
@@ -69,7 +71,7 @@ export class Drain {
   /** `all`: a server that nobody has added is added with the first request that it gets. `moving`: moves connections. */
   constructor({ all, moving }: { all: boolean; moving?: Moving | undefined }) {
     this.#connections = new ServerConnections(all, () => void this.#isDrained());
-    this.#moves = moving === undefined ? null : new IdleMoves(moving, () => this.#connections.announceRest());
+    this.#moves = moving === undefined ? null : new IdleMoves(moving, () => this.#connections.announceRest(), () => this.left);
   }
 
   get phase(): DrainPhase {
@@ -111,9 +113,12 @@ export class Drain {
     this.#connections.add(server);
   }
 
-  /** Begins to leave. A later call can end the delay sooner; otherwise it has no effect. */
+  /** Begins to leave. A later call can end the delay sooner, and with `move: false` the moves, as all workers leave now; otherwise it has no effect. */
   leave(leave: Leave): void {
-    if (!this.#accepts) return;
+    if (!this.#accepts) {
+      if (leave.move === false) this.#moves?.end();
+      return;
+    }
     const isFirst = this.#phase === 'serving';
     const delayEnds = performance.now() + leave.delayMs;
     if (!isFirst && delayEnds >= this.#delayEnds) return;
@@ -121,7 +126,7 @@ export class Drain {
     this.#delayEnds = delayEnds;
     timers.clearTimeout(this.#delay);
     // This comes first: a response in progress on a connection that will move is not the last one of that connection.
-    if (leave.move === true && leave.delayMs === 0) this.#moves?.begin();
+    if (leave.move === true && leave.delayMs === 0) this.#moves?.begin(leave.moveAfterMs);
     if (isFirst) this.#connections.announce((socket, isBusy) => this.#leave.move === true && this.#moves?.willMove(socket, isBusy) === true);
     if (leave.delayMs === 0) return this.#stopAccepting();
     this.#delay = timers.setTimeout(() => this.#stopAccepting(), leave.delayMs);
@@ -143,7 +148,7 @@ export class Drain {
     this.#connections.stopAccepting();
     this.#transition('out of rotation');
     // Moves begin in an immediate. By then the primary knows that this worker accepts no more, and gives its connections to others.
-    if (this.#leave.move === true) this.#moves?.begin();
+    if (this.#leave.move === true) this.#moves?.begin(this.#leave.moveAfterMs);
     if (!this.#isDrained()) this.#closeIdleAfter(this.#leave.graceMs);
   }
 

@@ -2,12 +2,13 @@
  * While a process leaves, its idle connections move to workers that stay: those that are idle now, and each other one as
  * soon as it becomes idle. So no client has to connect again, and nobody waits for an idle connection.
  *
- *   off ── begin ──► moving ── the primary has refused MOST_REFUSED times in a row ──► refused
+ *   off ── begin ──► moving ── the primary has refused MOST_REFUSED times in a row, or stands still, or `end` ──► over
  *                     └──► what it refused is offered again after AGAIN_MS
  *
  * The primary refuses a connection while too many wait there, and while dispatch is paused: both are soon over. It also
- * refuses if nobody else listens, which lasts. In the state `refused` the connections that are left come to their end as
- * without this file (drain_connections.ts).
+ * refuses if nobody else listens, which lasts. In the state `over` the connections that are left come to their end as
+ * without this file (drain_connections.ts). What is still offered then is the primary's as soon as it goes on, also if this
+ * process is gone by then.
  *
  * Owns     the subscriptions to EVENTS and the timer of the next pass, while it moves connections
  * Used by  drain.ts
@@ -17,7 +18,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { timers } from '../../builtins';
-import type { Moving } from '../../moving';
+import type { Moving, Returned } from '../../moving';
 
 /** After these events a connection may be idle. A new one was on its way here when this process stopped accepting. */
 const EVENTS = ['http.server.response.finish', 'net.server.socket'] as const;
@@ -25,29 +26,43 @@ const EVENTS = ['http.server.response.finish', 'net.server.socket'] as const;
 const AGAIN_MS = 25;
 /** After this many passes in a row in which the primary took no connection, nobody is there to take them: half a second in all. */
 const MOST_REFUSED = 20;
+/** If no connection has left this process for so many milliseconds of a pass, the primary stands still: it takes one in less than one. */
+const STILL_MS = 3_000;
 
 /** Moves the connections of a leaving process. */
 export class IdleMoves {
   readonly #moving: Moving;
-  readonly #refused: () => void;
-  #state: 'off' | 'moving' | 'refused' = 'off';
+  readonly #over: () => void;
+  readonly #open: () => number;
+  #state: 'off' | 'moving' | 'over' = 'off';
   /** The running pass; null if none runs. */
   #pass: Promise<void> | null = null;
   #again = false;
   /** The number of passes in a row that have moved nothing, because the primary refused. */
   #refusals = 0;
 
-  /** `refused` is called once, when no more connections can be moved. */
-  constructor(moving: Moving, refused: () => void) {
+  /** `over` is called once, when no more connections are moved. `open`: how many connections this process has. */
+  constructor(moving: Moving, over: () => void, open: () => number = () => 0) {
     this.#moving = moving;
-    this.#refused = refused;
+    this.#over = over;
+    this.#open = open;
   }
 
-  begin(): void {
+  /** `afterMs`: the first pass is so many milliseconds later. */
+  begin(afterMs = 0): void {
     if (this.#state !== 'off') return;
     this.#state = 'moving';
     for (const event of EVENTS) subscribe(event, this.#soon);
-    this.#soon();
+    if (afterMs === 0) return this.#soon();
+    this.#pass = new Promise<void>((resolve) => timers.setTimeout(resolve, afterMs)).then(() => this.#move());
+  }
+
+  /** Moves no more. */
+  end(): void {
+    if (this.#state !== 'moving') return;
+    this.#state = 'over';
+    for (const event of EVENTS) unsubscribe(event, this.#soon);
+    this.#over();
   }
 
   /** Will this connection move when it is idle? Then nothing has to be said to its client. `isBusy`: a response is in progress on it. */
@@ -68,25 +83,34 @@ export class IdleMoves {
   };
 
   async #move(): Promise<void> {
-    do {
+    this.#again = true;
+    while (this.#again && this.#state === 'moving') {
       this.#again = false;
-      const { moved, refused } = await this.#moving.returnIdle();
-      if (refused > 0) this.#refusedOnce(moved > 0);
+      const result = await this.#answered(this.#moving.returnIdle());
+      if (result === null) this.end();
+      else if (result.refused > 0) this.#refusedOnce(result.moved > 0);
       else this.#refusals = 0;
-    } while (this.#again && this.#state === 'moving');
+    }
     this.#pass = null;
+  }
+
+  /** The result of a pass; null if the primary stands still. */
+  #answered(pass: Promise<Returned>): Promise<Returned | null> {
+    let timer: NodeJS.Timeout | undefined;
+    let before = this.#open();
+    const still = new Promise<null>((resolve) => {
+      timer = timers.setInterval(() => {
+        const now = this.#open();
+        if (now >= before) resolve(null);
+        before = now;
+      }, STILL_MS);
+    });
+    return Promise.race([pass, still]).finally(() => timers.clearInterval(timer));
   }
 
   #refusedOnce(someMoved: boolean): void {
     this.#refusals = someMoved ? 1 : this.#refusals + 1;
-    if (this.#refusals >= MOST_REFUSED) this.#refuse();
+    if (this.#refusals >= MOST_REFUSED) this.end();
     else timers.setTimeout(this.#soon, AGAIN_MS);
-  }
-
-  #refuse(): void {
-    if (this.#state !== 'moving') return;
-    this.#state = 'refused';
-    for (const event of EVENTS) unsubscribe(event, this.#soon);
-    this.#refused();
   }
 }

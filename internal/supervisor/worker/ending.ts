@@ -17,7 +17,7 @@
 import { performance, timers } from '../../builtins';
 import { callApp } from '../app_calls';
 import type { Drain } from './drain';
-import type { Agent } from './supervised';
+import { PRIMARY_FIRST_MS, type Agent } from './supervised';
 
 /** How the process ended: the argument of `onDrained`. */
 export interface End {
@@ -78,7 +78,7 @@ export class Ending {
     if (this.#state !== 'serving') return;
     this.#state = 'leaving';
     const timeoutMs = this.#least('timeoutMs');
-    const stopAccepting = (): void => this.#drain.leave({ delayMs: 0, graceMs: this.#graceMs, endMs: Infinity });
+    const stopAccepting = (): void => this.#drain.leave({ delayMs: 0, graceMs: this.#graceMs, endMs: Infinity, move: this.#agent?.moves ?? false, moveAfterMs: PRIMARY_FIRST_MS });
     if (this.#agent === undefined) return this.#drain.leave({ delayMs, graceMs: this.#graceMs, endMs: Infinity });
     const accepts = this.#terms.every(({ acceptUntilReplaced }) => acceptUntilReplaced);
     // The primary may not answer, or have no successor to start: half of the time is left for the connections.
@@ -113,6 +113,7 @@ export class Ending {
   /** The process has stopped accepting connections. */
   #outOfRotation(): void {
     if (this.#state === 'serving') this.#state = 'leaving';
+    timers.clearTimeout(this.#patience);
     this.#endAfter(Math.min(this.#least('timeoutMs'), this.#drain.terms.endMs));
     for (const { onLeave } of [...this.#terms]) if (onLeave !== undefined) callApp(onLeave);
   }

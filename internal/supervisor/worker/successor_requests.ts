@@ -33,6 +33,7 @@ export class SuccessorRequests {
   #onAlone: (() => void)[] = [];
   #state: 'idle' | 'asking' | 'waiting' | 'over' = 'idle';
   #reason = '';
+  #isAnswered = true;
   #cancelWait: () => void = () => undefined;
   #cancelPatience: () => void = () => undefined;
 
@@ -42,13 +43,21 @@ export class SuccessorRequests {
     this.#ports = ports;
   }
 
+  /** False if the primary has not answered a request in time: then it does nothing else for this worker either. */
+  get isAnswered(): boolean {
+    return this.#isAnswered;
+  }
+
   /** Asks for a successor. `onAlone` is called if the worker has to leave without one. False if nobody can be asked. */
   request(reason: string, onAlone?: () => void): boolean {
     if (this.#state === 'over' || !this.#ports.send(reason)) return false;
     this.#reason = reason;
     if (onAlone !== undefined) this.#onAlone.push(onAlone);
     if (this.#state === 'idle') this.#cancelPatience = this.#ports.clock.after(this.#patienceMs, () => this.#isAlone());
-    if (this.#state !== 'asking') this.#wait('asking', ANSWER_MS, () => this.#isAlone());
+    if (this.#state !== 'asking') this.#wait('asking', ANSWER_MS, () => {
+      this.#isAnswered = false;
+      this.#isAlone();
+    });
     return true;
   }
 
