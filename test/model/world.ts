@@ -80,6 +80,8 @@ class Connection implements NativeHandle {
   offered = false;
   /** Of a copy: the primary has taken it. */
   taken = false;
+  /** The primary has let go of it without an acknowledgement. A worker may have it all the same: its acknowledgement was not read. */
+  givenUp = false;
 
   constructor(fd: number, of: Connection | null = null) {
     this.fd = fd;
@@ -510,7 +512,8 @@ export class World {
   handedOff(child: Child, sent: Sent): void {
     const { connection } = sent;
     if (strict && connection.of !== null && this.#setting.young) {
-      must(connection.of.servedBy !== child || !this.#children.some((other) => other !== child && other.seated), `M5: connection ${connection.fd} goes back to ${child.name} although others listen`);
+      // One whose channel the program has just cut listens as far as the primary knows, until it is asked to take something.
+      must(connection.of.servedBy !== child || !this.#children.some((other) => other !== child && other.seated && other.connected), `M5: connection ${connection.fd} goes back to ${child.name} although others listen`);
     }
     must(connection.place === 'queued' && this.#queue[0] === connection, `S1: connection ${connection.fd} is handed off from the head of the queue`);
     must(connection.servedBy === null, `S3: connection ${connection.fd}, which was served, is sent again`);
@@ -554,6 +557,9 @@ export class World {
         connection.holder = null;
         if (event === 'rejected') return void this.#queue.push(connection);
         return void this.#queue.unshift(connection);
+      case 'given up':
+        connection.givenUp = true;
+        return;
       case 'closed':
         must(this.#queue[0] === connection, `S1: connection ${fd} is closed in its turn`);
         return void this.#queue.shift();
@@ -595,7 +601,7 @@ export class World {
     const { accepted, returned, handedOff, acknowledged, rejected, unsent, reclaimed, untold, closed, queued, inFlight, latency } = this.#cluster.counters();
     const copies = this.#copies;
     const taken = copies.filter((copy) => copy.taken).length;
-    const acknowledgedCopies = copies.filter(({ place }) => place === 'delivered').length;
+    const acknowledgedCopies = copies.filter(({ place, givenUp }) => place === 'delivered' && !givenUp).length;
     const now = (where: Place): number => this.#connections.reduce((count, { place }) => count + Number(place === where), 0);
     must(accepted === this.#connections.length - copies.length && returned === taken && queued === now('queued') && inFlight === now('in flight'), 'S8: the counters say where each connection is');
     must(accepted + returned === acknowledged + closed + queued + inFlight, `S8: a connection is counted as one thing (${accepted} + ${returned} = ${acknowledged} + ${closed} + ${queued} + ${inFlight})`);
