@@ -13,8 +13,9 @@
  * Uses     native/idle_connections.ts (which are idle), movable.ts (which the app lets go)
  * Never    looks at a connection while a parser runs: each look is made in an immediate
  * Keeps    1. a connection that the primary has not taken is put back, or closed
- *          2. at most OFFERED connections of one call are offered at a time
- *          3. a connection is offered once in a call, also if it comes back
+ *          2. at most OFFERED connections of one call are offered at a time; the others are read here meanwhile
+ *          3. a connection is offered once in a call, also if it comes back, and not before this process has looked once
+ *             whether there is a request on it
  * Wire     W → P returned(key, seq) + fd     P → W reply(ack: seq, taken)
  */
 import type { Server } from 'node:http';
@@ -27,8 +28,11 @@ import { openConnections, serverOf } from '../native/servers';
 import { traceHandle } from '../trace';
 import { mayMove } from './movable';
 
-/** The most connections of one call that are on their way to the primary at a time. Enough to keep it busy; each holds an fd there. */
-const OFFERED = 64;
+/**
+ * The most connections of one call that are on their way to the primary at a time. Enough to keep it busy. A request that
+ * comes on one of them waits for all that were offered before it; the others are still read here.
+ */
+const OFFERED = 8;
 /** The longest delay of a timer, in milliseconds. */
 const LONGEST = 2 ** 31 - 1;
 
@@ -99,17 +103,22 @@ export class Returns {
   returnIdle({ max, key, keep }: ReturnOptions, done: (moved: number, refused: number) => void): void {
     // Two immediates, so that the event loop polls in between: a request that is here by now is read first, also one on a
     // connection that has just come. Otherwise busy workers that are asked all the time would pass it to and fro unread.
-    timers.setImmediate(() => timers.setImmediate(() => this.#returnIdleNow({ max, key, keep }, done)));
+    // What comes in that poll is not in the list: nobody has looked yet whether there is a request on it.
+    timers.setImmediate(() => {
+      const idle = this.#idle(key);
+      timers.setImmediate(() => this.#returnIdleOf(idle, max, keep, done));
+    });
   }
 
-  #returnIdleNow({ max, key, keep }: ReturnOptions, done: (moved: number, refused: number) => void): void {
-    const idle = this.#idle(key);
+  #returnIdleOf(idle: readonly Idle[], max: number, keep: number | undefined, done: (moved: number, refused: number) => void): void {
     let next = 0;
     let left = max;
     let offered = 0;
     let moved = 0;
     let refused = 0;
+    let isDue = false;
     const offerMore = (): void => {
+      isDue = false;
       const parsers = new Map<object, ReadonlySet<unknown>>();
       while (next < idle.length && left > 0 && offered < OFFERED && refused === 0) {
         const one = idle[next++] as Idle;
@@ -125,7 +134,10 @@ export class Returns {
     const answered = (taken: boolean | null): void => {
       if (taken === true) moved++;
       else refused++;
-      if (--offered === 0) timers.setImmediate(offerMore);
+      offered--;
+      if (isDue) return;
+      isDue = true;
+      timers.setImmediate(offerMore);
     };
     offerMore();
   }

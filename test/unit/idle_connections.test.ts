@@ -363,6 +363,51 @@ test('a request that is here is read before its connection is looked at', async 
   expect(open).toHaveLength(1);
 });
 
+// 64 were stopped at once, and the next ones when all of these were answered: a request on one of them waited for all.
+test('few are offered at a time, one more with each answer; what is not offered yet is served here', async () => {
+  const answers: number[] = [];
+  const pair = await new Pair((request, response) => { answers.push(Number(request.url?.slice(1))); response.end('ok'); }).connect();
+  const clients = [pair.client];
+  while (clients.length < 12) {
+    clients.push(net.connect(portOf(pair.server), '127.0.0.1').on('error', () => undefined).resume());
+    await until(() => openConnections(pair.server) === clients.length);
+  }
+  const answered: ((taken: boolean) => void)[] = [];
+  const returns = new Returns((_key, _handle, answer) => { answered.push(answer); return true; }, () => undefined);
+  returns.listen('key', pair.server);
+  const done = new Promise((resolve) => returns.returnIdle({ max: Infinity }, (...numbers) => resolve(numbers)));
+  await until(() => answered.length > 0);
+  for (let at = 0; at < 5; at++) await turn();
+  expect(answered).toHaveLength(8);
+  for (const [at, client] of clients.entries()) client.write(`GET /${at} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  await until(() => answers.length === 4);
+  answered[0]?.(true);
+  await until(() => answered.length === 9);
+  for (let at = 0; at < 5; at++) await turn();
+  expect([answered.length, answers.length]).toEqual([9, 4]);
+  for (let at = 1; at < 12; at++) {
+    await until(() => answered.length > at);
+    answered[at]?.(true);
+  }
+  expect(await done).toEqual([12, 0]);
+  for (const client of clients) client.destroy();
+});
+
+// A busy worker was handed a connection and asked for it again before it had looked for a request on it.
+test('a connection that comes while the call begins is not offered by it', async () => {
+  const pair = await new Pair().connect();
+  await pair.ask();
+  let offers = 0;
+  const returns = new Returns((_key, _handle, answered) => { offers++; setImmediate(answered, true); return true; }, () => undefined);
+  returns.listen('key', pair.server);
+  const call = new Promise((resolve) => returns.returnIdle({ max: Infinity }, (...numbers) => resolve(numbers)));
+  await turn(); // The first immediate of the call has run. What connects now arrives before the second one.
+  const late = net.connect(portOf(pair.server), '127.0.0.1').on('error', () => undefined);
+  expect([await call, offers]).toEqual([[1, 0], 1]);
+  await until(() => openConnections(pair.server) === 1);
+  late.destroy();
+});
+
 // A worker that stood still was asked twice for the same ten connections, and gave twenty: all that it had.
 test('two questions at once that leave so many: the surplus is given once', async () => {
   const pair = await new Pair().connect();
