@@ -3,12 +3,12 @@
  *
  * Used by  conformance.ts, runtimes/runtime.ts
  */
-import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { npmInstall } from '../support/npm';
 import { root } from '../support/program';
 import { announce } from '../support/terminal';
-import { WrongArgument, owning, versionOfNode } from '../support/tool';
+import { WrongArgument, versionOfNode } from '../support/tool';
 
 /** The file of each package that runs. */
 const BINARIES = { node: 'node_modules/node/bin/node', bun: 'node_modules/.bin/bun', deno: 'node_modules/.bin/deno' } as const;
@@ -31,22 +31,10 @@ export async function nodeOf(version: string): Promise<{ node: string; exact: st
 export async function installed(name: keyof typeof BINARIES, version?: string): Promise<string> {
   const directory = path.join(root, '.nodes', name === 'node' ? version ?? 'node' : `${name}${version === undefined ? '' : `@${version}`}`);
   const binary = path.join(directory, BINARIES[name]);
-  if (!existsSync(binary)) await install(name, version, directory);
+  if (!existsSync(binary)) {
+    const wanted = version === undefined ? name : `${name}@${version}`;
+    announce('conformance', `installs ${wanted} with npm in ${path.relative(process.cwd(), directory)}: about ${COSTS[name]}`);
+    await npmInstall([wanted], directory);
+  }
   return binary;
-}
-
-/** Installs into a directory beside `directory` and renames it at the end, so that a runtime is there completely or not at all. */
-async function install(name: keyof typeof BINARIES, version: string | undefined, directory: string): Promise<void> {
-  const wanted = version === undefined ? name : `${name}@${version}`;
-  announce('conformance', `installs ${wanted} with npm in ${path.relative(process.cwd(), directory)}: about ${COSTS[name]}`);
-  const partial = `${directory}.${process.pid}`;
-  const release = owning(partial);
-  mkdirSync(partial, { recursive: true });
-  const code = await new Promise((resolve, reject) => {
-    const npm = spawn('npm', ['install', '--prefix', partial, '--no-audit', '--no-fund', '--loglevel=error', wanted], { stdio: ['ignore', 2, 2] });
-    npm.on('error', reject).on('exit', resolve);
-  });
-  if (code !== 0) throw new WrongArgument(`npm could not install ${wanted}`);
-  renameSync(partial, directory);
-  release();
 }

@@ -7,6 +7,7 @@ import type { EventEmitter } from 'node:events';
 import path from 'node:path';
 import { afterEach } from 'vitest';
 import type { ChannelForkOptions, fork as forkOnChannel } from '../../internal/channel/spawn';
+import { cleanEnvironment } from './environment';
 import { dist, root } from './program';
 
 export const fixture = (file: string): string => path.join(root, 'test/fixtures', file);
@@ -45,15 +46,6 @@ export function endChildrenAfterEachTest(): void {
     // Node reports the ends of the children's pipes in the turns after 'exit'.
     for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
   });
-}
-
-/** The environment of this process without what the test runner put there. */
-export function cleanEnvironment(more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv {
-  const clean: NodeJS.ProcessEnv = { ...process.env };
-  for (const name of Object.keys(clean)) {
-    if (/^(VITEST|TINYPOOL|NODE_|TEST$|MODE$|PROD$|DEV$|SSR$)/.test(name)) delete clean[name];
-  }
-  return { ...clean, ...more };
 }
 
 /** The arguments of the next `name`; rejects after the deadline. */
@@ -116,4 +108,5 @@ export function thrownBy(call: () => unknown): NodeJS.ErrnoException {
   throw new Error('nothing was thrown');
 }
 
+export { cleanEnvironment } from './environment';
 export { seeded } from './seeded';

@@ -4,6 +4,7 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import path from 'node:path';
+import { cleanEnvironment } from './environment';
 
 export const root = path.resolve(__dirname, '../..');
 export const dist = (file: string): string => path.join(root, 'dist', file);
@@ -106,13 +107,4 @@ export class Program {
 /** Runs a program to its end. */
 export function run(file: string, options?: ProgramOptions): Promise<Ended> {
   return new Program(file, options).ended;
-}
-
-/** The environment without the test runner's own variables, which must not reach the program. */
-function cleanEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const clean = { ...process.env, ...env };
-  for (const name of Object.keys(clean)) {
-    if (/^(VITEST|TINYPOOL|NODE_OPTIONS$|NODE_UNIQUE_ID$|NODE_CHANNEL|TEST$|MODE$|PROD$|DEV$|SSR$)/.test(name) && !(name in env)) delete clean[name];
-  }
-  return clean;
 }

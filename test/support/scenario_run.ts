@@ -13,6 +13,7 @@ import type { Readable } from 'node:stream';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { checkDeaths } from './deaths';
+import { cleanEnvironment } from './environment';
 import { endAll, runningProcesses } from './marked';
 import { isOfTheRecorder, normalise, plain, readLogs, type Entry, type Implementation, type Log, type Traces } from './trace_lines';
 import { registerFor } from './scenarios';
@@ -190,15 +191,6 @@ function textOf(stream: Readable): () => string {
     more += Math.max(0, piece.length - room);
   });
   return () => (more === 0 ? text : `${text}\n(${more} more characters)`);
-}
-
-/** The test runner's own variables must not reach what is tested. */
-function cleanEnvironment(): NodeJS.ProcessEnv {
-  const clean = { ...process.env };
-  for (const name of Object.keys(clean)) {
-    if (/^(VITEST|TINYPOOL|NODE_|TEST$|MODE$|PROD$|DEV$|SSR$|DIFF_)/.test(name)) delete clean[name];
-  }
-  return clean;
 }
 
 /**

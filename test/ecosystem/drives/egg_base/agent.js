@@ -1,0 +1,5 @@
+'use strict';
+
+module.exports = ({ messenger }) => {
+  messenger.on('tell', (text) => messenger.sendToApp('tell', text));
+};

@@ -1,0 +1,3 @@
+/** Fastify under node:cluster, as Express. */
+'use strict';
+require('./web')('fastify_app.js');

@@ -1,0 +1,4 @@
+'use strict';
+const assert = require('node:assert');
+
+it('fails', () => assert.deepEqual([1], [2]));

@@ -1,0 +1,3 @@
+/** NestJS under node:cluster, as Express. */
+'use strict';
+require('./web')('nest_app.js');

@@ -1,0 +1,3 @@
+import { it } from 'vitest';
+
+it('exits', () => process.exit(3));
