@@ -14,20 +14,22 @@ export interface ClusterOptions {
   readonly implementation: 'ours' | 'stock';
   readonly policy?: 'rr' | 'none';
   readonly workers?: number;
-  readonly kind?: Kind;
+  readonly kind?: Kind | 'mixed';
   readonly scheduling?: string;
 }
 
-export async function clusterPeer(bench: Bench, options: ClusterOptions): Promise<Peer & { readonly program: Program }> {
+/** A peer that is a program of ours: it takes commands. */
+export type ProgramPeer = Peer & { readonly program: Program };
+
+export async function clusterPeer(bench: Bench, options: ClusterOptions): Promise<ProgramPeer> {
   const { implementation, policy = 'rr' } = options;
   const name = `${implementation} ${policy === 'rr' ? 'RR' : 'NONE'}`;
-  const program = await bench.start(name, 'servers/cluster.js', options);
-  return { ...peerOf(bench, name, program), program };
+  return peerOf(bench, name, await bench.start(name, 'servers/cluster.js', options));
 }
 
-function peerOf(bench: Bench, name: string, program: Program): Peer {
+function peerOf(bench: Bench, name: string, program: Program): ProgramPeer {
   const { port, pids } = program.facts;
-  return { name, port, pids, served: () => program.ask('served'), stop: () => bench.stop(program) };
+  return { name, port, pids, program, served: () => program.ask('served'), stop: () => bench.stop(program) };
 }
 
 /** The least that any cluster costs: one process accepts and others serve, without cluster code (servers/floor.js). */
@@ -40,16 +42,19 @@ type Starter = (bench: Bench, kind: Kind) => Promise<Peer | string>;
 
 /** The peers that are no cluster, by their names in the report. */
 export const otherPeers: Readonly<Record<string, Starter>> = {
-  'reusePort': async (bench, kind) => {
-    if (!hasReusePort()) return `n/a on Node ${process.versions.node}: needs 22.12`;
-    return peerOf(bench, 'reusePort', await bench.start('reusePort', 'servers/processes.js', { how: 'reusePort', kind }));
-  },
+  'reusePort': async (bench, kind) => (await reusePortPeer(bench, kind)) ?? `n/a on Node ${process.versions.node}: needs 22.12`,
   'server sent to children': async (bench, kind) => (
     peerOf(bench, 'server sent to children', await bench.start('server sent to children', 'servers/processes.js', { how: 'shared', kind }))
   ),
   'bare fd passing (floor)': floorPeer,
   'nginx proxy': async (bench, kind) => (kind === 'http' ? nginxPeer(bench) : 'proxies HTTP only'),
 };
+
+/** Processes that listen on one port with `reusePort`; null where this Node does not have it. */
+export async function reusePortPeer(bench: Bench, kind: Kind | 'mixed', workers = 2): Promise<ProgramPeer | null> {
+  if (!hasReusePort()) return null;
+  return peerOf(bench, 'reusePort', await bench.start('reusePort', 'servers/processes.js', { how: 'reusePort', kind, workers }));
+}
 
 function hasReusePort(): boolean {
   const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];

@@ -1,93 +1,97 @@
 /**
- * npx tsx bench/sharing.ts: how evenly and how fast workers share one port under SCHED_NONE, round robin, `shared` and
- * reusePort. All of them run beside each other and are loaded in turn. Prints a table, and writes the samples as JSON and
- * two plots as SVG to bench/results/.
+ * npx tsx bench/sharing.ts PART: how evenly and how fast workers share one port under SCHED_NONE, round robin, `shared` and
+ * reusePort. Prints a table, and writes the samples as JSON to bench/results/. `plots` makes two plots of them.
  *
- * Uses     bench/sharing_plots.ts (the plots)
+ * Uses     bench/sharing_parts.ts (what is measured), bench/sharing_plots.ts (the plots)
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { announce, duration } from '../test/support/terminal';
-import { runTool } from '../test/support/tool';
+import { runTool, WrongArgument } from '../test/support/tool';
 import { Bench } from './bench';
 import { thisMachine } from './machine';
-import type { Peer } from './peer';
-import { clusterPeer, otherPeers } from './peers';
-import { closedSample, openSample } from './samples';
-import { plotOverTime, plotThroughput, type Slice } from './sharing_plots';
-import { jain, median } from './statistics';
+import { sum, type Cost } from './samples';
+import { BASE, blocked, killStorm, loads, open, rates, type Run } from './sharing_parts';
+import { plotOverTime, plotThroughput } from './sharing_plots';
+import { jain, median, ratios, spread } from './statistics';
 
-/** Seconds of load before the first sample. */
-const WARM_UP = 1;
-/** The parts of SCHED_NONE's capacity at which connections arrive. */
-const LOADS = [0.05, 0.5, 1] as const;
+const results = path.join(__dirname, 'results');
+const node = process.versions.node.split('.')[0];
 
 runTool({
   name: 'sharing',
   usage: 'npx tsx bench/sharing.ts',
-  about: 'Measures how workers share one port: connections of each worker per second, rate, latency and the\nprimary’s CPU, under each rule and load.',
-  takes: 'rules × loads × slices seconds, and a few more: some 50 s with 2 workers',
-  example: 'npx tsx bench/sharing.ts --workers 2 --slices 2',
+  about: 'Measures how workers share one port under each rule: SCHED_NONE of Node, round robin and shared of this\nproject, and reusePort where this Node has it.',
+  takes: 'each part less than 150 s with its defaults; storm, 0.2 s for each kill',
+  example: 'npx tsx bench/sharing.ts rate --workers 8',
+  positionals: { name: 'PART', about: 'rate (connections/s and CPU at full load), http (the same), load (each worker’s part, and latency, at 5, 50 and 100 % load), open (open connections when some last 10 s), blocked (1 of 4 workers sleeps for 2 s), storm (kills), plots (from the results of load and rate)' },
   options: {
-    workers: { takes: 'whole number', default: 8, about: 'workers of each cluster' },
-    slices: { takes: 'whole number', default: 3, about: 'seconds for each rule and load' },
+    workers: { takes: 'whole number', default: 4, about: 'workers of each cluster (blocked and storm: 4)' },
+    rounds: { takes: 'whole number', default: 0, least: 0, about: 'how often each rule is measured; 0: 60 for rate and http, 2 for load, 5 for blocked' },
+    seconds: { takes: 'whole number', default: 4, about: 'load: seconds of each run' },
+    kills: { takes: 'whole number', default: 1000, about: 'storm: how many workers are killed' },
   },
-}, async ({ values: { workers, slices } }) => {
-  announce('sharing', `about ${duration((4 * (LOADS.length * slices + WARM_UP * 2) + 5) * 1000)}`);
-  const bench = new Bench({ pairs: slices, scale: 1 }, () => undefined);
+}, async ({ values: { workers, rounds, seconds, kills }, positionals }) => {
+  const [part, ...more] = positionals;
+  if (part === undefined || more.length > 0) throw new WrongArgument('one part is measured at a time');
+  if (part === 'plots') return plots();
+  if (part === 'storm') return void console.log(await killStorm(kills).then(({ samples: _samples, ...seen }) => seen));
+  const bench = new Bench({ pairs: 1, scale: 1 }, () => undefined);
   try {
-    const all = await measure(bench, workers);
-    console.log(tableOf(all));
-    const directory = path.join(__dirname, 'results');
-    mkdirSync(directory, { recursive: true });
-    const file = (what: string): string => path.join(directory, `sharing-${workers}-${process.versions.node.split('.')[0]}${what}`);
-    writeFileSync(file('.json'), JSON.stringify({ machine: thisMachine(), slices: all }, null, 1));
-    writeFileSync(file('-over-time.svg'), plotOverTime(all.filter(({ load }) => load === 0.5)));
-    writeFileSync(file('-throughput.svg'), plotThroughput(all.filter(({ load }) => load === 1)));
+    switch (part) {
+      case 'rate': return done(part, workers, ratesTable, await rates(bench, workers, 'tcp', rounds || 60));
+      case 'http': return done(part, workers, ratesTable, await rates(bench, workers, 'http', rounds || 60));
+      case 'load': return done(part, workers, runsTable, await loads(bench, workers, seconds, rounds || 2));
+      case 'open': return done(part, workers, runsTable, await open(bench, workers, 300));
+      case 'blocked': return done(part, 4, runsTable, await blocked(bench, rounds || 5));
+      default: throw new WrongArgument(`there is no part '${part}'`);
+    }
   } finally {
     await bench.close();
   }
 });
 
-async function measure(bench: Bench, workers: number): Promise<Slice[]> {
-  const peers: Record<string, Peer> = {
-    'SCHED_NONE': await clusterPeer(bench, { implementation: 'stock', policy: 'none', workers }),
-    'round robin': await clusterPeer(bench, { implementation: 'ours', workers }),
-    'shared': await clusterPeer(bench, { implementation: 'ours', scheduling: 'shared', workers }),
-  };
-  const reusePort = workers === 2 ? await otherPeers['reusePort']?.(bench, 'tcp') : 'it has two processes';
-  if (typeof reusePort === 'object') peers['reusePort'] = reusePort;
-  const rates: number[] = [];
-  for (const [rule, peer] of Object.entries(peers)) {
-    for (let times = 0; times < 2; times++) {
-      const { rate } = await closedSample(bench, peer, 'tcp', WARM_UP);
-      if (rule === 'SCHED_NONE') rates.push(rate);
-    }
-  }
-  const capacity = median(rates);
-  const all: Slice[] = [];
-  for (const load of LOADS) {
-    await bench.inTurn(Object.keys(peers), async (rule) => {
-      const peer = peers[rule] as Peer;
-      const before = await peer.served();
-      const sample = load === 1 ? await closedSample(bench, peer, 'tcp', 1) : await openSample(bench, peer, Math.round(capacity * load), 1);
-      const after = await peer.served();
-      const { p50, p99, rate, primary } = sample;
-      all.push({ rule, workers, load, served: after.map((count, at) => count - (before[at] as number)), p50, p99, rate, primary });
-    });
-  }
-  return all;
+function done<Samples>(part: string, workers: number, table: (samples: Samples) => string, samples: Samples): void {
+  console.log(`${part}, ${workers} workers, Node ${process.versions.node}\n${table(samples)}`);
+  mkdirSync(results, { recursive: true });
+  writeFileSync(path.join(results, `sharing-${part}-${workers}-${node}.json`), JSON.stringify({ machine: thisMachine(), workers, samples }));
 }
 
-function tableOf(all: readonly Slice[]): string {
-  const rows = ['| workers | load | rule | connections/s | Jain’s index, worst second | busiest worker, worst second | p50 ms | p99 ms | primary µs |', '| --- | --- | --- | --- | --- | --- | --- | --- | --- |'];
-  for (const load of LOADS) {
-    for (const rule of new Set(all.map((slice) => slice.rule))) {
-      const slices = all.filter((slice) => slice.rule === rule && slice.load === load);
-      const of = (what: (slice: Slice) => number): number[] => slices.map(what);
-      const busiest = ({ served }: Slice): number => (Math.max(...served) * served.length) / served.reduce((sum, one) => sum + one, 0);
-      rows.push(`| ${slices[0]?.workers} | ${load * 100} % | ${rule} | ${Math.round(median(of(({ rate }) => rate)))} | ${Math.min(...of(({ served }) => jain(served))).toFixed(3)} | ${Math.max(...of(busiest)).toFixed(2)} | ${median(of(({ p50 }) => p50)).toFixed(2)} | ${median(of(({ p99 }) => p99)).toFixed(1)} | ${median(of(({ primary }) => primary)).toFixed(2)} |`);
+function ratesTable(samples: Readonly<Record<string, readonly Cost[]>>): string {
+  const rows = ['| rule | connections/s | against SCHED_NONE (quartiles) | CPU, all | CPU, primary |', '| --- | --- | --- | --- | --- |'];
+  for (const [rule, windows] of Object.entries(samples)) {
+    const of = (name: string): number[] => (samples[name] ?? []).map(({ rate }) => rate);
+    const against = spread(ratios(of(rule), of(BASE)));
+    const { cpu, primary } = sum(windows);
+    rows.push(`| ${rule} | ${Math.round(median(of(rule)))} | ${against.median.toFixed(3)} (${against.q1.toFixed(3)} to ${against.q3.toFixed(3)}) | ${cpu.toFixed(1)} µs | ${primary.toFixed(2)} µs |`);
+  }
+  return rows.join('\n');
+}
+
+function runsTable(runs: readonly Run[]): string {
+  const rows = ['| load | rule | connections/s | Jain’s index of a second, median (lowest) | busiest worker’s part of an even share, worst second | p50 ms | p99 ms (runs) | waited > 100 ms (runs) |', '| --- | --- | --- | --- | --- | --- | --- | --- |'];
+  for (const load of new Set(runs.map((run) => run.load))) {
+    for (const rule of new Set(runs.map((run) => run.rule))) {
+      const mine = runs.filter((run) => run.rule === rule && run.load === load);
+      const seconds = mine.flatMap((run) => run.seconds);
+      const even = seconds.map(jain);
+      const busiest = seconds.map((counts) => (Math.max(...counts) * counts.length) / counts.reduce((all, one) => all + one, 0));
+      const fair = even.length === 0 ? ' |' : `${median(even).toFixed(3)} (${Math.min(...even).toFixed(3)}) | ${Math.max(...busiest).toFixed(2)}`;
+      rows.push(`| ${load * 100} % | ${rule} | ${Math.round(median(mine.map(({ rate }) => rate)))} | ${fair} | ${median(mine.map(({ p50 }) => p50)).toFixed(2)} | ${mine.map(({ p99 }) => p99.toFixed(1)).join(', ')} | ${mine.map(({ slow }) => slow).join(', ')} |`);
     }
   }
   return rows.join('\n');
+}
+
+/** Two plots of what `load` (4 workers) and `rate` (every number of workers) have written on this Node. */
+function plots(): void {
+  const read = (file: string): { readonly workers: number; readonly samples: unknown } => JSON.parse(readFileSync(path.join(results, file), 'utf8')) as { workers: number; samples: unknown };
+  const files = readdirSync(results);
+  const overTime = `sharing-load-4-${node}.json`;
+  if (!files.includes(overTime)) throw new WrongArgument('first measure: load --workers 4, and rate with some numbers of workers');
+  const runs = (read(overTime).samples as Run[]).filter(({ load }) => load === 0.5);
+  const points = files.filter((file) => new RegExp(`^sharing-rate-\\d+-${node}\\.json$`).test(file)).map(read).flatMap(({ workers, samples }) => (
+    Object.entries(samples as Record<string, Cost[]>).map(([rule, windows]) => ({ rule, workers, rate: median(windows.map(({ rate }) => rate)) }))
+  ));
+  writeFileSync(path.join(results, `sharing-over-time-${node}.svg`), plotOverTime(runs));
+  writeFileSync(path.join(results, `sharing-throughput-${node}.svg`), plotThroughput(points));
 }

@@ -105,6 +105,8 @@ const { get: uvMetrics } = NativeObject.getOwnPropertyDescriptor(nodeTiming, 'uv
 export const performance = {
   /** Milliseconds since the process started. */
   now: globalThis.performance.now.bind(globalThis.performance),
+  /** When the process started, in milliseconds since 1970. */
+  timeOrigin: globalThis.performance.timeOrigin,
   /** The number of turns that the event loop has begun. It does not change within a turn. */
   turn: (): number => Reflect.apply(uvMetrics, nodeTiming, []).loopCount,
 };

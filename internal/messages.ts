@@ -93,9 +93,9 @@ export interface Returned { readonly act: 'returned'; readonly key: string; read
 
 /**
  * Dialect pipelined. The number of connections that the worker has accepted by itself at an address where the reply said
- * `quotas`. It is sent some ten times a second while connections come, and when the worker stops accepting. Answer:
- * `Quota`, soon if the worker is at its quota, and after 200 ms at the latest. If the message is lost, the next one has newer
- * numbers.
+ * `quotas`. It is sent four times a second while the numbers change, by all workers at the same moments. Answer: `Quota`,
+ * soon if the worker has gone beyond its quota or the quota changes, and after a second at the latest. If the message is
+ * lost, the next one has newer numbers.
  */
 export interface Progress {
   readonly act: 'progress';
@@ -104,9 +104,9 @@ export interface Progress {
   readonly total: number;
   /** Open now. */
   readonly open: number;
-  /** It is at its `maxConnections`. */
+  /** It cannot take its share: it is at its `maxConnections`, or its event loop was late. */
   readonly full?: true | undefined;
-  /** It looked at the socket beyond its quota, and found a connection that nobody had accepted. */
+  /** It looked at the socket beyond its quota, and found many connections that nobody had accepted. */
   readonly found?: true | undefined;
 }
 
@@ -142,15 +142,17 @@ export interface ReturnIdle {
 
 /**
  * Dialect pipelined. How far the worker may go on accepting by itself at an address: it stops when its `total` is `upTo`,
- * or while it has `mostOpen` connections. Without the field there is no such bound. No reply. Each one replaces the one
+ * which grows by `pace` in each millisecond from then on, or while it has `mostOpen` connections. Without the field there
+ * is no such bound. No reply. Each one replaces the one
  * before. A worker that gets none goes on alone.
  */
 export interface Quota {
   readonly act: 'quota';
   readonly key: string;
   readonly upTo?: number | undefined;
+  readonly pace?: number | undefined;
   readonly mostOpen?: number | undefined;
-  /** The number of connections that the worker accepts beyond `upTo` when it finds that nobody else accepts. */
+  /** The number of connections that the worker may be ahead of the others. */
   readonly step: number;
 }
 
@@ -248,7 +250,8 @@ const isProgress = (value: Fields): value is Fields & Progress =>
   isFlag(value['full']) && isFlag(value['found']);
 const isQuota = (value: Fields): value is Fields & Quota =>
   value['act'] === 'quota' && typeof value['key'] === 'string' && isCount(value['step']) &&
-  ['upTo', 'mostOpen'].every((name) => value[name] === undefined || isCount(value[name]));
+  ['upTo', 'mostOpen'].every((name) => value[name] === undefined || isCount(value[name])) &&
+  (value['pace'] === undefined || (typeof value['pace'] === 'number' && value['pace'] >= 0 && value['pace'] < Infinity));
 const isDisconnect = (value: Fields): value is Fields & Disconnect => value['act'] === 'disconnect';
 const isReply = (value: Fields): value is Fields & Reply => isCount(value['ack']);
 

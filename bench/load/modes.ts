@@ -29,7 +29,7 @@ export interface OpenLoad extends Target {
 }
 
 /** Milliseconds that the last connections of a window may take. */
-const PATIENCE = 10_000;
+const PATIENCE = 15_000;
 /** The most connections that may be open at a time. If a server leaves more than these unanswered, the load fails. */
 const MOST_OPEN = 12_000;
 

@@ -1,4 +1,4 @@
-// node cluster.js '{"implementation":"ours|stock","policy":"rr|none","workers":2,"kind":"tcp|http"}'
+// node cluster.js '{"implementation":"ours|stock","policy":"rr|none","workers":2,"kind":"tcp|http|mixed"}'
 //
 // A cluster under test. Both implementations run this file and worker.js with the same flags; only the module
 // `cluster` differs. `scheduling` exists in ours only. With `fork: false` no worker is started: the row `fork`
@@ -38,6 +38,7 @@ function ruleOf(name) {
 
 answerWith({
   served: () => Promise.all(inOrder().map((worker) => ask(worker, { question: 'served' }))),
+  open: () => Promise.all(inOrder().map((worker) => ask(worker, { question: 'open' }))),
   block: ({ how, milliseconds }) => void inOrder()[0].send({ question: how, milliseconds }),
   fork: forkOne,
 });

@@ -1,4 +1,4 @@
-// node processes.js '{"how":"shared|reusePort|ports","workers":2,"kind":"tcp|http"}'
+// node processes.js '{"how":"shared|reusePort|ports","workers":2,"kind":"tcp|http|mixed"}'
 //
 // Several processes that serve without a cluster:
 //   shared     the parent sends its listening server to the children and closes its own; the children compete for connections
@@ -44,4 +44,8 @@ function listenOnOwn() {
   return Promise.all(children.map((child) => ask(child, { question: 'listen', port: 0 })));
 }
 
-answerWith({ served: () => Promise.all(children.map((child) => ask(child, { question: 'served' }))) });
+answerWith({
+  served: () => Promise.all(children.map((child) => ask(child, { question: 'served' }))),
+  open: () => Promise.all(children.map((child) => ask(child, { question: 'open' }))),
+  block: ({ how, milliseconds }) => void children[0].send({ question: how, milliseconds }),
+});

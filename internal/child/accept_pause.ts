@@ -3,16 +3,20 @@
  * `scheduling: 'shared'`: counts what it accepts, reports that to the primary, and stops accepting while it is at its
  * quota.
  *
- *   accepting ── at its quota, or full ──► paused ── a higher quota, connections have ended, IDLE_MS ──► accepting
+ *   accepting ── at its quota, or full ──► paused ── the quota has grown, connections have ended, IDLE_MS ──► accepting
  *                                           │  ▲
  *                               each TICK_MS ▼  │ nothing waits
- *                                         looking ── a connection waits ──► accepting, `step` beyond the quota
+ *                                         looking ── the quota has grown meanwhile ──► accepting
  *
  * While it is paused its socket is not in epoll: the kernel does not wake this process, and connections go to the others.
+ * The quota grows by itself, at the pace at which connections came lately (master/accept_quotas.ts). A paused worker goes
+ * on when a quarter of `step` has become free.
  *
- * No connection waits for a worker that is busy or dead. A paused worker looks at the socket every TICK_MS. If it finds a
- * connection there, the workers that may accept do not, and it accepts a few more itself. If it has reported and the
- * primary has not answered for ALONE_MS, it has no quota until it hears from the primary again.
+ * No connection waits for a worker that is busy or dead. A paused worker looks at the socket every TICK_MS, and accepts
+ * beyond its quota as long as each turn of its event loop finds a connection there: the workers that may accept do not. A
+ * single one can have come just now, so the look ends with the first turn that finds none. If looks have found half of what
+ * comes to a worker, the report says so. If it has reported and the primary has not answered for ALONE_MS, it has no
+ * quota until it hears from the primary again.
  *
  * Full: the server is at its `maxConnections`, or its last connection has one of the last RESERVED_FDS fds of the process.
  * Without a free fd libuv would close every connection that waits in the socket. That happens if the app takes all fds
@@ -23,13 +27,13 @@
  * Used by  listening.ts, one for each such server
  * Never    accepts while the server is at its `maxConnections`, unless the server wants to drop connections, or the app has
  *          lowered `maxConnections` since the last connection and the last tick
- * Keeps    1. reports are REPORT_MS apart, or follow a pause: no message per connection
+ * Keeps    1. one report in each REPORT_MS: no message per connection
  *          2. after close() nothing is reported, and no timer runs
- * Costs    for each connection two comparisons and an addition
- * Wire     W → P progress(key, total, open, full, found)      P → W quota(key, upTo, mostOpen, step)
+ * Costs    for each connection some comparisons, and a look at the clock
+ * Wire     W → P progress(key, total, open, full, found)      P → W quota(key, upTo, pace, mostOpen, step)
  * Node     a worker under SCHED_NONE accepts whatever it is woken for (D63)
  */
-import { Number, performance, timers } from '../builtins';
+import { Math, Number, performance, timers } from '../builtins';
 import { lastFd, nextFd } from '../fds';
 import type { Progress, Quota } from '../messages';
 import type { ListeningHandle, NativeHandle } from '../native/bindings';
@@ -39,22 +43,30 @@ import { traceState } from '../trace';
 import { hasRoom, type Limited } from './deliveries';
 
 /** Milliseconds between two looks of a paused worker. A connection that nobody accepts waits that long, at most. */
-const TICK_MS = 25;
-/** Milliseconds between two reports of what was accepted, at least. */
-const REPORT_MS = 70;
+const TICK_MS = 10;
+/**
+ * The length of a period, in milliseconds: each worker reports once in it. All workers of a machine have the same periods,
+ * so that the primary compares counts of the same moment, and is woken once for all of them.
+ */
+const REPORT_MS = 250;
 /** Milliseconds after which a paused worker reports again, to learn whether the primary still answers. */
-const ASK_MS = 100;
+const ASK_MS = 500;
 /** After this many milliseconds without an answer of the primary the worker goes on without a quota. */
-const ALONE_MS = 500;
+const ALONE_MS = 1500;
 /** Milliseconds without a connection after which the timer ends, and a pause with it: nothing is to be shared. */
 const IDLE_MS = 1000;
-/** Connections that a worker accepts at a time beyond its quota until the primary has said more. */
+/** A worker whose timer fires so many milliseconds late cannot take its share, and says so. */
+const LATE_MS = 100;
+/** Connections that looks find in a period before the report says so, at least. */
+const LEAST_FOUND = 8;
+/** The step until the primary has sent one: connections that a worker may be ahead of the others. */
 const FIRST_STEP = 8;
 /** Fds of the process that are not used for connections. */
 const RESERVED_FDS = 8;
 
 /** Time in milliseconds, and timers. A test gives its own. */
 export interface PauseClock {
+  /** The same in all workers of a machine. */
   now(): number;
   /** Calls back every `ms` milliseconds. The timer does not keep the process alive until its `ref` is called. */
   every(ms: number, callback: () => void): PauseTimer;
@@ -70,7 +82,7 @@ export interface PauseTimer {
 }
 
 const processClock: PauseClock = {
-  now: () => performance.now(),
+  now: () => performance.timeOrigin + performance.now(),
   every(ms, callback) {
     const timer = timers.setInterval(callback, ms).unref();
     return { hold: (process) => void (process ? timer.ref() : timer.unref()), stop: () => timers.clearInterval(timer) };
@@ -96,14 +108,22 @@ export class AcceptPause {
   #state: AcceptState = 'accepting';
   #timer: PauseTimer | undefined;
   #total = 0;
+  /** The quota, as of `#quotaAt`. It grows by `#pace` in each millisecond. */
   #upTo = Number.POSITIVE_INFINITY;
+  #quotaAt = 0;
+  #pace = 0;
   #mostOpen = Number.POSITIVE_INFINITY;
   #step = FIRST_STEP;
+  /** Connections that looks have found since the last report; and whether the present turn of a look has found one. */
+  #found = 0;
+  #findsMore = false;
   #full = false;
   /** Are the fds of the process running out? */
   #lacksFds = false;
+  #late = false;
+  #tickedAt = 0;
   #acceptedAt = 0;
-  #reported: { readonly total: number; readonly open: number; readonly full: boolean } = { total: 0, open: 0, full: false };
+  #reported = { total: 0, open: 0, full: false };
   #reportedAt = Number.NEGATIVE_INFINITY;
   /** When a report was sent that the primary has not answered; Infinity if it has answered all. */
   #unansweredSince = Number.POSITIVE_INFINITY;
@@ -119,34 +139,36 @@ export class AcceptPause {
     handle.onconnection = this.#onConnection;
   }
 
-  /** To be called once the server's close leads to `close()`: this reads properties of the app's server. It may have no room from the start. */
+  /** To be called once the server's close leads to `close()`: this reads the app's server, which may have no room from the start. */
   begin(): void {
-    this.#decide(openConnections(this.#server));
+    this.#decide(openConnections(this.#server), this.#clock.now());
   }
 
   readonly #onConnection = (errno: number, connection: NativeHandle): void => {
     // Before the app's listeners run: they may throw, or close the server.
     if (errno || (connection.fd ?? 0) >= highestFd()) this.#lacksFds = true;
     if (!errno) this.#accepted();
-    else this.#decide(openConnections(this.#server));
+    else this.#decide(openConnections(this.#server), this.#clock.now());
     this.#accept?.call(this.#handle, errno, connection);
   };
 
   /** Gives the server a connection that the primary had. It is not counted: this worker did not take it from the others. */
   connection(handle: NativeHandle): void {
     if (this.#accept === null) return handle.close();
-    this.#decide(openConnections(this.#server) + 1); // It may be the last one for which the server has room.
+    this.#decide(openConnections(this.#server) + 1, this.#clock.now()); // It may be the last one for which the server has room.
     this.#accept.call(this.#handle, 0, handle);
   }
 
   /** The primary has computed a quota. Without `upTo` or `mostOpen` there is no such bound. */
-  quota({ upTo = Number.POSITIVE_INFINITY, mostOpen = Number.POSITIVE_INFINITY, step }: Pick<Quota, 'upTo' | 'mostOpen' | 'step'>): void {
+  quota({ upTo = Number.POSITIVE_INFINITY, pace = 0, mostOpen = Number.POSITIVE_INFINITY, step }: Pick<Quota, 'upTo' | 'pace' | 'mostOpen' | 'step'>): void {
     if (this.#state === 'closed') return;
     this.#unansweredSince = Number.POSITIVE_INFINITY;
     this.#upTo = upTo;
+    this.#pace = pace;
+    this.#quotaAt = this.#clock.now();
     this.#mostOpen = mostOpen;
     this.#step = step;
-    this.#decide(openConnections(this.#server));
+    this.#decide(openConnections(this.#server), this.#quotaAt);
   }
 
   /** The server has closed its handle, or is about to. */
@@ -157,33 +179,39 @@ export class AcceptPause {
 
   #accepted(): void {
     this.#total++;
-    this.#acceptedAt = this.#clock.now();
+    const now = this.#acceptedAt = this.#clock.now();
     const open = openConnections(this.#server) + 1;
-    const found = this.#state === 'looking';
-    if (found) {
-      // Nobody else has accepted it.
-      if (this.#total >= this.#upTo) this.#upTo = this.#total + this.#step;
-      if (open >= this.#mostOpen) this.#mostOpen = open + this.#step;
+    if (this.#state === 'looking') {
+      this.#found++;
+      this.#findsMore = true;
     }
-    this.#timer ??= this.#clock.every(TICK_MS, this.#tick);
-    this.#decide(open);
-    if (found && this.#state === 'accepting') this.#send(open, true);
+    this.#startTimer(now);
+    this.#decide(open, now);
+  }
+
+  #startTimer(now: number): void {
+    if (this.#timer !== undefined) return;
+    this.#tickedAt = now;
+    this.#timer = this.#clock.every(TICK_MS, this.#tick);
   }
 
   /** Accepts or pauses, as the numbers say. `open`: how many connections the server has, with one that it is about to get. */
-  #decide(open: number): void {
+  #decide(open: number, now: number): void {
     this.#full = this.#isFull(open);
     if (this.#state === 'closed') return; // The getter of the app may have closed the server just now.
-    const mayAccept = !this.#full && this.#total < this.#upTo && open < this.#mostOpen;
+    const upTo = this.#upTo === Infinity ? this.#upTo : this.#upTo + this.#pace * (now - this.#quotaAt);
+    // A pause and its end cost more than a connection, so there is room for some when it ends.
+    const room = this.#state === 'paused' ? this.#step / 4 : 0;
+    const mayAccept = !this.#full && this.#total + room < upTo && open < this.#mostOpen;
     if (mayAccept && this.#state !== 'accepting') {
       this.#transition('accepting');
       setAccepting(this.#handle, true);
-    } else if (!mayAccept && this.#state !== 'paused') {
-      const wasAccepting = this.#state === 'accepting';
+    } else if (!mayAccept && (this.#state === 'accepting' || (this.#full && this.#state === 'looking'))) {
       this.#transition('paused');
       setAccepting(this.#handle, false);
-      this.#timer ??= this.#clock.every(TICK_MS, this.#tick);
-      if (wasAccepting) this.#send(open);
+      this.#startTimer(now);
+      // The others take over its part.
+      if (this.#full && !this.#hasReported(now)) this.#send(open, now);
     }
   }
 
@@ -200,20 +228,30 @@ export class AcceptPause {
     const open = openConnections(this.#server);
     const now = this.#clock.now();
     if (this.#lacksFds) this.#lacksFds = nextFd() >= highestFd();
+    this.#late ||= now - this.#tickedAt - TICK_MS >= LATE_MS;
+    this.#tickedAt = now;
     const isIdle = now - this.#acceptedAt >= IDLE_MS;
     if (isIdle || now - this.#unansweredSince >= ALONE_MS) this.#upTo = this.#mostOpen = Number.POSITIVE_INFINITY;
-    this.#decide(open);
+    this.#decide(open, now);
     if (this.#timer === undefined) return; // The server was closed in `#decide`.
     if (this.#state === 'paused') this.#look();
-    if (now - this.#reportedAt >= (this.#hasNews(open) ? REPORT_MS : this.#state === 'accepting' ? Infinity : ASK_MS)) this.#send(open);
+    if (this.#isDue(open, now)) this.#send(open, now);
     // A paused socket does not keep the process alive, as it does while it accepts.
     this.#timer.hold(this.#state !== 'accepting' && this.#handle.hasRef?.() !== false);
     if (this.#state === 'accepting' && isIdle) this.#stop();
   };
 
-  #hasNews(open: number): boolean {
+  /** Is it time for a report? */
+  #isDue(open: number, now: number): boolean {
+    if (this.#hasReported(now)) return false;
     const { total, open: before, full } = this.#reported;
-    return total !== this.#total || before !== open || full !== this.#full;
+    if (total !== this.#total || before !== open || full !== (this.#full || this.#late)) return true;
+    return this.#state !== 'accepting' && now - this.#reportedAt >= ASK_MS;
+  }
+
+  /** Has it reported in this period? */
+  #hasReported(now: number): boolean {
+    return Math.floor(now / REPORT_MS) === Math.floor(this.#reportedAt / REPORT_MS);
   }
 
   /** Does a connection wait in the shared socket? It is accepted in this turn of the event loop, or there is none. */
@@ -221,24 +259,34 @@ export class AcceptPause {
     if (this.#full) return;
     this.#transition('looking');
     setAccepting(this.#handle, true);
-    this.#clock.afterPoll(() => {
-      if (this.#state !== 'looking') return;
+    this.#clock.afterPoll(this.#afterPoll);
+  }
+
+  readonly #afterPoll = (): void => {
+    if (this.#state !== 'looking') return;
+    if (this.#findsMore) {
+      this.#findsMore = false;
+      this.#clock.afterPoll(this.#afterPoll);
+    } else {
       this.#transition('paused');
       setAccepting(this.#handle, false);
-    });
-  }
+    }
+  };
 
   #stop(): void {
     this.#timer?.stop();
     this.#timer = undefined;
   }
 
-  /** `found`: a look has found a connection, so the workers that may accept do not. */
-  #send(open: number, found = false): void {
-    this.#reported = { total: this.#total, open, full: this.#full };
-    this.#reportedAt = this.#clock.now();
-    if (this.#unansweredSince === Infinity) this.#unansweredSince = this.#reportedAt;
-    this.#report({ total: this.#total, open, ...(this.#full ? { full: true } : {}), ...(found ? { found: true } : {}) });
+  #send(open: number, now: number): void {
+    const full = this.#full || this.#late;
+    const found = this.#found >= Math.max(LEAST_FOUND, (this.#pace * REPORT_MS) / 2);
+    this.#reported = { total: this.#total, open, full };
+    this.#reportedAt = now;
+    this.#late = false;
+    this.#found = 0;
+    if (this.#unansweredSince === Infinity) this.#unansweredSince = now;
+    this.#report({ total: this.#total, open, ...(full ? { full: true } : {}), ...(found ? { found: true } : {}) });
   }
 
   #transition(to: AcceptState): void {

@@ -1,24 +1,26 @@
 /**
  * The rule of `scheduling: 'shared'` at one address: how far each worker may go on accepting. The workers accept by
- * themselves from one shared socket, and the kernel wakes the same ones again and again. Each worker reports how many
- * connections it has accepted; from these numbers this file computes a quota for each worker. A worker that reaches its
- * quota stops accepting until it gets a higher one (child/accept_pause.ts).
+ * themselves from one shared socket, and the kernel wakes the same ones again and again. All workers report at the same
+ * moments, four times a second, how many connections they have accepted; from these numbers this file computes a quota
+ * for each worker. A worker that reaches its quota stops accepting (child/accept_pause.ts). A quota grows by itself, at
+ * the pace at which connections came lately, so while all have the same nothing needs to be sent.
  *
  *   count     what a worker has accepted, divided by its weight
- *   low       the count of the k-th lowest worker, k = half of the workers. So half of them may always accept, and
- *             one worker that accepts nothing stops nobody
- *   bound     what `low` rises by in WINDOW_MS, and at least LEAST_BOUND
- *   quota     `low` + `bound`. A worker reaches it only if the kernel prefers it
- *   forgiven  a worker that is more than `bound` below `low` is counted as if it were `bound` below: a worker that
- *             was busy, or is new, does not get everything until it has caught up
+ *   low       the lowest count of a worker that competes
+ *   pace      what a worker of weight 1 gets in a millisecond if all get the same: the connections of all workers, divided by
+ *             the weights of those that compete. It follows at once when more connections come, and step by step when fewer do
+ *   bound     what the pace gives in WINDOW_MS, and at least LEAST_BOUND
+ *   quota     `low` + `bound` at the moment of the computation, and from then on HEADROOM times `pace` more in each millisecond
+ *   forgiven  a worker that is more than LEAD times `bound` ahead of `low`, and more than the pace gives in LEAD_MS, is counted
+ *             as if it were that far ahead, and one that did not compete as if it had `low`: what was uneven for a while is not paid back for long
  *   open      each worker's share of all open connections, by its weight, plus SLACK of it, plus LEAST_OPEN. A worker that
- *             has that many open is at its quota, too. Workers that are absent or at their `maxConnections` have no share:
- *             nobody waits until they have it
+ *             has that many open is at its quota, too. Workers that are absent or full have no share: nobody waits until
+ *             they have it
  *
- * Workers that do not compete for connections do not count for `low`: a worker that is at its `maxConnections` or at its
- * bound of open connections, and a worker that is absent. A worker becomes absent if it is below its quota and reports
- * nothing between two moments, SILENT_MS or more apart, at which a paused worker finds a connection in the socket: it could
- * have accepted, and does not. It is present again with its next report.
+ * Workers that do not compete for connections do not count for `low`: a worker at its `maxConnections`, one at its bound of
+ * open connections, one whose event loop was late, and one that is absent. A worker becomes absent if paused workers keep
+ * finding connections in the socket while it is below its quota, and has accepted less than half of its part in the last
+ * period: it could have accepted them, and did not. It is present again when it reports that it has accepted something.
  * With fewer than two workers that compete there is no quota.
  *
  * Owns     one timer, until the next computation. It does not keep the process alive
@@ -27,38 +29,53 @@
  *          2. a report costs the same whatever it says, and computations are SPACING_MS apart: neither a lie nor a flood
  *             costs the primary more. What a worker reports changes quotas, and nothing else
  *          3. a worker that reports nothing, because it is stopped, gets MOST_UNHEARD quotas at most: its pipe does not fill
- *          4. a quota is sent when it matters: the worker has reached the last one, or it differs by half of `bound`
- * Decided  the numbers come from trials of earlier versions, and have not been measured as they are (bench/README.md,
- *          "Shared accept")
+ *          4. a quota is sent when it matters: the worker has gone beyond the last one, or would differ from it by half of
+ *             `bound` before the next report. A quota that grows too fast does not matter until the worker is ahead
+ * Costs    four messages a second from each worker that accepts, and up to four to it, whatever the number of connections
+ * Decided  `low` is the lowest count, not that of the lower half: with the half, three of eight workers can get nothing for
+ *          ever. The pace is what keeps others from having to wait for the lowest one
+ * Falls short  a worker that claims to have accepted very many raises the pace: the others are then as uneven as under SCHED_NONE
  * Node     under SCHED_NONE the kernel decides alone (D63)
  */
 import { Map, Math, Number, performance, timers } from '../builtins';
 import type { Progress, Quota } from '../messages';
 
-/** Milliseconds between two computations: workers of a machine that is full wait that long for a higher quota, at most. */
-const SPACING_MS = 10;
-/** Milliseconds of connections that a worker may be ahead: a tenth of what it accepts in a second. */
-const WINDOW_MS = 100;
+/** Milliseconds between two computations, at least. */
+const SPACING_MS = 100;
+/** Milliseconds from the first report to the computation: all workers report within TICK_MS (child/accept_pause.ts), if they are not busy. */
+const GATHER_MS = 40;
+/** Milliseconds between two reports of a worker (REPORT_MS in child/accept_pause.ts). */
+const REPORT_MS = 250;
+/** Milliseconds of connections that a worker may be ahead. */
+const WINDOW_MS = 75;
+/** Quotas grow faster than connections come: otherwise all workers would be at their quotas again and again, and connections would wait. */
+const HEADROOM = 1.25;
 /** Connections that a worker may be ahead when few connections come, or right at the start. */
 const LEAST_BOUND = 8;
-/** Milliseconds over which the speed of `low` is measured. */
-const SAMPLE_MS = 50;
+/** A worker that is further ahead than LEAD times the bound, and than what comes to a worker in LEAD_MS, is forgiven the rest. */
+const LEAD = 3;
+const LEAD_MS = 500;
+/** Milliseconds over which the pace is measured, at least. */
+const SAMPLE_MS = 200;
+/**
+ * After so many milliseconds without a measurement nothing had come for a while, and the first report covers a part of a
+ * period. What it says is taken for that of BURST_MS: rather too high a pace for the next period than one that makes connections wait.
+ */
+const STALE_MS = 1000;
+const BURST_MS = 100;
 /** A worker may have more open connections than its share by this part of it. */
 const SLACK = 0.1;
 /** Open connections that a worker may have beyond that. Below some dozens the numbers say nothing: they change too fast. */
 const LEAST_OPEN = 16;
-/** Workers that accept report more often than this, in milliseconds (REPORT_MS in child/accept_pause.ts). */
-const SILENT_MS = 90;
 /** A worker that reports gets an answer after so many milliseconds at the latest, so that it knows that the primary lives. */
-const ANSWER_MS = 200;
-
-/** The most quotas that are sent to a worker between two reports. One that accepts reports when it has reached a quota, and gets the next one. */
+const ANSWER_MS = 1000;
+/** The most quotas that are sent to a worker between two reports. */
 const MOST_UNHEARD = 4;
 /** No worker accepts more connections between two reports. A lie above that counts as so many: the sums stay exact. */
 const MOST_BETWEEN = 1e6;
 
 /** The numbers of a quota; without `upTo` and `mostOpen` the worker accepts without a bound. */
-export type QuotaTerms = Pick<Quota, 'upTo' | 'mostOpen' | 'step'>;
+export type QuotaTerms = Pick<Quota, 'upTo' | 'pace' | 'mostOpen' | 'step'>;
 
 /** The time, in milliseconds from any moment on, and timers. For tests. */
 export interface QuotaClock {
@@ -81,21 +98,22 @@ interface Part {
   total: number;
   open: number;
   full: boolean;
-  /** When another worker found a connection that this one could have accepted, if it has reported nothing since; else Infinity. */
-  silentSince: number;
+  found: boolean;
+  reportedAt: number;
+  /** What it had accepted between its last two reports. */
+  got: number;
   absent: boolean;
-  /** Subtracted from `total`; 0 or negative. The worker counts as if it had accepted so many more: it is new, or was forgiven. */
+  /** Subtracted from `total`. Negative: the worker counts as if it had accepted so many more, since it is new or did not compete. */
   base: number;
-  /** The quota that was sent last. */
+  /** The quota that was sent last, at `sentAt`. */
   upTo: number;
+  pace: number;
   mostOpen: number;
   sentAt: number;
   /** Has the worker reported since the last quota was sent to it? */
   waits: boolean;
   /** The number of quotas that were sent to it since its last report. */
   unheard: number;
-  /** Has the worker found a connection beyond its quota since the last computation? */
-  found: boolean;
 }
 
 /** The quotas of the workers at one address. */
@@ -107,44 +125,47 @@ export class AcceptQuotas<Worker> {
   /** When the timer fires; Infinity if it is not set. */
   #due = Number.POSITIVE_INFINITY;
   #computedAt = Number.NEGATIVE_INFINITY;
-  /** The value of `low` at the last measurement of its speed, and the time of that measurement. */
-  #sample = { low: 0, at: 0 };
-  /** Connections per millisecond by which `low` rises. */
-  #speed = 0;
+  /** What all workers have accepted since the last measurement of the pace, and the time of that measurement. */
+  #accepted = 0;
+  #measuredAt: number;
+  /** Connections per millisecond for a worker of weight 1. */
+  #pace = 0;
   #low = 0;
 
   constructor(send: (worker: Worker, terms: QuotaTerms) => void, clock: QuotaClock = processClock) {
     this.#send = send;
     this.#clock = clock;
-    this.#sample.at = clock.now();
+    this.#measuredAt = clock.now();
   }
 
   /** The worker accepts here from now on. */
   add(worker: Worker, weight: number): void {
-    const base = -this.#low * weight;
     this.#parts.set(worker, {
-      weight, total: 0, open: 0, full: false, silentSince: Number.POSITIVE_INFINITY, absent: false, base, waits: false, unheard: 0, found: false,
-      upTo: Number.POSITIVE_INFINITY, mostOpen: Number.POSITIVE_INFINITY, sentAt: Number.NEGATIVE_INFINITY,
+      weight, total: 0, open: 0, full: false, found: false, got: 0, reportedAt: Number.NEGATIVE_INFINITY, absent: false, base: -this.#low * weight, waits: false, unheard: 0,
+      upTo: Number.POSITIVE_INFINITY, pace: 0, mostOpen: Number.POSITIVE_INFINITY, sentAt: Number.NEGATIVE_INFINITY,
     });
   }
 
-  /** The worker accepts here no more, or never did. Its part goes to the others at once. */
+  /** The worker accepts here no more, or never did. Its part goes to the others. */
   remove(worker: Worker): void {
     if (this.#parts.delete(worker)) this.#computeSoon();
   }
 
   /** The worker has reported. Ignored if it does not accept here. */
-  report(worker: Worker, { total, open, full, found }: Pick<Progress, 'total' | 'open' | 'full' | 'found'>): void {
+  report(worker: Worker, { total: reported, open, full, found }: Pick<Progress, 'total' | 'open' | 'full' | 'found'>): void {
     const part = this.#parts.get(worker);
     if (part === undefined) return;
-    part.total = Math.min(total, part.total + MOST_BETWEEN);
-    part.unheard = 0;
+    const total = Math.min(reported, part.total + MOST_BETWEEN);
+    part.got = Math.max(0, total - part.total);
+    this.#accepted += part.got;
+    if (total !== part.total) part.absent = false;
+    part.total = total;
     part.open = open;
     part.full = full === true;
-    part.absent = false;
-    part.silentSince = Number.POSITIVE_INFINITY;
-    part.waits = true;
     part.found ||= found === true;
+    part.reportedAt = this.#clock.now();
+    part.waits = true;
+    part.unheard = 0;
     this.#computeSoon();
   }
 
@@ -155,7 +176,7 @@ export class AcceptQuotas<Worker> {
   }
 
   #computeSoon(): void {
-    this.#computeAt(this.#computedAt + SPACING_MS);
+    this.#computeAt(Math.max(this.#clock.now() + GATHER_MS, this.#computedAt + SPACING_MS));
   }
 
   #computeAt(time: number): void {
@@ -171,69 +192,87 @@ export class AcceptQuotas<Worker> {
   #compute(): void {
     const now = this.#computedAt = this.#clock.now();
     const parts = [...this.#parts.values()];
-    if (parts.some(({ found }) => found)) parts.forEach((part) => this.#suspect(part, now));
+    if (parts.some(({ found }) => found)) for (const part of parts) part.absent ||= this.#takesLess(part, now);
     const able = parts.filter(({ full, absent }) => !full && !absent);
     const share = able.length >= 2 ? shareOfOpen(able) : Number.POSITIVE_INFINITY;
     const competes = ({ full, absent, open, weight }: Part): boolean => !full && !absent && open < mostOpenOf(share, weight);
     const competing = parts.filter(competes);
     const bounded = competing.length >= 2;
-    if (bounded) {
-      const counts = competing.map(countOf).sort((one, other) => one - other);
-      this.#low = counts[Math.max(0, Math.floor(counts.length / 2) - 1)] as number;
-    } else {
-      this.#low = Math.max(this.#low, ...parts.map(countOf));
-    }
-    this.#measure(now);
-    const bound = Math.max(LEAST_BOUND, this.#speed * WINDOW_MS);
+    this.#measure(bounded ? competing : parts, now);
+    const countOf = ({ total, base, weight, reportedAt }: Part): number => (
+      // A worker whose report is late has gone on meanwhile. Without a report for longer, it had nothing to report.
+      (total - base) / weight + (now - reportedAt < REPORT_MS + SPACING_MS ? (now - reportedAt) * this.#pace : 0)
+    );
+    const counts = (bounded ? competing : parts).map(countOf);
+    this.#low = bounded ? Math.min(...counts) : Math.max(this.#low, ...counts);
+    const bound = Math.max(LEAST_BOUND, this.#pace * WINDOW_MS);
+    const most = this.#low + Math.max(LEAD * bound, this.#pace * LEAD_MS);
     for (const [worker, part] of this.#parts) {
+      const count = countOf(part);
       // A worker that does not compete loses nothing and gains nothing meanwhile.
-      const least = competes(part) ? this.#low - bound : this.#low;
-      if (countOf(part) < least) part.base = part.total - least * part.weight;
+      const counted = Math.min(competes(part) ? count : Math.max(count, this.#low), most);
+      part.base += (count - counted) * part.weight;
       part.found = false;
-      const upTo = bounded ? Math.ceil(part.base + (this.#low + bound) * part.weight) : Number.POSITIVE_INFINITY;
-      const mostOpen = mostOpenOf(share, part.weight);
-      const step = Math.ceil(bound * part.weight);
-      if (this.#matters(part, upTo, mostOpen, step, now)) this.#publish(worker, part, upTo, mostOpen, step, now);
-      else if (part.waits) this.#computeAt(part.sentAt + ANSWER_MS);
+      this.#offer(worker, part, {
+        upTo: bounded ? Math.ceil(part.base + (this.#low + bound) * part.weight) : Number.POSITIVE_INFINITY,
+        pace: Math.round(HEADROOM * this.#pace * part.weight * 1e4) / 1e4,
+        mostOpen: mostOpenOf(share, part.weight),
+        step: Math.ceil(bound * part.weight),
+      }, now);
     }
   }
 
-  /** A paused worker has found a connection. Could this worker have accepted it? */
-  #suspect(part: Part, now: number): void {
-    if (part.found || part.full || part.total >= part.upTo || part.open >= part.mostOpen) return;
-    if (part.silentSince === Infinity) part.silentSince = now;
-    else if (now - part.silentSince >= SILENT_MS) part.absent = true;
+  /** Others have found connections that nobody accepted. Could this worker have accepted them, and took less than half of its part? */
+  #takesLess(part: Part, now: number): boolean {
+    const { found, full, total, open, mostOpen, weight, reportedAt, got } = part;
+    if (found || full || total >= known(part, now) || open >= mostOpen) return false;
+    return now - reportedAt >= REPORT_MS || got < (this.#pace * weight * REPORT_MS) / 2;
   }
 
-  #measure(now: number): void {
-    const took = now - this.#sample.at;
+  #measure(competing: readonly Part[], now: number): void {
+    const took = now - this.#measuredAt;
     if (took < SAMPLE_MS) return;
-    const speed = Math.max(0, (this.#low - this.#sample.low) / took);
-    // After a time without a report the old speed says nothing.
-    this.#speed = took < 10 * SAMPLE_MS ? (this.#speed + speed) / 2 : speed;
-    this.#sample = { low: this.#low, at: now };
+    const isFirst = took > STALE_MS;
+    const pace = this.#accepted / competing.reduce((sum, { weight }) => sum + weight, 0) / (isFirst ? BURST_MS : took) || 0;
+    // Down by halves, or faster from far above: a lie, or a burst, is not in it for long.
+    this.#pace = pace > this.#pace || isFirst ? pace : Math.min((this.#pace + pace) / 2, Math.max(4 * pace, this.#pace / 8));
+    this.#accepted = 0;
+    this.#measuredAt = now;
   }
 
-  #matters(part: Part, upTo: number, mostOpen: number, step: number, now: number): boolean {
-    const { total, open, waits, sentAt } = part;
-    if (waits && (total >= part.upTo || open >= part.mostOpen || now - sentAt >= ANSWER_MS)) return true;
-    if (part.unheard >= MOST_UNHEARD || (upTo === part.upTo && mostOpen === part.mostOpen)) return false;
-    return total >= part.upTo || open >= part.mostOpen || Math.abs(upTo - part.upTo) > step / 2;
-  }
-
-  #publish(worker: Worker, part: Part, upTo: number, mostOpen: number, step: number, now: number): void {
+  /** Sends the worker this quota, if it matters. */
+  #offer(worker: Worker, part: Part, offered: Required<{ [Name in keyof QuotaTerms]: number }>, now: number): void {
+    if (!matters(part, offered, now)) {
+      if (part.waits) this.#computeAt(part.sentAt + ANSWER_MS);
+      return;
+    }
+    const { upTo, pace, mostOpen, step } = offered;
     part.upTo = upTo;
+    part.pace = pace;
     part.mostOpen = mostOpen;
     part.sentAt = now;
     part.waits = false;
     part.unheard++;
     // A number that is too large for a message is no bound. After a lie one can be negative.
     const most = Number.MAX_SAFE_INTEGER;
-    this.#send(worker, { step: Math.min(step, most), ...(upTo > most ? {} : { upTo: Math.max(0, upTo) }), ...(mostOpen > most ? {} : { mostOpen }) });
+    this.#send(worker, { step: Math.min(step, most), ...(upTo > most ? {} : { upTo: Math.max(0, upTo), pace }), ...(mostOpen > most ? {} : { mostOpen }) });
   }
 }
 
-const countOf = ({ total, base, weight }: Part): number => (total - base) / weight;
+/** The quota that the worker knows, as it has grown until now. */
+const known = ({ upTo, pace, sentAt }: Part, now: number): number => (upTo === Infinity ? upTo : upTo + pace * (now - sentAt));
+
+function matters(part: Part, { upTo, pace, mostOpen, step }: { readonly [Name in 'upTo' | 'pace' | 'mostOpen' | 'step']: number }, now: number): boolean {
+  const before = known(part, now);
+  if (part.waits && (now - part.sentAt >= ANSWER_MS || part.total > before)) return true;
+  if (part.unheard >= MOST_UNHEARD) return false;
+  if (mostOpen !== part.mostOpen && part.open >= 0.9 * Math.min(mostOpen, part.mostOpen)) return true;
+  if (upTo === Infinity || before === Infinity) return upTo !== before;
+  const drift = upTo - before;
+  if (drift < 0 && drift > -step && part.total <= upTo - step) return false; // It is not ahead: a quota that is too high harms nobody yet.
+  return Math.max(Math.abs(drift), Math.abs(drift + (pace - part.pace) * REPORT_MS)) > step / 2;
+}
+
 const mostOpenOf = (share: number, weight: number): number => Math.floor(share * weight * (1 + SLACK)) + LEAST_OPEN;
 
 /** How many open connections these have for each unit of weight. */

@@ -46,7 +46,7 @@ class WorkerOf {
   /** To the primary. */
   outbox: Pick<Progress, 'total' | 'open' | 'full' | 'found'>[] = [];
   /** From the primary. */
-  inbox: Pick<Quota, 'upTo' | 'mostOpen' | 'step'>[] = [];
+  inbox: Pick<Quota, 'upTo' | 'pace' | 'mostOpen' | 'step'>[] = [];
   timers = new Set<{ ms: number; due: number; callback: () => void }>();
   afterPoll: (() => void)[] = [];
   blocked = false;

@@ -1,4 +1,4 @@
-// node cluster_program.js '{"kind":"ours|stock","policy":"rr|none","dialect":"pipelined|node","workers":8,"port":0}'
+// node cluster_program.js '{"kind":"ours|stock","policy":"rr|none","dialect":"pipelined|node","scheduling":"shared","workers":8,"port":0}'
 // A cluster for storms. It forks a new worker for each one that ends, and has no 'error' listener in the primary.
 // It prints each fork, 'listening' and 'exit'; SIGTERM ends it. RECORD names a file: each worker writes the client's
 // port of every connection to it, before it does anything else with the connection.
@@ -8,11 +8,11 @@ const net = require('node:net');
 if (process.env.RECORD !== undefined && require('node:cluster').isWorker) runWorker();
 else runPrimary(JSON.parse(process.argv[2]));
 
-function runPrimary({ kind, policy, dialect = 'pipelined', workers, port }) {
+function runPrimary({ kind, policy, dialect = 'pipelined', scheduling, workers, port }) {
   const cluster = kind === 'stock' ? require('node:cluster') : require('../../dist/lib/cluster.js');
   let leaving = false;
   cluster.schedulingPolicy = policy === 'rr' ? cluster.SCHED_RR : cluster.SCHED_NONE;
-  cluster.setupPrimary({ exec: __filename, args: [], ...(kind === 'stock' ? {} : { dialect }) });
+  cluster.setupPrimary({ exec: __filename, args: [], ...(kind === 'stock' ? {} : { dialect, ...(scheduling ? { scheduling } : {}) }) });
   const fork = () => {
     const worker = cluster.fork({ PORT: String(port) });
     console.log(`fork ${worker.id} ${worker.process.pid}`);

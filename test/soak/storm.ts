@@ -7,8 +7,8 @@
  *   refused  nobody listened: all workers were dead
  *   hung     nothing happened until the deadline
  *
- * `twice` counts, besides, the connections that two workers have passed to their apps. A connection is known by the
- * client's port.
+ * `twice` counts, besides, the connections that two workers have passed to their apps, and `unclaimed` those that were reset
+ * although no worker had passed them to its app. A connection is known by the client's port.
  *
  * Used by  test/faults/kill_storm.test.ts (small storms), test/soak/run.ts; or npx tsx test/soak/storm.ts '{...}'
  * Owns     the program, its clients and a file, all of them released at the end
@@ -27,6 +27,8 @@ export interface StormOptions {
   readonly kind?: 'ours' | 'stock';
   readonly policy: 'rr' | 'none';
   readonly dialect?: 'pipelined' | 'node';
+  /** A scheduling rule of ours. */
+  readonly scheduling?: string;
   readonly workers?: number;
   readonly clients?: number;
   /** The storm ends after this many kills. */
@@ -45,6 +47,8 @@ export interface Storm {
   readonly refused: number;
   readonly hung: number;
   readonly twice: number;
+  /** Of those that were reset: the connections that no worker had passed to its app. */
+  readonly unclaimed: number;
   /** Null, or how the primary ended before the storm was over, and the end of its output. */
   readonly died: string | null;
   readonly fds: readonly [before: number, after: number];
@@ -59,10 +63,10 @@ const PAUSE = 5;
 export async function storm(options: StormOptions): Promise<Storm> {
   const directory = mkdtempSync(path.join(tmpdir(), 'cluster-storm-'));
   const record = path.join(directory, 'served');
-  const { kind = 'ours', policy, dialect, workers = 8 } = options;
+  const { kind = 'ours', policy, dialect, scheduling, workers = 8 } = options;
   const { port, release } = await claimPort();
   const program = new Program(path.join(root, 'test/soak/cluster_program.js'), {
-    args: [JSON.stringify({ kind, policy, dialect, workers, port })], env: { RECORD: record }, deadline: 3_600_000,
+    args: [JSON.stringify({ kind, policy, dialect, scheduling, workers, port })], env: { RECORD: record }, deadline: 3_600_000,
   });
   try {
     return await new Weather(program, options, record).blow();
@@ -75,11 +79,13 @@ export async function storm(options: StormOptions): Promise<Storm> {
 
 class Weather {
   readonly #program: Program;
-  readonly #options: Required<StormOptions>;
+  readonly #options: Required<Omit<StormOptions, 'scheduling'>>;
   readonly #record: string;
   readonly #counts = { served: 0, reset: 0, refused: 0, hung: 0 };
   /** For each port, how many connections of our clients have had it as their local port. */
   readonly #ports = new Map<number, number>();
+  /** The local ports of the connections that were reset. */
+  readonly #resets: number[] = [];
   readonly #samples: [number, number, number][] = [];
   #over = false;
   #kills = 0;
@@ -107,7 +113,7 @@ class Weather {
       for (const end = performance.now() + 10_000; fdsOf(pid) > before.fds && performance.now() < end;) await new Promise((resolve) => setImmediate(resolve));
     }
     const after = died === null ? { fds: fdsOf(pid), rss: rssOf(pid) } : { fds: 0, rss: 0 };
-    return { kills: this.#kills, ...this.#counts, twice: this.#twice(), died, fds: [before.fds, after.fds], rss: [before.rss, after.rss], samples: this.#samples };
+    return { kills: this.#kills, ...this.#counts, ...this.#recorded(), died, fds: [before.fds, after.fds], rss: [before.rss, after.rss], samples: this.#samples };
   }
 
   #diedOf(): string | null {
@@ -174,6 +180,7 @@ class Weather {
       const socket = net.connect(port, '127.0.0.1');
       let said = '';
       let connected = false;
+      let local = 0;
       const timer = setTimeout(() => {
         resolve('hung');
         socket.destroy();
@@ -181,25 +188,28 @@ class Weather {
       socket.setEncoding('utf8').on('data', (text: string) => { said += text; });
       socket.on('connect', () => {
         connected = true;
-        const local = socket.localPort as number;
+        local = socket.localPort as number;
         this.#ports.set(local, (this.#ports.get(local) ?? 0) + 1);
         socket.write('hello');
       });
       socket.on('error', () => {});
       socket.on('close', () => {
         clearTimeout(timer);
-        resolve(said === 'hello' ? 'served' : connected ? 'reset' : 'refused');
+        const outcome = said === 'hello' ? 'served' : connected ? 'reset' : 'refused';
+        if (outcome === 'reset') this.#resets.push(local);
+        resolve(outcome);
       });
     });
   }
 
-  #twice(): number {
+  /** What the workers have recorded, against what the clients have seen. */
+  #recorded(): Pick<Storm, 'twice' | 'unclaimed'> {
     const seen = new Map<number, number>();
     for (const line of readFileSync(this.#record, 'utf8').trim().split('\n')) seen.set(Number(line), (seen.get(Number(line)) ?? 0) + 1);
     let twice = 0;
     // A connection can break before the client's 'connect' event. Its port is not in #ports then, so it is left out here.
     for (const [port, count] of seen) if (this.#ports.has(port)) twice += Math.max(0, count - (this.#ports.get(port) as number));
-    return twice;
+    return { twice, unclaimed: this.#resets.filter((port) => !seen.has(port)).length };
   }
 }
 
