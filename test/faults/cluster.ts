@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import path from 'node:path';
 import { expect } from 'vitest';
-import { liveChildren, openFds } from '../support/live';
+import { liveChildren, openFds, untilNextLook } from '../support/live';
 import { Program, root } from '../support/program';
 
 export interface Options {
@@ -13,6 +13,8 @@ export interface Options {
   readonly env?: NodeJS.ProcessEnv;
   /** What runs the primary; this Node by default. */
   readonly node?: string;
+  /** Milliseconds after which it is killed: more than usual if many tests share it. */
+  readonly deadline?: number;
 }
 
 export class FaultyCluster {
@@ -20,9 +22,9 @@ export class FaultyCluster {
   /** A connection with the primary itself. */
   #line: Socket | undefined;
 
-  private constructor({ workers, policy = 'rr', dialect = 'pipelined', env = {}, node }: Options) {
+  private constructor({ workers, policy = 'rr', dialect = 'pipelined', env = {}, node, deadline = 50_000 }: Options) {
     this.program = new Program(path.join(root, 'test/fixtures/faults_cluster.js'), {
-      args: [String(workers), policy, dialect], env, deadline: 50_000, ...(node === undefined ? {} : { node }),
+      args: [String(workers), policy, dialect], env, deadline, ...(node === undefined ? {} : { node }),
     });
   }
 
@@ -63,12 +65,13 @@ export class FaultyCluster {
     expect(await answered).toEqual(['alive']);
   }
 
-  /** Waits until a fact about the primary is true: asks it something, which lets its events pass, and looks again. */
+  /** Waits until a fact about the primary is true: asks it something, which lets its events pass, and looks again a little later. */
   async until(fact: () => boolean, what: string, deadline = 30_000): Promise<void> {
     const end = performance.now() + deadline;
     while (!fact()) {
       if (performance.now() > end) throw new Error(`not within ${deadline} ms: ${what}; fds ${this.fds}\n${this.program.output}`);
       await this.alive();
+      await untilNextLook();
     }
   }
 

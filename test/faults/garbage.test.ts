@@ -2,54 +2,71 @@
  * A worker that writes what is no message, or a message that makes no sense: the primary lives on and
  * the other workers serve. Who wrote bytes that are no message is cut off.
  */
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { get, many, tally } from '../interop/load';
-import { withCluster } from './cluster';
+import { FaultyCluster } from './cluster';
 
 const line = (text: string): string => Buffer.from(`${text}\n`).toString('hex');
 
-describe.concurrent('bytes that are no message', () => {
-  const bytes: Record<string, string> = {
-    'a word': line('garbage'),
-    'an empty line': line(''),
-    'half of an object': line('{"cmd":"NODE_CLUSTER",'),
-    'bytes that are no UTF-8': 'fffe00ff0a',
-    'a tag without a message': line('H'),
-    'an envelope of nothing': line('Enull'),
-    'bad after good': Buffer.from('"good"\nbad\n"more"\n').toString('hex'),
-  };
-  for (const [name, hex] of Object.entries(bytes)) {
-    for (const listen of name === 'a word' ? [true, false] : [true]) {
-      test(`${name}, ${listen ? 'somebody listens' : 'nobody listens'} to 'error'`, async () => {
-        await withCluster({ workers: 2, env: { REFORK: 'no', LISTEN: listen ? 'error' : 'no' } }, async (cluster) => {
-          const { fds } = cluster;
-          // Cut off before or after it has answered.
-          await get(cluster.port, `/write?bytes=${hex}`).catch(() => undefined);
-          const [, cutOff] = await cluster.program.prints(/^disconnect (\d+)$/m);
-          const other = cutOff === '1' ? '2' : '1';
-          await cluster.program.prints(new RegExp(`^exit ${cutOff} 0 table=${other}$`, 'm'));
-          await cluster.alive();
-          expect(tally(await many(4, 2, () => get(cluster.port)))).toEqual({ [other]: 4 });
-          await cluster.until(() => cluster.fds === fds - 1, 'its channel is closed');
-          const output = await cluster.end();
-          expect([...output.matchAll(/^worker error (\d+) (\w+)$/gm)].map(([, id]) => id)).toEqual(listen ? [cutOff] : []);
-        });
-      });
-    }
+const bytes: Record<string, string> = {
+  'a word': line('garbage'),
+  'an empty line': line(''),
+  'half of an object': line('{"cmd":"NODE_CLUSTER",'),
+  'bytes that are no UTF-8': 'fffe00ff0a',
+  'a tag without a message': line('H'),
+  'an envelope of nothing': line('Enull'),
+  'bad after good': Buffer.from('"good"\nbad\n"more"\n').toString('hex'),
+};
+
+// One cluster for all of them, which loses a worker with each: to start one costs more than a test.
+describe.each([
+  ["somebody listens to 'error'", 'error', Object.entries(bytes)],
+  ["nobody listens to 'error'", 'no', [['a word', line('garbage')]]],
+] as [string, string, [string, string][]][])('bytes that are no message, %s', (_name, LISTEN, written) => {
+  let cluster: FaultyCluster;
+  /** The workers that are there. */
+  let left: string[];
+  const lost: string[] = [];
+  beforeAll(async () => {
+    cluster = await FaultyCluster.start({ workers: written.length + 2, env: { REFORK: 'no', LISTEN }, deadline: 400_000 });
+    left = written.concat([['', ''], ['', '']]).map((_, at) => String(at + 1));
+  });
+  afterAll(() => cluster.kill());
+
+  /** Waits for the end of a worker that one of the tests has hurt, and for nothing else: the others serve. */
+  async function ends(how: string): Promise<string> {
+    const gone = (): RegExpMatchArray | undefined => [...cluster.program.output.matchAll(new RegExp(`^exit (\\d+) ${how} table=([\\d,]+)$`, 'gm'))].find(([, id = '']) => left.includes(id));
+    await cluster.until(() => gone() !== undefined, 'its end');
+    const [, id = '', table] = gone() ?? [];
+    left = left.filter((one) => one !== id);
+    expect(table).toBe(left.join());
+    expect(cluster.count(new RegExp(`^disconnect ${id}$`, 'gm'))).toBe(1);
+    await cluster.alive();
+    expect(tally(await many(2 * left.length, 1, () => get(cluster.port)))).toEqual(Object.fromEntries(left.map((one) => [one, 2])));
+    return id;
   }
 
+  test.each(written)('%s: who writes it is cut off', async (_what, hex) => {
+    const { fds } = cluster;
+    // Cut off before or after it has answered.
+    await get(cluster.port, `/write?bytes=${hex}`).catch(() => undefined);
+    lost.push(await ends('0'));
+    await cluster.until(() => cluster.fds === fds - 1, 'its channel is closed');
+  });
+
   test('half a message, and then the end', async () => {
-    await withCluster({ workers: 2, env: { REFORK: 'no' } }, async (cluster) => {
-      const writer = await get(cluster.port, `/write?bytes=${Buffer.from('{"half":').toString('hex')}`);
-      process.kill(await cluster.listens(Number(writer)), 'SIGKILL');
-      await cluster.program.prints(new RegExp(`^disconnect ${writer}$`, 'm'));
-      expect(tally(await many(2, 1, () => get(cluster.port)))).toEqual({ [writer === '1' ? '2' : '1']: 2 });
-      await cluster.end();
-    });
+    const writer = await get(cluster.port, `/write?bytes=${Buffer.from('{"half":').toString('hex')}`);
+    process.kill(await cluster.listens(Number(writer)), 'SIGKILL');
+    expect(await ends('SIGKILL')).toBe(writer);
+  });
+
+  test('each that was cut off was reported, once, and the cluster ends as it should', async () => {
+    const output = await cluster.end();
+    expect([...output.matchAll(/^worker error (\d+) (\w+)$/gm)].map(([, id]) => id)).toEqual(LISTEN === 'error' ? lost : []);
   });
 });
 
-describe.concurrent('messages that make no sense are ignored', () => {
+describe('messages that make no sense are ignored', () => {
   const cluster = (fields: object): object => ({ cmd: 'NODE_CLUSTER', seq: 900, ...fields });
   const query = (fields: object): object => cluster({ act: 'queryServer', index: 7, data: null, ...fields });
   const groups: Record<string, object[]> = {
@@ -83,18 +100,20 @@ describe.concurrent('messages that make no sense are ignored', () => {
     'a query for an address that the worker has': [query({ port: 0, addressType: 4, address: '127.0.0.1', index: 0 })],
   };
 
-  for (const policy of ['rr', 'none'] as const) {
-    for (const [name, sent] of Object.entries(groups)) {
-      test(`${name}, ${policy}`, async () => {
-        await withCluster({ workers: 2, policy, env: { REFORK: 'no' } }, async (running) => {
-          const sender = await get(running.port, `/send?messages=${encodeURIComponent(JSON.stringify(sent))}`);
-          await running.alive();
-          const served = await many(10, 1, () => get(running.port));
-          if (policy === 'rr') expect(tally(served), `${sender} is as good as the other`).toEqual({ 1: 5, 2: 5 });
-          expect(running.count(/^(exit|disconnect|worker error)/gm)).toBe(0);
-          await running.end();
-        });
-      });
-    }
-  }
+  // One cluster for all of them: each must leave it as it was.
+  describe.each(['rr', 'none'] as const)('%s', (policy) => {
+    let running: FaultyCluster;
+    beforeAll(async () => { running = await FaultyCluster.start({ workers: 2, policy, env: { REFORK: 'no' }, deadline: 400_000 }); });
+    afterAll(() => running.kill());
+
+    test.each(Object.entries(groups))('%s', async (_name, sent) => {
+      const sender = await get(running.port, `/send?messages=${encodeURIComponent(JSON.stringify(sent))}`);
+      await running.alive();
+      const served = await many(10, 1, () => get(running.port));
+      if (policy === 'rr') expect(tally(served), `${sender} is as good as the other`).toEqual({ 1: 5, 2: 5 });
+      expect(running.count(/^(exit|disconnect|worker error)/gm)).toBe(0);
+    });
+
+    test('and it ends as it should', async () => { await running.end(); });
+  });
 });

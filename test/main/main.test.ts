@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { get } from '../interop/load';
+import { untilNextLook } from '../support/live';
 import { Program, dist, run, type ProgramOptions } from '../support/program';
 import { groupMembers, isAlive } from './proc';
 
@@ -117,7 +118,7 @@ test('the death of the primary ends the workers', async () => {
   expect(workers.filter(isAlive)).toHaveLength(2);
   await program.stop('SIGKILL'); // Its output closes when nobody holds it any more: when the workers have ended too, or are about to.
   const deadline = performance.now() + 5_000;
-  while (workers.some(isAlive) && performance.now() < deadline) await new Promise((resolve) => setImmediate(resolve));
+  while (workers.some(isAlive) && performance.now() < deadline) await untilNextLook();
   expect(workers.filter(isAlive)).toEqual([]);
 });
 

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { controlPath } from '../../internal/operate/control/directory';
 import { ControlServer } from '../../internal/operate/control/server';
 import { spawnDaemon } from '../../internal/operate/daemon/spawn_daemon';
+import { untilNextLook } from '../support/live';
 import { OperateWorld, asUser, codeOf, get } from '../support/operate_world';
 import { claimPort } from '../support/own_port';
 import { dist } from '../support/program';
@@ -65,7 +66,7 @@ describe('an app and its daemon', () => {
     const first = await world.call('start', { spec: { ...world.spec('own'), exec: serving(), env: { PORT: String(port), EXCLUSIVE: 'yes' } } });
     await world.kill(Number(first.pid));
     await world.until('own', ({ state, pid, ready }) => state === 'online' && pid !== first.pid && ready === 1);
-    const answered = async (): Promise<string> => get(port).catch(() => answered());
+    const answered = async (): Promise<string> => get(port).catch(() => untilNextLook().then(answered));
     expect(world.pids('worker', 'own')).toContain(Number(await answered()));
     await release();
   });
@@ -78,7 +79,7 @@ describe('an app and its daemon', () => {
       const fields = readFileSync(`/proc/${worker}/stat`, 'latin1').replace(/^.*\) /, '').split(' ');
       return Number(fields[11]) > 50;
     };
-    while (!isBusy()) await new Promise((resolve) => { setImmediate(resolve); });
+    while (!isBusy()) await untilNextLook();
     await world.kill(Number(first.pid));
     await world.until('hung', ({ state, pid }) => state === 'online' && pid !== first.pid);
     await world.gone([Number(worker)]);
@@ -152,7 +153,7 @@ describe('an app and its daemon', () => {
     await Promise.all([1, 2, 3, 4].map(() => spawnDaemon()));
     await Promise.all([1, 2, 3, 4].map(() => world.callRunning('list')));
     // Those that lost end by themselves.
-    while (world.pids('daemon').length > 1) await new Promise((resolve) => { setImmediate(resolve); });
+    while (world.pids('daemon').length > 1) await untilNextLook();
     expect(world.pids('daemon')).toHaveLength(1);
   });
 });

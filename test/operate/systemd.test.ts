@@ -10,6 +10,7 @@ import type { ListeningHandle } from '../../internal/native/bindings';
 import { handleOf } from '../../internal/native/handles';
 import { makePausable, setAccepting } from '../../internal/native/listening';
 import { fixture, within } from '../support/children';
+import { untilNextLook } from '../support/live';
 import { Program, dist, root } from '../support/program';
 import { activated, fakeNotify, notices, told } from '../support/systemd';
 
@@ -127,7 +128,7 @@ test('after an upgrade the socket of systemd stays open without a worker, as bef
   for (const pid of killed) process.kill(pid, 'SIGKILL');
   // The kernel lists no child that its parent has waited for. Until then the worker could still have taken the connection.
   await within(20_000, 'the death of the worker', (resolve: (none: null) => void) => {
-    const look = (): void => (workers().some((pid) => killed.includes(pid)) ? void setImmediate(look) : resolve(null));
+    const look = (): void => (workers().some((pid) => killed.includes(pid)) ? void untilNextLook().then(look) : resolve(null));
     look();
   });
   expect(await answer()).toBe(200); // Of the next worker. If the successor had closed the socket, systemd would still hold the port.

@@ -19,7 +19,7 @@ async function upgraded(execPath: string, argument: object): Promise<Record<stri
   const running = new Upgraded({ commands: true, options: { workers: 2 }, execPath });
   const port = await running.port();
   const kept = await Kept.open(port, 20);
-  const clients = new Clients(port, { get: 3, late: 2, body: 2 });
+  const clients = new Clients(port, { get: 3, late: 2, body: 2 }, Math.random, 1);
   const probe = new Probe(port);
   const old = running.pid;
   expect(await running.command('upgrade', argument)).toMatchObject({ outcome: 'done', pid: old });

@@ -3,7 +3,7 @@
  * first test and after its last.
  */
 import { afterAll, beforeAll, expect } from 'vitest';
-import { liveChildren, openFds } from './live';
+import { liveChildren, openFds, untilNextLook } from './live';
 
 /** Milliseconds after which what is still open counts as a leak. */
 const PATIENCE = 10_000;
@@ -19,7 +19,8 @@ afterAll(async () => {
   // to it: a leak is what stays.
   const clean = (): boolean => liveChildren().every((pid) => before.children.includes(pid)) && openFds().length <= before.fds.length;
   const end = performance.now() + PATIENCE;
-  do await new Promise((resolve) => setImmediate(resolve)); while (!clean() && performance.now() < end);
+  await new Promise((resolve) => setImmediate(resolve));
+  while (!clean() && performance.now() < end) await untilNextLook();
   expect(liveChildren().filter((pid) => !before.children.includes(pid)), 'children left').toEqual([]);
   const left = openFds();
   expect(left.length, `fds left: ${left.filter((fd) => !before.fds.includes(fd)).join(' ')}`).toBeLessThanOrEqual(before.fds.length);

@@ -1,5 +1,15 @@
-/** What a process has open, and which children of it live, from /proc. */
+/** What a process has open, and which children of it live, from /proc; and how a test waits for such a fact. */
 import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { setTimeout as after } from 'node:timers/promises';
+
+/** Milliseconds between two looks. */
+const LOOK_MS = 5;
+
+/**
+ * Between two looks at a fact that no event reports. A loop that looks without a pause takes a processor from the very
+ * processes that it waits for. The loop needs a deadline of its own.
+ */
+export const untilNextLook = (): Promise<void> => after(LOOK_MS);
 
 /** Sockets and pipes; files come and go with the modules that the runner loads. */
 export function openFds(pid: number | 'self' = 'self'): string[] {

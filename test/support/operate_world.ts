@@ -11,6 +11,7 @@ import type { DaemonMethods, ListResult, ListedApp } from '../../internal/operat
 import { ControlClient } from '../../internal/operate/control/client';
 import { controlPath } from '../../internal/operate/control/directory';
 import { daemonSocket, spawnDaemon } from '../../internal/operate/daemon/spawn_daemon';
+import { untilNextLook } from './live';
 
 export interface OwnProcess {
   readonly pid: number;
@@ -89,6 +90,7 @@ export class OperateWorld {
       const app = await this.listed(name);
       if (fact(app)) return app;
       if (performance.now() > end) throw new Error(`${name} is ${JSON.stringify(app)}`);
+      await untilNextLook();
     }
   }
 
@@ -125,7 +127,7 @@ export class OperateWorld {
     const end = performance.now() + deadline;
     while (this.processes().some(({ pid }) => pids.includes(pid))) {
       if (performance.now() > end) throw new Error(`these did not end: ${pids.join(', ')}`);
-      await new Promise((resolve) => { setImmediate(resolve); });
+      await untilNextLook();
     }
   }
 

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { controlDirectory, controlPath, daemonPath } from '../../internal/operate/control/directory';
 import { identityOf, takeLock } from '../../internal/operate/control/lock';
 import { endChildrenAfterEachTest, event, keep, thrownBy } from '../support/children';
+import { untilNextLook } from '../support/live';
 
 endChildrenAfterEachTest();
 const base = mkdtempSync(path.join(tmpdir(), 'control-'));
@@ -189,7 +190,7 @@ describe('the lock', () => {
     const pid = Number(String(text));
     const end = performance.now() + 20_000;
     const stateOf = (): string => readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '')[0] ?? '';
-    while (stateOf() !== 'Z' && performance.now() < end) await new Promise((resolve) => setImmediate(resolve));
+    while (stateOf() !== 'Z' && performance.now() < end) await untilNextLook();
     expect(stateOf()).toBe('Z');
     expect(identityOf(pid)).toBeNull();
     expect(identityOf(child.pid ?? 0)).toMatch(new RegExp(`^${child.pid} \\d+ [0-9a-f-]{36}$`));

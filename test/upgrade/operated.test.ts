@@ -7,6 +7,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { ControlClient } from '../../internal/operate/control/client';
 import { ownDirectories } from '../operate/own_directories';
+import { untilNextLook } from '../support/live';
 import { dist } from '../support/program';
 import { Kept } from '../moving/supervised';
 import { Probe, Upgraded } from './upgraded';
@@ -71,7 +72,7 @@ async function reconnected(socket: string): Promise<ControlClient> {
       return await ControlClient.connect(socket);
     } catch (error) {
       if (performance.now() > end) throw error;
-      await new Promise((resolve) => setImmediate(resolve));
+      await untilNextLook();
     }
   }
 }

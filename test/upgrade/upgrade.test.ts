@@ -15,7 +15,7 @@ test('two upgrades under load: the port is never closed, no request fails, idle 
   const app = new Upgraded();
   const port = await app.port();
   const kept = await Kept.open(port, 50);
-  const clients = new Clients(port, { get: 5, late: 5, body: 5 });
+  const clients = new Clients(port, { get: 5, late: 5, body: 5 }, Math.random, 1);
   const probe = new Probe(port);
   const pids = [app.pid];
   for (let at = 0; at < 2; at++) {
@@ -38,7 +38,7 @@ test('two upgrades under load: the port is never closed, no request fails, idle 
 test('a successor that cannot be taken is ended, the old primary serves on, and the reason is told', { timeout: 120_000 }, async () => {
   const app = new Upgraded({ commands: true, options: { workers: 1 } });
   const port = await app.port();
-  const clients = new Clients(port, { get: 3 });
+  const clients = new Clients(port, { get: 3 }, Math.random, 1);
   const as = (what: string, settings: object = {}) => ({ args: ['{"workers":1}', JSON.stringify(settings), '0', what], readyTimeoutMs: 20_000 });
   const bad: [argument: object, message: RegExp][] = [
     [as('exits'), /it exited with 3/],
