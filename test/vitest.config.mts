@@ -1,4 +1,23 @@
+import path from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** The files that take longest. They begin first, in this order: one that began last would run alone in the end. */
+const LONGEST = [
+  'differential/differential', 'page/page', 'main/package', 'model/model', 'main/main', 'upgrade/upgrade', 'supervisor/guard', 'operate/daemon',
+  'random/random', 'boundary/boundary', 'supervisor/reload', 'examples/examples', 'upgrade/deaths', 'unit/messages', 'unit/dialect_node',
+  'operate/day', 'main/tools', 'operate/lost_sockets', 'sharing/sharing', 'unit/headers',
+].map((name) => `test/${name}.test.ts`);
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const place = ({ moduleId, project }: TestSpecification): number => {
+      const at = LONGEST.indexOf(path.relative(project.config.root, moduleId));
+      return at === -1 ? LONGEST.length : at;
+    };
+    return (await super.sort(files)).sort((one, other) => place(one) - place(other));
+  }
+}
 
 export default defineConfig({
   test: {
@@ -7,8 +26,9 @@ export default defineConfig({
     // Each file in a process of its own: what it leaves open is its own, and can be counted.
     pool: 'forks',
     isolate: true,
-    // Most of a test is waiting for processes: one file per processor leaves them idle.
-    maxWorkers: 2,
+    // A test waits for processes about a quarter of its time: with one file per processor these are idle then.
+    maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
