@@ -20,13 +20,13 @@ const node = process.versions.node.split('.')[0];
 runTool({
   name: 'sharing',
   usage: 'npx tsx bench/sharing.ts',
-  about: 'Measures how workers share one port under each rule: SCHED_NONE of Node, round robin and shared of this\nproject, and reusePort where this Node has it.',
+  about: 'Measures how workers share one port under each rule: SCHED_NONE of Node, round robin and shared\nof this project, and reusePort where this Node has it.',
   takes: 'each part less than 150 s with its defaults; storm, 0.2 s for each kill',
   example: 'npx tsx bench/sharing.ts rate --workers 8',
   positionals: { name: 'PART', about: 'rate (connections/s and CPU at full load), http (the same), load (each worker’s part, and latency, at 5, 50 and 100 % load), open (open connections when some last 10 s), blocked (1 of 4 workers sleeps for 2 s), storm (kills), plots (from the results of load and rate)' },
   options: {
     workers: { takes: 'whole number', default: 4, about: 'workers of each cluster (blocked and storm: 4)' },
-    rounds: { takes: 'whole number', default: 0, least: 0, about: 'how often each rule is measured; 0: 60 for rate and http, 2 for load, 5 for blocked' },
+    rounds: { takes: 'whole number', default: 0, least: 0, about: 'how often each rule is measured; 0: 20 for rate and http, 2 for load, 5 for blocked' },
     seconds: { takes: 'whole number', default: 4, about: 'load: seconds of each run' },
     kills: { takes: 'whole number', default: 1000, about: 'storm: how many workers are killed' },
   },
@@ -38,8 +38,8 @@ runTool({
   const bench = new Bench({ pairs: 1, scale: 1 }, () => undefined);
   try {
     switch (part) {
-      case 'rate': return done(part, workers, ratesTable, await rates(bench, workers, 'tcp', rounds || 60));
-      case 'http': return done(part, workers, ratesTable, await rates(bench, workers, 'http', rounds || 60));
+      case 'rate': return done(part, workers, ratesTable, await rates(bench, workers, 'tcp', rounds || 20));
+      case 'http': return done(part, workers, ratesTable, await rates(bench, workers, 'http', rounds || 20));
       case 'load': return done(part, workers, runsTable, await loads(bench, workers, seconds, rounds || 2));
       case 'open': return done(part, workers, runsTable, await open(bench, workers, 300));
       case 'blocked': return done(part, 4, runsTable, await blocked(bench, rounds || 5));
