@@ -65,10 +65,10 @@ export function makePage(data: PageData): string {
 }
 
 /** What the page may load: nothing but itself, and live what its own server sends. */
-function policyOf(style: string, script: string, isLive: boolean): string {
+export function policyOf(style: string, script: string, isLive: boolean): string {
   const hash = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
   return ["default-src 'none'", `script-src ${hash(script)}`, `style-src ${hash(style)}`, 'img-src data:', isLive ? "connect-src 'self'" : "connect-src 'none'",
     "base-uri 'none'", "form-action 'none'"].join('; ');
 }
 
-const escapeMarkup = (text: string): string => text.replace(/[&<>"']/g, (one) => `&#${one.charCodeAt(0)};`);
+export const escapeMarkup = (text: string): string => text.replace(/[&<>"']/g, (one) => `&#${one.charCodeAt(0)};`);

@@ -7,6 +7,8 @@
  * matches, or if a scenario leaves no trace. It is also 1 if the lists do not agree: a clause without a scenario
  * though a program can observe it, or a name of a clause or a scenario that does not exist.
  *
+ * With --runtime it judges other runtimes instead (runtimes/foreign.ts), with --compare it compares two such runs.
+ *
  * A version of Node that is missing is installed with npm into .nodes/<version>, which git ignores.
  *
  * Uses     scenarios/ and scenarios_fork/, clauses.ts, deliberate.ts, conformance_table.ts
@@ -21,8 +23,11 @@ import { clauses } from './clauses';
 import { clauseTable, counts, isFine, sums, type Outcome, type Version } from './conformance_table';
 import { rules } from './deliberate';
 import { nodeOf } from './nodes';
+import { compareRuns, readMatrix } from './runtimes/compare';
 import { foreign } from './runtimes/foreign';
-import { sums as sumsOfRuntimes } from './runtimes/matrix';
+import { RESULTS, sums as sumsOfRuntimes } from './runtimes/matrix';
+import { others, printedBy } from './runtimes/others';
+import { runtimeOf, type Runtime } from './runtimes/runtime';
 
 interface Run {
   readonly scenario: string;
@@ -35,18 +40,21 @@ const COST = 1270;
 runTool({
   name: 'conformance',
   usage: 'npm run conformance --',
-  about: 'Runs every scenario under node:cluster and under ours, and prints how far they are alike.\nExit code 1: a scenario differs where it must not.',
+  about: 'Runs every scenario under node:cluster and under ours, and prints how far they are alike.\nExit code 1: a scenario differs where it must not; with --runtime: a runtime cannot be run;\nwith --compare: an unmarked difference; with --others: Node does not print what a\nprogram says.',
   takes: 'about 1.3 s for each scenario and Node on 2 CPUs: all scenarios some 5 minutes for each Node',
-  example: 'npm run conformance -- --node 20,22 --only Q-8',
+  example: 'npm run conformance -- --node 20,22 --only Q-8\n  npm run conformance -- --runtime bun,deno,node@26,ours@26 --out /tmp/one\n  npm run conformance -- --compare /tmp/one,/tmp/two',
   options: {
     node: { takes: 'text', default: process.versions.node.split('.')[0] as string, about: 'major versions, as in 20,22; a missing one is downloaded into .nodes' },
     only: { takes: 'text', about: 'a regular expression: scenarios by name, or clauses as I-2\\d; all by default' },
     jobs: { takes: 'whole number', default: 4, about: 'scenarios at a time' },
-    runtime: { takes: 'text', about: 'judges these instead, by what any program can see: bun, deno, node@26, ours@26, a path; with commas' },
-    measure: { takes: 'text', default: 'node@26', about: 'with --runtime: the stock Node that says what is right' },
-    preload: { takes: 'text', about: 'with --runtime: a file that each runtime loads first' },
+    runtime: { takes: 'text', about: 'judges these instead, by what any program can see: bun, deno, bun@1.2.0, node@26, ours@26, or a path (with a slash); with commas' },
+    measure: { takes: 'text', about: 'with --runtime: the stock Node that says what is right, as in node@24. By default a Node, and ours on a Node, is measured by that Node, and all others by node@26' },
+    preload: { takes: 'text', about: 'with --runtime: a file that each runtime loads before a scenario' },
     wire: { takes: 'nothing', about: "with --runtime: the messages of Node's protocol count too" },
-    out: { takes: 'text', default: '.bench/conformance', about: 'with --runtime: where matrix.md, matrix.json and matrix.html go' },
+    out: { takes: 'text', default: '.bench/conformance', about: 'with --runtime: where matrix.md, matrix.json, matrix.html and plays.jsonl go. A run that was interrupted goes on with what is there' },
+    measures: { takes: 'text', about: 'with --runtime: the --out of an earlier run, whose runs on the measuring Nodes are used again' },
+    compare: { takes: 'text', about: 'compares two such runs, as in DIR1,DIR2, and runs nothing' },
+    others: { takes: 'nothing', about: 'plays the programs of test/differential/others, each of which shows one difference of another runtime, under Node 26 and the runtimes that they name' },
     verbose: { takes: 'nothing', about: 'prints every clause with its scenarios; by default sums, and what is not fine' },
   },
 }, ({ values }) => main(values));
@@ -57,14 +65,19 @@ interface Given {
   readonly jobs: number;
   readonly verbose: boolean;
   readonly runtime: string | undefined;
-  readonly measure: string;
+  readonly measure: string | undefined;
   readonly preload: string | undefined;
   readonly wire: boolean;
   readonly out: string;
+  readonly measures: string | undefined;
+  readonly compare: string | undefined;
+  readonly others: boolean;
 }
 
 async function main(given: Given): Promise<void> {
   const { node, only, jobs, verbose } = given;
+  if (given.compare !== undefined) return compareTwo(given.compare);
+  if (given.others) return playOthers();
   const majors = node.split(',').map((text) => {
     if (!/^[1-9]\d*$/.test(text)) throw new WrongArgument(`--node takes major versions, as in 20,22, not '${node}'`);
     return Number(text);
@@ -96,14 +109,53 @@ async function main(given: Given): Promise<void> {
   process.exitCode = isGood ? 0 : 1;
 }
 
-/** Other runtimes, judged by what any program can see. The exit code says only whether the matrix could be written. */
-async function judgeRuntimes(runtimes: readonly string[], scenarios: readonly string[], { measure, preload, wire, jobs, out }: Given): Promise<void> {
+/** Other runtimes, judged by what any program can see. The exit code says whether each of them could be run, not how like Node they are. */
+async function judgeRuntimes(runtimes: readonly string[], scenarios: readonly string[], { measure, preload, wire, jobs, out, measures }: Given): Promise<void> {
   const directory = path.resolve(out);
-  const matrix = await foreign({ runtimes, scenarios, measure, preload: preload === undefined ? null : path.resolve(preload), wire, jobs, out: directory });
+  const matrix = await foreign({
+    runtimes, scenarios, measure: measure ?? null, preload: preload === undefined ? null : path.resolve(preload), wire, jobs, out: directory,
+    measures: measures === undefined ? null : path.resolve(measures),
+  });
   for (const { runtime, counts } of sumsOfRuntimes(matrix)) {
-    console.log(`${paint('bold', runtime)}: ${Object.entries(counts).filter(([, count]) => count > 0).map(([result, count]) => `${count} ${result}`).join(', ')}`);
+    console.log(`${paint('bold', runtime)}: ${RESULTS.filter((result) => counts[result] > 0).map((result) => `${counts[result]} ${result}`).join(', ')}`);
   }
+  for (const { runtime, reason } of matrix.unusable) console.log(`${paint('red', runtime)}: ${reason}`);
   console.log(`${directory}/matrix.md, matrix.json, matrix.html`);
+  process.exitCode = matrix.unusable.length === 0 ? 0 : 1;
+}
+
+/** Are two runs of the matrix equal, but for what is marked flaky? */
+function compareTwo(directories: string): void {
+  const [one, other, ...more] = directories.split(',');
+  if (one === undefined || other === undefined || more.length > 0) throw new WrongArgument(`--compare takes two directories, as in DIR1,DIR2, not '${directories}'`);
+  const { cells, flaky, differences } = compareRuns(readMatrix(one), readMatrix(other));
+  for (const line of differences) console.log(paint('red', line));
+  console.log(`${counted(cells, 'cell')} compared: ${differences.length} differ without a mark, ${flaky} marked flaky`);
+  process.exitCode = differences.length === 0 ? 0 : 1;
+}
+
+/** Plays the filed differences. What a runtime prints by now may differ from what it printed: only Node has to be right. */
+async function playOthers(): Promise<void> {
+  const runtimes = new Map<string, Runtime>();
+  for (const name of ['node@26', 'bun', 'deno']) {
+    const runtime = await runtimeOf(name, null);
+    if (typeof runtime === 'string') console.log(paint('red', `${name}: ${runtime}`));
+    else runtimes.set(runtime.title.split(' ')[0] ?? '', runtime);
+  }
+  let wrong = 0;
+  for (const other of others()) {
+    console.log(paint('bold', `${other.name}: ${other.about}`));
+    for (const { runtime: title, text } of [other.node, ...other.runtimes]) {
+      const runtime = runtimes.get(title.split(' ')[0] ?? '');
+      if (runtime === undefined) continue;
+      const printed = await printedBy(runtime, other);
+      const isNode = title === other.node.runtime;
+      const verdict = printed === text ? 'as filed' : !isNode && printed === other.node.text ? `as Node by now, not '${text}'` : `not '${text}'`;
+      if (isNode && printed !== text) wrong++;
+      console.log(`  ${runtime.title}: ${printed} (${verdict})`);
+    }
+  }
+  process.exitCode = wrong === 0 ? 0 : 1;
 }
 
 function patternOf(only = '.'): RegExp {

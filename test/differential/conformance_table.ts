@@ -4,7 +4,7 @@
  * Cells of a clause: `ok` both sides are alike. `D4` they differ, as deliberate.ts says. `FAIL` they differ in
  * another way. `NONE` no scenario covers the clause. `-` no program can observe it.
  *
- * Used by  test/differential/conformance.ts, test/unit/conformance_table.test.ts
+ * Used by  conformance.ts, runtimes/foreign.ts, test/unit/conformance_table.test.ts
  */
 import { coveredClauses } from '../support/scenarios';
 import { columns, counted, duration } from '../support/terminal';
@@ -28,7 +28,7 @@ export interface Outcome {
 }
 
 /** By the letter of its clauses. */
-const CHAPTERS: Readonly<Record<string, string>> = {
+export const CHAPTERS: Readonly<Record<string, string>> = {
   C: 'start-up and the cluster object', P: 'primary', M: 'messages', Q: 'queryServer', R: 'round robin', S: 'shared handle',
   W: 'worker', N: 'net, dgram, http, tls', I: 'the channel', B: 'native classes',
 };
@@ -98,6 +98,9 @@ function cellOf(clause: Clause, { major }: Version, covering: readonly string[],
 function rulesOf(scenario: string, major: number): typeof rules {
   return rules.filter((rule) => [rule.scenario].flat().includes(scenario) && (rule.versions?.includes(major) ?? true));
 }
+
+/** "D3": the numbers of the differences that deliberate.ts has for a scenario of ours on this Node. */
+export const deliberateNumbers = (scenario: string, major: number): string[] => [...new Set(rulesOf(scenario, major).map(({ number }) => number))];
 
 /** The last two lines: how much was compared, and how many runs were alike. */
 export function counts(outcomes: readonly Outcome[], names: readonly string[], milliseconds: number): string {

@@ -8,6 +8,8 @@
  *
  * Cluster messages are recorded by themselves, under both implementations: under ours from the
  * diagnostics channel, under Node's by looking at 'internalMessage' and at what goes through `send`.
+ * With DIFF_UNTAPPED they are not, and nothing is put between a runtime and its `send`: for runtimes that
+ * are judged without Node's wire.
  *
  * Never    keeps a descriptor open, adds an 'error' listener, or holds the event loop
  */
@@ -87,7 +89,9 @@ function tap(target, peer) {
   });
 }
 
-if (implementation === 'ours') {
+if (process.env.DIFF_UNTAPPED) {
+  // Only what the scenario itself sees.
+} else if (implementation === 'ours') {
   diagnostics.subscribe('cluster-internals:message', ({ way, from, to, message, fd }) => {
     recordMessage(way, way === 'sent' ? to : from, message, fd !== undefined);
   });

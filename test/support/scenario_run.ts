@@ -4,7 +4,8 @@
  * Owns     while it runs: a directory for the logs, ten ports, and the processes of the scenario, which it finds by
  *          DIFF_TRACE in their environment and ends at the deadline
  * Never    waits longer than the deadline and CLOSE_MS, or keeps more than MOST_OUTPUT of what it prints
- * Falls short  a process that has removed DIFF_TRACE from its environment is not found, and goes on
+ * Falls short  a process that has removed DIFF_TRACE from its environment and has left the process group is not found,
+ *          and goes on
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { spawn } from 'node:child_process';
@@ -15,6 +16,7 @@ import path from 'node:path';
 import { checkDeaths } from './deaths';
 import { cleanEnvironment } from './environment';
 import { endAll, runningProcesses } from './marked';
+import { watchRun, type Bounds, type Stopped } from './run_watch';
 import { isOfTheRecorder, normalise, plain, readLogs, type Entry, type Implementation, type Log, type Traces } from './trace_lines';
 import { registerFor } from './scenarios';
 
@@ -52,10 +54,16 @@ export interface Played {
   readonly torn: readonly string[];
   /** True if the deadline passed before the last process had ended. */
   readonly isLate: boolean;
+  /** Why the run was ended from outside; null if it ended by itself. */
+  readonly stopped: Stopped | null;
   /** The processes that had to be ended: at the deadline, or because they hold no stdout and were left behind. */
   readonly left: number;
   /** Takes out of a line what differs from run to run. */
   readonly plain: (line: string) => string;
+  /** What `plain` takes out: the run's directory, and the first of its ten ports. */
+  readonly place: { readonly directory: string; readonly port: number };
+  /** Milliseconds. */
+  readonly took: number;
 }
 
 export interface PlayOptions {
@@ -63,6 +71,10 @@ export interface PlayOptions {
   readonly command: readonly [string, ...string[]];
   /** Milliseconds after which the scenario and all its processes are killed. */
   readonly deadline: number;
+  /** Ends the run before its deadline; nothing does by default. */
+  readonly bounds?: Bounds;
+  /** The messages of Node's protocol are not recorded (observe.js). */
+  readonly untapped?: boolean;
 }
 
 /** Ten ports for one run, and what holds the claim on them. */
@@ -96,12 +108,15 @@ async function claimPorts(): Promise<Ports> {
 }
 
 /** Runs a scenario until its last process has ended, or the deadline has passed. Rejects only if the program cannot be started. */
-export async function play(file: string, { command: [program, ...args], deadline }: PlayOptions): Promise<Played> {
+export async function play(file: string, { command: [program, ...args], deadline, bounds, untapped = false }: PlayOptions): Promise<Played> {
   const directory = mkdtempSync(path.join(tmpdir(), 'diff-'));
   const { first: port, claim } = await claimPorts();
+  const env = { ...cleanEnvironment(), DIFF_TRACE: directory, DIFF_PORT: String(port), ...(untapped ? { DIFF_UNTAPPED: '1' } : {}) };
+  const begun = performance.now();
   try {
-    const ended = await runProgram(program, [...args, file], directory, { ...cleanEnvironment(), DIFF_TRACE: directory, DIFF_PORT: String(port) }, deadline);
-    return { ...ended, ...readLogs(directory), plain: (line) => plain(line, directory, port) };
+    const ended = await runProgram(program, [...args, file], { directory, env, deadline, bounds });
+    const took = Math.round(performance.now() - begun);
+    return { ...ended, ...readLogs(directory), plain: (line) => plain(line, directory, port), place: { directory, port }, took };
   } finally {
     await new Promise((resolve) => claim.close(resolve));
     rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
@@ -146,39 +161,64 @@ export function tracesOf({ logs, plain }: Pick<Played, 'logs' | 'plain'>, isWant
   return traces;
 }
 
-type Ended = Pick<Played, 'code' | 'signal' | 'stdout' | 'stderr' | 'isLate' | 'left'>;
+type Ended = Pick<Played, 'code' | 'signal' | 'stdout' | 'stderr' | 'isLate' | 'stopped' | 'left'>;
+
+interface Started {
+  readonly directory: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly deadline: number;
+  readonly bounds: Bounds | undefined;
+}
 
 /** Its workers hold its stdout, so 'close' means that all of them have ended. */
-function runProgram(program: string, args: readonly string[], directory: string, env: NodeJS.ProcessEnv, deadline: number): Promise<Ended> {
+function runProgram(program: string, args: readonly string[], { directory, env, deadline, bounds }: Started): Promise<Ended> {
   return new Promise((resolve, reject) => {
     // A process group of its own, so that what a terminal sends to the tool does not reach it.
     const child = spawn(program, args, { cwd: directory, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     const stdout = textOf(child.stdout);
     const stderr = textOf(child.stderr);
-    let isLate = false;
+    let stopped: Stopped | null = null;
     let left = 0;
     const endMarked = (): void => {
       left += endAll(() => runningProcesses('DIFF_TRACE', directory).filter(({ isMarked }) => isMarked).map(({ pid }) => pid));
     };
-    let timer = setTimeout(() => {
-      isLate = true;
+    const stop = (why: Stopped): void => {
+      if (stopped !== null) return;
+      stopped = why;
+      clearTimeout(timer);
+      // While its leader lives the group is ours. It also has those that have cleared their environment.
+      const group = child.exitCode === null && child.signalCode === null ? child.pid : undefined;
       endMarked();
+      if (group !== undefined) endGroup(group);
       timer = setTimeout(() => {
-        child.kill('SIGKILL'); // It may have replaced itself by a program without DIFF_TRACE.
         child.stdout.destroy();
         child.stderr.destroy();
       }, CLOSE_MS);
-    }, deadline);
-    child.on('error', (error) => {
+    };
+    let timer = setTimeout(() => stop('deadline'), deadline);
+    const unwatch = bounds === undefined ? () => undefined : watchRun('DIFF_TRACE', directory, bounds, stop);
+    const over = (): void => {
       clearTimeout(timer);
+      unwatch();
+    };
+    child.on('error', (error) => {
+      over();
       reject(error);
     });
     child.on('close', (code, signal) => {
-      clearTimeout(timer);
+      over();
       endMarked();
-      resolve({ code, signal, stdout: stdout(), stderr: stderr(), isLate, left });
+      resolve({ code, signal, stdout: stdout(), stderr: stderr(), isLate: stopped !== null, stopped, left });
     });
   });
+}
+
+function endGroup(group: number): void {
+  try {
+    process.kill(-group, 'SIGKILL');
+  } catch {
+    return; // All of it has ended.
+  }
 }
 
 /** Collects what a stream gives, up to MOST_OUTPUT. Of what is more the returned text has the length. */

@@ -30,3 +30,10 @@ export function coveredClauses(name: string): string[] {
   if (match === null) throw new Error(`${name}.js does not begin with '// Covers: P-2, P-3'`);
   return (match[1] as string).split(', ');
 }
+
+/** What a scenario is about, in its own words: the comment behind its first line. */
+export function describes(name: string): string {
+  const lines = readFileSync(scenarioFile(name), 'utf8').split('\n').slice(1);
+  const end = lines.findIndex((line) => !line.startsWith('// ') || /^\/\/ (Dies|Node's channel)\b/.test(line));
+  return lines.slice(0, end).map((line) => line.slice(3)).join(' ');
+}

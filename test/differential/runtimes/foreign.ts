@@ -2,101 +2,226 @@
  * npm run conformance -- --runtime bun,deno,…: measures each scenario on stock Node, several times, then plays it on
  * each of the runtimes, and writes the matrix.
  *
+ *   1. each scenario three times on each Node that is a measure, and once on each runtime, several scenarios at a time
+ *   2. what was not as on Node once more: a result that does not come again is flaky
+ *   3. what hung once more, with no other scenario beside it and a longer deadline
+ *
+ * Uses     plays.ts (keeps what was played, so that an interrupted run goes on), judge.ts, matrix.ts
  * Never    waits longer for one run than its deadline and two seconds, or leaves a process of it that still has the run's
- *          environment: these are ended and counted
+ *          environment or its process group: these are ended and counted. A runtime that cannot be run is a column with
+ *          the reason, and the others go on
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Progress, announce, counted, duration } from '../../support/terminal';
 import { play, type Played } from '../../support/scenario_run';
 import { scenarioFile } from '../../support/scenarios';
-import { judge, measureOf, type Measure, type Verdict } from './judge';
-import { markdown, page, type Cell, type Matrix } from './matrix';
-import { runtimeOf, type Runtime } from './runtime';
+import { WrongArgument } from '../../support/tool';
+import { deliberateNumbers } from '../conformance_table';
+import { isUndocumented } from './allowed';
+import { combined, judge, measureOf, type Cell, type Measure, type Verdict } from './judge';
+import { markdown } from './markdown';
+import type { Matrix } from './matrix';
+import { page } from './page';
+import { Plays, digestOf, type Key, type Use } from './plays';
+import { runtimeOf, whyUnusable, type Runtime } from './runtime';
 
 export interface ForeignOptions {
   /** As on the command line: "bun", "node@26", "/path/to/binary". */
   readonly runtimes: readonly string[];
   readonly scenarios: readonly string[];
-  /** The stock Node that says what is right: "node@26". */
-  readonly measure: string;
+  /** The stock Node that says what is right, "node@26"; null: for a Node, and for ours on a Node, that Node; for others node@26. */
+  readonly measure: string | null;
   readonly preload: string | null;
   readonly wire: boolean;
   readonly jobs: number;
-  /** The directory for matrix.json, matrix.md and matrix.html. */
+  /** The directory for plays.jsonl, matrix.json, matrix.md and matrix.html. */
   readonly out: string;
+  /** The directory of an earlier run, whose measures are taken where they fit; null: none. */
+  readonly measures: string | null;
 }
 
-/** How often the measure is taken. */
+/** How often a measure is taken. */
 const MEASURES = 3;
-/** Milliseconds that a scenario may take. On Node nearly all of them take less than 3 s on 2 CPUs. */
-const DEADLINE = 20_000;
+/** How often a stock Node may miss its deadline, under load, before the scenario is not judged. */
+const LATE_MEASURES = 2;
 /** Milliseconds of one run on 2 CPUs: 246 scenarios took Bun 2.5 minutes. */
 const COST = 650;
+const DEFAULT_MEASURE = 'node@26';
 
-/** Plays, writes the three files, and returns the matrix. */
+/** Milliseconds that a scenario may take, and sleep. On Node nearly all take less than 3 s on 2 CPUs, and none sleeps so long. */
+const DEADLINES = { deadline: 40_000, asleepMs: 8_000 } as const;
+/** The same where a hang has to be confirmed. */
+const DEADLINES_ALONE = { deadline: 90_000, asleepMs: 15_000 } as const;
+/** A runtime that starts processes or writes without end. The largest scenario has fewer than 20 processes, and writes 3 MB. */
+const BOUNDS = { processes: 100, bytes: 64 << 20 } as const;
+
+/** A column: what is judged, and by what. */
+interface Column {
+  readonly runtime: Runtime;
+  readonly stock: Runtime;
+}
+
+/** Plays, writes the files, and returns the matrix. */
 export async function foreign(options: ForeignOptions): Promise<Matrix> {
-  const { scenarios, wire, jobs, out } = options;
-  const stock = await runtimeOf(options.measure, null);
-  const runtimes: Runtime[] = [];
-  for (const name of options.runtimes) runtimes.push(await runtimeOf(name, options.preload));
-  const runs = scenarios.length * (MEASURES + runtimes.length);
-  announce('conformance', `${counted(scenarios.length, 'scenario')} on ${runtimes.map(({ title }) => title).join(', ')}, measured by ${stock.title}: about ${duration(runs * COST)}`);
-
-  const progress = new Progress(scenarios.length);
-  const rows = new Map<string, readonly Cell[]>();
-  const skipped = new Map<string, string>();
-  await inParallel(scenarios, jobs, async (scenario) => {
-    const file = scenarioFile(scenario);
-    const measured: Played[] = [];
-    for (let count = 0; count < MEASURES; count++) measured.push(await playOn(stock, file));
-    const measure = measureOrReason(measured, wire);
-    if (typeof measure === 'string') skipped.set(scenario, measure);
-    else rows.set(scenario, await cellsOf(runtimes, file, measure, wire));
-    progress.step(scenario);
-  });
-  progress.clear();
-
-  const matrix: Matrix = {
-    date: new Date().toISOString().slice(0, 10), measure: stock.title, wire, runtimes: runtimes.map(({ title }) => title),
-    rows: [...rows].sort(([one], [other]) => (one < other ? -1 : 1)).map(([scenario, cells]) => ({ scenario, cells })),
-    skipped: [...skipped].sort().map(([scenario, reason]) => ({ scenario, reason })),
-  };
-  mkdirSync(out, { recursive: true });
-  writeFileSync(path.join(out, 'matrix.json'), `${JSON.stringify(matrix, null, 1)}\n`);
-  writeFileSync(path.join(out, 'matrix.md'), markdown(matrix));
-  writeFileSync(path.join(out, 'matrix.html'), page(matrix));
-  return matrix;
+  const { columns, unusable } = await columnsOf(options);
+  return new Run(columns, unusable, options).all();
 }
 
-const playOn = (runtime: Runtime, file: string): Promise<Played> => play(file, { command: runtime.command(file), deadline: DEADLINE });
-
-function measureOrReason(measured: readonly Played[], wire: boolean): Measure | string {
-  if (measured.some(({ isLate }) => isLate)) return 'stock Node missed the deadline';
-  const measure = measureOf(measured, wire);
-  return measure.isEmpty ? "about messages of Node's protocol alone: see --wire" : measure;
-}
-
-/** One scenario on each runtime. What is not as on Node is played once more: a result that does not come again is flaky. */
-async function cellsOf(runtimes: readonly Runtime[], file: string, measure: Measure, wire: boolean): Promise<Cell[]> {
-  const cells: Cell[] = [];
-  for (const runtime of runtimes) {
-    const first = judge(measure, await playOn(runtime, file), wire);
-    if (first.is === 'like') {
-      cells.push(first);
+/** Finds the runtimes and the Nodes that measure them. What cannot be run is not played. */
+async function columnsOf({ runtimes, measure, preload }: ForeignOptions): Promise<{ columns: Column[]; unusable: Matrix['unusable'] }> {
+  const columns: Column[] = [];
+  const unusable: { readonly runtime: string; readonly reason: string }[] = [];
+  for (const name of new Set(runtimes)) {
+    const found = await runtimeOf(name, preload);
+    const reason = typeof found === 'string' ? found : await whyUnusable(found);
+    if (typeof found === 'string' || reason !== null) {
+      unusable.push({ runtime: name, reason: reason ?? 'cannot be run' });
+      announce('conformance', `${name} is not judged: ${reason}`);
       continue;
     }
-    const second = judge(measure, await playOn(runtime, file), wire);
-    cells.push(isSame(first, second) ? first : { is: 'flaky', verdicts: [first, second] });
+    const stock = await runtimeOf(measure ?? found.measure ?? DEFAULT_MEASURE, null);
+    if (typeof stock === 'string') throw new WrongArgument(`--measure: ${stock}`);
+    columns.push({ runtime: found, stock });
   }
-  return cells;
+  return { columns, unusable };
 }
 
-const isSame = (one: Verdict, other: Verdict): boolean => one.is === other.is;
+class Run {
+  readonly #columns: readonly Column[];
+  readonly #unusable: Matrix['unusable'];
+  readonly #options: ForeignOptions;
+  readonly #plays: Plays;
+  /** By scenario and the title of the Node; a text says why the scenario cannot be judged. */
+  readonly #measures = new Map<string, Measure | string>();
+  readonly #digests = new Map<string, string>();
+  #played = 0;
 
-async function inParallel<T>(items: readonly T[], jobs: number, work: (item: T) => Promise<void>): Promise<void> {
-  let at = 0;
-  await Promise.all(Array.from({ length: jobs }, async () => {
-    for (let item = items[at++]; item !== undefined; item = items[at++]) await work(item);
-  }));
+  constructor(columns: readonly Column[], unusable: Matrix['unusable'], options: ForeignOptions) {
+    this.#columns = columns;
+    this.#unusable = unusable;
+    this.#options = options;
+    this.#plays = new Plays(options.out, options.measures === null ? [] : [options.measures]);
+  }
+
+  async all(): Promise<Matrix> {
+    const { scenarios, jobs } = this.#options;
+    const stocks = new Map(this.#columns.map(({ stock }) => [stock.title, stock]));
+    announce('conformance', `${counted(scenarios.length, 'scenario')} on ${this.#columns.map(({ runtime }) => runtime.title).join(', ')}, measured by ${[...stocks.keys()].join(', ')}: about ${
+      duration(scenarios.length * (MEASURES * stocks.size + this.#columns.length) * COST)} on 2 CPUs, less where an interrupted run goes on`);
+    await this.#inParallel('', scenarios, jobs, async (scenario) => {
+      for (const stock of stocks.values()) await this.#measure(scenario, stock);
+      for (const column of this.#columns) await this.#judged(scenario, column, 'first');
+    });
+    const cells = scenarios.flatMap((scenario) => this.#columns.map((column) => ({ scenario, column })));
+    const differing = cells.filter(({ scenario, column }) => !['like', 'hangs', undefined].includes(this.#verdict(scenario, column, 'first')?.is));
+    await this.#inParallel('what differed, once more: ', differing, jobs, ({ scenario, column }) => this.#judged(scenario, column, 'again'));
+    const late = cells.filter(({ scenario, column }) => (['first', 'again'] as const).some((use) => this.#verdict(scenario, column, use)?.is === 'hangs'));
+    await this.#inParallel('what hung, alone: ', late, 1, ({ scenario, column }) => this.#judged(scenario, column, 'alone'));
+    return this.#write(this.#matrix());
+  }
+
+  async #inParallel<T>(what: string, items: readonly T[], jobs: number, work: (item: T) => Promise<void>): Promise<void> {
+    const progress = new Progress(items.length);
+    let at = 0;
+    await Promise.all(Array.from({ length: jobs }, async () => {
+      for (let item = items[at++]; item !== undefined; item = items[at++]) {
+        await work(item);
+        progress.step(`${what}${this.#played} runs`);
+      }
+    }));
+    progress.clear();
+  }
+
+  // ── playing ──────────────────────────────────────────────────────────────────────────────────────
+
+  #key(scenario: string, runtime: Runtime, use: Use): Key {
+    const digest = this.#digests.get(scenario) ?? digestOf(scenarioFile(scenario));
+    this.#digests.set(scenario, digest);
+    return { runtime: runtime.identity, scenario, digest: this.#options.wire ? `${digest} with the wire` : digest, use };
+  }
+
+  async #play(scenario: string, runtime: Runtime, use: Use): Promise<void> {
+    const file = scenarioFile(scenario);
+    const { deadline, asleepMs } = use === 'alone' ? DEADLINES_ALONE : DEADLINES;
+    const played = await play(file, { command: runtime.command(file), deadline, bounds: { ...BOUNDS, asleepMs }, untapped: !this.#options.wire }).catch(unplayed);
+    this.#played++;
+    this.#plays.add(this.#key(scenario, runtime, use), played);
+  }
+
+  /** Takes the measure of a scenario on a Node, unless it is there. */
+  async #measure(scenario: string, stock: Runtime): Promise<void> {
+    if (!this.#options.wire && speaksTheProtocol(scenarioFile(scenario))) {
+      this.#measures.set(`${scenario} ${stock.title}`, OF_THE_PROTOCOL);
+      return;
+    }
+    const key = this.#key(scenario, stock, 'measure');
+    const inTime = (): readonly Played[] => this.#plays.get(key).filter(({ isLate }) => !isLate);
+    while (inTime().length < MEASURES && this.#plays.get(key).length < MEASURES + LATE_MEASURES) await this.#play(scenario, stock, 'measure');
+    this.#measures.set(`${scenario} ${stock.title}`, measureOrReason(inTime(), this.#options.wire));
+  }
+
+  /** Plays a scenario for this use, unless it has been played or cannot be judged. */
+  async #judged(scenario: string, { runtime, stock }: Column, use: Use): Promise<void> {
+    if (typeof this.#measures.get(`${scenario} ${stock.title}`) === 'string') return;
+    if (this.#plays.get(this.#key(scenario, runtime, use)).length === 0) await this.#play(scenario, runtime, use);
+  }
+
+  // ── judging ──────────────────────────────────────────────────────────────────────────────────────
+
+  /** Undefined if it was not played, or cannot be judged. */
+  #verdict(scenario: string, { runtime, stock }: Column, use: Use): Verdict | undefined {
+    const measure = this.#measures.get(`${scenario} ${stock.title}`);
+    const played = this.#plays.get(this.#key(scenario, runtime, use))[0];
+    return typeof measure !== 'object' || played === undefined ? undefined : judge(measure, played, this.#options.wire);
+  }
+
+  #cell(scenario: string, column: Column): Cell {
+    const reason = this.#measures.get(`${scenario} ${column.stock.title}`);
+    if (typeof reason === 'string') return { is: 'unjudged', reason };
+    const [first, again, alone] = (['first', 'again', 'alone'] as const).map((use) => this.#verdict(scenario, column, use));
+    const judged = combined([first, again].filter((verdict) => verdict !== undefined), alone);
+    const cell = judged.is === 'different' && isUndocumented(scenario) ? { ...judged, is: 'allowed' as const } : judged;
+    const rules = cell.is === 'like' ? [] : deliberateNumbers(scenario, column.stock.major);
+    return rules.length === 0 ? cell : { ...cell, rules };
+  }
+
+  #matrix(): Matrix {
+    const { scenarios, wire } = this.#options;
+    const left = this.#columns.map(({ runtime }) => scenarios.reduce((sum, scenario) => sum + (['first', 'again', 'alone'] as const)
+      .reduce((all, use) => all + (this.#plays.get(this.#key(scenario, runtime, use))[0]?.left ?? 0), 0), 0));
+    return {
+      date: new Date().toISOString().slice(0, 10), wire, unusable: this.#unusable,
+      columns: this.#columns.map(({ runtime, stock }, at) => ({ runtime: runtime.title, measure: stock.title, left: left[at] ?? 0 })),
+      rows: [...scenarios].sort().map((scenario) => ({ scenario, cells: this.#columns.map((column) => this.#cell(scenario, column)) })),
+    };
+  }
+
+  #write(matrix: Matrix): Matrix {
+    const { out } = this.#options;
+    mkdirSync(out, { recursive: true });
+    writeFileSync(path.join(out, 'matrix.json'), `${JSON.stringify(matrix, null, 1)}\n`);
+    writeFileSync(path.join(out, 'matrix.md'), markdown(matrix));
+    writeFileSync(path.join(out, 'matrix.html'), page(matrix));
+    return matrix;
+  }
 }
+
+/** A program that cannot be started, although it could be at the beginning. */
+function unplayed(error: unknown): Played {
+  return {
+    code: null, signal: null, stdout: '', stderr: `cannot be started: ${error instanceof Error ? error.message : String(error)}`, logs: [], torn: [],
+    isLate: false, stopped: null, left: 0, plain: (line) => line, place: { directory: '/nowhere', port: 20_000 }, took: 0,
+  };
+}
+
+function measureOrReason(measured: readonly Played[], wire: boolean): Measure | string {
+  if (measured.length < MEASURES) return 'stock Node missed the deadline';
+  const measure = measureOf(measured, wire);
+  return measure.isEmpty ? OF_THE_PROTOCOL : measure;
+}
+
+const OF_THE_PROTOCOL = "about the messages of Node's protocol: see --wire";
+
+/** Does a process of the scenario speak Node's protocol by itself, or forge messages of it? */
+const speaksTheProtocol = (file: string): boolean => /require\('\.\.\/wire'\)|cmd: 'NODE_/.test(readFileSync(file, 'utf8'));

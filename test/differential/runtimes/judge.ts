@@ -8,6 +8,7 @@
  * Uses     ../../support/scenario_run.ts (Played), allowed.ts (what Node's documentation leaves open)
  */
 import { endsReversed, excerpt, firstDifference, settleEnd } from '../../support/differential';
+import type { Stopped } from '../../support/run_watch';
 import { tracesOf, type Played } from '../../support/scenario_run';
 import { isOfTheRecorder, type Entry, type Traces } from '../../support/trace_lines';
 import { isAllowed } from './allowed';
@@ -43,9 +44,14 @@ export type Verdict =
   | { readonly is: 'different'; readonly deviations: readonly Deviation[] }
   /** It says itself that it lacks something. */
   | { readonly is: 'missing'; readonly what: string }
-  | { readonly is: 'hangs'; readonly left: number; readonly deviations: readonly Deviation[] }
+  | { readonly is: 'hangs'; readonly left: number; readonly how: string; readonly deviations: readonly Deviation[] }
   /** Ended by a signal that Node does not end by, or by an internal error. */
   | { readonly is: 'crashes'; readonly how: string };
+
+/** One scenario on one runtime, after all its runs. */
+export type Cell = (Verdict | { readonly is: 'flaky'; readonly verdicts: readonly Verdict[] } | { readonly is: 'unjudged'; readonly reason: string })
+  /** Where ours differs deliberately in this scenario, often because Node itself has a defect there: the numbers of these differences. */
+  & { readonly rules?: readonly string[] };
 
 /** The lines that count. `wire` is the tool's --wire. */
 export function visible(played: Played, wire: boolean): Traces {
@@ -58,6 +64,10 @@ export function visible(played: Played, wire: boolean): Traces {
   }
   return traces;
 }
+
+const HANGS: Readonly<Record<Stopped, string>> = {
+  deadline: 'it was still busy at the deadline', asleep: 'all its processes slept', processes: 'it started processes without end', files: 'it wrote without end',
+};
 
 /** What all of these runs on one Node have in common. @throws if one of them did not end */
 export function measureOf(runs: readonly Played[], wire: boolean): Measure {
@@ -81,13 +91,30 @@ export function measureOf(runs: readonly Played[], wire: boolean): Measure {
 /** Compares one run with the measure. */
 export function judge(measure: Measure, played: Played, wire: boolean): Verdict {
   const deviations = deviationsOf(measure, played, wire);
-  if (played.isLate) return { is: 'hangs', left: played.left, deviations };
+  if (played.stopped !== null) return { is: 'hangs', left: played.left, how: HANGS[played.stopped], deviations };
   if (deviations.length === 0) return { is: 'like' };
   const lacks = lackOf(played.stderr);
   if (lacks !== null) return { is: 'missing', what: lacks };
   const crash = crashOf(played);
   if (crash !== null && measure.end !== endOf(played)) return { is: 'crashes', how: crash };
   return { is: deviations.every(({ weight }) => weight === 'allowed') ? 'allowed' : 'different', deviations };
+}
+
+/**
+ * The result of all runs of one scenario on one runtime.
+ *
+ * @param runs   the first, and the second where the first was not like Node
+ * @param alone  the run without other scenarios beside it, where one of them hung. One that hung only because the machine was busy is not counted
+ */
+export function combined(runs: readonly Verdict[], alone?: Verdict): Cell {
+  const isOfLoad = (verdict: Verdict): boolean => verdict.is === 'hangs' && verdict.how === HANGS.deadline && alone !== undefined && alone.is !== 'hangs';
+  const verdicts = [...runs.filter((verdict) => !isOfLoad(verdict)), ...(alone === undefined ? [] : [alone])];
+  const [first = { is: 'like' }, ...others] = verdicts;
+  if (others.some(({ is }) => is !== first.is)) return { is: 'flaky', verdicts };
+  if (!('deviations' in first) || first.is === 'hangs') return first;
+  // What deviated in one run alone may be chance, unless there is nothing else.
+  const always = first.deviations.filter(({ where }) => others.every((other) => 'deviations' in other && other.deviations.some((each) => each.where === where)));
+  return always.length === 0 ? { is: 'flaky', verdicts } : { ...first, deviations: always };
 }
 
 function deviationsOf(measure: Measure, played: Played, wire: boolean): Deviation[] {
@@ -97,13 +124,16 @@ function deviationsOf(measure: Measure, played: Played, wire: boolean): Deviatio
     const { stock, ours } = settled(measure.traces.get(where) ?? [], got.get(where) ?? []);
     const at = firstDifference(stock, ours);
     if (at === -1) return [];
-    return [{ where, weight: weightOf(where, stock, ours), expected: excerpt(stock, at), got: excerpt(ours, at) }];
+    return [{ where, weight: weightOf(where, stock, ours), expected: shown(excerpt(stock, at)), got: shown(excerpt(ours, at)) }];
   });
-  if (measure.end !== null && measure.end !== endOf(played)) deviations.push({ where: 'exit', weight: 'ends', expected: measure.end, got: `${endOf(played)}\n${played.plain(played.stderr).trim().split('\n').slice(0, 6).join('\n')}` });
+  if (measure.end !== null && measure.end !== endOf(played)) deviations.push({ where: 'exit', weight: 'ends', expected: measure.end, got: shown(`${endOf(played)}\n${played.plain(played.stderr).trim().split('\n').slice(0, 6).join('\n')}`) });
   const stdout = played.plain(played.stdout);
-  if (measure.stdout !== null && measure.stdout !== stdout) deviations.push({ where: 'stdout', weight: 'clients', expected: measure.stdout, got: stdout });
+  if (measure.stdout !== null && measure.stdout !== stdout) deviations.push({ where: 'stdout', weight: 'clients', expected: shown(measure.stdout), got: shown(stdout) });
   return deviations.sort((one, other) => WEIGHTS.indexOf(one.weight) - WEIGHTS.indexOf(other.weight));
 }
+
+/** Lines as a person reads them: no longer and no more than fit. */
+const shown = (text: string): string => text.split('\n').slice(0, 12).map((line) => (line.length > 300 ? `${line.slice(0, 300)}…` : line)).join('\n');
 
 /** What kind of difference it is, from the lines of one subject on both sides. */
 function weightOf(where: string, expected: readonly string[], got: readonly string[]): Weight {

@@ -1,0 +1,110 @@
+/**
+ * The plays of a whole run, kept in one file of lines: what was played once is not played again if the run is
+ * interrupted and started once more, and it can be judged anew without playing.
+ *
+ * Used by  foreign.ts
+ * Keeps    a play only while the runtime, its build, the scenario and the recorder are what they were: all of them are
+ *          in its key
+ */
+import { createHash } from 'node:crypto';
+import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import type { Played } from '../../support/scenario_run';
+import { plain } from '../../support/trace_lines';
+import { root } from '../../support/program';
+
+/** What a play is for: to say what is right, to be judged by it, or to be judged without another scenario beside it. */
+export type Use = 'measure' | 'first' | 'again' | 'alone';
+
+/** Names one play. */
+export interface Key {
+  /** "Bun 1.4.5", with the hash of its build where it is ours. */
+  readonly runtime: string;
+  readonly scenario: string;
+  /** Of the scenario's file and of the recorder's. */
+  readonly digest: string;
+  readonly use: Use;
+}
+
+type Kept = Omit<Played, 'plain'>;
+interface Line extends Key { readonly played: Kept }
+
+/** Characters of stdout and of stderr, and entries of a log, that are kept. No scenario on Node has half of them. */
+const MOST_TEXT = 20_000;
+const MOST_ENTRIES = 3000;
+
+export class Plays {
+  readonly #file: string;
+  readonly #kept = new Map<string, Played[]>();
+
+  /** @param directory  of the run; what it has is read. @param others  directories of earlier runs whose measures are taken too */
+  constructor(directory: string, others: readonly string[] = []) {
+    mkdirSync(directory, { recursive: true });
+    this.#file = path.join(directory, 'plays.jsonl');
+    this.#read(this.#file, () => true);
+    for (const other of others) this.#read(path.join(other, 'plays.jsonl'), ({ use }) => use === 'measure');
+  }
+
+  #read(file: string, isWanted: (line: Line) => boolean): void {
+    if (!existsSync(file)) return;
+    const texts = readFileSync(file, 'utf8');
+    // Whoever wrote the last line was interrupted: what comes next gets a line of its own.
+    if (file === this.#file && texts !== '' && !texts.endsWith('\n')) appendFileSync(file, '\n');
+    for (const text of texts.split('\n')) {
+      const line = lineOf(text);
+      if (line !== null && isWanted(line)) this.#put(line, revived(line.played));
+    }
+  }
+
+  #put(key: Key, played: Played): void {
+    const name = nameOf(key);
+    this.#kept.set(name, [...(this.#kept.get(name) ?? []), played]);
+  }
+
+  /** All plays of this key, in their order. */
+  get(key: Key): readonly Played[] {
+    return this.#kept.get(nameOf(key)) ?? [];
+  }
+
+  add(key: Key, played: Played): void {
+    const { plain: _plain, ...rest } = played;
+    const kept: Kept = {
+      ...rest, stdout: shortened(played.stdout), stderr: shortened(played.stderr),
+      logs: played.logs.map(({ name, entries }) => ({ name, entries: entries.slice(0, MOST_ENTRIES) })), torn: played.torn.slice(0, 10).map(shortened),
+    };
+    appendFileSync(this.#file, `${JSON.stringify({ ...key, played: kept })}\n`);
+    this.#put(key, revived(kept));
+  }
+}
+
+const nameOf = ({ runtime, scenario, digest, use }: Key): string => [runtime, scenario, digest, use].join('\0');
+const shortened = (text: string): string => (text.length > MOST_TEXT ? `${text.slice(0, MOST_TEXT)}\n(${text.length - MOST_TEXT} more characters)` : text);
+const revived = (kept: Kept): Played => ({ ...kept, plain: (line) => plain(line, kept.place.directory, kept.place.port) });
+
+/** A line of the file; null if it is not whole: the run was interrupted while it wrote. */
+function lineOf(text: string): Line | null {
+  try {
+    return JSON.parse(text) as Line;
+  } catch {
+    return null;
+  }
+}
+
+const hashOf = (files: readonly string[]): string => {
+  const hash = createHash('sha256');
+  for (const file of files) hash.update(readFileSync(file));
+  return hash.digest('hex').slice(0, 12);
+};
+
+/** Of a scenario with everything that it can load beside itself. */
+export function digestOf(file: string): string {
+  const above = path.dirname(path.dirname(file));
+  return hashOf([file, ...readdirSync(above).filter((name) => name.endsWith('.js')).sort().map((name) => path.join(above, name))]);
+}
+
+/** Of all that ours runs: dist/lib and dist/internal. */
+export function digestOfBuild(): string {
+  const dist = path.join(root, 'dist');
+  return hashOf(['lib', 'internal'].flatMap((part) => readdirSync(path.join(dist, part), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.js')).sort().map((name) => path.join(dist, part, name))));
+}
