@@ -53,6 +53,7 @@ runTool({
     wire: { takes: 'nothing', about: "with --runtime: the messages of Node's protocol count too" },
     out: { takes: 'text', default: '.bench/conformance', about: 'with --runtime: where matrix.md, matrix.json, matrix.html and plays.jsonl go. A run that was interrupted goes on with what is there' },
     measures: { takes: 'text', about: 'with --runtime: the --out of an earlier run, whose runs on the measuring Nodes are used again' },
+    judge: { takes: 'nothing', about: 'with --runtime: plays nothing, and judges what --out has' },
     compare: { takes: 'text', about: 'compares two such runs, as in DIR1,DIR2, and runs nothing' },
     others: { takes: 'nothing', about: 'plays the programs of test/differential/others, each of which shows one difference of another runtime, under Node 26 and the runtimes that they name' },
     verbose: { takes: 'nothing', about: 'prints every clause with its scenarios; by default sums, and what is not fine' },
@@ -70,6 +71,7 @@ interface Given {
   readonly wire: boolean;
   readonly out: string;
   readonly measures: string | undefined;
+  readonly judge: boolean;
   readonly compare: string | undefined;
   readonly others: boolean;
 }
@@ -110,11 +112,11 @@ async function main(given: Given): Promise<void> {
 }
 
 /** Other runtimes, judged by what any program can see. The exit code says whether each of them could be run, not how like Node they are. */
-async function judgeRuntimes(runtimes: readonly string[], scenarios: readonly string[], { measure, preload, wire, jobs, out, measures }: Given): Promise<void> {
+async function judgeRuntimes(runtimes: readonly string[], scenarios: readonly string[], { measure, preload, wire, jobs, out, measures, judge }: Given): Promise<void> {
   const directory = path.resolve(out);
   const matrix = await foreign({
     runtimes, scenarios, measure: measure ?? null, preload: preload === undefined ? null : path.resolve(preload), wire, jobs, out: directory,
-    measures: measures === undefined ? null : path.resolve(measures),
+    measures: measures === undefined ? null : path.resolve(measures), judgeOnly: judge,
   });
   for (const { runtime, counts } of sumsOfRuntimes(matrix)) {
     console.log(`${paint('bold', runtime)}: ${RESULTS.filter((result) => counts[result] > 0).map((result) => `${counts[result]} ${result}`).join(', ')}`);

@@ -27,6 +27,26 @@ export function runningProcesses(variable: string, value: string): Running[] {
   });
 }
 
+/** The pids of the processes that run, by the value of `variable` in their environment; those without it are left out. */
+export function pidsByValue(variable: string): Map<string, number[]> {
+  const pids = new Map<string, number[]>();
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const value = variableOf(name, variable);
+    if (value !== undefined) pids.set(value, [...(pids.get(value) ?? []), Number(name)]);
+  }
+  return pids;
+}
+
+/** Undefined also for a process that has ended, is a zombie, or belongs to another user. */
+function variableOf(pid: string, variable: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').find((text) => text.startsWith(`${variable}=`))?.slice(variable.length + 1);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Milliseconds that ended processes may take to disappear. */
 const PATIENCE = 5000;
 

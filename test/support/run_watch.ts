@@ -2,7 +2,8 @@
  * Watches the processes of the runs that are under way, and ends a run before its deadline when there is nothing left
  * to wait for: all its processes sleep, they have become too many, or they have written too much.
  *
- * A process that waits for a processor is not asleep, so a busy machine makes no run look as if it hung.
+ * A process that waits for a processor is not asleep, and a run sleeps only if it was seen asleep in every look for that
+ * long. So a busy machine, on which the looks come late, makes no run look as if it hung.
  *
  * Used by  scenario_run.ts
  * Owns     one timer, while there are runs
@@ -10,14 +11,14 @@
  */
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { runningProcesses } from './marked';
+import { pidsByValue } from './marked';
 
 /** Why a run was ended from outside. */
 export type Stopped = 'deadline' | 'asleep' | 'processes' | 'files';
 
 /** What ends a run. */
 export interface Bounds {
-  /** Milliseconds that all processes of the run may sleep at a time. */
+  /** Milliseconds that all processes of the run may sleep at a time; on a busy machine it takes longer. */
   readonly asleepMs: number;
   /** Processes at a time. The largest scenario has fewer than 20. */
   readonly processes: number;
@@ -31,8 +32,8 @@ interface Run extends Bounds {
   readonly stop: (why: Stopped) => void;
   /** Processor time of its processes, in ticks, at the last look. */
   ticks: number;
-  /** When a process of it was last seen to do something, by performance.now(). */
-  awakeAt: number;
+  /** How many looks in a row have seen nothing but sleep. */
+  asleep: number;
 }
 
 /** Milliseconds between two looks. */
@@ -50,9 +51,9 @@ let timer: NodeJS.Timeout | undefined;
  * @returns ends the watch
  */
 export function watchRun(variable: string, directory: string, bounds: Bounds, stop: (why: Stopped) => void): () => void {
-  const run: Run = { ...bounds, variable, directory, stop, ticks: 0, awakeAt: performance.now() };
+  const run: Run = { ...bounds, variable, directory, stop, ticks: 0, asleep: 0 };
   runs.add(run);
-  timer ??= setInterval(() => [...runs].forEach(look), EVERY);
+  timer ??= setInterval(lookAtAll, EVERY);
   return () => {
     runs.delete(run);
     if (runs.size > 0) return;
@@ -61,22 +62,26 @@ export function watchRun(variable: string, directory: string, bounds: Bounds, st
   };
 }
 
-function look(run: Run): void {
-  const pids = runningProcesses(run.variable, run.directory).filter(({ isMarked }) => isMarked).map(({ pid }) => pid);
-  const now = performance.now();
+function lookAtAll(): void {
+  const running = new Map([...new Set([...runs].map(({ variable }) => variable))].map((variable) => [variable, pidsByValue(variable)]));
+  for (const run of [...runs]) look(run, running.get(run.variable)?.get(run.directory) ?? []);
+}
+
+function look(run: Run, pids: readonly number[]): void {
   const ticks = pids.reduce((sum, pid) => sum + ticksOf(pid), 0);
-  if (pids.some(isAwake) || Math.abs(ticks - run.ticks) > SLEEPING_TICKS) run.awakeAt = now;
+  const isAsleep = !pids.some(isAwake) && Math.abs(ticks - run.ticks) <= SLEEPING_TICKS;
+  run.asleep = isAsleep ? run.asleep + 1 : 0;
   run.ticks = ticks;
-  const why = whyToStop(run, pids.length, now);
+  const why = whyToStop(run, pids.length);
   if (why === null) return;
   runs.delete(run);
   run.stop(why);
 }
 
-function whyToStop({ processes, bytes, asleepMs, directory, awakeAt }: Run, count: number, now: number): Stopped | null {
+function whyToStop({ processes, bytes, asleepMs, directory, asleep }: Run, count: number): Stopped | null {
   if (count > processes) return 'processes';
   if (bytesIn(directory) > bytes) return 'files';
-  return now - awakeAt > asleepMs ? 'asleep' : null;
+  return asleep * EVERY > asleepMs ? 'asleep' : null;
 }
 
 /** The fields of /proc/…/stat behind the name of the program; none if the process has ended. */

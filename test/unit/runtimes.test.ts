@@ -158,7 +158,7 @@ describe('a runtime that misbehaves', () => {
     const count = path.join(directory, 'count');
     const good = runtimeThat(`case "$1" in --version) ;; *) echo >> ${count};; esac; exec ${process.execPath} "$@"`, 'good');
     const measure = `node@${process.versions.node.split('.')[0]}`;
-    const options = { runtimes: [good, '/nowhere/foo'], scenarios: ['setup-primary', 'wire-numbers'], measure, preload: null, wire: false, jobs: 2, out: path.join(directory, 'out'), measures: null };
+    const options = { runtimes: [good, '/nowhere/foo'], scenarios: ['setup-primary', 'wire-numbers'], measure, preload: null, wire: false, jobs: 2, out: path.join(directory, 'out'), measures: null, judgeOnly: false };
     const matrix = await foreign(options);
     expect(matrix.unusable).toEqual([{ runtime: '/nowhere/foo', reason: 'cannot be run: ENOENT' }]);
     expect(matrix.columns.map(({ runtime }) => runtime)).toEqual([`good ${process.versions.node}`]);

@@ -20,7 +20,7 @@ import { WrongArgument } from '../../support/tool';
 import { deliberateNumbers } from '../conformance_table';
 import { isUndocumented } from './allowed';
 import { combined, judge, measureOf, type Cell, type Measure, type Verdict } from './judge';
-import { markdown } from './markdown';
+import { differences, markdown } from './markdown';
 import type { Matrix } from './matrix';
 import { page } from './page';
 import { Plays, digestOf, type Key, type Use } from './plays';
@@ -35,10 +35,12 @@ export interface ForeignOptions {
   readonly preload: string | null;
   readonly wire: boolean;
   readonly jobs: number;
-  /** The directory for plays.jsonl, matrix.json, matrix.md and matrix.html. */
+  /** The directory for plays.jsonl, matrix.json, matrix.md, differences.md and matrix.html. */
   readonly out: string;
   /** The directory of an earlier run, whose measures are taken where they fit; null: none. */
   readonly measures: string | null;
+  /** Plays nothing, and judges what `out` has. */
+  readonly judgeOnly: boolean;
 }
 
 /** How often a measure is taken. */
@@ -105,7 +107,11 @@ class Run {
   }
 
   async all(): Promise<Matrix> {
-    const { scenarios, jobs } = this.#options;
+    const { scenarios, jobs, judgeOnly } = this.#options;
+    if (judgeOnly) {
+      for (const scenario of scenarios) for (const { stock } of this.#columns) await this.#measure(scenario, stock);
+      return this.#write(this.#matrix());
+    }
     const stocks = new Map(this.#columns.map(({ stock }) => [stock.title, stock]));
     announce('conformance', `${counted(scenarios.length, 'scenario')} on ${this.#columns.map(({ runtime }) => runtime.title).join(', ')}, measured by ${[...stocks.keys()].join(', ')}: about ${
       duration(scenarios.length * (MEASURES * stocks.size + this.#columns.length) * COST)} on 2 CPUs, less where an interrupted run goes on`);
@@ -157,7 +163,7 @@ class Run {
     }
     const key = this.#key(scenario, stock, 'measure');
     const inTime = (): readonly Played[] => this.#plays.get(key).filter(({ isLate }) => !isLate);
-    while (inTime().length < MEASURES && this.#plays.get(key).length < MEASURES + LATE_MEASURES) await this.#play(scenario, stock, 'measure');
+    while (!this.#options.judgeOnly && inTime().length < MEASURES && this.#plays.get(key).length < MEASURES + LATE_MEASURES) await this.#play(scenario, stock, 'measure');
     this.#measures.set(`${scenario} ${stock.title}`, measureOrReason(inTime(), this.#options.wire));
   }
 
@@ -180,6 +186,7 @@ class Run {
     const reason = this.#measures.get(`${scenario} ${column.stock.title}`);
     if (typeof reason === 'string') return { is: 'unjudged', reason };
     const [first, again, alone] = (['first', 'again', 'alone'] as const).map((use) => this.#verdict(scenario, column, use));
+    if (first === undefined) return { is: 'unjudged', reason: 'not played' };
     const judged = combined([first, again].filter((verdict) => verdict !== undefined), alone);
     const cell = judged.is === 'different' && isUndocumented(scenario) ? { ...judged, is: 'allowed' as const } : judged;
     const rules = cell.is === 'like' ? [] : deliberateNumbers(scenario, column.stock.major);
@@ -202,6 +209,7 @@ class Run {
     mkdirSync(out, { recursive: true });
     writeFileSync(path.join(out, 'matrix.json'), `${JSON.stringify(matrix, null, 1)}\n`);
     writeFileSync(path.join(out, 'matrix.md'), markdown(matrix));
+    writeFileSync(path.join(out, 'differences.md'), `${differences(matrix)}\n`);
     writeFileSync(path.join(out, 'matrix.html'), page(matrix));
     return matrix;
   }
@@ -216,7 +224,7 @@ function unplayed(error: unknown): Played {
 }
 
 function measureOrReason(measured: readonly Played[], wire: boolean): Measure | string {
-  if (measured.length < MEASURES) return 'stock Node missed the deadline';
+  if (measured.length < MEASURES) return 'there are no three runs of the stock Node within the deadline';
   const measure = measureOf(measured, wire);
   return measure.isEmpty ? OF_THE_PROTOCOL : measure;
 }

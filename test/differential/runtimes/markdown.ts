@@ -8,6 +8,26 @@ import { FEELS, MARKS, MEANINGS, RESULTS, clauseRows, deviationsOf, differing, g
 
 const row = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`;
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string => [row(head), row(head.map(() => '---')), ...rows.map(row)].join('\n');
+/** The line that differs, out of an excerpt. */
+const marked = (excerpt: string): string => {
+  const line = (excerpt.split('\n').find((text) => text.startsWith('►')) ?? excerpt.split('\n')[0] ?? '').replace(/^► /, '').replaceAll('`', "'");
+  return `\`${line.length > 90 ? `${line.slice(0, 90)}…` : line}\``;
+};
+
+/** Each difference as one row, for each runtime that is measured by another one; those first that a user feels most. */
+export function differences(matrix: Matrix): string {
+  const sections = matrix.columns.flatMap(({ runtime, measure }, at) => {
+    if (runtime.endsWith(measure)) return [];
+    const rows = differing(matrix, at).map(({ scenario, about, cell, weight }) => {
+      const [first] = deviationsOf(cell);
+      const seen = first === undefined ? reasonOf(cell) : `${first.where}: ${marked(first.expected)}, here ${marked(first.got)}`;
+      return [MARKS[cell.is], FEELS[weight], scenario, about, seen, (cell.rules ?? []).join(' ')];
+    });
+    return [`## ${runtime}, measured by ${measure}`, table(['', 'a user sees that', 'scenario', 'what it is about', 'the first line that differs', 'D'], rows)];
+  });
+  return sections.join('\n\n');
+}
+
 const indent = (text: string): string => text.split('\n').map((line) => `    ${line}`).join('\n');
 
 export function markdown(matrix: Matrix): string {

@@ -1,0 +1,14 @@
+// A child disconnects in the listener of a message: it has got that message.
+// Node 26.10.0 prints: one / disconnect
+// Deno 2.9.6 (2026-11-29) prints: disconnect
+'use strict';
+const { fork } = require('node:child_process');
+
+if (process.argv[2] !== 'child') {
+  const child = fork(__filename, ['child']);
+  child.send('one');
+  child.disconnect();
+} else {
+  process.on('message', (message) => console.log(message));
+  process.on('disconnect', () => console.log('disconnect'));
+}
