@@ -1,4 +1,4 @@
-// A child disconnects in the listener of a message: it has got that message.
+// A parent sends a message and ends the channel: the child gets the message, then 'disconnect'.
 // Node 26.10.0 prints: one / disconnect
 // Deno 2.9.6 (2026-11-29) prints: disconnect
 'use strict';
