@@ -71,4 +71,5 @@ export function policyOf(style: string, script: string, isLive: boolean): string
     "base-uri 'none'", "form-action 'none'"].join('; ');
 }
 
+/** A text as it stands in markup: no character of it is read as a tag or as the end of an attribute. */
 export const escapeMarkup = (text: string): string => text.replace(/[&<>"']/g, (one) => `&#${one.charCodeAt(0)};`);
