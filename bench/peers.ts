@@ -2,7 +2,7 @@
  * Starts what is measured: our cluster, stock Node's under both policies, and the other ways to serve one port
  * with several processes. All of them run the app of servers/serve.js.
  *
- * Used by  bench/rows/
+ * Used by  bench/rows/, bench/sharing.ts, bench/all/start.ts
  */
 import type { Bench } from './bench';
 import { nginxPeer } from './nginx';
@@ -56,7 +56,8 @@ export async function reusePortPeer(bench: Bench, kind: Kind | 'mixed', workers 
   return peerOf(bench, 'reusePort', await bench.start('reusePort', 'servers/processes.js', { how: 'reusePort', kind, workers }));
 }
 
-function hasReusePort(): boolean {
+/** Does this Node know `listen({ reusePort })`? */
+export function hasReusePort(): boolean {
   const [major, minor] = process.versions.node.split('.').map(Number) as [number, number];
   return major > 23 || (major === 23 && minor >= 1) || (major === 22 && minor >= 12);
 }

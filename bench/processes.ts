@@ -18,6 +18,13 @@ export function memoryOf(pid: number): number {
   return Number(line[1]) / 1024;
 }
 
+/** Memory of a process in MiB, in which a page that several processes share is divided by their number (PSS). */
+export function ownMemoryOf(pid: number): number {
+  const line = /^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'));
+  if (line === null) throw new Error(`process ${pid} has no memory: it has ended`);
+  return Number(line[1]) / 1024;
+}
+
 /** Does a process run? A zombie does not. */
 export function lives(pid: number): boolean {
   try {

@@ -5,15 +5,20 @@
  * stdout. Everything is written to bench/results/, which git ignores: as JSON, and as Markdown for bench/README.md.
  * A figure that falls short of its goal is marked in the table, and is no failure of the run.
  *
- * Uses     rows/, bench.ts, report.ts
+ * `peers` is a run of its own (all/run.ts): every way to share a port, other runtimes included. `--all` makes both.
+ *
+ * Uses     rows/, bench.ts, report.ts, all/run.ts
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { announce, duration, paint, Progress } from '../test/support/terminal';
 import { WrongArgument, runTool } from '../test/support/tool';
+import { chosenBy, durationOf, measurePeers, savePeers, type Chosen } from './all/run';
+import { peersMarkdown } from './all/report';
 import { Bench, FULL, QUICK } from './bench';
 import type { Chart, Figure } from './figures';
 import { thisMachine } from './machine';
+import { MEASURES, peerRows } from './peers_table';
 import { LEGEND, markdownReport, terminalTable, type Outcome } from './report';
 import { rows } from './rows';
 import type { Row } from './rows/row';
@@ -31,16 +36,35 @@ runTool({
   example: 'npm run bench -- tcp latency',
   options: {
     quick: { takes: 'nothing', about: 'few and short windows, to see that a row works. Do not believe its figures' },
-    list: { takes: 'nothing', about: 'prints the names of the rows, and ends' },
+    all: { takes: 'nothing', about: 'every row, and then the peers: all ways to share a port, other runtimes too. Takes about 40 minutes' },
+    list: { takes: 'nothing', about: 'prints the names of the rows, of the peers and of their measures, and ends' },
     verbose: { takes: 'nothing', about: 'prints each sample, and a wider table with the spread of the pairs' },
   },
-  positionals: { name: '[rows]', about: 'which rows; all by default' },
+  positionals: { name: '[rows] | peers [names]', about: 'which rows; all by default. Or `peers`, and which measures and which peers; all by default' },
 }, async ({ values, positionals }) => {
-  if (values.list) return rows.forEach(({ name, about }) => console.log(`${name.padEnd(12)}${about}`));
-  const unknown = positionals.filter((name) => !rows.some((row) => row.name === name));
-  if (unknown.length > 0) throw new WrongArgument(`no such row: ${unknown.join(', ')}; there are ${rows.map(({ name }) => name).join(', ')}`);
-  const chosen = rows.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
-  announce('bench', `${chosen.length} of ${rows.length} rows, about ${duration(chosen.length * (values.quick ? QUICK_ROW : FULL_ROW))}`);
+  if (values.list) return list();
+  if (values.all && positionals.length > 0) throw new WrongArgument('--all names everything: write no rows beside it');
+  const peers = values.all || positionals[0] === 'peers' ? chosenBy(positionals.slice(1)) : null;
+  if (positionals[0] !== 'peers') await runRows(values, positionals);
+  if (peers !== null) await runPeers(values, peers, values.all || positionals.length === 1);
+});
+
+function list(): void {
+  const line = (name: string, about: string): void => console.log(`${name.padEnd(14)}${about}`);
+  for (const { name, about } of rows) line(name, about);
+  console.log('\npeers, measures:');
+  for (const [name, about] of Object.entries(MEASURES)) line(name, about);
+  console.log('\npeers:');
+  for (const { id, title } of peerRows) line(id, title);
+}
+
+interface Given {
+  readonly quick: boolean;
+  readonly verbose: boolean;
+}
+
+/** Runs `work` with a bench, and stops at its end whatever still runs. */
+async function withBench(values: Given, work: (bench: Bench) => Promise<void>): Promise<void> {
   const progress = new Progress(0);
   const bench = new Bench(values.quick ? QUICK : FULL, (line) => {
     if (!values.verbose && !line.startsWith('──')) return progress.show(line);
@@ -48,12 +72,29 @@ runTool({
     process.stderr.write(`${line}\n`);
   });
   try {
-    await measure(bench, chosen, values);
+    await work(bench);
   } finally {
     progress.clear();
     await bench.close();
   }
-});
+}
+
+async function runPeers(values: Given, chosen: Chosen, whole: boolean): Promise<void> {
+  announce('bench', `${chosen.rows.length} of ${peerRows.length} peers, about ${duration((durationOf(chosen.measures, values.quick) * chosen.rows.length) / peerRows.length)}`);
+  await withBench(values, async (bench) => {
+    const outcome = await measurePeers(bench, chosen);
+    console.log(peersMarkdown(outcome));
+    console.log(savePeers(outcome, RESULTS, whole && !values.quick ? 'full' : 'partial').map((file) => path.relative(process.cwd(), file)).join('\n'));
+  });
+}
+
+async function runRows(values: Given, positionals: readonly string[]): Promise<void> {
+  const unknown = positionals.filter((name) => !rows.some((row) => row.name === name));
+  if (unknown.length > 0) throw new WrongArgument(`no such row: ${unknown.join(', ')}; there are ${rows.map(({ name }) => name).join(', ')}, and peers`);
+  const chosen = rows.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+  announce('bench', `${chosen.length} of ${rows.length} rows, about ${duration(chosen.length * (values.quick ? QUICK_ROW : FULL_ROW))}`);
+  await withBench(values, (bench) => measure(bench, chosen, values));
+}
 
 async function measure(bench: Bench, chosen: readonly Row[], { quick, verbose }: { readonly quick: boolean; readonly verbose: boolean }): Promise<void> {
   const machine = thisMachine();

@@ -1,4 +1,4 @@
-/** The arithmetic of samples: median and spread, the ratios of two series, fairness. Used by bench/figures.ts and bench/rows/. */
+/** The arithmetic of samples: median and spread, the ratios of two series, fairness. Used by bench/figures.ts, bench/rows/ and bench/all/. */
 
 /** The median and the spread of some samples. */
 export interface Spread {
@@ -35,6 +35,32 @@ export function medianWithin(samples: readonly number[]): readonly [low: number,
   const below = Math.floor(samples.length / 2 - 0.98 * Math.sqrt(samples.length));
   const at = Math.max(0, below - 1);
   return [sorted[at] as number, sorted[samples.length - 1 - at] as number];
+}
+
+/** How many times `bootstrap` draws. */
+const DRAWS = 2000;
+
+/**
+ * The interval of the median, by bootstrap: as many samples as there are, drawn from them with repetition, have a median;
+ * of many such medians the middle 95 % are the interval. The same samples give the same interval each time. With fewer
+ * than five samples the interval is too narrow to be believed. Throws if there are no samples.
+ */
+export function bootstrap(samples: readonly number[]): readonly [low: number, high: number] {
+  if (samples.length === 0) throw new Error('no samples');
+  const random = randomFrom(samples.length);
+  const medians = Array.from({ length: DRAWS }, () => median(samples.map(() => samples[Math.floor(random() * samples.length)] as number)));
+  return [quantile(medians, 0.025), quantile(medians, 0.975)];
+}
+
+/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
 }
 
 export function spread(samples: readonly number[]): Spread {

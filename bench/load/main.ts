@@ -3,7 +3,9 @@
  * (servers/control.js). Started by bench/bench.ts.
  */
 import { answerWith, ready } from '../servers/control';
+import { heldConnections, keptLoad } from './kept';
 import { closedLoad, openLoad } from './modes';
+import { tolerantClosed, tolerantOpen } from './tolerant';
 
-answerWith({ closed: closedLoad, open: openLoad });
+answerWith({ closed: closedLoad, open: openLoad, tolerantClosed, tolerantOpen, kept: keptLoad, held: heldConnections });
 ready({ pids: [process.pid] });
