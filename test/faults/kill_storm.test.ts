@@ -16,7 +16,7 @@ describe.concurrent('kill storm', () => {
     test(`${options.kills} kills, ${options.policy} ${options.dialect ?? 'pipelined'}`, async () => {
       const { fds, rss: _rss, samples: _samples, ...seen } = await storm({ workers: 4, ...options });
       expect(seen).toEqual({
-        kills: options.kills, served: expect.any(Number), reset: expect.any(Number), refused: expect.any(Number), hung: 0, twice: 0, died: null,
+        kills: options.kills, served: expect.any(Number), reset: expect.any(Number), unclaimed: expect.any(Number), refused: expect.any(Number), hung: 0, twice: 0, died: null,
       });
       expect(seen.served, JSON.stringify(seen)).toBeGreaterThan(0);
       expect(fds[1]).toBeLessThanOrEqual(fds[0]);

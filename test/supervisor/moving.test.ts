@@ -73,7 +73,8 @@ describe('idle connections of workers that leave', () => {
 
   // Its exit waited for connections that it had offered to a primary that stood still, and cut them off at its deadline.
   test('a worker with graceful whose primary stands still: it ends in time, and what it has offered is served when the primary goes on', { timeout: 60_000 }, async () => {
-    await start(2, 20, patient, { env: { GRACEFUL: JSON.stringify({ acceptUntilReplaced: false, idleGraceMs: 100, timeoutMs: 20_000 }) } });
+    // Six for each worker: it offers that many at a time.
+    await start(2, 12, patient, { env: { GRACEFUL: JSON.stringify({ acceptUntilReplaced: false, idleGraceMs: 100, timeoutMs: 20_000 }) } });
     const [pid] = await (app as Supervised).pids();
     process.kill((app as Supervised).pid, 'SIGSTOP');
     const began = performance.now();
