@@ -22,6 +22,7 @@ import { SAME_MS } from '../stop_requests';
 import { Drain } from './drain';
 import { isInspected } from '../debugger';
 import { reportLastError } from './last_error';
+import { outliveThePrimary } from './orphan';
 import { PRIMARY_FIRST_MS, currentAgent, setAgent, type Agent } from './supervised';
 import { CanaryTrial } from './trial';
 import { epochClock } from '../../clock';
@@ -65,6 +66,7 @@ function install(cluster: ClusterModule, { trial: isOnTrial, graceMs, leaveMs, p
   setAgent(agent);
   if (move) moveBeforeDisconnect(moving, drain, graceMs);
   reportLastError((text) => send({ act: 'last words', text }));
+  outliveThePrimary(cluster.worker, drain, leaveMs);
 
   const getServer = cluster._getServer;
   cluster._getServer = function (this: unknown, server, query, answer) {

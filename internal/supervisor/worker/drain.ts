@@ -14,7 +14,7 @@
  * Where other workers stay, connections move to them from the beginning of `out of rotation` (drain_moves.ts).
  *
  * Owns     the phase, and the timers
- * Used by  agent.ts (all servers of a supervised worker), lib/graceful.ts (the servers that it is given), ending.ts,
+ * Used by  agent.ts (all servers of a supervised worker), orphan.ts, lib/graceful.ts (the servers that it is given), ending.ts,
  *          supervised.ts
  * Uses     drain_connections.ts, which knows the servers and their connections; drain_moves.ts
  * Keeps    1. idle http connections are closed `graceMs` after the last of them became idle. With `move` they have gone to
