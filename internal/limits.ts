@@ -4,7 +4,7 @@
  * New limits count for workers that are forked, and addresses that are opened, after the call.
  *
  * Infinity is allowed everywhere and stands for "no limit".
- * Used by  master/ (all of them), channel/ (those of a channel)
+ * Used by  master/ (all of them), channel/ (those of a channel), upgrade/link.ts (the length of a message)
  * Node     has none of these limits (D32 to D36, D49)
  */
 import { Number, NativeObject } from './builtins';

@@ -60,6 +60,8 @@ export class HandOffQueue implements Source {
   readonly #rebalancing: Rebalancing<Peer>;
   readonly #pause = new DispatchPause(() => this.resume());
   readonly #returned = new ReturnedConnections(() => this.distribute());
+  /** Connections of another primary that no worker has yet: who waits to hear of their end. */
+  readonly #adopted = new Map<NativeHandle, (taken: boolean) => void>();
 
   /** `acceptor` returns the acceptor of the address; null while the address is not open. */
   constructor(key: string, scheduling: Scheduling | undefined, counters: ConnectionCounters, acceptor: () => Acceptor | null) {
@@ -142,9 +144,10 @@ export class HandOffQueue implements Source {
     return true;
   }
 
-  /** Takes a connection (transferred) of another primary. `moved`: a worker had it there. */
-  adopt(connection: NativeHandle, moved: boolean): void {
+  /** Takes a connection (transferred) of another primary. `moved`: a worker had it there. `ended` is called when a worker has it (true), or when it is closed without one. */
+  adopt(connection: NativeHandle, moved: boolean, ended?: (taken: boolean) => void): void {
     if (moved) this.#returned.add(connection, null);
+    if (ended !== undefined) this.#adopted.set(connection, ended);
     this.#queued(connection);
   }
 
@@ -204,6 +207,7 @@ export class HandOffQueue implements Source {
       if (outcome === 'accepted') this.#moved(connection, candidate.worker);
       else this.#givenUp(connection);
       this.#returned.forget(connection);
+      this.#adoptedHasEnded(connection, outcome === 'accepted');
       connection.close(); // The worker has its own copy (or may have one), or nobody is left who could take it.
       this.#pause.taken();
       acceptor?.freed();
@@ -249,18 +253,25 @@ export class HandOffQueue implements Source {
     return this.#heir !== null;
   }
 
-  /** What waits or comes back goes to `heir` from the next `resume` on; null: it is handed to workers again. */
+  /** What waits, is accepted or comes back goes to `heir` from the next `resume` on; null: it is handed to workers again. */
   handOver(heir: Heir | null): void {
     this.#heir = heir;
   }
 
   #giveQueued(heir: Heir): void {
-    for (const waiting of this.#queue.drain()) {
-      const moved = this.#returned.has(waiting);
+    for (let waiting = this.#queue.first; waiting !== undefined; waiting = this.#queue.first) {
+      if (!heir(waiting, this.#returned.has(waiting))) return;
+      this.#queue.shift();
       this.#returned.forget(waiting);
       traceHandle('closed', this.#key, waiting); // Here; it goes on in the other primary.
-      heir(waiting, moved);
     }
+  }
+
+  #adoptedHasEnded(connection: NativeHandle, taken: boolean): void {
+    if (this.#adopted.size === 0) return;
+    const ended = this.#adopted.get(connection);
+    this.#adopted.delete(connection);
+    ended?.(taken);
   }
 
   // ── ending ─────────────────────────────────────────────────────────────────────────────────────
@@ -274,6 +285,7 @@ export class HandOffQueue implements Source {
       this.#returned.forget(connection);
       traceHandle('closed', this.#key, connection);
       connection.close();
+      this.#adoptedHasEnded(connection, false);
     }
   }
 }

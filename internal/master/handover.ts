@@ -11,7 +11,7 @@
  *          3. a unix socket of another primary is removed when it is closed here, as one that was bound here; after `release` it
  *             is never removed here
  */
-import { push } from '../builtins';
+import { push, timers } from '../builtins';
 import type { QueryServer } from '../messages';
 import type { NativeHandle } from '../native/bindings';
 import { removeWhenClosed } from '../native/listening';
@@ -30,6 +30,14 @@ export interface Inherited {
   readonly isKept: boolean;
 }
 
+/** Addresses without a worker (`keepListening`). */
+export interface KeptAddresses {
+  /** How long this one still stays open, in milliseconds; null: a worker listens there. */
+  leftMs(key: string): number | null;
+  /** All stay open from now on. */
+  stop(): void;
+}
+
 interface Origin {
   /** Its number for the primary that replaces this one. */
   readonly id: number;
@@ -42,15 +50,15 @@ interface Origin {
 export class Handover implements Addresses {
   readonly #handles: ReadonlyMap<string, ServerHandle>;
   readonly #counters: ConnectionCounters;
-  readonly #stopKeeping: () => void;
+  readonly #kept: KeptAddresses;
   readonly #origins = new WeakMap<ServerHandle, Origin>();
   #opened = 0;
 
-  /** `handles`: all that are open, a table that changes. `stopKeeping`: addresses without a worker stay open from now on. */
-  constructor(handles: ReadonlyMap<string, ServerHandle>, counters: ConnectionCounters, stopKeeping: () => void) {
+  /** `handles`: all that are open, a table that changes. */
+  constructor(handles: ReadonlyMap<string, ServerHandle>, counters: ConnectionCounters, kept: KeptAddresses) {
     this.#handles = handles;
     this.#counters = counters;
-    this.#stopKeeping = stopKeeping;
+    this.#kept = kept;
     registerAddresses(this);
     registerPart('connections', counters);
   }
@@ -60,6 +68,11 @@ export class Handover implements Addresses {
     return inheritanceHere()?.isComplete(callback) ?? true;
   }
 
+  /** Does another primary accept for this one? */
+  get mustWait(): boolean {
+    return inheritanceHere()?.isAlone === false;
+  }
+
   /** The handle of another primary for this query (transferred); null if there is none. */
   take(query: QueryServer): Inherited | null {
     const inheritance = inheritanceHere();
@@ -67,7 +80,7 @@ export class Handover implements Addresses {
     if (inheritance === null || found === null) return null;
     const isKept = found.query.kept === true;
     if (query.addressType === -1 && !isKept) removeWhenClosed(found.handle, query.address ?? '');
-    return { id: found.id, data: found.data, handle: found.handle, waits: !inheritance.isServing, isKept };
+    return { id: found.id, data: found.data, handle: found.handle, waits: this.mustWait, isKept };
   }
 
   /** A handle was opened for this query. `inherited`: null if it was bound here. `isKept`: the socket is one of systemd. */
@@ -78,28 +91,44 @@ export class Handover implements Addresses {
   /** Is this fd, which a worker names, one of another primary? The number means nothing in this process. */
   isInheritedFd(handle: ServerHandle | undefined, { fd }: QueryServer): boolean {
     if (typeof fd !== 'number') return false;
-    return handle === undefined ? inheritanceHere()?.hasFd(fd) === true : typeof this.#origins.get(handle)?.inheritedAs === 'number';
+    const origin = handle === undefined ? undefined : this.#origins.get(handle);
+    return origin === undefined ? inheritanceHere()?.hasFd(fd) === true : origin.inheritedAs !== null || origin.query.kept === true;
   }
 
   // ── this primary is replaced ───────────────────────────────────────────────────────────────────
 
   listening(): readonly Address[] {
     const addresses: Address[] = [];
-    for (const server of this.#handles.values()) {
+    for (const [key, server] of this.#handles) {
       const origin = this.#origins.get(server);
       const { native, data } = server;
       if (native === null || origin === undefined) continue;
-      push(addresses, { id: origin.id, query: origin.query, data, handle: native });
+      const vacantMs = this.#kept.leftMs(key);
+      push(addresses, { id: origin.id, query: vacantMs === null ? origin.query : { ...origin.query, vacantMs }, data, handle: native });
     }
     return addresses;
   }
 
   handOver(give: GiveConnection): void {
-    this.#stopKeeping();
+    this.#kept.stop();
     for (const server of this.#handles.values()) {
       const id = this.#origins.get(server)?.id;
       if (id !== undefined) server.handOver((connection, moved) => give(id, connection, moved));
     }
+  }
+
+  giveMore(): void {
+    for (const server of this.#handles.values()) server.giveMore?.();
+  }
+
+  stopAccepting(): void {
+    for (const server of this.#handles.values()) server.stopAccepting?.();
+  }
+
+  get queued(): number {
+    let count = 0;
+    for (const server of this.#handles.values()) count += server.queued;
+    return count;
   }
 
   takeBack(id: number, connection: NativeHandle, moved: boolean): boolean {
@@ -113,22 +142,19 @@ export class Handover implements Addresses {
 
   release(): void {
     for (const server of this.#handles.values()) (server.native as { unref?(): void } | null)?.unref?.();
-    // A process that ends because it has nothing to do closes its handles, and libuv removes the path of a unix socket that it has bound. `exit` closes none.
     for (const server of this.#handles.values()) {
-      if (this.#origins.get(server)?.query.addressType !== -1) continue;
-      process.once('exit', (code) => process.exit(code));
-      return;
+      if (this.#origins.get(server)?.query.addressType === -1) return exitWhenIdle();
     }
   }
 
   // ── this primary replaces another one ──────────────────────────────────────────────────────────
 
-  adopt(id: number, connection: NativeHandle, moved: boolean): boolean {
-    return this.#find((origin) => origin.inheritedAs === id)?.adopt?.(connection, moved) === true;
+  adopt(id: number, connection: NativeHandle, moved: boolean, ended: (taken: boolean) => void): boolean {
+    return this.#find((origin) => origin.inheritedAs === id)?.adopt?.(connection, moved, ended) === true;
   }
 
   serve(): void {
-    for (const server of this.#handles.values()) if (this.#origins.get(server)?.inheritedAs != null) server.serve();
+    for (const server of this.#handles.values()) server.serve();
   }
 
   #find(is: (origin: Origin) => boolean): ServerHandle | undefined {
@@ -138,6 +164,23 @@ export class Handover implements Addresses {
     }
     return undefined;
   }
+}
+
+/**
+ * Ends this process by `process.exit` when it would end because it has nothing to do. In that case Node closes all handles,
+ * and libuv removes the path of a unix socket that it has bound, though the other primary listens there; `exit` closes none.
+ * A listener of 'beforeExit' may have given the process something to do: so it ends only if nothing but the first immediate
+ * has run since the event before.
+ */
+function exitWhenIdle(): void {
+  let isIdle = false;
+  process.on('beforeExit', () => {
+    if (isIdle) process.exit();
+    timers.setImmediate(() => {
+      isIdle = true;
+      timers.setImmediate(() => { isIdle = false; }).unref();
+    });
+  });
 }
 
 const queryOf = ({ address, port, addressType, fd, index }: QueryServer): AddressQuery => ({

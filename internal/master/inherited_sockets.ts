@@ -9,9 +9,12 @@
  *   a path                       exactly that path
  *   fd 3                         fd 3
  *
+ *   A primary that replaces this one (upgrade/) gets all of them: those at which workers listen with their addresses, the
+ *   others by `NAME`. There, an fd means the number that systemd has given to the socket.
+ *
  * Owns     a native handle on each of these sockets, until this process ends. A server handle that closes gives it back
  * Used by  listen_table.ts, index.ts (which variables are not for workers)
- * Uses     inherited_fds.ts (which fds are connections), native/listening.ts
+ * Uses     inherited_fds.ts (which fds are connections), native/listening.ts, upgrade/registry.ts
  * Never    throws. Never uses an fd that may be something else: it leaves that open, and a process warning says why
  * Keeps    1. a socket serves one address at a time. A second one is bound as without systemd, and gets EADDRINUSE
  *          2. a socket at which nobody listens stays open and accepts nothing: its clients wait in the kernel, as they do
@@ -22,17 +25,20 @@
 import { fstatSync, readFileSync } from 'node:fs';
 import { isIPv6, SocketAddress } from 'node:net';
 import path from 'node:path';
-import { Map, Number, String, push } from '../builtins';
+import { JSON, Map, Number, String, push } from '../builtins';
 import { namesFd, type QueryServer } from '../messages';
 import { UV_TCP_IPV6ONLY, type NativeHandle } from '../native/bindings';
 import { isTcp } from '../native/handles';
 import { bindDatagram, bindStream, keepOpen, socketName } from '../native/listening';
+import { inheritanceHere, registerSocket } from '../upgrade/registry';
 import { mayListenOn } from './inherited_fds';
 
 /** The first fd that systemd passes: SD_LISTEN_FDS_START. */
 const FIRST_FD = 3;
 /** More sockets than any unit has. Each fd is looked at when the first worker is forked. */
 const MOST = 1024;
+/** The name of a socket at which no worker listens begins so, for a primary that replaces this one. JSON follows: what systemd calls the socket. */
+const UNUSED = 'LISTEN_FDS ';
 /** The kernel takes its own limit (net.core.somaxconn) for a backlog that is longer. */
 const LONGEST_BACKLOG = 2 ** 31 - 1;
 
@@ -55,15 +61,23 @@ interface Entry extends Omit<InheritedSocket, 'used'> {
   used: boolean;
 }
 
+/** What the primary that replaces this one has to know of a socket at which no worker listens. */
+interface About {
+  readonly fd: number;
+  readonly name: string;
+  /** Of a unix socket, which does not know its own. */
+  readonly path: string | null;
+}
+
 /** The variables of systemd. Workers do not get them: they mean the primary alone. */
 export const LISTEN_VARIABLES = { LISTEN_PID: undefined, LISTEN_FDS: undefined, LISTEN_FDNAMES: undefined } as const;
 
 /** The inherited sockets of one process. Make it once: it opens handles on the fds. */
 export class InheritedSockets {
-  readonly #entries: Entry[];
+  readonly #entries: Entry[] = [];
 
   constructor(env: NodeJS.ProcessEnv = process.env, warn: (text: string) => void = emitWarning) {
-    this.#entries = read(env, warn);
+    for (const entry of read(env, warn)) this.#add(entry);
   }
 
   /** All that can be used. */
@@ -73,10 +87,33 @@ export class InheritedSockets {
 
   /** A socket of systemd that has come from the primary before this one (transferred; the worker that has sent `query` uses it). */
   adopt(query: QueryServer, handle: NativeHandle): void {
-    const opened = entryOf(handle, handle.fd ?? -1, '', query.addressType === -1 ? pathOf(query.address ?? '') : null);
+    const opened = entryOf(handle, typeof query.fd === 'number' ? query.fd : handle.fd ?? -1, '', query.addressType === -1 ? pathOf(query.address ?? '') : null);
     if (typeof opened === 'string') return;
     opened.used = true;
-    push(this.#entries, opened);
+    this.#add(opened);
+  }
+
+  /** Takes the sockets at which no worker of the primary before this one has listened. */
+  adoptUnused(): void {
+    for (const { name, handle } of inheritanceHere()?.takeSockets(UNUSED) ?? []) {
+      const about = aboutUnused(name.slice(UNUSED.length));
+      const opened = about === null ? 'is of another version' : entryOf(handle, about.fd, about.name, about.path);
+      if (typeof opened === 'string') handle.close();
+      else this.#add(opened);
+    }
+  }
+
+  /** Is this the number of a socket that `take` would return for it? */
+  hasUnused(fd: number): boolean {
+    return this.#entries.some((entry) => entry.fd === fd && !entry.used);
+  }
+
+  #add(entry: Entry): void {
+    push(this.#entries, entry);
+    const { fd, name, kind, address, handle } = entry;
+    const about: About = { fd, name, path: kind === 'unix' ? address : null };
+    // The number of the entry, because another one of an earlier primary may have the same fd.
+    registerSocket(`${UNUSED}${JSON.stringify({ ...about, at: this.#entries.length })}`, () => (entry.used ? null : handle));
   }
 
   /** The handle (transferred; its `close` gives it back) for this query, and the query for it; null: there is none. */
@@ -88,6 +125,18 @@ export class InheritedSockets {
     entry.handle.ref();
     return { handle: entry.handle, query: { ...query, backlog: query.backlog || LONGEST_BACKLOG } };
   }
+}
+
+/** What another primary has said of a socket; null: nothing that is understood here. */
+function aboutUnused(text: string): About | null {
+  let about: Partial<About> | null;
+  try {
+    about = JSON.parse(text) as Partial<About> | null;
+  } catch {
+    return null;
+  }
+  const { fd, name, path: at } = about ?? {};
+  return typeof fd === 'number' && typeof name === 'string' && (at === null || typeof at === 'string') ? { fd, name, path: at } : null;
 }
 
 /** How well the socket fits: 0 is best; null: not at all. */

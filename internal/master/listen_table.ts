@@ -16,7 +16,7 @@
  *             `limits.listeningHandles`
  * Node     lib/internal/cluster/primary.js, queryServer. It has no policy (D47 to D50)
  */
-import { Map, NativeObject, Set, timers } from '../builtins';
+import { Map, Math, NativeObject, Set, performance, timers } from '../builtins';
 import { DEFAULT_LIMITS, keepListeningFrom, limitsFrom, type KeepListening, type Limits } from '../limits';
 import type { Progress, QueryServer } from '../messages';
 import { UV_EADDRINUSE, UV_EMFILE, nodeMajor, type NativeHandle } from '../native/bindings';
@@ -44,8 +44,8 @@ export class ListenTable {
   readonly #terms: () => Terms;
   readonly #counters: ConnectionCounters;
   readonly #handles = new Map<string, ServerHandle>();
-  /** Addresses that are kept open without a worker, each with the timer of its deadline. */
-  readonly #kept = new Map<string, NodeJS.Timeout>();
+  /** Addresses that are kept open without a worker, each with its deadline, by `performance.now()`, and the timer of that. */
+  readonly #kept = new Map<string, { readonly timer: NodeJS.Timeout; readonly until: number }>();
   readonly #keysOf = new Map<Peer, Set<string>>();
   readonly #handover: Handover;
   /** The sockets of systemd; null: the program does not use them. */
@@ -54,16 +54,20 @@ export class ListenTable {
   constructor(terms: () => Terms, counters: ConnectionCounters) {
     this.#terms = terms;
     this.#counters = counters;
-    this.#handover = new Handover(this.#handles, counters, () => {
-      for (const key of this.#kept.keys()) this.#stopKeeping(key);
+    this.#handover = new Handover(this.#handles, counters, {
+      leftMs: (key) => {
+        const kept = this.#kept.get(key);
+        return kept === undefined ? null : Math.max(1, Math.ceil(kept.until - performance.now()));
+      },
+      stop: () => {
+        for (const key of this.#kept.keys()) this.#stopKeeping(key);
+      },
     });
   }
 
   /** How many connections wait in the primary for a worker. */
   get queued(): number {
-    let count = 0;
-    for (const handle of this.#handles.values()) count += handle.queued;
-    return count;
+    return this.#handover.queued;
   }
 
   /** From now on a worker gets the socket that systemd has passed for the address at which it listens (D62). */
@@ -81,9 +85,10 @@ export class ListenTable {
     const { worker } = peer;
     if (worker.exitedAfterDisconnect) return; // The worker is leaving. Node does not reply either (Q-7).
     if (!this.#handover.isComplete(() => { if (worker.process.connected) this.query(peer, query); })) return;
+    this.#sockets?.adoptUnused();
     const key = keyOf(query);
     const { settings, policy } = this.#terms();
-    const refusal = refusalOf(query, worker, settings.allowListen, this.#handover.isInheritedFd(this.#handles.get(key), query));
+    const refusal = refusalOf(query, worker, settings.allowListen, this.#isInheritedFd(this.#handles.get(key), query));
     // `allowListen` may have made the worker leave, or closed its channel.
     if (worker.exitedAfterDisconnect || !worker.process.connected) return;
     if (refusal !== 0) return this.#refuse(peer, query, key, refusal);
@@ -111,11 +116,17 @@ export class ListenTable {
     });
   }
 
+  /** Does this query name an fd of another primary, or of systemd? */
+  #isInheritedFd(handle: ServerHandle | undefined, query: QueryServer): boolean {
+    if (this.#handover.isInheritedFd(handle, query)) return true;
+    return handle === undefined && typeof query.fd === 'number' && this.#sockets?.hasUnused(query.fd) === true;
+  }
+
   #open(key: string, query: QueryServer, policy: number | null, settings: ClusterSettings, limits: Limits): ServerHandle {
     const inherited = this.#handover.take(query);
     if (inherited?.isKept === true) (this.#sockets ??= new InheritedSockets()).adopt(query, inherited.handle);
     const taken = inherited === null ? this.#sockets?.take(query) ?? null : null;
-    const bound = inherited ?? (taken === null ? undefined : { handle: taken.handle, waits: false });
+    const bound = inherited ?? (taken === null ? undefined : { handle: taken.handle, waits: this.#handover.mustWait });
     const handle = openHandle(key, taken?.query ?? query, policy, settings, limits, this.#counters, bound);
     this.#handover.opened(handle, query, inherited, inherited?.isKept ?? taken !== null);
     if (inherited !== null && isGoodData(inherited.data)) handle.data = inherited.data ?? null;
@@ -150,7 +161,7 @@ export class ListenTable {
     const handle = this.#handles.get(key);
     if (!handle?.remove(peer, keep)) return;
     if (keep === null || !handle.listening) this.#handles.delete(key);
-    else this.#kept.set(key, timers.setTimeout(() => this.#closeKept(key), keep.deadlineMs).unref());
+    else this.#kept.set(key, { timer: timers.setTimeout(() => this.#closeKept(key), keep.deadlineMs).unref(), until: performance.now() + keep.deadlineMs });
   }
 
   /** The worker listens nowhere any more. `died`: nobody asked it to leave, so `keepListening` applies. */
@@ -179,7 +190,7 @@ export class ListenTable {
   }
 
   #stopKeeping(key: string): void {
-    timers.clearTimeout(this.#kept.get(key));
+    timers.clearTimeout(this.#kept.get(key)?.timer);
     this.#kept.delete(key);
   }
 }

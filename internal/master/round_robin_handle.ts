@@ -199,8 +199,15 @@ export class RoundRobinHandle implements ServerHandle {
   handOver(heir: Heir): void {
     if (this.#state.is !== 'listening') return;
     this.#queue.handOver(heir);
-    this.#state.acceptor.wait();
     this.#queue.resume();
+  }
+
+  giveMore(): void {
+    this.#queue.distribute();
+  }
+
+  stopAccepting(): void {
+    if (this.#state.is === 'listening') this.#state.acceptor.wait();
   }
 
   serve(): void {
@@ -210,9 +217,9 @@ export class RoundRobinHandle implements ServerHandle {
     this.#queue.resume();
   }
 
-  adopt(connection: NativeHandle, moved: boolean): boolean {
+  adopt(connection: NativeHandle, moved: boolean, ended?: (taken: boolean) => void): boolean {
     if (this.#state.is !== 'listening') return false;
-    this.#queue.adopt(connection, moved);
+    this.#queue.adopt(connection, moved, ended);
     return true;
   }
 

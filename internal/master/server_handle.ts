@@ -13,8 +13,8 @@ import type { Peer } from './peer';
 /** Sends a worker the result of its query: an errno or fields of the reply, and a handle for it. */
 export type HandleReply = (errno: number | null, fields: { sockname?: SocketName; counts?: true | 'seldom'; quotas?: true }, handle: NativeHandle | null) => void;
 
-/** Takes a connection (transferred) for another primary. `moved`: a worker had it before. */
-export type Heir = (connection: NativeHandle, moved: boolean) => void;
+/** Takes a connection (transferred) for another primary. `moved`: a worker had it before. False: it takes none now, and the connection stays queued. */
+export type Heir = (connection: NativeHandle, moved: boolean) => boolean;
 
 /** One listening address. */
 export interface ServerHandle {
@@ -45,10 +45,17 @@ export interface ServerHandle {
   readonly listening: boolean;
   /** The listening or bound socket (borrowed); null if there is none. */
   readonly native: NativeHandle | null;
-  /** Another primary takes over: nothing is accepted here any more, everything that waits or comes back goes to `heir`, and the last worker closes nothing. */
+  /** Another primary takes over: everything that waits, is accepted or comes back goes to `heir`, and the last worker closes nothing. */
   handOver(heir: Heir): void;
+  /** The heir takes connections again. */
+  giveMore?(): void;
+  /** Accepts nothing more: the other primary does. */
+  stopAccepting?(): void;
   /** Accepts, because the other primary has ended, or has said so. */
   serve(): void;
-  /** Takes a connection (transferred) of this address. False: the caller keeps it. Only handles that hand connections off have this. */
-  adopt?(connection: NativeHandle, moved: boolean): boolean;
+  /**
+   * Takes a connection (transferred) of this address. False: the caller keeps it. `ended` is called once, when a worker has
+   * it (true), or when it is closed without one. Only handles that hand connections off have this.
+   */
+  adopt?(connection: NativeHandle, moved: boolean, ended?: (taken: boolean) => void): boolean;
 }

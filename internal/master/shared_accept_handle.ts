@@ -107,7 +107,15 @@ export class SharedAcceptHandle implements ServerHandle {
     this.#passed.serve();
   }
 
-  adopt(connection: NativeHandle, moved: boolean): boolean {
-    return this.#passed.adopt(connection, moved);
+  giveMore(): void {
+    this.#passed.giveMore();
+  }
+
+  stopAccepting(): void {
+    this.#passed.stopAccepting();
+  }
+
+  adopt(connection: NativeHandle, moved: boolean, ended?: (taken: boolean) => void): boolean {
+    return this.#passed.adopt(connection, moved, ended);
   }
 }

@@ -1,24 +1,22 @@
 /**
  * The command `upgrade`: another process becomes the primary, and this one leaves.
  *
- *   idle ── start ──► running ── the successor accepts ──► leaving ── it has everything ──► done
+ *   idle ── start ──► running ── the successor serves ──► leaving ── it has everything ──► done
  *    ▲                   └── it fails, or a stop comes ──┐     └── it ends ──┐
  *    └───────────────────────────────────────────────────┴────────────────────┘
  *
  * Owns     the running replacement
  * Used by  supervisor.ts
- * Uses     upgrade/registry.ts, stop_requests.ts (SAME_MS); upgrade/predecessor.ts, which it loads when it is needed
+ * Uses     upgrade/registry.ts; upgrade/predecessor.ts, which it loads when it is needed
  * Never    runs two replacements at a time, nor one beside another command: that is refused, and nothing has changed then
  */
 import type { PredecessorPorts, Predecessor, UpgradeReport } from '../upgrade/predecessor';
 import { addressesHere } from '../upgrade/registry';
-import { timers } from '../builtins';
 import { LONGEST_DELAY } from '../clock';
 import { invalidArgType, invalidArgValue, nodeError } from '../errors';
 import { ownOptions } from '../own_options';
 import { checkInteger, checkNames, checkString } from '../validate';
 import type { UpgradeEvent } from './status';
-import { SAME_MS } from './stop_requests';
 
 /** The options of `upgrade`. Each may be left out. */
 export interface UpgradeOptions {
@@ -68,11 +66,10 @@ export class Replacing {
     return nodeError(Error, 'ERR_UPGRADE_RUNNING', `This primary is being replaced by process ${this.#running?.pid ?? 'that has ended'}: try again when that is done`);
   }
 
-  /** A stop comes: a successor that accepts is told to stop as well (`now`: to kill its workers), and one that does not accept yet is ended. */
+  /** A stop comes: a successor that serves is told to stop as well (`now`: to kill its workers), and one that does not serve yet is ended. */
   stop(now: boolean): void {
     if (this.#running?.hasCommitted !== true) return this.#running?.cancel('this primary was told to stop');
-    this.#running.signal('SIGTERM');
-    if (now) timers.setTimeout(() => this.#running?.signal('SIGTERM'), SAME_MS); // Before that it is the same request.
+    this.#running.stop(now);
   }
 
   /** Rejects with ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE, ERR_UPGRADE_RUNNING, ERR_UPGRADE_REFUSED or ERR_UPGRADE_FAILED. */

@@ -117,6 +117,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       },
     });
     const inheritance = inheritanceHere();
+    inheritance?.onStop((now) => void this.#stop('signal', now));
     if (inheritance?.isServing === false) {
       this.started.then(({ outcome }) => (outcome === 'done' ? inheritance.ready() : inheritance.failed('a command came before its workers were ready')),
         (error: Error) => inheritance.failed(error.message));
@@ -134,9 +135,10 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
    * @returns        a promise that resolves when the new primary has everything, shortly before this process ends
    * @throws         nothing. The promise rejects with ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE or ERR_OUT_OF_RANGE for wrong
    *                 options; with ERR_UPGRADE_RUNNING during another upgrade; with ERR_UPGRADE_REFUSED while another
-   *                 command runs, after a stop, and on Node's own cluster; with ERR_UPGRADE_FAILED and the reason if the new
+   *                 command runs, after a stop, while the primary that this one has replaced is not gone, with more than one
+   *                 supervisor in this process, and on Node's own cluster; with ERR_UPGRADE_FAILED and the reason if the new
    *                 primary was not taken. During an upgrade `reload`, `rollback`, `recycle` and `scale` reject with
-   *                 ERR_UPGRADE_RUNNING; `stop` calls it off, or is passed on to the new primary once that accepts
+   *                 ERR_UPGRADE_RUNNING; `stop` calls it off, or is passed on to the new primary once that serves
    */
   upgrade(options: UpgradeOptions = {}): Promise<UpgradeReport> {
     const report = this.#replacing.start(options);

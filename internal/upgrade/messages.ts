@@ -4,13 +4,14 @@
  * Wire     S → P hello                       the library runs in S. P ends S if it speaks another protocol
  *          P → S address + fd, socket + fd, …, begin     all listening addresses, and sockets of the primary itself. Until `begin` no query of a worker of S is answered
  *          S → P ready | failed              all workers of S are ready, or cannot be kept running
- *          P → S commit                      from now on S accepts
- *          S → P serving                     from now on P accepts no more, and its workers leave
- *          P → S connection + fd             one that waited in P, or that a worker of P has given back
- *          S → P taken                       P closes its copy
+ *          P → S commit                      from now on S outlives P
+ *          S → P serving                     from now on P hands no connection to its own workers, and these leave
+ *          P → S connection + fd             one that P has accepted, or that a worker of P has given back
+ *          S → P taken                       a worker of S has it: P closes its copy
  *          S → P state, P → S state            the shared state is in P until `last`
- *          P → S last                        P has neither workers nor connections any more
- *          S → P done                        P ends
+ *          P → S last                        P has neither workers nor connections any more, and has stopped accepting
+ *          S → P done                        S accepts: P ends
+ *          P → S stop                        at any time after `commit`: P was told to stop, and S has to stop as well
  * Used by  link.ts, predecessor.ts, start.ts, successor.ts
  * Uses     registry.ts (a type)
  * Keeps    a process of another version can be at the other end: a message that no guard accepts is ignored, and a field that is
@@ -23,7 +24,7 @@ import type { AddressQuery } from './registry';
 export const UPGRADE = 'NODE_CLUSTER_UPGRADE';
 
 /** The version of these messages. Both ends must have the same. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 /** From the successor. */
 export type SuccessorMessage =
@@ -41,12 +42,14 @@ export type SuccessorMessage =
 /** From the predecessor. `parts`: the values of registry.ts. */
 export type PredecessorMessage =
   | { readonly act: 'address'; readonly id: number; readonly query: AddressQuery; readonly data: unknown }
-  /** A listening socket of the primary itself: that of /metrics, for example. */
+  /** A listening socket of the primary itself: that of /metrics, for example, or one of systemd at which no worker listens. */
   | { readonly act: 'socket'; readonly name: string }
   | { readonly act: 'begin'; readonly hasState: boolean }
   | { readonly act: 'state'; readonly key: number; readonly message: object }
   | { readonly act: 'commit'; readonly parts: Readonly<Record<string, unknown>> }
   | { readonly act: 'connection'; readonly seq: number; readonly id: number; readonly moved: boolean }
+  /** `now`: without waiting for requests. */
+  | { readonly act: 'stop'; readonly now: boolean }
   /** `state`: the shared state, in which so many messages of S are `handled`. */
   | { readonly act: 'last'; readonly parts: Readonly<Record<string, unknown>>; readonly state: unknown; readonly handled: number };
 
@@ -54,7 +57,8 @@ const isNumber = (value: unknown): value is number => typeof value === 'number';
 const isNullOr = (value: unknown, type: 'string' | 'number'): boolean => value === null || typeof value === type;
 
 const isQuery = (value: unknown): value is AddressQuery => isObject(value) && isNullOr(value['address'], 'string') && isNullOr(value['port'], 'number')
-  && (isNullOr(value['addressType'], 'string') || isNumber(value['addressType'])) && isNullOr(value['fd'], 'number') && isNumber(value['index']);
+  && (isNullOr(value['addressType'], 'string') || isNumber(value['addressType'])) && isNullOr(value['fd'], 'number') && isNumber(value['index'])
+  && (value['vacantMs'] === undefined || isNumber(value['vacantMs']));
 
 const ofSuccessor: Readonly<Record<SuccessorMessage['act'], (message: Fields) => boolean>> = {
   hello: ({ protocol, pid, node }) => isNumber(protocol) && isNumber(pid) && typeof node === 'string',
@@ -73,6 +77,7 @@ const ofPredecessor: Readonly<Record<PredecessorMessage['act'], (message: Fields
   state: ({ key, message }) => isNumber(key) && isObject(message),
   commit: ({ parts }) => isObject(parts),
   connection: ({ seq, id, moved }) => isNumber(seq) && isNumber(id) && typeof moved === 'boolean',
+  stop: ({ now }) => typeof now === 'boolean',
   last: ({ parts, handled }) => isObject(parts) && isNumber(handled),
 };
 

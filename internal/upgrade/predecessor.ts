@@ -5,27 +5,28 @@
  *      └──────────────────────┴─────────────────────┴────────────────────────┘
  *              the successor ends, fails, is late, or a stop comes first: it is ended, and everything goes on here
  *
- * Owns     the successor's process and the link until the end of `run`; each connection that was sent and is not taken, and those
- *          that wait behind WINDOW of them
+ *   leaving: this process accepts, and gives each connection to the successor, while its workers leave. When they are gone it
+ *   stops accepting, and sends the shared state: the successor accepts as soon as it has that. Until then new clients wait in
+ *   the kernel's queue
+ *
+ * Owns     the successor's process and the link until the end of `run`
  * Used by  supervisor/replacing.ts
- * Uses     start.ts, link.ts, messages.ts, registry.ts
- * Never    stops accepting before the successor has said that it accepts
- * Keeps    1. a connection is closed here only after the successor has said that it has it. If the successor ends before, the
- *             connection is queued here again
+ * Uses     start.ts, link.ts, messages.ts, registry.ts, given_connections.ts
+ * Never    stops accepting before it has only one more message to send
+ * Keeps    1. a connection is closed here only after the successor has said that a worker there has it. If the successor ends
+ *             before, the connection is queued here again
  *          2. after a failure the successor does not run any more, or is about to get SIGKILL
+ *          3. until `done` is read here, this process can serve again: it has all listening sockets and the shared state
  */
 import type { ChildProcess } from 'node:child_process';
 import { timers } from '../builtins';
 import { nodeError } from '../errors';
-import { Fifo } from '../fifo';
-import type { NativeHandle } from '../native/bindings';
+import { GivenConnections } from './given_connections';
 import type { Link } from './link';
 import { PROTOCOL, isOfSuccessor, type SuccessorMessage } from './messages';
 import { leavePlaces, snapshotParts, socketsHere, stateHere, takePlacesAgain, type Addresses, type SharedStateHere } from './registry';
 import { startSuccessor, type SuccessorProgram } from './start';
 
-/** How many connections may be on their way to the successor: the kernel allows a process only so many fds in flight. */
-const WINDOW = 64;
 /** How long the successor may take to answer once it is ready, in milliseconds: it answers in its next turn. One that does not is hung. */
 const ANSWER_MS = 10_000;
 /** How long workers that are ready may take to listen, in milliseconds: with `ready: 'online'` they are ready before they do. */
@@ -36,7 +37,7 @@ const END_MS = 2_000;
 /** What the supervisor does for the handover. */
 export interface PredecessorPorts {
   readonly addresses: Addresses;
-  /** The successor accepts: all workers leave, and give their connections back. Resolves when they are gone. */
+  /** The successor serves: all workers leave, and give their connections back. Resolves when they are gone. */
   leave(pid: number): Promise<unknown>;
   /** The successor has ended after that: workers are wanted again. */
   stay(): void;
@@ -54,8 +55,6 @@ export interface UpgradeReport {
   readonly ms: number;
 }
 
-interface Sent { readonly id: number; readonly connection: NativeHandle; readonly moved: boolean }
-
 const failed = (reason: string): Error => nodeError(Error, 'ERR_UPGRADE_FAILED', `The new primary was not taken: ${reason}. This one goes on`);
 
 /** One replacement of this primary. */
@@ -67,7 +66,8 @@ export class Predecessor {
   readonly #began = performance.now();
   /** Waits for a message; each has another `act`. */
   #expected: { readonly act: SuccessorMessage['act']; resolve(message: SuccessorMessage): void } | null = null;
-  #early: SuccessorMessage[] = [];
+  /** The last message of each kind that has come before it was waited for. */
+  readonly #early = new Map<SuccessorMessage['act'], SuccessorMessage>();
   #reject: (error: Error) => void = () => undefined;
   /** Why the successor cannot be taken any more; null while it can. */
   #failure: Error | null = null;
@@ -77,11 +77,9 @@ export class Predecessor {
   #state: SharedStateHere | null = null;
   /** How many of the successor's messages for it were handled. */
   #handled = 0;
-  #lastSeq = 0;
-  #taken = 0;
-  readonly #sent = new Map<number, Sent>();
-  readonly #waiting = new Fifo<Sent>();
-  #emptied: () => void = () => undefined;
+  /** Was the state sent? Then messages for it, which have crossed, are the successor's. */
+  #hasGivenState = false;
+  readonly #given: GivenConnections;
 
   /** Starts the successor. Throws what the system says. */
   constructor(program: SuccessorProgram, readyTimeoutMs: number, ports: PredecessorPorts) {
@@ -90,13 +88,15 @@ export class Predecessor {
     const { child, link } = startSuccessor(program);
     this.#child = child;
     this.#link = link;
+    this.#given = new GivenConnections(ports.addresses, (seq, id, moved, connection, written) => link?.send({ act: 'connection', seq, id, moved }, connection, written),
+      (ms) => this.#fail(`no worker of it has taken a connection for ${ms} ms`));
     child.once('error', (error) => this.#fail(`it could not be started (${error.message})`));
     child.once('exit', (code, signal) => this.#fail(signal === null ? `it exited with ${code}` : `it was killed by ${signal}`));
     link?.listen((message, handle) => {
       handle?.close();
       if (isOfSuccessor(message)) this.#received(message);
       // Its 'exit' says better how it ended.
-    }, () => timers.setTimeout(() => this.#fail('it has closed the channel to this process'), 100).unref());
+    }, (error) => timers.setTimeout(() => this.#fail(error === null ? 'it has closed the channel to this process' : `the channel to it has failed (${error.message})`), 100).unref());
   }
 
   /** The process of the successor. */
@@ -104,7 +104,7 @@ export class Predecessor {
     return this.#child.pid ?? -1;
   }
 
-  /** Was the successor told to accept? Then it is too late to call it off. */
+  /** Was the successor told to serve? Then it is too late to call it off. */
   get hasCommitted(): boolean {
     return this.#hasCommitted;
   }
@@ -114,9 +114,10 @@ export class Predecessor {
     if (!this.#hasCommitted) this.#fail(reason);
   }
 
-  /** Sends it a signal, if it has not ended. */
-  signal(signal: NodeJS.Signals): void {
-    this.#child.kill(signal);
+  /** Makes the successor, which serves, stop as this process does; once the handover is over, by SIGTERM. */
+  stop(now: boolean): void {
+    if (this.#link?.isOpen === true) this.#link.send({ act: 'stop', now });
+    else this.#child.kill('SIGTERM');
   }
 
   /** Hands over. Rejects with ERR_UPGRADE_FAILED; everything goes on here then. When it has resolved this process has nothing to do any more. */
@@ -134,17 +135,20 @@ export class Predecessor {
       timers.clearTimeout(late);
       if (this.#failure !== null) throw this.#failure; // `failed`, or a stop, came in the same turn as `ready`.
       this.#hasCommitted = true;
-      leavePlaces();
+      leavePlaces(this.pid);
       this.#link?.send({ act: 'commit', parts: snapshotParts() });
       await this.#within('serving');
       await this.#leave();
+      this.#ports.addresses.stopAccepting();
+      await this.#orFailure(this.#given.empty());
       const state = this.#state?.snapshot() ?? null; // First: it sends what is left to be answered.
+      this.#hasGivenState = true;
       this.#link?.send({ act: 'last', parts: snapshotParts(), state, handled: this.#handled });
       await this.#within('done');
       this.#ports.addresses.release();
       this.#child.removeAllListeners('exit').unref();
       this.#link?.close();
-      return { pid: this.pid, node: hello.node, connections: this.#taken, ms: Math.round(performance.now() - this.#began) };
+      return { pid: this.pid, node: hello.node, connections: this.#given.taken, ms: Math.round(performance.now() - this.#began) };
     } catch (error) {
       timers.clearTimeout(late);
       this.#end();
@@ -155,8 +159,7 @@ export class Predecessor {
   // ── the steps ──────────────────────────────────────────────────────────────────────────────────
 
   get #notReady(): string {
-    const { act } = this.#expected ?? {};
-    return act === 'hello' ? `it did not load cluster-internals within ${this.#readyTimeoutMs} ms` : `its workers were not ready within ${this.#readyTimeoutMs} ms`;
+    return this.#expected?.act === 'hello' ? `it did not load cluster-internals within ${this.#readyTimeoutMs} ms` : `its workers were not ready within ${this.#readyTimeoutMs} ms`;
   }
 
   /** Waits until the workers of the successor are ready, and listen where those of this primary do. It says `ready` again when it has adopted one more address. */
@@ -165,61 +168,34 @@ export class Predecessor {
     for (;;) {
       const { adopted } = await this.#next('ready');
       timers.clearTimeout(late);
-      const missing = this.#ports.addresses.listening().find(({ id }) => !adopted.includes(id));
+      const missing = this.#ports.addresses.listening().find(({ id, query }) => query.vacantMs === undefined && !adopted.includes(id));
       if (missing === undefined) return;
       late = timers.setTimeout(() => this.#fail(`its workers do not listen at ${addressText(missing.query)}, where workers of this one do`), LISTEN_MS);
     }
   }
 
-  /** Accepts no more, and waits until all workers are gone and all connections are taken. */
+  /** Gives every connection to the successor, and waits until all workers are gone. */
   async #leave(): Promise<void> {
     this.#isLeaving = true;
-    this.#ports.addresses.handOver((id, connection, moved) => this.#give({ id, connection, moved }));
-    const gone = this.#ports.leave(this.pid);
-    await this.#orFailure(gone);
-    while (this.#sent.size > 0) await this.#orFailure(new Promise<void>((resolve) => { this.#emptied = resolve; }));
-  }
-
-  #give(one: Sent): void {
-    this.#waiting.push(one);
-    if (this.#failure === null) this.#sendWaiting(); // Otherwise `#end` is about to take it back.
-  }
-
-  #sendWaiting(): void {
-    while (this.#sent.size < WINDOW) {
-      const one = this.#waiting.shift();
-      if (one === undefined) break;
-      const seq = ++this.#lastSeq;
-      this.#sent.set(seq, one);
-      this.#link?.send({ act: 'connection', seq, id: one.id, moved: one.moved }, one.connection, (error) => {
-        if (error === null || !this.#sent.delete(seq)) return;
-        this.#waiting.unshift(one);
-        timers.setTimeout(() => this.#sendWaiting(), 1);
-      });
-    }
-    if (this.#sent.size === 0) this.#emptied();
+    this.#ports.addresses.handOver((id, connection, moved) => this.#failure === null && this.#given.give(id, connection, moved));
+    await this.#orFailure(this.#ports.leave(this.pid));
   }
 
   #received(message: SuccessorMessage): void {
     if (message.act === 'state') return this.#forState(message);
-    if (message.act === 'taken') return this.#answered(message);
+    if (message.act === 'taken') return this.#given.answered(message.seq, message.taken);
     if (message.act === 'failed') return this.#fail(message.reason);
-    if (this.#expected?.act === message.act) this.#expected.resolve(message);
-    else this.#early.push(message); // It was in the same read as the one before, and that has not been acted upon yet.
+    const expected = this.#expected;
+    // One that is early was in the same read as the one before, and that has not been acted upon yet.
+    if (expected?.act !== message.act) return void this.#early.set(message.act, message);
+    this.#expected = null;
+    expected.resolve(message);
   }
 
   #forState({ key, id, message }: SuccessorMessage & { act: 'state' }): void {
+    if (this.#hasGivenState) return; // The successor does it.
     this.#handled++;
     this.#state?.receive(key, id, message, (reply) => this.#link?.send({ act: 'state', key, message: reply }));
-  }
-
-  #answered({ seq, taken }: SuccessorMessage & { act: 'taken' }): void {
-    const one = this.#sent.get(seq);
-    if (one === undefined) return;
-    this.#sent.delete(seq);
-    if (taken) this.#taken++;
-    one.connection.close();
-    this.#sendWaiting();
   }
 
   // ── waiting ────────────────────────────────────────────────────────────────────────────────────
@@ -227,15 +203,17 @@ export class Predecessor {
   /** The next message of this kind. */
   #next<Act extends SuccessorMessage['act']>(act: Act): Promise<SuccessorMessage & { act: Act }> {
     const is = (message: SuccessorMessage): message is SuccessorMessage & { act: Act } => message.act === act;
-    const early = this.#early.find(is);
-    this.#early = this.#early.filter((message) => message !== early);
-    if (early !== undefined) return this.#orFailure(Promise.resolve(early));
+    const early = this.#early.get(act);
+    this.#early.delete(act);
+    if (early !== undefined && is(early)) return this.#orFailure(Promise.resolve(early));
     return this.#orFailure(new Promise((resolve) => {
       this.#expected = { act, resolve: (message) => { if (is(message)) resolve(message); } };
     }));
   }
 
+  /** The answer to what was sent in this turn. */
   async #within(act: 'serving' | 'done'): Promise<void> {
+    this.#early.delete(act); // It is no answer.
     const late = timers.setTimeout(() => this.#fail(`it did not answer within ${ANSWER_MS} ms`), ANSWER_MS);
     await this.#next(act).finally(() => timers.clearTimeout(late));
   }
@@ -270,14 +248,9 @@ export class Predecessor {
       else takePlacesAgain();
     }
     if (!this.#isLeaving) return;
-    this.#ports.addresses.resume(this.#taken);
-    for (const one of [...this.#sent.values(), ...this.#waiting.drain()]) this.#takeBack(one);
-    this.#sent.clear();
+    this.#ports.addresses.resume(this.#given.taken);
+    this.#given.takeAllBack();
     this.#ports.stay();
-  }
-
-  #takeBack({ id, connection, moved }: Sent): void {
-    if (!this.#ports.addresses.takeBack(id, connection, moved)) connection.close();
   }
 }
 

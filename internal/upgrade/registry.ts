@@ -7,8 +7,8 @@
  *   named parts            numbers that go on in the successor: the restart budget, the counters of connections, the metrics
  *
  * Owns     these entries: one cluster, one shared state and one inheritance in a process
- * Used by  master/handover.ts, messages.ts, predecessor.ts, successor.ts, supervisor/replacing.ts, supervisor/supervisor.ts,
- *          supervisor/pid_file.ts, operate/app/app_primary.ts, operate/app/app_place.ts, operate/control/app_control.ts,
+ * Used by  master/handover.ts, master/inherited_sockets.ts, messages.ts, predecessor.ts, given_connections.ts, successor.ts,
+ *          supervisor/replacing.ts, supervisor/supervisor.ts, supervisor/pid_file.ts, operate/app/app_primary.ts, operate/app/app_place.ts, operate/control/app_control.ts,
  *          operate/metrics/endpoints.ts, operate/metrics/reader.ts,
  *          shared_state/server/primary.ts, shared_state/server/proxy.ts
  * Uses     nothing but types
@@ -25,6 +25,8 @@ export interface AddressQuery {
   readonly index: number;
   /** true: systemd has passed this socket. The successor keeps it open, too, and its path stays. */
   readonly kept?: boolean;
+  /** No worker listens there now, and for so many milliseconds clients may wait for one (`keepListening`). The workers of the successor need not listen there. */
+  readonly vacantMs?: number;
 }
 
 /** One listening address of this process. `handle` is borrowed. `data`: what all of its servers share (TLS ticket keys). */
@@ -35,21 +37,30 @@ export interface Address {
   readonly handle: NativeHandle;
 }
 
-/** Takes a connection of an address (transferred). `moved`: a worker had it before. */
-export type GiveConnection = (id: number, connection: NativeHandle, moved: boolean) => void;
+/** Takes a connection of an address (transferred). `moved`: a worker had it before. False: it takes none now, and the caller keeps it until `giveMore`. */
+export type GiveConnection = (id: number, connection: NativeHandle, moved: boolean) => boolean;
 
 /** The addresses of the cluster of this process. */
 export interface Addresses {
   /** Those that can be handed over now. */
   listening(): readonly Address[];
-  /** Accepts no more. Every connection that waits here, and each that comes back from a worker, goes to `give`. */
+  /** Every connection that waits here, is accepted, or comes back from a worker, goes to `give` from now on. */
   handOver(give: GiveConnection): void;
+  /** `give` takes connections again. */
+  giveMore(): void;
+  /** Accepts no more. */
+  stopAccepting(): void;
+  /** How many connections wait. */
+  readonly queued: number;
   /** Takes a connection (transferred) that the successor did not get. False: nobody listens there any more, and the caller keeps it. */
   takeBack(id: number, connection: NativeHandle, moved: boolean): boolean;
   /** Accepts again. `lost`: so many connections have gone with the successor. */
   resume(lost: number): void;
-  /** Takes a connection (transferred) that an address with this id got in the predecessor. False: nobody listens there, and the caller keeps it. */
-  adopt(id: number, connection: NativeHandle, moved: boolean): boolean;
+  /**
+   * Takes a connection (transferred) that an address with this id got in the predecessor. False: nobody listens there, and the
+   * caller keeps it. Otherwise `ended` is called once: true when a worker has it, false when it was closed without one.
+   */
+  adopt(id: number, connection: NativeHandle, moved: boolean, ended: (taken: boolean) => void): boolean;
   /** Begins to accept at the addresses that came from the predecessor. */
   serve(): void;
   /** This process leaves: its copies of the listening sockets keep it alive no longer. */
@@ -92,18 +103,22 @@ export interface SharedStateHere {
 
 /** What a successor has from its predecessor. */
 export interface Inheritance {
-  /** Has the predecessor given everything, or ended? */
+  /** Has the predecessor given everything, or ended? From then on this process accepts; before, the predecessor accepts for it. */
   readonly isAlone: boolean;
   /** The shared state of this process was opened. */
   openState(state: InheritedState): void;
   /** The process of the predecessor. */
   readonly predecessor: number;
-  /** Does this process accept? False until the predecessor says so. */
+  /** Is this process the primary of its app? False until the predecessor says so. */
   readonly isServing: boolean;
   /** The listening socket of this name (transferred); null if the predecessor had none, or if it was taken. */
   takeSocket(name: string): NativeHandle | null;
-  /** Calls back when this process begins to accept; at once if it does. */
+  /** All sockets whose names begin with `prefix` (transferred). */
+  takeSockets(prefix: string): readonly { readonly name: string; readonly handle: NativeHandle }[];
+  /** Calls back when this process becomes the primary; at once if it is. */
   onServing(callback: () => void): void;
+  /** Calls back when the predecessor was told to stop, once this process serves. */
+  onStop(callback: (now: boolean) => void): void;
   /** Are all addresses here? If not, `callback` is called when they are. */
   isComplete(callback: () => void): boolean;
   /** The address that this query means; null if the predecessor does not listen there. */
@@ -124,8 +139,8 @@ export interface Part {
 
 /** A path, a lock or a port: only one of the two primaries can have it. */
 export interface Place {
-  /** The successor is about to accept: this process gives the place up, at once. */
-  leave(): void;
+  /** The process `successor` is about to serve: this one gives the place up to it, at once. */
+  leave(successor: number): void;
   /** The successor has ended after that: this process takes the place again. */
   takeAgain(): void;
 }
@@ -177,8 +192,8 @@ export function registerPlace(place: Place): () => void {
   return () => void registry.places.delete(place);
 }
 
-/** The successor is about to accept: every place is given up. */
-export const leavePlaces = (): void => callEach([...registry.places].map((place) => () => place.leave()));
+/** The process `successor` is about to serve: every place is given up to it. */
+export const leavePlaces = (successor: number): void => callEach([...registry.places].map((place) => () => place.leave(successor)));
 
 /** The successor has ended after that: every place is taken again. */
 export const takePlacesAgain = (): void => callEach([...registry.places].map((place) => () => place.takeAgain()));
@@ -194,7 +209,7 @@ export function callEach(calls: readonly (() => void)[]): void {
   }
 }
 
-/** Adds a listening socket of the primary itself. `handle` returns it (borrowed), or null while it is closed. */
+/** Adds a listening socket of the primary itself. `handle` returns it (borrowed), or null while it is closed, or is one of the addresses. */
 export function registerSocket(name: string, handle: () => NativeHandle | null): void {
   registry.sockets.set(name, handle);
 }

@@ -6,14 +6,18 @@
  *       └── the predecessor ends ──┴──► this process ends with 1        │
  *                                         serving ── the predecessor ends ──► alone
  *
- * Owns     the link; each inherited handle until a worker's query takes it. Those that nobody has taken by the commit are closed
+ * Owns     the link; each inherited handle until a worker's query takes it. Those that nobody has taken by the commit are closed,
+ *          except vacant addresses, at which clients wait for a worker until their deadline; the connections of these
  * Used by  master/index.ts, if the variable is in the environment
  * Uses     link.ts, messages.ts, registry.ts, start.ts (the variable), native/pipes.ts
- * Never    accepts a connection before the commit: until then this process can be ended at any moment, and no client notices
+ * Never    has a connection before the commit: until then this process can be ended at any moment, and no client notices.
+ *          Accepts one before it is alone: until then the predecessor does, and has a copy of each until a worker here has it
  * Keeps    1. no worker inherits the variable. Another child that the program starts before it loads the cluster does, and ignores it
  *          2. before the commit this process does not outlive its predecessor; afterwards it does
  */
 import { fstatSync, writeSync } from 'node:fs';
+import { timers } from '../builtins';
+import { LONGEST_DELAY } from '../clock';
 import type { NativeHandle } from '../native/bindings';
 import { openPipe } from '../native/pipes';
 import { Link } from './link';
@@ -29,6 +33,8 @@ class Successor implements Inheritance {
   #state: State = 'addresses';
   /** Those that nobody has taken yet. */
   #addresses: InheritedAddress[] = [];
+  /** Connections that the predecessor had at vacant addresses, by the ids of these. */
+  readonly #atVacant = new Map<number, NativeHandle[]>();
   /** The ids of those that were taken. */
   readonly #adopted: number[] = [];
   /** Sockets of the primary itself that nobody has taken yet. */
@@ -38,6 +44,7 @@ class Successor implements Inheritance {
   /** Queries that wait for the addresses. */
   #waiting: (() => void)[] = [];
   #onServing: (() => void)[] = [];
+  readonly #onStop: ((now: boolean) => void)[] = [];
   /** The shared state of this process; null if it is not open. */
   #sharedState: InheritedState | null = null;
   /** Has the predecessor a shared state? null: it has not said so. */
@@ -82,9 +89,19 @@ class Successor implements Inheritance {
     return handle;
   }
 
+  takeSockets(prefix: string): { name: string; handle: NativeHandle }[] {
+    const found = [...this.#sockets].filter(([name]) => name.startsWith(prefix));
+    for (const [name] of found) this.#sockets.delete(name);
+    return found.map(([name, handle]) => ({ name, handle }));
+  }
+
   onServing(callback: () => void): void {
     if (this.isServing) callback();
     else this.#onServing.push(callback);
+  }
+
+  onStop(callback: (now: boolean) => void): void {
+    this.#onStop.push(callback);
   }
 
   isComplete(callback: () => void): boolean {
@@ -99,6 +116,7 @@ class Successor implements Inheritance {
     this.#addresses = this.#addresses.filter((one) => one !== found);
     this.#adopted.push(found.id);
     if (this.#isReady) this.ready();
+    this.#giveWaiting(found.id);
     return found;
   }
 
@@ -131,9 +149,10 @@ class Successor implements Inheritance {
       case 'state': return this.#sharedState?.received(message.key, message.message);
       case 'commit': return this.#commit(message.parts);
       case 'connection': return this.#connection(message, handle);
+      case 'stop': return callEach(this.#onStop.map((callback) => () => callback(message.now)));
       case 'last':
         adoptParts(message.parts);
-        this.#state = 'alone';
+        this.#beAlone();
         this.#cameOver = { handled: message.handled, snapshot: message.state };
         this.#sharedState?.switched(message.handled, message.state);
         return this.#link.send({ act: 'done' });
@@ -154,7 +173,6 @@ class Successor implements Inheritance {
     this.#state = 'serving';
     adoptParts(parts);
     this.#closeRest();
-    addressesHere()?.serve();
     this.#link.send({ act: 'serving' });
     callEach(this.#onServing);
     this.#onServing = [];
@@ -162,15 +180,45 @@ class Successor implements Inheritance {
   }
 
   #connection({ seq, id, moved }: PredecessorMessage & { act: 'connection' }, handle: NativeHandle | undefined): void {
-    const taken = handle !== undefined && addressesHere()?.adopt(id, handle, moved) === true;
-    if (!taken) handle?.close();
-    this.#link.send({ act: 'taken', seq, taken });
+    const answer = (taken: boolean): void => this.#link.send({ act: 'taken', seq, taken });
+    if (handle !== undefined && addressesHere()?.adopt(id, handle, moved, answer) === true) return;
+    if (handle !== undefined && this.#addresses.some((one) => one.id === id)) {
+      this.#atVacant.set(id, [...this.#atVacant.get(id) ?? [], handle]);
+      return answer(true);
+    }
+    handle?.close();
+    answer(false);
   }
 
-  /** Nobody listens there: the predecessor has refused to commit otherwise, so only a worker has stopped listening since then. */
+  #beAlone(): void {
+    this.#state = 'alone';
+    addressesHere()?.serve();
+  }
+
+  /** Nobody listens there: the predecessor has refused to commit otherwise, so only a worker has stopped listening since then. Vacant ones wait. */
   #closeRest(): void {
-    for (const { handle } of this.#addresses) handle.close();
-    this.#addresses = [];
+    for (const { id, query, handle } of this.#addresses) {
+      if (query.vacantMs === undefined) handle.close();
+      else timers.setTimeout(() => this.#closeVacant(id), Math.min(query.vacantMs, LONGEST_DELAY)).unref();
+    }
+    this.#addresses = this.#addresses.filter(({ query }) => query.vacantMs !== undefined);
+  }
+
+  #closeVacant(id: number): void {
+    for (const { handle } of this.#addresses.filter((one) => one.id === id)) handle.close();
+    this.#addresses = this.#addresses.filter((one) => one.id !== id);
+    for (const connection of this.#atVacant.get(id) ?? []) connection.close();
+    this.#atVacant.delete(id);
+  }
+
+  /** A worker listens at an address that was vacant. In a later turn it has been told so. */
+  #giveWaiting(id: number): void {
+    const waiting = this.#atVacant.get(id);
+    if (waiting === undefined) return;
+    this.#atVacant.delete(id);
+    timers.setImmediate(() => {
+      for (const connection of waiting) if (addressesHere()?.adopt(id, connection, false, () => undefined) !== true) connection.close();
+    });
   }
 
   #predecessorEnded(): void {
@@ -179,7 +227,7 @@ class Successor implements Inheritance {
       writeSync(2, 'cluster-internals: this process was to replace another primary, which has ended or has called that off\n');
       process.exit(1);
     }
-    this.#state = 'alone';
+    this.#beAlone();
     this.#sharedState?.lost();
   }
 }

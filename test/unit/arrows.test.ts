@@ -27,7 +27,7 @@ const allowed: Record<string, readonly string[]> = {
   'internal/shared_state/store/': ['internal/is_object', 'internal/shared_state/client/', 'internal/shared_state/protocol', 'internal/shared_state/guards', 'internal/shared_state/values', 'internal/validate', 'internal/clock', 'internal/errors'],
   'internal/supervisor/': ['leaves', 'internal/validate', 'internal/moving', 'internal/upgrade/'],
   // A primary that is replaced by another process, and that process.
-  'internal/upgrade/': ['internal/channel/', 'internal/native/', 'leaves'],
+  'internal/upgrade/': ['internal/channel/', 'internal/native/', 'internal/limits', 'leaves'],
   'internal/upgrade/registry': ['internal/native/bindings'],
   'internal/upgrade/messages': ['internal/is_object', 'internal/upgrade/registry'],
   // Operating: what the shell, the daemon and the control sockets do with a supervisor.

@@ -113,7 +113,7 @@ test('connections of a worker or of another primary go to a worker; while anothe
   expect(handle.adopt(new FakeConnection(10), true)).toBe(true);
   expect(one.connections.length + two.connections.length).toBe(1);
   const heirs: unknown[] = [];
-  handle.handOver((connection, moved) => heirs.push([connection.fd, moved]));
+  handle.handOver((connection, moved) => { heirs.push([connection.fd, moved]); return true; });
   handle.adopt(new FakeConnection(11), true);
   expect(heirs).toEqual([[11, true]]);
   handle.serve();

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFailed, test } from 'vitest';
 import { ControlClient } from '../../internal/operate/control/client';
 import { ownDirectories } from '../operate/own_directories';
 import { untilNextLook } from '../support/live';
@@ -22,6 +22,10 @@ test('`upgrade NAME` twice: the command says who serves, /livez is never refused
   const port = await app.port();
   const kept = await Kept.open(port, 30);
   const probe = new Probe(metrics);
+  onTestFailed(() => {
+    app.kill();
+    void probe.stop();
+  });
   const texts = [await ask(metrics, '/metrics')];
   for (let at = 0; at < 2; at++) {
     const before = app.pid;

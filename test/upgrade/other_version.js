@@ -7,4 +7,4 @@ const { openPipe } = require(path.join(dist, 'native/pipes.js'));
 
 const link = new Link(openPipe(Number(process.env.CLUSTER_INTERNALS_UPGRADE.split(',')[0])), 'S to P');
 link.listen(() => undefined, () => process.exit(0));
-link.send({ act: 'hello', protocol: 2, pid: process.pid, node: process.version });
+link.send({ act: 'hello', protocol: 3, pid: process.pid, node: process.version });

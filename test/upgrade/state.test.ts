@@ -58,6 +58,19 @@ test('the old primary dies after the commit: the shared state begins anew, its c
   await app.ended();
 });
 
+test('the successor dies with the whole state, before the old primary has ended: that goes on from what it has given away', { timeout: 60_000 }, async () => {
+  const app = new Upgraded({ file, options: { workers: 1 }, env: { DIES: 'S done' } });
+  const port = await app.port();
+  const before = [await ask(port, '/increment'), await ask(port, '/lock'), await ask(port, '/increment')];
+  expect(before[2]).toMatchObject({ value: 2 });
+  expect(await app.upgrade()).toMatchObject({ upgrade: 'failed' });
+  const after = [await ask(port, '/increment'), await ask(port, '/lock')];
+  expect(after[0]).toMatchObject({ value: 3 });
+  expect(after[0]?.['version']).toBeGreaterThan(before[2]?.['version'] as number);
+  expect(after[1]?.['token']).toBeGreaterThan(before[1]?.['token'] as number);
+  await app.end();
+});
+
 /** Asks over a connection of its own, so that no answer is lost with a connection that was about to be closed. */
 function ask(port: number, url: string): Promise<Record<string, unknown>> {
   return new Promise((resolve, reject) => {

@@ -5,6 +5,7 @@
 'use strict';
 const http = require('node:http');
 const path = require('node:path');
+process.env.SUCCESSOR = process.env.CLUSTER_INTERNALS_UPGRADE === undefined ? 'no' : 'yes'; // The cluster deletes that variable before app.js can read it.
 const dist = process.env.LIBRARY ?? path.join(__dirname, '../../dist');
 const cluster = require(path.join(dist, 'lib/cluster.js'));
 const { sharedState } = require(path.join(dist, 'lib/shared_state.js'));

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { chmodSync, existsSync, statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import path from 'node:path';
-import { expect, test } from 'vitest';
+import { expect, onTestFailed, test } from 'vitest';
 import { Clients } from '../moving/clients';
 import { ownDirectories } from '../operate/own_directories';
 import { Kept } from '../moving/supervised';
@@ -48,7 +48,7 @@ test('a successor that cannot be taken is ended, the old primary serves on, and 
     [{ ...as('supervises nothing'), readyTimeoutMs: 2_000 }, /its workers were not ready within 2000 ms/],
     [{ ...as('never listens'), readyTimeoutMs: 3_000 }, /its workers were not ready within 3000 ms/],
     [as('listens elsewhere'), /its workers do not listen at 127\.0\.0\.1:0, where workers of this one do/],
-    [{ script: path.join(__dirname, 'other_version.js') }, /it speaks version 2 of the protocol of upgrades, and this one 1/],
+    [{ script: path.join(__dirname, 'other_version.js') }, /it speaks version 3 of the protocol of upgrades, and this one 2/],
     [{ execPath: '/nowhere/node' }, /it could not be started \(spawn \/nowhere\/node ENOENT\)/],
     [{ script: '/nowhere/app.js', args: [] }, /it exited with 1/],
   ];
@@ -77,6 +77,67 @@ test('during an upgrade other commands are refused, and a stop calls it off', { 
   expect(await app.line((line) => line['upgrade'] === 'failed')).toMatchObject({ reason: expect.stringMatching(/this primary was told to stop/) as string });
   await app.ended().catch(() => undefined);
   expect(app.lines.filter((line) => line.pid === pid && 'exit' in line)).toMatchObject([{ exit: 0 }]);
+});
+
+test('an upgrade is refused during a reload, a scale, a recycling and a stop, and these go on', { timeout: 60_000 }, async () => {
+  const app = new Upgraded({ commands: true, options: { workers: 1 } });
+  await app.port();
+  for (const [method, argument] of [['reload', {}], ['scale', 2], ['recycle', undefined], ['stop', undefined]] as const) {
+    const from = app.lines.length;
+    app.sendAll([{ method, argument }, { method: 'upgrade' }]);
+    expect(await app.line((line) => line['method'] === 'upgrade', from)).toMatchObject({ code: 'ERR_UPGRADE_REFUSED', message: expect.stringContaining(method === 'stop' ? '' : `the command ${method} is not done`) as string });
+    expect(await app.line((line) => line['method'] === method, from), method).toMatchObject({ outcome: 'done' });
+  }
+  await app.end();
+});
+
+test('SIGUSR2 twice is one upgrade; SIGTERM during the next one ends both primaries', { timeout: 60_000 }, async () => {
+  const app = new Upgraded({ options: { workers: 1 } });
+  await app.port();
+  const first = app.pid;
+  process.kill(first, 'SIGUSR2');
+  await app.line((line) => line['upgrade'] === 'started');
+  process.kill(first, 'SIGUSR2');
+  await app.line((line) => line.pid === first && 'exit' in line);
+  const second = app.pid;
+  process.kill(second, 'SIGUSR2');
+  await app.line((line) => line.pid === second && line['upgrade'] === 'started');
+  process.kill(second, 'SIGTERM');
+  await app.ended();
+  expect(app.lines.filter((line) => [first, second].includes(line.pid) && ('upgrade' in line || 'exit' in line)).map((line) => [line.pid === first ? 1 : 2, line['upgrade'] ?? line['exit']])).toEqual([
+    [1, 'started'], [1, 'leaving'], [1, 'done'], [1, 0], [2, 'started'], [2, 'failed'], [2, 0],
+  ]);
+});
+
+test('a listener of the event that throws, and a pid file that cannot be written, do not stop an upgrade', { timeout: 60_000 }, async () => {
+  const app = new Upgraded({ options: { workers: 1, pidFile: '/dev/full/pid' }, env: { THROWS: 'yes' } });
+  await app.port();
+  const { pid } = app;
+  expect(await app.upgrade()).toMatchObject({ upgrade: 'done' });
+  expect(app.lines.filter((line) => line.pid === pid && 'thrown' in line).map((line) => line['thrown'])).toEqual(['started', 'leaving', 'done'].map((state) => `a listener throws at ${state}`));
+  await app.end();
+  expect(app.stderr.match(/PidFileWarning/g)?.length).toBeGreaterThanOrEqual(2); // Each of the two primaries.
+});
+
+test('a successor that lies or floods: it is ended with a reason or not taken, and the old primary serves on', { timeout: 120_000 }, async () => {
+  const app = new Upgraded({ commands: true, options: { workers: 1 } });
+  const port = await app.port();
+  const clients = new Clients(port, { get: 3 });
+  const script = path.join(__dirname, 'liar.js');
+  const lies: [how: string, message: RegExp][] = [
+    ['flood', /its workers do not listen at/],
+    ['ids', /its workers do not listen at 127\.0\.0\.1:0/],
+    ['garbage', /the channel to it has failed|closed the channel|did not load cluster-internals within/],
+    ['endless', /the channel to it has failed/],
+    ['answers first', /its workers were not ready within|did not load cluster-internals within/],
+    ['takes all', /it exited with 5/],
+  ];
+  for (const [how, message] of lies) {
+    expect(await app.command('upgrade', { script, args: [how], readyTimeoutMs: ['garbage', 'answers first'].includes(how) ? 3_000 : 20_000 }), how).toMatchObject({ code: 'ERR_UPGRADE_FAILED', message: expect.stringMatching(message) as string });
+  }
+  const { failed, wrong } = await clients.stop();
+  expect({ failed, wrong }).toEqual({ failed: [], wrong: [] });
+  await app.end();
 });
 
 test('a second upgrade is refused while the workers leave; the successor dies then: as many workers as before serve again', { timeout: 60_000 }, async () => {
@@ -128,6 +189,7 @@ test('a unix socket: its path leads to a listener all the time, and the last pri
   await app.port();
   const { ino } = statSync(at);
   const probe = new Probe(at);
+  onTestFailed(() => void probe.stop());
   for (let time = 0; time < 2; time++) {
     expect(await app.upgrade()).toMatchObject({ upgrade: 'done', reason: '' });
     expect(statSync(at).ino).toBe(ino);
@@ -137,6 +199,7 @@ test('a unix socket: its path leads to a listener all the time, and the last pri
   await app.end();
   expect(existsSync(at)).toBe(false);
   expect(app.stderr).toBe('');
+  expect(app.lines.filter((line) => 'last' in line)).toHaveLength(2); // All listeners of 'exit' are called.
 });
 
 test.skipIf(process.getuid?.() !== 0)('a primary that has given up its rights is replaced, though it may not bind or remove its unix socket any more', { timeout: 60_000 }, async () => {

@@ -1,7 +1,7 @@
 /** Drives app.js: an app whose primary is replaced by another process, again and again. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -22,6 +22,10 @@ export interface Start {
   readonly port?: number | string;
   /** Another app than app.js. */
   readonly file?: string;
+  /** The fds of the first primary, from 3 on. */
+  readonly fds?: readonly number[];
+  /** The first primary is started as systemd does: `fds` are its sockets, and these are their names, with colons in between. */
+  readonly activated?: string;
   /** SIGUSR2 does what `command` says, in place of an upgrade. */
   readonly commands?: boolean;
 }
@@ -40,9 +44,11 @@ export class Upgraded {
   readonly #wakes = new Set<() => void>();
   #pid: number;
 
-  constructor({ options = {}, settings = {}, env = {}, execPath = process.execPath, port = 0, file = path.join(__dirname, 'app.js'), commands = false }: Start = {}) {
-    this.#child = spawn(execPath, [file, JSON.stringify(options), JSON.stringify(settings), String(port)], {
-      stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...(commands ? { COMMANDS: this.#commands } : {}), ...env },
+  constructor({ options = {}, settings = {}, env = {}, execPath = process.execPath, port = 0, file = path.join(__dirname, 'app.js'), commands = false, fds = [], activated }: Start = {}) {
+    const args = [file, JSON.stringify(options), JSON.stringify(settings), String(port)];
+    const program: [string, string[]] = activated === undefined ? [execPath, args] : ['sh', ['-c', 'LISTEN_PID=$$ exec "$0" "$@"', execPath, ...args]];
+    this.#child = spawn(...program, {
+      stdio: ['ignore', 'pipe', 'pipe', ...fds], env: { ...process.env, ...(activated === undefined ? {} : { LISTEN_FDS: String(fds.length), LISTEN_FDNAMES: activated }), ...(commands ? { COMMANDS: this.#commands } : {}), ...env },
     });
     this.#pid = this.#child.pid as number;
     this.firstEnded = once(this.#child, 'exit');
@@ -86,7 +92,12 @@ export class Upgraded {
 
   /** The same, without waiting. */
   send(method: string, argument?: unknown): void {
-    writeFileSync(this.#commands, JSON.stringify({ method, argument }));
+    this.sendAll([{ method, argument }]);
+  }
+
+  /** Calls several methods in one turn. */
+  sendAll(commands: readonly { readonly method: string; readonly argument?: unknown }[]): void {
+    writeFileSync(this.#commands, JSON.stringify(commands));
     process.kill(this.#pid, 'SIGUSR2');
   }
 
@@ -108,6 +119,12 @@ export class Upgraded {
     } finally {
       clearTimeout(late);
     }
+  }
+
+  /** The primaries that run, as far as they have said that they exist. */
+  alive(): number[] {
+    const pids = new Set(this.lines.flatMap((line) => [line.pid, line['successor']]));
+    return [...pids].filter((pid): pid is number => typeof pid === 'number' && isAlive(pid));
   }
 
   /** Ends it hard. */
@@ -139,6 +156,15 @@ function kill(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
     process.kill(pid, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** Not so for a zombie. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) Z/s.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return false;
   }
 }
 

@@ -48,7 +48,7 @@ export class AppPlace {
     this.#methods = methods;
     this.#complain = complain;
     registerPlace({
-      leave: () => this.#leave(),
+      leave: (successor) => this.#leave(successor),
       takeAgain: () => this.keepTaking(null),
     });
   }
@@ -65,7 +65,7 @@ export class AppPlace {
   async take(replaces: number | null): Promise<void> {
     const { name, state, socket } = this.#of;
     const locks = locksIn(state);
-    const lock = this.#lock = takeLock(path.join(state, 'apps', name), locks);
+    const lock = this.#lock = takeLock(path.join(state, 'apps', name), locks, replaces !== null);
     this.#server = new ControlServer({ kind: 'app', name, pid: process.pid, startedBy: 'daemon' }, this.#methods);
     this.#left = this.#newLeft();
     try {
@@ -92,7 +92,7 @@ export class AppPlace {
     this.#lock?.release();
   }
 
-  #leave(): void {
+  #leave(successor: number): void {
     this.#isWanted = false;
     const lock = this.#lock;
     this.#former = this.#server;
@@ -101,9 +101,9 @@ export class AppPlace {
     this.#resolveLeft();
     // Last: each of the two throws if the directory of the locks is gone or full. The successor has both when this process has ended.
     try {
-      this.#former?.leave();
+      this.#former?.leave(successor);
     } finally {
-      lock?.release();
+      lock?.passTo(successor);
     }
   }
 

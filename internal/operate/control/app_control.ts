@@ -9,8 +9,11 @@
  *          A step begins when the one before is done
  * Never    ends the process or stops the supervisor: if the socket cannot be opened, a process warning says why, and the
  *          workers serve on. Never keeps the process alive
+ * Keeps    a primary that takes the socket from another one, or takes it back, gets it in the end: it tries again each
+ *          TAKE_AGAIN_MS until it is free
  */
 import path from 'node:path';
+import { timers } from '../../builtins';
 import type { Supervisor } from '../../supervisor/supervisor';
 import { inheritanceHere, registerPlace } from '../../upgrade/registry';
 import { checkAppName, checkLength, controlPath, nameOfPath } from './directory';
@@ -45,11 +48,14 @@ export function openControl(supervisor: Supervisor, nameOrPath: string, extras: 
     // A command has started workers after a stop.
     else if (!control.isWanted && supervisor.status().desired > 0 && inheritanceHere()?.isServing !== false) control.open();
   });
-  registerPlace({ leave: () => control.leave(), takeAgain: () => control.takeAgain() });
+  registerPlace({ leave: (successor) => control.leave(successor), takeAgain: () => control.takeAgain() });
   const inheritance = inheritanceHere();
   if (inheritance === null) control.open();
-  else inheritance.onServing(() => control.open(inheritance.predecessor));
+  else inheritance.onServing(() => control.keepOpening(inheritance.predecessor));
 }
+
+/** When a primary tries again to open a socket that another one had, in milliseconds. */
+const TAKE_AGAIN_MS = 1_000;
 
 class AppControl {
   readonly #nameOrPath: string;
@@ -58,7 +64,10 @@ class AppControl {
   #server: ControlServer | null = null;
   /** Ends when the last step has. */
   #steps: Promise<void> = Promise.resolve();
-  #isWanted = false;
+  /** left: another primary has it, or is about to. */
+  #state: 'closed' | 'wanted' | 'left' = 'closed';
+  /** The last warning, which is not repeated. */
+  #warned = '';
 
   constructor(nameOrPath: string, hello: Hello, methods: Readonly<Record<string, Method>>) {
     this.#nameOrPath = nameOrPath;
@@ -68,33 +77,49 @@ class AppControl {
 
   /** Was `open` called, and `close` not since then? */
   get isWanted(): boolean {
-    return this.#isWanted;
+    return this.#state !== 'closed';
   }
 
-  /** `replaces`: the process that has the socket now, and gives it up. */
-  open(replaces: number | null = null): void {
-    this.#isWanted = true;
-    this.#then(async () => {
-      const server = new ControlServer(this.#hello, this.#methods);
-      await server.listen(controlPath(this.#nameOrPath), undefined, replaces);
-      this.#server = server;
-    });
+  open(): void {
+    this.#state = 'wanted';
+    this.#then(() => this.#open(null));
   }
 
-  /** Another primary takes the socket. Clients that are connected are answered on. */
-  leave(): void {
-    this.#server?.leave();
+  /** As `open`, and tries again until it is open. `replaces`: the process that has the socket now, and gives it up; null: it has ended. */
+  keepOpening(replaces: number | null): void {
+    this.#state = 'wanted';
+    const attempt = async (): Promise<void> => {
+      if (this.#state !== 'wanted') return;
+      try {
+        await this.#open(replaces);
+      } catch (error) {
+        timers.setTimeout(() => this.#then(attempt), TAKE_AGAIN_MS).unref();
+        throw error;
+      }
+    };
+    this.#then(attempt);
+  }
+
+  async #open(replaces: number | null): Promise<void> {
+    const server = this.#server = new ControlServer(this.#hello, this.#methods);
+    await server.listen(controlPath(this.#nameOrPath), undefined, replaces);
+  }
+
+  /** The process `successor` takes the socket. Clients that are connected are answered on. */
+  leave(successor: number): void {
+    if (this.#state === 'wanted') this.#state = 'left';
+    this.#server?.leave(successor);
   }
 
   /** The other primary has ended. */
   takeAgain(): void {
-    if (!this.#isWanted) return;
+    if (this.#state !== 'left') return;
     this.close();
-    this.open();
+    this.keepOpening(null);
   }
 
   close(): void {
-    this.#isWanted = false;
+    this.#state = 'closed';
     this.#then(async () => {
       await this.#server?.close();
       this.#server = null;
@@ -103,7 +128,10 @@ class AppControl {
 
   #then(step: () => Promise<void>): void {
     this.#steps = this.#steps.then(step).catch((error: unknown) => {
-      process.emitWarning(`The control socket ${this.#nameOrPath} does not work: ${refusalOf(error).message}`, { type: 'ControlWarning', code: codeOf(error) ?? 'ERR_FAILED' });
+      const { message } = refusalOf(error);
+      if (message === this.#warned) return;
+      this.#warned = message;
+      process.emitWarning(`The control socket ${this.#nameOrPath} does not work: ${message}`, { type: 'ControlWarning', code: codeOf(error) ?? 'ERR_FAILED' });
     });
   }
 }

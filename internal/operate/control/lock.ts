@@ -8,7 +8,7 @@
  * The greatest number is the lock; HASH stands for the path of the socket, on this machine. A process that wants the lock
  * looks whether its owner lives (that process has the same start time, in the same boot of the machine). If not, it makes
  * the next number, and looks again: it has the lock if its number is the greatest. An owner that gives up the lock makes
- * the next number `free`.
+ * the next number `free`, or makes it in the name of the process that replaces it: then nobody else can have it in between.
  *
  * The locks are in the state directory (state_directory.ts), which nobody wipes: /run/user/UID is deleted at the last
  * logout, while daemon and apps run on. Where that directory cannot be written, they are beside the sockets.
@@ -38,6 +38,8 @@ const FREE = 'free';
 export interface Lock {
   /** Gives the lock back. A second call does nothing. */
   release(): void;
+  /** Gives the lock to another process, which takes it with `mayBeOurs`. If that process has ended, the lock is free. */
+  passTo(pid: number): void;
 }
 
 /**
@@ -45,15 +47,17 @@ export interface Lock {
  *
  * @param socket  the absolute path of the socket, or any other path that stands for what must run once; its directory must exist
  * @param locks   the directory of the locks. Default: that of the user who is in this process's environment
- * @throws        ERR_ALREADY_RUNNING if a live process has the lock, this one included
+ * @param mayBeOurs  the process that this one replaces may have passed the lock to it
+ * @throws        ERR_ALREADY_RUNNING if a live process has the lock, this one included unless `mayBeOurs`
  */
-export function takeLock(socket: string, locks: string = ownLocks()): Lock {
+export function takeLock(socket: string, locks: string = ownLocks(), mayBeOurs = false): Lock {
   const directory = directoryOf(socket, locks);
   const own = identityOf(process.pid) ?? `${process.pid}`;
   for (;;) {
     const greatest = greatestIn(directory);
     const owner = ownerOf(directory, greatest);
     if (owner === undefined) continue; // It was released just now: there is a greater one.
+    if (owner === process.pid && mayBeOurs) return lockOf(directory, greatest);
     if (owner !== null) throw controlError('ERR_ALREADY_RUNNING', `${nameOfPath(socket)} is already running (pid ${owner}): it holds ${socket}`);
     const number = greatest + 1;
     if (!make(directory, number, own)) continue; // Another process was quicker.
@@ -68,13 +72,15 @@ export function takeLock(socket: string, locks: string = ownLocks()): Lock {
 
 function lockOf(directory: string, number: number): Lock {
   let isHeld = true;
+  const end = (next: string): void => {
+    if (!isHeld) return;
+    isHeld = false;
+    // Somebody who took this process for dead may have made the next number: then the lock is not ours to give.
+    if (make(directory, number + 1, next)) remove(directory, number);
+  };
   return {
-    release() {
-      if (!isHeld) return;
-      isHeld = false;
-      // Somebody who took this process for dead may have made the next number: then the lock is not ours to free.
-      if (make(directory, number + 1, FREE)) remove(directory, number);
-    },
+    release: () => end(FREE),
+    passTo: (pid) => end(identityOf(pid) ?? FREE),
   };
 }
 

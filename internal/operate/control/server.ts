@@ -38,6 +38,8 @@ export class ControlServer {
   /** Settled when `listen` is; null before. */
   #binding: Promise<SocketFile> | null = null;
   #state: 'new' | 'binding' | 'listening' | 'closed' = 'new';
+  /** The process for which `leave` was called; null: it was not. */
+  #successor: number | null = null;
 
   /**
    * @param hello    what each client is told first
@@ -69,6 +71,7 @@ export class ControlServer {
       if (this.#state !== 'binding') return;
       this.#state = 'listening';
       this.#file = file;
+      if (this.#successor !== null) return file.leave(this.#successor);
       this.#watch = new SocketWatch(path, { isThere: () => file.isThere(), restore: () => this.#restore(file) });
     } catch (error) {
       this.#state = 'closed';
@@ -77,10 +80,14 @@ export class ControlServer {
     }
   }
 
-  /** Another process is about to take the path: this one releases its lock, and answers the clients that it has until `close`. */
-  leave(): void {
+  /**
+   * The process `successor` is about to take the path: this one passes it the lock, and answers the clients that it has until
+   * `close`. A server that is not listening yet does so as soon as it is.
+   */
+  leave(successor: number): void {
+    this.#successor = successor;
     void this.#watch?.close();
-    this.#file?.leave();
+    this.#file?.leave(successor);
   }
 
   /**

@@ -43,8 +43,8 @@ export interface SocketFile {
    *           cannot be made or is not as it was
    */
   restore(server: Server): Promise<void>;
-  /** Releases the lock and leaves the file: another process is about to take both. */
-  leave(): void;
+  /** Passes the lock to the process `successor` and leaves the file, which that one replaces. */
+  leave(successor: number): void;
   /** Removes the file, unless it is another one by now, and releases the lock. A second call does nothing. */
   remove(): void;
 }
@@ -59,13 +59,13 @@ const removeAll = (): void => atExit.forEach((remove) => remove());
  * @param server  not listening yet; the caller closes it, also if this function rejects
  * @param socket  the absolute path of the socket; its directory must exist
  * @param locks   the directory of the locks. Default: as `takeLock` finds it
- * @param replaces  the process that has the path now, and has released the lock: its file is replaced
+ * @param replaces  the process that has the path now, and has passed the lock to this one: its file is replaced
  * @returns       a promise of the file. It rejects with ERR_ALREADY_RUNNING if a live process is there, with
  *                ERR_CONTROL_PATH if the path is too long or something else is there, and with an error of the system,
  *                for example EACCES or ENOENT
  */
 export async function bindSocket(server: Server, socket: string, locks?: string, replaces: number | null = null): Promise<SocketFile> {
-  const lock = takeLock(checkLength(socket), locks);
+  const lock = takeLock(checkLength(socket), locks, replaces !== null);
   try {
     await checkFree(socket, replaces);
     const above = directoriesAbove(socket);
@@ -82,7 +82,7 @@ export async function bindSocket(server: Server, socket: string, locks?: string,
         await checkFree(socket);
         inode = await listenPrivately(next, socket);
       },
-      leave: () => lock.release(),
+      leave: (successor) => lock.passTo(successor),
       remove() {
         if (!atExit.delete(removeFile)) return;
         if (atExit.size === 0) process.off('exit', removeAll);

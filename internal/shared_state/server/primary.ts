@@ -14,7 +14,7 @@
  * Node     uses only what is public: 'fork', 'disconnect', 'exit' and `workers` of the cluster, and `send` and the
  *          process of a worker; and the process's event 'internalMessage'
  */
-import { queueMicrotask } from '../../builtins';
+import { Math, queueMicrotask } from '../../builtins';
 import type { Cluster, Worker } from 'node:cluster';
 import { SharedState } from '../client/api';
 import { StateClient } from '../client/client';
@@ -32,12 +32,12 @@ import { throwLater } from '../client/worker';
 const LAST_CALLS_MS = 1000;
 
 /** One worker. `listener`: receives its messages. */
-interface Member { readonly session: object; readonly listener: (value: unknown) => void }
+interface Member { readonly server: StateService; readonly session: object; readonly listener: (value: unknown) => void }
 
 /** Gives each worker of one cluster a session of the server, and ends it with the worker. */
 class Members {
   readonly #cluster: Cluster;
-  readonly #server: StateService;
+  readonly #current: Current;
   readonly #members = new Map<Worker, Member>();
   /** For workers whose process has ended and whose channel has not: cancels the timer that ends the session. */
   readonly #exitTimers = new Map<Worker, () => void>();
@@ -45,9 +45,9 @@ class Members {
   readonly #onDisconnect = (worker: Worker): void => this.#remove(worker);
   readonly #onExit = (worker: Worker): void => this.#endSoon(worker);
 
-  constructor(cluster: Cluster, server: StateService) {
+  constructor(cluster: Cluster, current: Current) {
     this.#cluster = cluster;
-    this.#server = server;
+    this.#current = current;
     cluster.on('fork', this.#onFork);
     cluster.on('disconnect', this.#onDisconnect);
     cluster.on('exit', this.#onExit);
@@ -66,14 +66,15 @@ class Members {
 
   #add(worker: Worker): void {
     if (this.#members.has(worker)) return;
-    const session = this.#server.connect(worker.id, sendTo(worker));
+    const { server } = this.#current;
+    const session = server.connect(worker.id, sendTo(worker));
     const listener = (value: unknown): void => {
       const message = readClientMessage(value);
-      if (message !== null) this.#server.receive(session, message);
+      if (message !== null) server.receive(session, message);
     };
-    this.#members.set(worker, { session, listener });
+    this.#members.set(worker, { server, session, listener });
     worker.process.on('internalMessage' as 'message', listener);
-    this.#server.announce(session);
+    server.announce(session);
   }
 
   #remove(worker: Worker): void {
@@ -83,7 +84,7 @@ class Members {
     if (member === undefined) return;
     this.#members.delete(worker);
     worker.process.removeListener('internalMessage', member.listener);
-    this.#server.end(member.session);
+    member.server.end(member.session);
   }
 
   #endSoon(worker: Worker): void {
@@ -104,13 +105,25 @@ const sendTo = (worker: Worker): Send => (message, written) => {
   }
 };
 
+/** What serves the shared state at the moment. Another one does when a primary that had the whole state has died. */
+interface Current { server: StateService }
+
 /** The processes of a primary that is about to replace this one use the shared state here, until it goes there. */
 class StateForSuccessor implements SharedStateHere {
-  readonly #server: StateService;
+  readonly #current: Current;
+  readonly #reopen: (snapshot: StateSnapshot) => void;
   readonly #processes = new Map<number, object>();
+  /** What was given to the other primary; null: nothing was. */
+  #given: StateSnapshot | null = null;
 
-  constructor(server: StateService) {
-    this.#server = server;
+  /** `reopen`: goes on from a state that was given away, without the processes that had a part in it. */
+  constructor(current: Current, reopen: (snapshot: StateSnapshot) => void) {
+    this.#current = current;
+    this.#reopen = reopen;
+  }
+
+  get #server(): StateService {
+    return this.#current.server;
   }
 
   receive(key: number, id: number, message: unknown, reply: (message: object) => void): void {
@@ -133,11 +146,13 @@ class StateForSuccessor implements SharedStateHere {
   endAll(): void {
     for (const remote of this.#processes.values()) this.#server.end(remote);
     this.#processes.clear();
+    if (this.#given !== null) this.#reopen(this.#given);
+    this.#given = null;
   }
 
   snapshot(): StateSnapshot | null {
     const keys = new Map([...this.#processes].map(([key, remote]) => [remote, key]));
-    return this.#server.snapshot((remote) => keys.get(remote));
+    return this.#given = this.#server.snapshot((remote) => keys.get(remote));
   }
 }
 
@@ -149,28 +164,36 @@ export function openInPrimary(cluster: Cluster, limits: Limits, timeoutMs: numbe
     process.emitWarning(`Worker ${id} has been cut off from the shared state: it had more than ${mostPending(limits)} unanswered calls, `
       + `far more than limits.pendingCalls (${limits.pendingCalls}) allows`, { code: 'SHARED_STATE_CUT_OFF' });
   });
-  const server: StateService = inheritanceHere() === null ? openServer(null) : new StateProxy(openServer);
-  const unregister = registerState(new StateForSuccessor(server));
+  const current: Current = { server: inheritanceHere() === null ? openServer(null) : new StateProxy(openServer) };
+  const unregister = registerState(new StateForSuccessor(current, (snapshot) => {
+    // The other primary may have gone on from it: no version comes twice.
+    const server = openServer({ ...snapshot, revision: Math.max(snapshot.revision, Date.now() * 1000) });
+    server.restore(snapshot, () => null);
+    current.server = server;
+    own = connectOwn();
+    current.server.announce(own);
+  }));
 
   // An answer to the primary itself comes in the next turn of the event loop, as it would over a channel. If it came at
   // once, a loop of `await state.get(…)` in the primary would never let it read the messages of its workers.
-  const own = server.connect(0, (message, written) => {
+  const connectOwn = (): object => current.server.connect(0, (message, written) => {
     machineClock.soon(() => {
       written();
       client.receive({ cmd: STATE, ...message });
     });
     return false;
   });
-  const client = new StateClient(machineClock, (message: ClientMessage) => queueMicrotask(() => server.receive(own, message)), { hold: true, timeoutMs });
+  let own = connectOwn();
+  const client = new StateClient(machineClock, (message: ClientMessage) => queueMicrotask(() => current.server.receive(own, message)), { hold: true, timeoutMs });
   client.hello();
-  const members = new Members(cluster, server);
+  const members = new Members(cluster, current);
 
   let open = true;
   return new SharedState(client, () => {
     if (!open) return;
     open = false;
     unregister();
-    server.close();
+    current.server.close();
     members.end();
     closed();
     client.close(); // Last, because it calls abort listeners of the app, which may open the shared state again.
