@@ -54,6 +54,7 @@ test('the old primary dies at each message: before the commit the successor ends
     } else {
       const { successor } = await app.line((line) => line['upgrade'] === 'started').catch(() => ({ successor: 0 }));
       await app.line((line) => line.pid === successor && 'port' in line);
+      await app.firstEnded; // Until then it accepts, and a connection that no worker has yet would die with it.
       await ask(port);
       process.kill(successor as number, 'SIGTERM');
       await app.ended();
