@@ -243,7 +243,8 @@ function isSame(one: AddressQuery, other: AddressQuery, exact: boolean): boolean
 export function openInheritance(): void {
   const [fd = -1, protocol, parent] = (process.env[VARIABLE] ?? '').split(',').map(Number);
   delete process.env[VARIABLE];
-  // This process was not started as a successor: it has inherited the variable from a child that was, or its parent has ended. It is a primary as any other.
+  // This process was not started as a successor: it has inherited the variable from a child that was, or its parent has
+  // ended. It is an ordinary primary.
   if (parent !== process.ppid || !isSocket(fd)) return;
   const link = new Link(openPipe(fd), 'S to P');
   if (protocol !== PROTOCOL) {

@@ -102,6 +102,7 @@ test('exclusive: true: the workers bind for themselves, so those of the successo
 });
 
 test('reusePort: the workers bind for themselves, all at one port', { timeout: 60_000 }, async (context) => {
+  // Skipped on Node 20, whose listen() knows no reusePort.
   if (Number(process.versions.node.split('.')[0]) < 22) return context.skip('Node 20 has no reusePort');
   const port = await ownPort();
   const app = start({ port, host: '127.0.0.1', reusePort: true }, { options: { workers: 1, ready: 'message' } });
