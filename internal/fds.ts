@@ -2,7 +2,7 @@
  * How many fds this process may have open, and whether they are running out. A process without a free fd cannot accept:
  * libuv then accepts with one that it keeps for that, and closes the connection, and so all that wait.
  *
- * Used by  child/accept_pause.ts, master/acceptor.ts
+ * Used by  child/accept_pause.ts, master/acceptor.ts, master/handover.ts
  * Node     does not look: its clients are closed (D34)
  */
 import { closeSync, openSync, readFileSync } from 'node:fs';

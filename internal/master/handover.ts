@@ -4,7 +4,7 @@
  *
  * Owns     which query opened each handle, and by which number the other primary knows it
  * Used by  listen_table.ts, which owns the handles
- * Uses     upgrade/registry.ts (where this is found), native/listening.ts
+ * Uses     upgrade/registry.ts (where this is found), native/listening.ts, fds.ts
  * Keeps    1. a handle that has come from another primary is given to the first worker that asks for its address, in place of
  *             a bind
  *          2. before all of them are here, no query is answered (`isComplete`)
@@ -12,10 +12,12 @@
  *             is never removed here
  */
 import { push, timers } from '../builtins';
+import { lastFd } from '../fds';
 import type { QueryServer } from '../messages';
 import type { NativeHandle } from '../native/bindings';
 import { removeWhenClosed } from '../native/listening';
 import { inheritanceHere, registerAddresses, registerPart, type Address, type AddressQuery, type Addresses, type GiveConnection } from '../upgrade/registry';
+import type { AcceptLimits } from './acceptor';
 import type { ConnectionCounters } from './connection_counters';
 import type { ServerHandle } from './server_handle';
 
@@ -50,13 +52,15 @@ interface Origin {
 export class Handover implements Addresses {
   readonly #handles: ReadonlyMap<string, ServerHandle>;
   readonly #counters: ConnectionCounters;
+  readonly #limits: () => AcceptLimits;
   readonly #kept: KeptAddresses;
   readonly #origins = new WeakMap<ServerHandle, Origin>();
   #opened = 0;
 
-  /** `handles`: all that are open, a table that changes. */
-  constructor(handles: ReadonlyMap<string, ServerHandle>, counters: ConnectionCounters, kept: KeptAddresses) {
+  /** `handles`: all that are open, a table that changes. `limits` returns those of the settings as of now. */
+  constructor(handles: ReadonlyMap<string, ServerHandle>, limits: () => AcceptLimits, counters: ConnectionCounters, kept: KeptAddresses) {
     this.#handles = handles;
+    this.#limits = limits;
     this.#counters = counters;
     this.#kept = kept;
     registerAddresses(this);
@@ -151,6 +155,11 @@ export class Handover implements Addresses {
 
   adopt(id: number, connection: NativeHandle, moved: boolean, ended: (taken: boolean) => void): boolean {
     return this.#find((origin) => origin.inheritedAs === id)?.adopt?.(connection, moved, ended) === true;
+  }
+
+  mayWait(waiting: number, { fd = 0 }: NativeHandle): boolean {
+    const { queuedConnections, reservedFds } = this.#limits();
+    return waiting < queuedConnections && fd < lastFd(reservedFds);
   }
 
   serve(): void {

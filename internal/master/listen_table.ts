@@ -54,7 +54,7 @@ export class ListenTable {
   constructor(terms: () => Terms, counters: ConnectionCounters) {
     this.#terms = terms;
     this.#counters = counters;
-    this.#handover = new Handover(this.#handles, counters, {
+    this.#handover = new Handover(this.#handles, () => limitsFrom(terms().settings.limits, DEFAULT_LIMITS), counters, {
       leftMs: (key) => {
         const kept = this.#kept.get(key);
         return kept === undefined ? null : Math.max(1, Math.ceil(kept.until - performance.now()));

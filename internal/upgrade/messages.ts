@@ -33,7 +33,7 @@ export type SuccessorMessage =
   | { readonly act: 'ready'; readonly adopted: readonly number[] }
   | { readonly act: 'failed'; readonly reason: string }
   | { readonly act: 'serving' }
-  /** `taken: false`: nobody listens there, and both processes close the connection. */
+  /** `taken: false`: nobody listens there, or too many wait for a worker that will. Both processes close the connection. */
   | { readonly act: 'taken'; readonly seq: number; readonly taken: boolean }
   /** Of the process of S with this key, for the server of the shared state; `message` is null at its end. */
   | { readonly act: 'state'; readonly key: number; readonly id: number; readonly message: object | null }

@@ -14,7 +14,8 @@
  * Uses     start.ts, link.ts, messages.ts, registry.ts, given_connections.ts
  * Never    stops accepting before it has only one more message to send
  * Keeps    1. a connection is closed here only after the successor has said that a worker there has it. If the successor ends
- *             before, the connection is queued here again
+ *             before, the connection is queued here again. The worker acknowledges it to the successor and then reads from it,
+ *             so if the successor is killed between that acknowledgement and `taken`, a worker of each primary has the connection
  *          2. after a failure the successor does not run any more, or is about to get SIGKILL
  *          3. until `done` is read here, this process can serve again: it has all listening sockets and the shared state
  */

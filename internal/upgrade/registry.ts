@@ -61,6 +61,8 @@ export interface Addresses {
    * caller keeps it. Otherwise `ended` is called once: true when a worker has it, false when it was closed without one.
    */
   adopt(id: number, connection: NativeHandle, moved: boolean, ended: (taken: boolean) => void): boolean;
+  /** May this connection wait at an address without a worker, where `waiting` others do? The limits of the cluster decide. */
+  mayWait(waiting: number, connection: NativeHandle): boolean;
   /** Begins to accept at the addresses that came from the predecessor. */
   serve(): void;
   /** This process leaves: its copies of the listening sockets keep it alive no longer. */

@@ -33,7 +33,7 @@ class Successor implements Inheritance {
   #state: State = 'addresses';
   /** Those that nobody has taken yet. */
   #addresses: InheritedAddress[] = [];
-  /** Connections that the predecessor had at vacant addresses, by the ids of these. */
+  /** Connections that the predecessor had at vacant addresses, by the ids of these. At each no more than may wait in the queue of an address. */
   readonly #atVacant = new Map<number, NativeHandle[]>();
   /** The ids of those that were taken. */
   readonly #adopted: number[] = [];
@@ -182,12 +182,19 @@ class Successor implements Inheritance {
   #connection({ seq, id, moved }: PredecessorMessage & { act: 'connection' }, handle: NativeHandle | undefined): void {
     const answer = (taken: boolean): void => this.#link.send({ act: 'taken', seq, taken });
     if (handle !== undefined && addressesHere()?.adopt(id, handle, moved, answer) === true) return;
-    if (handle !== undefined && this.#addresses.some((one) => one.id === id)) {
-      this.#atVacant.set(id, [...this.#atVacant.get(id) ?? [], handle]);
-      return answer(true);
-    }
+    if (handle !== undefined && this.#waitsAtVacant(id, handle)) return answer(true);
     handle?.close();
     answer(false);
+  }
+
+  /** False: the address is not vacant, or too many wait there. */
+  #waitsAtVacant(id: number, connection: NativeHandle): boolean {
+    if (!this.#addresses.some((one) => one.id === id)) return false;
+    const waiting = this.#atVacant.get(id) ?? [];
+    if (addressesHere()?.mayWait(waiting.length, connection) !== true) return false;
+    waiting.push(connection);
+    this.#atVacant.set(id, waiting);
+    return true;
   }
 
   #beAlone(): void {

@@ -163,6 +163,28 @@ test('an address that is kept without a worker goes over with its clients, and t
   await app.end();
 });
 
+test('at an address without a worker no more connections wait in the new primary than limits.queuedConnections', { timeout: 60_000 }, async () => {
+  const [port, other] = [await ownPort(), await ownPort()];
+  const both = [{ port, host: '127.0.0.1' }, { port: other, host: '127.0.0.1' }];
+  const app = startAs({ '1.1': both, 1: both.slice(0, 1), '2.1': both.slice(0, 1), 2: both }, {
+    options: { workers: 1 }, settings: { keepListening: { deadlineMs: 60_000 }, limits: { queuedConnections: 2 } },
+  });
+  await app.port();
+  await killWorker(port); // The next one does not listen at the other port.
+  const asking = ending(new Asking(port, 1));
+  await asking.answered(3);
+  const texts = ['', '', '', '', ''];
+  const clients = texts.map((_, at) => net.connect(other, '127.0.0.1').on('error', () => undefined).on('data', (data) => { texts[at] += String(data); }));
+  for (const client of clients) client.write('GET /waits HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n');
+  const ended = Promise.all(clients.map((client) => new Promise((resolve) => client.once('close', resolve)))); // `once` rejects if one is reset.
+  expect(await app.upgrade()).toMatchObject({ upgrade: 'done', reason: '' });
+  await asking.stop();
+  await killWorker(port);
+  await ended;
+  expect(texts.map((text) => text.slice(0, 12)).sort()).toEqual(['', '', '', 'HTTP/1.1 200', 'HTTP/1.1 200']);
+  await app.end();
+});
+
 /** A socket that listens, as a service manager has it. */
 async function listening(): Promise<{ readonly fd: number; readonly port: number; close(): Promise<void> }> {
   const server = net.createServer();
