@@ -12,39 +12,84 @@ export interface Running {
   readonly isMarked: boolean;
 }
 
-/** The processes of this machine, and for each whether its environment has `variable` with `value`. */
-export function runningProcesses(variable: string, value: string): Running[] {
-  return readdirSync('/proc').flatMap((name): Running[] => {
-    const pid = Number(name);
-    if (!Number.isInteger(pid)) return [];
-    try {
-      const [state, parent] = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
-      if (state === 'Z' || state === 'X') return [];
-      return [{ pid, parent: Number(parent), isMarked: readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(`${variable}=${value}`) }];
-    } catch {
-      return []; // It has ended, or belongs to another user.
+/**
+ * The processes of this machine, and for each whether `variable` in its environment is `directory`, or a path inside
+ * it: a program may give those that it starts a place of their own there.
+ *
+ * A process that starts another one and ends during the look is not listed, and its child was not there yet when /proc
+ * was read. So /proc is read again until it names no process that is new.
+ */
+export function runningProcesses(variable: string, directory: string): Running[] {
+  const isMark = (value: string | undefined): boolean => value === directory || (value?.startsWith(`${directory}/`) ?? false);
+  const deadline = performance.now() + LOOK;
+  const seen = new Set<number>();
+  const running: Running[] = [];
+  for (let fresh = pids(); fresh.length > 0 && performance.now() < deadline; fresh = pids().filter((pid) => !seen.has(pid))) {
+    for (const pid of fresh) {
+      seen.add(pid);
+      const stat = statOf(pid);
+      if (stat === null) continue;
+      running.push({ pid, parent: Number(stat[PARENT]), isMarked: isMark(variableOf(pid, variable, deadline)) });
     }
-  });
+  }
+  return running;
 }
 
 /** The pids of the processes that run, by the value of `variable` in their environment; those without it are left out. */
 export function pidsByValue(variable: string): Map<string, number[]> {
-  const pids = new Map<string, number[]>();
-  for (const name of readdirSync('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    const value = variableOf(name, variable);
-    if (value !== undefined) pids.set(value, [...(pids.get(value) ?? []), Number(name)]);
+  const byValue = new Map<string, number[]>();
+  const deadline = performance.now() + LOOK;
+  for (const pid of pids()) {
+    const value = variableOf(pid, variable, deadline);
+    if (value !== undefined) byValue.set(value, [...(byValue.get(value) ?? []), pid]);
   }
-  return pids;
+  return byValue;
 }
 
-/** Undefined also for a process that has ended, is a zombie, or belongs to another user. */
-function variableOf(pid: string, variable: string): string | undefined {
+/** Milliseconds for one look at all processes, so that a machine on which processes start without end does not hold it. */
+const LOOK = 1000;
+/** Places in /proc/…/stat, counted from the state of the process, which follows its name. */
+const PARENT = 1;
+const MEMORY = 20;
+const ENVIRONMENT = 47;
+const END_OF_ENVIRONMENT = 48;
+
+function pids(): number[] {
+  return readdirSync('/proc').map(Number).filter(Number.isInteger);
+}
+
+/** The fields of /proc/…/stat from the state on; null if the process has ended or is a zombie. */
+function statOf(pid: number): readonly string[] | null {
   try {
-    return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').find((text) => text.startsWith(`${variable}=`))?.slice(variable.length + 1);
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
+    return stat[0] === 'Z' || stat[0] === 'X' ? null : stat;
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Undefined also for a process that has ended, is a zombie, or belongs to another user.
+ *
+ * While a process changes into another program (execve), the kernel shows no environment. So an empty one is read again
+ * until the process has changed, or `deadline` has passed: on a full machine that takes a while.
+ */
+function variableOf(pid: number, variable: string, deadline: number): string | undefined {
+  try {
+    for (;;) {
+      const environment = readFileSync(`/proc/${pid}/environ`, 'latin1');
+      if (environment === '' && !hasNone(pid) && performance.now() < deadline) continue;
+      return environment.split('\0').find((text) => text.startsWith(`${variable}=`))?.slice(variable.length + 1);
+    }
   } catch {
     return undefined;
   }
+}
+
+/** Whether a process has ended, or its program was started with no environment: where that ends is then known, and is where it begins. */
+function hasNone(pid: number): boolean {
+  const stat = statOf(pid);
+  return stat === null || stat[MEMORY] === '0' || (stat[END_OF_ENVIRONMENT] !== '0' && stat[ENVIRONMENT] === stat[END_OF_ENVIRONMENT]);
 }
 
 /** Milliseconds that ended processes may take to disappear. */
