@@ -1,4 +1,9 @@
-/** What every measure of the peers uses: the run's services, the peers that serve now, and where samples go. Used by bench/all/. */
+/**
+ * The context of a run of the peers, which each measure gets: the bench, the peers, and the place for samples. And the
+ * rotation in which a measure takes the peers.
+ *
+ * Used by  all/
+ */
 import type { Bench } from '../bench';
 import type { MeasureId, PeerRow } from '../peers_table';
 import type { Samples } from './outcome';
@@ -43,7 +48,7 @@ export async function inRotation(context: Context, measure: MeasureId, rounds: n
   }
 }
 
-/** Round 0: A B C, round 1: C B A, round 2: B C A, round 3: A C B …: each peer at each place, and after different ones. */
+/** Turns the order: A B C, C B A, B C A, A C B … So each peer comes at each place, and after different ones. */
 export function rotated<Item>(items: readonly Item[], round: number): readonly Item[] {
   const by = Math.floor(round / 2) % Math.max(1, items.length);
   const turned = [...items.slice(by), ...items.slice(0, by)];

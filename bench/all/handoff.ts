@@ -49,7 +49,7 @@ export function bound(buckets: readonly Bucket[], wanted: number): number {
   return (buckets.find(({ count }) => count >= wanted)?.upTo ?? Infinity) * 1000;
 }
 
-/** What servers/count_handoffs.js prints; JSON has no Infinity, so the bound of the last bucket is null. */
+/** Checks the histogram that servers/count_handoffs.js printed. JSON has no Infinity, so the bound of the last bucket is null. */
 function readHistogram(said: unknown): { readonly buckets: readonly Bucket[]; readonly sum: number } {
   const latency = isObject(said) ? said['latency'] : undefined;
   if (isObject(latency)) {

@@ -1,6 +1,6 @@
 /**
- * What a run of the peers keeps: for each figure and peer its samples, or a dash with the reason. And what follows from
- * them: intervals, ratios to stock, and what the control says about the run.
+ * The outcome of a run of the peers: each figure of each peer has its samples, or a dash with the reason. From the
+ * samples this file computes ratios to stock, and the verdict of the control: whether the run can be believed.
  *
  * Used by  all/
  */
@@ -70,13 +70,13 @@ export interface PeersOutcome {
 
 /** Collects the samples of a run. */
 export class Samples {
-  readonly #cells: Partial<Record<FigureId, Record<string, Cell & { samples?: number[] }>>> = {};
+  readonly #cells: Partial<Record<FigureId, Record<string, { readonly samples: number[] } | { readonly dash: string }>>> = {};
 
   add(figure: FigureId, peer: string, value: number): void {
     const of = (this.#cells[figure] ??= {});
     const cell = of[peer];
     if (cell === undefined) of[peer] = { samples: [value] };
-    else if ('samples' in cell) cell.samples?.push(value);
+    else if ('samples' in cell) cell.samples.push(value);
   }
 
   /** The peer has no figure of this measure, nor of what it has already. */
@@ -84,7 +84,7 @@ export class Samples {
     for (const id of figuresOf(measure)) (this.#cells[id] ??= {})[peer] = { dash: reason };
   }
 
-  /** One figure of it is a dash. */
+  /** The peer has no such figure. */
   dashOne(figure: FigureId, peer: string, reason: string): void {
     (this.#cells[figure] ??= {})[peer] = { dash: reason };
   }

@@ -15,7 +15,7 @@ import { FIGURES, firstLine, type FigureId, type PeersOutcome } from './outcome'
 import { HOW_TO_READ, columnsOf, headOf, meaningless, reasons, shown } from './report';
 
 const STYLE = path.resolve(__dirname, '../../internal/page/client/style.css');
-/** What a report needs beyond the style sheet: that one is for an app that fills the window. */
+/** Rules that a report adds to the style sheet, which is made for an app that fills the window. */
 const OWN_STYLE = `html, body { height: auto; } body { display: block; overflow: auto; max-width: 1180px; margin: 0 auto; padding: 24px 20px 60px; }
 .first { margin: 12px 0; padding: 10px 14px; border-left: 3px solid var(--good); background: var(--surface); } .first.off { border-color: var(--bad); }
 section { margin-top: 28px; padding: 14px 18px; background: var(--surface); border: 1px solid var(--line); border-radius: 12px; }

@@ -94,7 +94,7 @@ export function peersMarkdown(outcome: PeersOutcome): string {
 /** An interval wider than this part of its median is too wide to be read. */
 const TOO_WIDE = 0.2;
 
-/** What this machine's noise or size makes meaningless. */
+/** Sentences that name the figures which this run cannot give: its machine is too small for them, or they vary too much. */
 export function meaningless(outcome: PeersOutcome): string[] {
   const { cores } = outcome.machine;
   const size = cores > 2 ? [] : [`This machine has ${cores} CPU${cores === 1 ? '' : 's'}, so all servers share one${cores === 1 ? ' with the load generator' : ''}: rates say what a connection costs, and nothing about what more cores would bring.`];
@@ -110,9 +110,10 @@ export function meaningless(outcome: PeersOutcome): string[] {
 const CORES = [4, 16, 64];
 
 /**
- * What a design can do on so many cores, from what a connection costs: `total` µs of CPU in all processes, of them
- * `primary` in the one process that hands it off. The cores do `cores × 10^6 / total`, and one process never more than
- * `10^6 / primary`. It is a bound from above: the kernel, memory and the load take their part on a real machine.
+ * Computes the highest rate of a design on so many cores. A connection costs `total` µs of CPU in all processes together,
+ * and `primary` µs of them in the one process that hands it off. So all cores serve at most `cores × 10^6 / total`
+ * connections a second, and the primary hands off at most `10^6 / primary`. A real machine does less: the kernel, the
+ * memory and the load generator need a part of it.
  */
 export function onPaper(cores: number, total: number, primary: number | null): { readonly rate: number; readonly by: 'the cores' | 'the primary' } {
   const all = (cores * 1e6) / total;

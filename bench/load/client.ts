@@ -4,7 +4,7 @@
  *
  * Owns     the handle of each connection, closed when the server has ended it, or at an error
  * Used by  bench/load/modes.ts, bench/load/tolerant.ts
- * Never    closes a connection first: the server does, so that no port of the client stays in TIME_WAIT
+ * Never    closes a connection first, unless the caller gives up: the server does, so that no port stays in TIME_WAIT
  */
 
 /** The part of Node's private interface that this file uses. */

@@ -20,8 +20,6 @@ export interface TolerantWindow extends LatencySummary {
   readonly failed: Readonly<Record<string, number>>;
   /** How many had neither answer nor end when the load gave up. */
   readonly hung: number;
-  /** Answers that carried an id which another answer had before. */
-  readonly twice: number;
   /** For each whole second of the window: answers by the pid that gave them. */
   readonly perSecond: readonly Readonly<Record<string, number>>[];
 }
@@ -83,19 +81,15 @@ function counted(
   return new Promise((resolve) => {
     const latencies = new Latencies();
     const failed: Record<string, number> = {};
-    const seen = new Set<string>();
     const open = new Set<() => void>();
     const perSecond = Array.from({ length: Math.max(1, Math.floor(seconds)) }, (): Record<string, number> => ({}));
     let answered = 0;
-    let twice = 0;
     let over = false;
     const begin = performance.now();
     const fail = (reason: string): void => { failed[reason] = (failed[reason] ?? 0) + 1; };
     const note = (text: string, now: number): boolean => {
-      const answers = [...text.matchAll(/\{"pid":(\d+),"id":"(\d+)"\}/g)];
-      for (const [, pid = '', id = ''] of answers) {
-        if (seen.has(id)) twice++;
-        seen.add(id);
+      const answers = [...text.matchAll(/\{"pid":(\d+),"id":"\d+"\}/g)];
+      for (const [, pid = ''] of answers) {
         const second = perSecond[Math.floor((now - begin) / 1000)];
         if (second !== undefined) second[pid] = (second[pid] ?? 0) + 1;
       }
@@ -107,7 +101,7 @@ function counted(
       clearTimeout(timer);
       const hung = open.size;
       for (const giveUp of open) giveUp();
-      resolve({ answered, seconds: (performance.now() - begin) / 1000, failed, hung, twice, perSecond, ...latencies.summary() });
+      resolve({ answered, seconds: (performance.now() - begin) / 1000, failed, hung, perSecond, ...latencies.summary() });
     };
     const timer = setTimeout(finish, (seconds + patience) * 1000);
     run(begin, (from, then) => {

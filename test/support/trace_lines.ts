@@ -4,6 +4,7 @@
  */
 import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import path from 'node:path';
+import { isObject } from '../../internal/is_object';
 import { root } from './program';
 
 export type Implementation = 'stock' | 'ours';
@@ -33,7 +34,6 @@ export interface Entry {
   readonly dies?: string;
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 const isAbsentOr = (type: string, ...values: readonly unknown[]): boolean => values.every((value) => value === undefined || typeof value === type);
 
 /** Is it an entry? A runtime that is no Node may write anything. */

@@ -1,4 +1,2 @@
 'use strict';
-const path = require('node:path');
-
-module.exports = { output: 'standalone', outputFileTracingRoot: path.resolve(__dirname, '..') };
+module.exports = { output: 'standalone', outputFileTracingRoot: __dirname };
