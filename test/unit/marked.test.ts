@@ -6,7 +6,7 @@ import path from 'node:path';
 import { afterAll, expect, it, onTestFinished } from 'vitest';
 import { endAll, runningProcesses } from '../support/marked';
 
-const LOOKS = 100;
+const LOOKS = 50;
 const directory = mkdtempSync(path.join(tmpdir(), 'marked-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
