@@ -24,7 +24,7 @@ runTool({
   },
 }, async ({ values: { histories, operations, kills, blows, seed } }) => {
   if (!hasRedis) throw new WrongArgument('there is no redis-server: apt-get install redis-server, or set REDIS_SERVER to its path');
-  const sums = { calls: 0, unknown: 0, killed: 0, entered: 0, straddled: 0 };
+  const sums = { calls: 0, unknown: 0, killed: 0, entered: 0, overlaps: 0 };
   const errors: Record<string, number> = {};
   for (let each = seed; each < seed + histories; each++) {
     const below = seeded(each * 31);
@@ -33,10 +33,10 @@ runTool({
     const played = await playHistory({ seed: each, operations, kills, blows: chosen }).catch((error: Error) => {
       throw new Error(`the history of seed ${each} (${chosen.join(', ')}): ${error.stack ?? error.message}`);
     });
-    for (const name of ['calls', 'unknown', 'killed', 'entered', 'straddled'] as const) sums[name] += played[name];
+    for (const name of ['calls', 'unknown', 'killed', 'entered', 'overlaps'] as const) sums[name] += played[name];
     for (const [code, count] of Object.entries(played.errors)) errors[code] = (errors[code] ?? 0) + count;
     process.stderr.write(`seed ${each}: ${chosen.join(', ')}: ${played.calls} calls, ${played.unknown} of unknown outcome\n`);
   }
-  console.log(`${histories} histories, all linearizable: ${sums.calls} calls, ${sums.unknown} of unknown outcome; ${sums.killed} workers killed; the lock was entered ${sums.entered} times, ${sums.straddled} of them while a lease from before a flush had just arrived`);
+  console.log(`${histories} histories, all linearizable: ${sums.calls} calls, ${sums.unknown} of unknown outcome; ${sums.killed} workers killed; the lock was entered ${sums.entered} times, ${sums.overlaps} times beside a holder whose lease a flush had forgotten`);
   for (const [code, count] of Object.entries(errors).sort()) console.log(`  ${code}: ${count}`);
 });
