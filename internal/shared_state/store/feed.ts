@@ -3,15 +3,15 @@
  * store says that something has changed, and each second. So a hint that is lost makes an event late and loses none.
  *
  * Owns     the version up to which the watch has everything; the list of batches that the program has not taken; the timer
- *          of its rest
+ *          of its pause
  * Used by  session.ts
  * Uses     answers.ts
  * States   opening ── open ──► opened ── begin ──► following;   each ── close ──► closed
  *          following ── the store has forgotten the changes since the version ──► following, with a reset
  * Keeps    1. a watch gets the changes in the order of their versions, each once. What the store has forgotten comes as
  *             a reset
- *          2. it asks one thing at a time, and nothing while WINDOW events are not taken. What the store calls back while it
- *             is asked makes no loop: after an answer without news it rests
+ *          2. it asks one thing at a time, and nothing while WINDOW events are not taken. A store that calls back each time
+ *             when it is asked makes no loop: after MOST_IN_VAIN answers without an event it pauses before each question
  *          3. `time` of a batch is when the question was sent, so the age of a replica is never too small
  */
 import type { MachineClock } from '../../clock';
@@ -23,8 +23,13 @@ import type { SharedStore } from './contract';
 const WINDOW = 256;
 /** Events of one batch. With values of 64 KiB they are 8 MiB. */
 const MOST = 128;
-/** Milliseconds before it asks again if the store has said that something has changed, and then had nothing new to say. */
-const REST_MS = 10;
+/**
+ * Consecutive answers without an event, with a hint of the store during each question, after which the watch pauses. In a
+ * burst some hints are later than their event, or are for another prefix: a pause there could last longer than the store's history.
+ */
+const MOST_IN_VAIN = 10;
+/** Milliseconds of that pause. */
+const PAUSE_MS = 10;
 
 /** What a feed needs from its session. */
 export interface FeedHost {
@@ -52,10 +57,12 @@ export class StoreFeed {
   /** When the question was sent that the store has not answered. */
   #asked: number | undefined;
   #pulling = false;
-  /** While it rests: ends that. */
-  #endRest: (() => void) | null = null;
+  /** Ends the pause, while there is one. */
+  #endPause: (() => void) | null = null;
   /** There may be changes that it has not asked for. */
   #again = false;
+  /** Consecutive answers without an event that a hint of the store came before. */
+  #inVain = 0;
   #batch = 0;
   /** Batches that the program has not taken. */
   #untaken: { readonly batch: number; readonly events: number }[] = [];
@@ -98,7 +105,7 @@ export class StoreFeed {
   /** Asks the store for changes, until there are none or too many are not taken. */
   async pull(): Promise<void> {
     this.#again = true;
-    if (this.#pulling || this.#endRest !== null) return;
+    if (this.#pulling || this.#endPause !== null) return;
     this.#pulling = true;
     try {
       while (this.#again && this.#state === 'following' && this.#untakenEvents < WINDOW) {
@@ -107,8 +114,10 @@ export class StoreFeed {
         if (this.#isClosed()) return;
         this.#host.answered();
         this.#send(step);
+        const isInVain = this.#again && (step.reset || step.events.length === 0);
+        this.#inVain = isInVain ? this.#inVain + 1 : 0;
+        if (this.#inVain >= MOST_IN_VAIN) return this.#pause();
         if (!step.current) this.#again = true;
-        else if (this.#again && (step.reset || step.events.length === 0)) return this.#rest();
       }
     } catch (error) {
       if (!this.#isClosed()) this.#host.failed(this, error);
@@ -118,9 +127,9 @@ export class StoreFeed {
   }
 
   /** A store that calls back each time when it is asked would be asked without end. */
-  #rest(): void {
-    this.#endRest = this.#clock.at(this.#clock.now() + REST_MS, () => {
-      this.#endRest = null;
+  #pause(): void {
+    this.#endPause = this.#clock.at(this.#clock.now() + PAUSE_MS, () => {
+      this.#endPause = null;
       void this.pull();
     });
   }
@@ -141,7 +150,7 @@ export class StoreFeed {
   /** Sends and asks nothing any more. */
   close(): void {
     this.#state = 'closed';
-    this.#endRest?.();
+    this.#endPause?.();
   }
 
   /** A function, because the state changes while a question is under way, which the compiler does not see. */
