@@ -12,6 +12,7 @@ import { compiled } from '../support/children';
 import { chapterBlocks } from '../support/guide';
 import type { RedisTestClient } from '../support/redis_client';
 import { NO_REDIS, RedisServer, hasRedis } from '../support/redis_server';
+import { calls, codeOf } from './store_calls';
 
 const { sharedState } = compiled<typeof door>('lib/shared_state.js');
 const ends: (() => unknown)[] = [];
@@ -25,21 +26,11 @@ function open(client: RedisClient, prefix: string): SharedState {
   return state;
 }
 
-/** 'done'; or the code and the message of what it rejects with. */
-const outcome = async (call: Promise<unknown>): Promise<string> => call.then(() => 'done',
-  ({ code, message, maybeDone }: StateError) => `${code.replace('ERR_SHARED_STATE_', '')}${maybeDone === true ? ', maybe done' : ''}: ${message}`);
+/** How a call ends: 'done', or with which code and message. */
+const explained = (call: Promise<unknown>): Promise<string> => call.then(() => 'done', (error: StateError) => `${codeOf(error)}: ${error.message}`);
 
-/** Each operation that the script has, and how it ends. */
-const operations: Record<string, (state: SharedState) => Promise<unknown>> = {
-  get: (state) => state.get('k'),
-  set: (state) => state.set('k', 1),
-  compareAndSet: (state) => state.compareAndSet('c', 0, 1),
-  increment: (state) => state.increment('n'),
-  delete: (state) => state.delete('k'),
-  acquire: (state) => state.lock('l', { timeoutMs: 0 }),
-  list: (state) => state.watch('').ready,
-  changes: (state) => state.watch('', { since: 'now' }).ready,
-};
+/** Each operation that the script has. */
+const { watch: _hints, ...operations } = calls;
 const READS = ['get', 'list', 'changes'];
 
 describe('a client', () => {
@@ -64,7 +55,7 @@ describe('a client', () => {
   test.each(Object.entries(ways))('%s: each call rejects and says so, and close ends it', async (_way, answer) => {
     const state = open(client(answer), 'p');
     for (const [name, call] of Object.entries(operations)) {
-      const ended = await outcome(call(state));
+      const ended = await explained(call(state));
       expect([name, ended]).toEqual([name, expect.stringMatching(READS.includes(name) ? /^STORE: .*(?:closed|answered)/ : /^STORE, maybe done: .*(?:closed|answered)/)]);
     }
   });
@@ -74,7 +65,7 @@ describe('a client', () => {
     for (const one of values) {
       for (const other of values) {
         const state = sharedState({ store: redisStore(client(async () => ['ok', '5', one, other, other, one]), { prefix: 'p' }) });
-        for (const call of Object.values(operations)) expect(await outcome(call(state))).toMatch(/^(?:done|(?:PROTOCOL|STORE)(?:, maybe done)?: .*)$/);
+        for (const call of Object.values(operations)) expect(await explained(call(state))).toMatch(/^(?:done|(?:PROTOCOL|STORE)(?:, maybe done)?: .*)$/);
         state.close();
       }
     }
@@ -84,8 +75,8 @@ describe('a client', () => {
     const fail = (): never => { throw new Error(`no ${method}`); };
     const answer = async (): Promise<string[]> => ['ok', '5', '5'];
     const state = open({ ...client(answer), duplicate: method === 'duplicate' ? fail : () => ({ ...subscriber, [method]: fail }) }, 'p');
-    expect(await outcome(state.watch('').ready)).toBe(method === 'subscribe' ? 'done' : `STORE: The store has failed in 'watch': no ${method}`);
-    expect(await outcome(state.set('k', 1))).toBe('done');
+    expect(await explained(state.watch('').ready)).toBe(method === 'subscribe' ? 'done' : `STORE: The store has failed in 'watch': no ${method}`);
+    expect(await explained(state.set('k', 1))).toBe('done');
   });
 });
 
@@ -126,7 +117,7 @@ describe.runIf(hasRedis)('a real Redis', () => {
   /** Calls each operation; those named must be refused with this text, and nothing was done, and the others work. */
   async function expectRefused(state: SharedState, refused: readonly string[], why: RegExp): Promise<void> {
     for (const [name, call] of Object.entries(operations)) {
-      const ended = await outcome(call(state));
+      const ended = await explained(call(state));
       expect([name, ended]).toEqual([name, refused.includes(name) ? expect.stringMatching(/^STORE: /) : 'done']);
       if (ended !== 'done') expect(ended).toMatch(why);
     }
@@ -139,7 +130,7 @@ describe.runIf(hasRedis)('a real Redis', () => {
     const lease = await state.lock('held');
     await command('CONFIG', 'SET', 'maxmemory', '1');
     await expectRefused(state, ['set', 'compareAndSet', 'increment', 'acquire'], /OOM/);
-    expect(await outcome(lease.renew())).toMatch(/^STORE: .*OOM/);
+    expect(await explained(lease.renew())).toMatch(/^STORE: .*OOM/);
     expect([await lease.release(), (await state.get('n'))?.version, await state.get('k')]).toEqual([true, version, undefined]);
     await command('CONFIG', 'SET', 'maxmemory', '0');
     await expectRefused(state, [], /./);
@@ -161,9 +152,9 @@ describe.runIf(hasRedis)('a real Redis', () => {
     ends.push(() => stranger.destroy());
     const state = open(stranger, 'password');
     // Redis reads no long command of a stranger, and closes the connection. What is sent before that is known may have been done.
-    for (const call of Object.values(operations)) expect(await outcome(call(state))).toMatch(/^STORE(?:: .*(?:NOAUTH|unauthenticated)|(?:, maybe done)?: .*Socket closed)/);
+    for (const call of Object.values(operations)) expect(await explained(call(state))).toMatch(/^STORE(?:: .*(?:NOAUTH|unauthenticated)|(?:, maybe done)?: .*Socket closed)/);
     await command('CONFIG', 'SET', 'requirepass', '');
-    expect(await outcome(open(stranger, 'password').get('k'))).toBe('done');
+    expect(await explained(open(stranger, 'password').get('k'))).toBe('done');
   });
 
   test.each(['meta', 'keys', 'locks', 'deadlines', 'log', 'starts'])('another program has written its %s: every call names it, and nothing is done', async (name) => {
@@ -220,7 +211,7 @@ describe.runIf(hasRedis)('a real Redis', () => {
     // Another machine writes first. It has seen nothing that is gone.
     const next = await other.set('n', 1);
     expect(next).toBeGreaterThan(token);
-    expect(await outcome(one.compareAndSet('k', lost, 'wrong'))).toMatch(/^LOST/);
+    expect(await explained(one.compareAndSet('k', lost, 'wrong'))).toMatch(/^LOST/);
     expect([(await one.get('k'))?.value, (await other.lock('l', { timeoutMs: 0 })).token > token]).toEqual(['kept', true]);
   });
 });

@@ -1,11 +1,12 @@
 /** A real Redis that goes away, is silent, or comes back with less than it had: what `sharedState({ store })` says then. */
 import { afterEach, describe, expect, test } from 'vitest';
 import type * as door from '../../lib/shared_state';
-import type { SharedState, SharedStateOptions, StateError, WatchEvent } from '../../lib/shared_state';
+import type { SharedState, SharedStateOptions, WatchEvent } from '../../lib/shared_state';
 import { redisStore } from '../examples/redis/store';
 import { compiled } from '../support/children';
 import type { RedisTestClient } from '../support/redis_client';
 import { NO_REDIS, RedisServer, hasRedis } from '../support/redis_server';
+import { outcome } from './store_calls';
 
 const { sharedState } = compiled<typeof door>('lib/shared_state.js');
 const ends: (() => Promise<void> | void)[] = [];
@@ -30,9 +31,6 @@ async function machine(server: RedisServer, options: SharedStateOptions = {}): P
   });
   return { state, client };
 }
-
-const outcome = async (call: Promise<unknown>): Promise<string> => call.then(() => 'done',
-  ({ code, maybeDone }: StateError) => `${code.replace('ERR_SHARED_STATE_', '')}${maybeDone === true ? ', maybe done' : ''}`);
 
 async function take(watch: AsyncIterableIterator<WatchEvent>, count: number): Promise<WatchEvent[]> {
   const events: WatchEvent[] = [];

@@ -7,6 +7,7 @@ import type * as door from '../../lib/shared_state';
 import type { SharedState, SharedStateOptions, SharedStore, StateError, WatchEvent } from '../../lib/shared_state';
 import { compiled, thrownBy } from '../support/children';
 import { Memory } from './memory_store';
+import { calls, codeOf, methods } from './store_calls';
 
 const { sharedState } = compiled<typeof door>('lib/shared_state.js');
 
@@ -28,10 +29,7 @@ function machines(): { memory: Memory; one: SharedState; other: SharedState } {
 }
 
 const failure = async (promise: Promise<unknown>): Promise<StateError> => promise.then(() => { throw new Error('it did not fail'); }, (error: StateError) => error);
-const codeAndDone = async (promise: Promise<unknown>): Promise<string> => {
-  const { code, maybeDone } = await failure(promise);
-  return `${code.replace('ERR_SHARED_STATE_', '')}${maybeDone === true ? ', maybe done' : ''}`;
-};
+const codeAndDone = async (promise: Promise<unknown>): Promise<string> => codeOf(await failure(promise));
 
 /** The next events of a watch. */
 async function take(watch: AsyncIterableIterator<WatchEvent>, count: number): Promise<WatchEvent[]> {
@@ -190,19 +188,6 @@ describe('bad input', () => {
   });
 });
 
-/** Each call of the contract, by a call of the shared state. */
-const calls: Record<string, (state: SharedState) => Promise<unknown>> = {
-  get: (state) => state.get('k'),
-  set: (state) => state.set('k', 1),
-  compareAndSet: (state) => state.compareAndSet('k', 0, 1),
-  increment: (state) => state.increment('k'),
-  delete: (state) => state.delete('k'),
-  acquire: (state) => state.lock('l'),
-  list: (state) => state.watch('').ready,
-  changes: (state) => state.watch('', { since: 'now' }).ready,
-  watch: (state) => state.watch('').ready,
-};
-
 /** A store of which one method is another one. */
 const withMethod = (name: string, method: (...args: unknown[]) => unknown): SharedStore => ({ ...new Memory().connect(), [name]: method });
 
@@ -219,10 +204,10 @@ describe('a store that fails', () => {
     'has a code of its own': () => { throw Object.assign(new Error(), { code: 'ECONNREFUSED', limit: 'x' }); },
   };
   for (const [way, method] of Object.entries(ways)) {
-    test.each(Object.keys(calls))(`${way}: %s rejects, and says whether it may have been done`, async (name) => {
+    test.each(methods)(`${way}: %s rejects, and says whether it may have been done`, async (name) => {
       const state = open(withMethod(name, method));
       const expected = name === 'watch' && way === 'rejects' ? 'PROTOCOL' : isRead(name) ? 'STORE' : 'STORE, maybe done';
-      expect(await codeAndDone((calls[name] as (typeof calls)[string])(state))).toBe(expected);
+      expect(await codeAndDone(calls[name](state))).toBe(expected);
       expect(await codeAndDone(state.holder('l')), 'it goes on').toBe('UNSUPPORTED');
     });
   }
@@ -342,7 +327,7 @@ describe('a store that is silent', () => {
 });
 
 describe('a store that lies', () => {
-  const lies: Record<string, readonly unknown[]> = {
+  const lies: Record<keyof typeof calls, readonly unknown[]> = {
     get: [null, 1, {}, { text: 1, version: 1 }, { text: '1', version: -1 }, { text: '{', version: 1 }, { text: '1', version: 1, ttlMs: 'x' }, { text: '1', version: 1.5 }],
     set: [undefined, null, '1', -1, NaN],
     compareAndSet: [undefined, true, { done: true }, { done: 1, version: 1 }, { done: false, current: {} }],
@@ -353,10 +338,10 @@ describe('a store that lies', () => {
     changes: [null, undefined, { events: 1, version: 1 }, { events: new Array(1), version: 1 }, { events: [], version: -1 }],
     watch: [undefined, {}, Promise.resolve()],
   };
-  test.each(Object.keys(lies))('%s', async (name) => {
-    for (const lie of lies[name] ?? []) {
+  test.each(methods)('%s', async (name) => {
+    for (const lie of lies[name]) {
       const state = open(withMethod(name, () => lie));
-      const error = await failure((calls[name] as (typeof calls)[string])(state));
+      const error = await failure(calls[name](state));
       expect([lie, error.code]).toEqual([lie, 'ERR_SHARED_STATE_PROTOCOL']);
     }
   });

@@ -9,6 +9,7 @@ import { compiled } from '../support/children';
 import { seeded } from '../support/seeded';
 import { callsOf, expectLinearizable, type Line } from './history';
 import { Memory } from './memory_store';
+import { calls, methods, outcome } from './store_calls';
 
 const { sharedState } = compiled<typeof door>('lib/shared_state.js');
 const opened: SharedState[] = [];
@@ -26,23 +27,6 @@ function open(store: SharedStore, options: door.SharedStateOptions = {}): Shared
   opened.push(state);
   return state;
 }
-
-const outcome = async (call: Promise<unknown>): Promise<string> => call.then(() => 'done',
-  ({ code, maybeDone }: StateError) => `${code.replace('ERR_SHARED_STATE_', '')}${maybeDone === true ? ', maybe done' : ''}`);
-
-/** Each method of the contract, by a call of the shared state. */
-const calls: Record<Exclude<keyof SharedStore, 'renew' | 'release'>, (state: SharedState) => Promise<unknown>> = {
-  get: (state) => state.get('k'),
-  set: (state) => state.set('k', 1),
-  compareAndSet: (state) => state.compareAndSet('k', 0, 1),
-  increment: (state) => state.increment('n'),
-  delete: (state) => state.delete('k'),
-  acquire: (state) => state.lock('l', { timeoutMs: 0 }),
-  list: (state) => state.watch('').ready,
-  changes: (state) => state.watch('', { since: 'now' }).ready,
-  watch: (state) => state.watch('').ready,
-};
-const methods = Object.keys(calls) as (keyof typeof calls)[];
 
 /** A memory's store whose methods are all wrapped. */
 function wrapped(store: SharedStore, wrap: (name: keyof SharedStore, call: () => unknown) => unknown): SharedStore {
@@ -150,13 +134,14 @@ describe('how it settles', () => {
 
   test.each(Object.keys(answers) as (keyof typeof answers)[])('%s never settles: a call times out, a watch waits, the others go on, and close ends it', async (name) => {
     const isWatch = name === 'list' || name === 'changes';
-    const state = open({ ...new Memory().connect(), [name]: () => new Promise(() => undefined) }, { timeoutMs: 30 });
-    if (!isWatch) expect(await outcome(calls[name](state))).toMatch(/^(?:TIMEOUT|TIMEOUT, maybe done|LOCKED)$/);
+    const silent = (): SharedStore => ({ ...new Memory().connect(), [name]: () => new Promise(() => undefined) });
+    if (!isWatch) expect(await outcome(calls[name](open(silent(), { timeoutMs: 30 })))).toMatch(/^(?:TIMEOUT|TIMEOUT, maybe done|LOCKED)$/);
+    const state = open(silent()); // It waits long, so that the others have time on a busy machine.
     const first = outcome(calls[name](state));
     for (const other of methods) if (other !== name && !(name === 'list' && other === 'watch')) expect([other, await outcome(calls[other](state))]).toEqual([other, 'done']);
     const pending = outcome(calls[name](state));
     state.close();
-    expect([await first, await pending].every((each) => /^(?:CLOSED|CLOSED, maybe done|TIMEOUT|TIMEOUT, maybe done|LOCKED)$/.test(each))).toBe(true);
+    expect([await first, await pending].every((each) => /^(?:CLOSED|CLOSED, maybe done|LOCKED)$/.test(each))).toBe(true);
   });
 
   test('renew and release that lie, fail or are silent: the lease says what is known', async () => {

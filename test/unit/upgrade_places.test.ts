@@ -15,6 +15,7 @@ import { keepPidFile } from '../../internal/supervisor/pid_file';
 import type { Supervisor } from '../../internal/supervisor/supervisor';
 import { callEach, leavePlaces, registerPlace, takePlacesAgain } from '../../internal/upgrade/registry';
 import { ownDirectories } from '../operate/own_directories';
+import { connected } from '../support/control';
 import { expectedWarnings } from '../support/warnings';
 
 const directory = ownDirectories();
@@ -125,19 +126,6 @@ function ownLocks(name: string): string {
   const state = path.join(directory, name);
   mkdirSync(state, { mode: 0o700 });
   return locksIn(state);
-}
-
-/** A client, once somebody listens there. */
-async function connected(at: string): Promise<ControlClient> {
-  const end = performance.now() + 10_000;
-  for (;;) {
-    try {
-      return await ControlClient.connect(at);
-    } catch (error) {
-      if (performance.now() > end) throw error;
-      await turn();
-    }
-  }
 }
 
 /** Resolves when that holds. */

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { expect, onTestFailed, test } from 'vitest';
 import { ControlClient } from '../../internal/operate/control/client';
 import { ownDirectories } from '../operate/own_directories';
-import { untilNextLook } from '../support/live';
+import { connected } from '../support/control';
 import { dist } from '../support/program';
 import { Kept } from '../moving/supervised';
 import { Probe, Upgraded } from './upgraded';
@@ -60,26 +60,13 @@ test('if the successor dies after the commit, the old primary has its socket and
   await app.port();
   const { pid } = app;
   expect(await app.upgrade()).toMatchObject({ upgrade: 'failed', pid });
-  const client = await reconnected(socket);
+  const client = await connected(socket); // It is closed and opened again after the event.
   expect(client.hello.pid).toBe(pid);
   client.close();
   expect(await ask(metrics, '/livez')).toBe('ok\n');
   expect(Number(readFileSync(path.join(directory, 'pid'), 'utf8'))).toBe(pid);
   await app.end();
 });
-
-/** The socket is closed and opened again after the event. */
-async function reconnected(socket: string): Promise<ControlClient> {
-  const end = performance.now() + 10_000;
-  for (;;) {
-    try {
-      return await ControlClient.connect(socket);
-    } catch (error) {
-      if (performance.now() > end) throw error;
-      await untilNextLook();
-    }
-  }
-}
 
 /** The command line, in this environment. The probe goes on meanwhile. */
 function command(args: readonly string[]): Promise<{ code: number | string | null; stdout: string; stderr: string }> {
