@@ -81,6 +81,7 @@ test('a runtime directory that is too long for a socket, that is open to others,
   expect(tooOpen).toMatchObject({ code: 1, stderr: expect.stringMatching(/is open to other users \(mode 777\)\. Run: chmod 700/) });
 });
 
+// Only root can start a process as another user.
 test.runIf(process.getuid?.() === 0)("two users: each has a daemon and apps of their own, and neither sees or stops the other's", async () => {
   const { stdout } = await run('list', '--json');
   const mine = JSON.parse(stdout) as { daemon: object | null; apps: unknown[] };

@@ -86,6 +86,7 @@ test('a control server keeps no process alive, and none leaves its file behind, 
   client.close();
 });
 
+// Only root can become another user.
 test.skipIf(process.geteuid?.() !== 0)('two users: another one can neither connect to a socket of ours, wherever it is, nor replace it', async () => {
   all = await racers(1);
   const open = path.join(base, 'open');

@@ -250,6 +250,7 @@ describe('bad input', () => {
   });
 });
 
+// Only root can become another user.
 describe.skipIf(process.getuid?.() !== 0)('two users', () => {
   test('root\'s daemon and that of another user are apart, also with the variables of the other', async () => {
     await world.call('start', { spec: world.spec('mine') });

@@ -103,6 +103,7 @@ test('--json: each event is one line of JSON, and nothing else is printed', asyn
 
 // ── process 1 ──────────────────────────────────────────────────────────────────────────────────────
 
+/** The tests below need a namespace of processes, which root may make, and the first two a Node that has `process.execve`. Without these they are skipped. */
 const canUnshare = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', 'true']).status === 0;
 const newer = path.join(root, '.nodes/22/node_modules/node/bin/node');
 const canReplaceItself = 'execve' in process ? process.execPath : existsSync(newer) ? newer : null;

@@ -74,6 +74,7 @@ test('who has a connection at each moment; a worker leaves from its own decision
   expect(worker?.start).toBe(MS);
 });
 
+// Skipped where there is no Chromium, and so is the last test: it looks at the page in a browser.
 test.skipIf(chromium === null)('each event is explained as what it is', async () => {
   const directory = mkdtempSync(path.join(tmpdir(), 'cluster-explained-'));
   const browser = new Browser(chromium ?? '');

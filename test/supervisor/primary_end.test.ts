@@ -63,7 +63,7 @@ test('a worker that never listens and is never ready is ended without waiting fo
   await program.ended;
 });
 
-/** The program `script` gives the primary a terminal. When `script` is killed, that terminal is closed. */
+/** The program `script` gives the primary a terminal; without it this is skipped. When `script` is killed, that terminal is closed. */
 test.skipIf(!existsSync('/usr/bin/script'))('the terminal is closed: the primary stops its workers as after SIGTERM, and exits with 0', async () => {
   const directory = mkdtempSync(path.join(tmpdir(), 'terminal-'));
   const file = path.join(directory, 'code');

@@ -65,6 +65,7 @@ describe('the directory', () => {
     }
   });
 
+  // Only root can give a directory to another user, here and in the next test.
   test.skipIf(uid !== 0)('it is refused if it belongs to another user', () => {
     mkdirSync(own(), { mode: 0o700 });
     chownSync(own(), 65534, 65534);

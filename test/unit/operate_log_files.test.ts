@@ -79,6 +79,7 @@ function canMount(): boolean {
 
 const isRoot = process.getuid?.() === 0;
 
+// Only root may make a device.
 test.skipIf(!isRoot)('a device is never rotated', async () => {
   const link = path.join(directory, 'null');
   execFileSync('mknod', [link, 'c', '1', '3']);

@@ -25,6 +25,7 @@ test('a dollar sign is doubled in an argument of an Exec line, and not in the pr
   expect(argument('/opt/$x/main.js')).toBe('"/opt/$$x/main.js"');
 });
 
+/** `systemd-analyze verify` reads the units. It does not need a systemd that runs; without the program these tests are skipped. */
 const hasSystemd = spawnSync('systemd-analyze', ['--version']).status === 0;
 
 const directories: string[] = [];

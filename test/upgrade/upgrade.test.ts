@@ -202,6 +202,7 @@ test('a unix socket: its path leads to a listener all the time, and the last pri
   expect(app.lines.filter((line) => 'last' in line)).toHaveLength(2); // All listeners of 'exit' are called.
 });
 
+// Only root has rights to give up.
 test.skipIf(process.getuid?.() !== 0)('a primary that has given up its rights is replaced, though it may not bind or remove its unix socket any more', { timeout: 60_000 }, async () => {
   const at = path.join(directory, 'private.sock');
   chmodSync(directory, 0o755);
