@@ -2,7 +2,7 @@
  * A set of signal handlers that is switched on and off as a whole. Nothing is installed before `listen`.
  *
  * Owns     one listener of `process` for each signal, from `listen` to `ignore`
- * Used by  supervisor.ts
+ * Used by  signal_commands.ts
  */
 import { attach, detach } from './app_calls';
 

@@ -5,7 +5,7 @@
  *
  * Rule     SIGINT and SIGTERM mean the same. The first one begins a graceful end. Those within SAME_MS after it are the
  *          same request. A later one asks to end at once.
- * Used by  supervisor.ts for the primary, lib/graceful.ts for a process without a supervisor, worker/agent.ts (SAME_MS)
+ * Used by  signal_commands.ts for the primary, lib/graceful.ts for a process without a supervisor, worker/agent.ts (SAME_MS)
  * Never    reads a clock: the time is an argument
  */
 

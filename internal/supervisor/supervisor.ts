@@ -1,11 +1,10 @@
 /**
- * The supervisor connects a fleet with the public cluster object and with the program: it takes commands, emits events,
- * and obeys signals.
+ * The supervisor connects a fleet with the public cluster object and with the program: it takes commands and emits events.
  *
- * Owns     the signal handlers, while there is anything to supervise
+ * Owns     the signals (SignalCommands), while there is anything to supervise
  * Used by  lib/supervisor.ts, operate/app/app_primary.ts
- * Uses     fleet.ts (decides which workers run), worker_starts.ts (starts them), fleet_status.ts, observers.ts,
- *          primary_end.ts (how this process ends)
+ * Uses     fleet.ts (decides which workers run), worker_starts.ts (starts them), signal_commands.ts, replacing.ts (another
+ *          primary), fleet_status.ts, observers.ts, primary_end.ts (how this process ends)
  * Never    uses members of the cluster that Node does not document, so that Node's own cluster works as well (except
  *          `forkWith` and `counters` where they exist: start_worker.ts, ../moving.ts)
  * Keeps    no listener of the program runs inside the fleet. Each event is emitted in a tick of its own, when the fleet
@@ -26,15 +25,13 @@ import { showToObservers } from './observers';
 import { EXIT_GIVEN_UP, EXIT_KILLED, PrimaryEnd } from './primary_end';
 import { keepPidFile } from './pid_file';
 import { readRestartHistory } from './restart_history';
-import { SignalHandlers } from './signal_handlers';
-import { StopRequests } from './stop_requests';
+import { SignalCommands } from './signal_commands';
 import type { Release } from './recipe';
 import { checkChange, type ReleaseOptions } from './release_options';
 import type { GivenUp, Member, ProcessState, Report, WorkerState } from './states';
 import type { Status, SupervisorEvent, SupervisorEvents } from './status';
 import { inheritanceHere, registerPart } from '../upgrade/registry';
 import { Replacing, type UpgradeOptions, type UpgradeReport } from './replacing';
-import { Terminal } from './terminal';
 import { firstRecipe } from './worker_settings';
 import { WorkerStarts } from './worker_starts';
 
@@ -45,12 +42,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   readonly #cluster: Cluster;
   readonly #options: CheckedOptions;
   readonly #fleet: Fleet;
-  readonly #signals: SignalHandlers;
-  /** The handlers while this process ends, after a signal has stopped all workers. */
-  readonly #lastSignals: SignalHandlers;
-  readonly #stopRequests = new StopRequests();
-  /** null: this supervisor does not obey signals. */
-  readonly #terminal: Terminal | null;
+  readonly #signals: SignalCommands;
   readonly #end: PrimaryEnd;
   /** Who asked for the running stop; null if none runs. `now`: without waiting. `killed`: a worker did not leave in time. */
   #stopping: { readonly by: 'program' | 'signal' | 'give up'; now: boolean; killed: boolean } | null = null;
@@ -63,7 +55,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     super();
     this.#cluster = cluster;
     this.#options = options;
-    this.#terminal = options.signals ? new Terminal() : null;
     this.#end = new PrimaryEnd(options.exitAfterMs);
     const starts = new WorkerStarts(cluster, options, {
       giveUps: this.#giveUps,
@@ -95,19 +86,17 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       emit: (event) => this.#emitLater('upgrade', event),
       done: () => this.#left(),
     });
-    this.#signals = new SignalHandlers({
-      SIGHUP: () => this.#hangUp(),
-      SIGTERM: () => this.#stopBySignal(),
-      SIGINT: () => this.#stopBySignal(),
-      ...(options.upgradeSignal ? { SIGUSR2: () => void this.upgrade().catch(() => undefined) } : {}), // The event 'upgrade' reports it.
-      SIGTTIN: () => void this.scale(Math.min(options.maxWorkers, this.#fleet.desired + 1)).catch(() => undefined),
-      SIGTTOU: () => void this.scale(Math.max(1, this.#fleet.desired - 1)).catch(() => undefined),
+    this.#signals = new SignalCommands(options, {
+      desired: () => this.#fleet.desired,
+      reload: () => this.reload(),
+      upgrade: () => this.upgrade(),
+      scale: (count) => this.scale(count),
+      stop: (now) => this.#stop('signal', now),
+      exitNow: () => this.#end.exitNow(),
     });
-    const again = (): void => { if (this.#stopRequests.next(epochClock.now()) === 'now') this.#end.exitNow(); };
-    this.#lastSignals = new SignalHandlers({ SIGTERM: again, SIGINT: again });
     // `cancel` takes back the exit code of an earlier supervisor of this process that gave up.
     this.started = this.#fleet.scale(options.workers, 'start', () => this.#end.cancel());
-    if (options.signals) this.#signals.listen();
+    this.#signals.obey();
     if (options.pidFile !== null) keepPidFile(options.pidFile);
     registerPart('restarts', {
       snapshot: () => this.#fleet.restartHistory,
@@ -167,9 +156,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     } catch (error) {
       return Promise.reject(error as Error);
     }
-    if (this.#replacing.refusal !== null) return Promise.reject(this.#replacing.refusal);
-    if (this.#fleet.desired > 0) this.#end.cancel();
-    return this.#fleet.reload(checked);
+    return this.#renew(() => this.#fleet.reload(checked));
   }
 
   /**
@@ -184,9 +171,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
    *           before, ERR_RELOAD_ABORTED if its script does not exist any more, or if it does not work
    */
   rollback(): Promise<Report> {
-    if (this.#replacing.refusal !== null) return Promise.reject(this.#replacing.refusal);
-    if (this.#fleet.desired > 0) this.#end.cancel();
-    return this.#fleet.rollback();
+    return this.#renew(() => this.#fleet.rollback());
   }
 
   /**
@@ -204,9 +189,15 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     } catch (error) {
       return Promise.reject(error as Error);
     }
-    if (this.#replacing.refusal !== null) return Promise.reject(this.#replacing.refusal);
+    return this.#renew(() => this.#fleet.recycle(place ?? null));
+  }
+
+  /** Runs a command that replaces workers, unless this primary is being replaced. */
+  #renew(command: () => Promise<Report>): Promise<Report> {
+    const { refusal } = this.#replacing;
+    if (refusal !== null) return Promise.reject(refusal);
     if (this.#fleet.desired > 0) this.#end.cancel();
-    return this.#fleet.recycle(place ?? null);
+    return command();
   }
 
   /**
@@ -225,13 +216,13 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
       if (this.#replacing.refusal !== null) throw this.#replacing.refusal;
       report = this.#fleet.scale(count, 'scale', () => {
         this.#stopping = null;
-        this.#lastSignals.ignore();
+        this.#signals.endLast();
         this.#end.cancel();
       });
     } catch (error) {
       return Promise.reject(error as Error);
     }
-    if (this.#options.signals) this.#signals.listen();
+    this.#signals.obey();
     return report;
   }
 
@@ -277,19 +268,6 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     return { exec, cwd, args, execArgv, env };
   }
 
-  /** SIGTERM or SIGINT. A second one kills the workers; stop_requests.ts says which signal counts as a second one. */
-  #stopBySignal(): void {
-    if (this.#fleet.desired > 0) this.#stopRequests.forget();
-    const request = this.#stopRequests.next(epochClock.now());
-    if (request !== 'same') void this.#stop('signal', request === 'now');
-  }
-
-  /** SIGHUP: stops if the terminal of this process was closed; otherwise somebody sent the signal to reload. */
-  #hangUp(): void {
-    if (!this.#terminal?.isGone) return void this.reload().catch(() => undefined); // The event 'reload' reports it.
-    if (this.#fleet.desired > 0) this.#stopBySignal();
-  }
-
   /** Why this primary cannot be replaced now; null if it can. */
   #upgradeObstacle(): string | null {
     if (PrimaryEnd.supervisors > 1) return 'it has more than one supervisor';
@@ -309,8 +287,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
   #stopped(): void {
     if (this.#replacing.isLeaving) return;
     this.#signals.ignore();
-    // The signal can come again after the last worker is gone. Its default action would end this process with the wrong code.
-    if (this.#stopping?.by === 'signal') this.#lastSignals.listen();
+    if (this.#stopping?.by === 'signal') this.#signals.obeyLast();
     const { by, killed } = this.#stopping ?? { by: 'program', killed: false };
     this.#stopping = null;
     if (killed) this.#end.setCode(EXIT_KILLED);

@@ -2,7 +2,7 @@
  * Distinguishes a SIGHUP that a person sent (to reload) from a SIGHUP that the kernel sent because the terminal of this
  * process was closed, or its connection was lost. In the second case the process has no controlling terminal any more.
  *
- * Used by  supervisor.ts
+ * Used by  signal_commands.ts
  * Never    keeps the terminal open
  */
 import { closeSync, openSync } from 'node:fs';
