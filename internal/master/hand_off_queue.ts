@@ -248,11 +248,6 @@ export class HandOffQueue implements Source {
 
   // ── another primary (upgrade/) ─────────────────────────────────────────────────────────────────
 
-  /** Has another primary taken this address over? */
-  get isHandedOver(): boolean {
-    return this.#heir !== null;
-  }
-
   /** What waits, is accepted or comes back goes to `heir` from the next `resume` on; null: it is handed to workers again. */
   handOver(heir: Heir | null): void {
     this.#heir = heir;

@@ -28,7 +28,7 @@ import { ConnectionCounters } from './connection_counters';
 import { HandOffQueue } from './hand_off_queue';
 import type { Peer } from './peer';
 import type { Scheduling } from './scheduling';
-import type { HandleReply, Heir, ServerHandle } from './server_handle';
+import type { HandleReply, Heir, LastWorker, ServerHandle } from './server_handle';
 
 /** The settings of the primary that matter here. */
 export interface AddressOptions {
@@ -66,6 +66,7 @@ export class RoundRobinHandle implements ServerHandle {
   #waits: boolean;
   readonly #accepts: 'always' | 'alone';
   #state: ListenState = { is: 'binding', waiting: [] };
+  #lastWorker: LastWorker = 'closes';
 
   /** Begins to bind and listen as the query says; the first query of a key decides. */
   constructor(key: string, query: QueryServer, { scheduling, limits = DEFAULT_LIMITS, counters = new ConnectionCounters(), inherited, accepts = 'always' }: AddressOptions = {}) {
@@ -113,6 +114,7 @@ export class RoundRobinHandle implements ServerHandle {
       this.#state.acceptor.hold(true);
       if (this.#accepts === 'alone') this.#state.acceptor.wait();
     }
+    if (this.#lastWorker === 'resumed') this.#lastWorker = 'closes';
     this.#queue.add(peer, counts);
   }
 
@@ -127,7 +129,9 @@ export class RoundRobinHandle implements ServerHandle {
       return true;
     }
     const wasCandidate = this.#queue.remove(peer);
-    if (wasCandidate && this.#queue.workers === 0 && !this.#queue.isHandedOver) {
+    if (wasCandidate && this.#queue.workers === 0 && this.#lastWorker !== 'closes') {
+      if (state.is === 'listening') state.acceptor.hold(false); // A primary that is told to stop now has nothing else to do.
+    } else if (wasCandidate && this.#queue.workers === 0) {
       if (keep === null) this.close();
       else this.#keep(keep.limit);
       return true;
@@ -198,6 +202,7 @@ export class RoundRobinHandle implements ServerHandle {
 
   handOver(heir: Heir): void {
     if (this.#state.is !== 'listening') return;
+    this.#lastWorker = 'handed over';
     this.#queue.handOver(heir);
     this.#queue.resume();
   }
@@ -211,6 +216,7 @@ export class RoundRobinHandle implements ServerHandle {
   }
 
   serve(): void {
+    if (this.#lastWorker === 'handed over') this.#lastWorker = 'resumed';
     this.#queue.handOver(null);
     this.#waits = false;
     if (this.#state.is === 'listening' && (this.#accepts === 'always' || this.#queue.workers === 0)) this.#state.acceptor.go();

@@ -16,6 +16,13 @@ export type HandleReply = (errno: number | null, fields: { sockname?: SocketName
 /** Takes a connection (transferred) for another primary. `moved`: a worker had it before. False: it takes none now, and the connection stays queued. */
 export type Heir = (connection: NativeHandle, moved: boolean) => boolean;
 
+/**
+ * What the last worker that leaves does to the address: it closes it; or nothing, as another primary takes it over
+ * ('handed over'); or nothing until the next worker comes, as that primary has ended, and the workers that were told to
+ * leave for it may leave before the new ones listen ('resumed').
+ */
+export type LastWorker = 'closes' | 'handed over' | 'resumed';
+
 /** One listening address. */
 export interface ServerHandle {
   /** The first truthy `data` of a query; every reply for this handle carries it. */

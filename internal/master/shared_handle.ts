@@ -20,7 +20,7 @@ import { traceState } from '../trace';
 import { isOneOfTheLast, type AcceptLimits } from './acceptor';
 import type { Peer } from './peer';
 import { shortPath } from './listen_options';
-import type { HandleReply, ServerHandle } from './server_handle';
+import type { HandleReply, LastWorker, ServerHandle } from './server_handle';
 
 type SharedState =
   | { readonly is: 'open'; readonly handle: NativeHandle }
@@ -33,8 +33,7 @@ export class SharedHandle implements ServerHandle {
   readonly #key: string;
   readonly #peers = new Set<Peer>();
   #state: SharedState;
-  /** Has another primary the handle, too? Then nobody closes it here. */
-  #isHandedOver = false;
+  #lastWorker: LastWorker = 'closes';
 
   /** `inherited`: a handle (transferred) that is bound there already; it is used in place of a bind. */
   constructor(key: string, query: QueryServer, limits: Pick<AcceptLimits, 'reservedFds'> = DEFAULT_LIMITS, inherited: NativeHandle | null = null) {
@@ -58,6 +57,7 @@ export class SharedHandle implements ServerHandle {
     switch (state.is) {
       case 'open':
         this.#peers.add(peer);
+        if (this.#lastWorker === 'resumed') this.#lastWorker = 'closes';
         return reply(0, {}, state.handle);
       case 'failed':
         return reply(state.errno, {}, null);
@@ -68,7 +68,7 @@ export class SharedHandle implements ServerHandle {
   }
 
   remove(peer: Peer, keep: KeepListening | null = null): boolean {
-    if (!this.#peers.delete(peer) || this.#peers.size > 0 || this.#isHandedOver) return false;
+    if (!this.#peers.delete(peer) || this.#peers.size > 0 || this.#lastWorker !== 'closes') return false;
     if (keep === null) this.close();
     return true;
   }
@@ -86,11 +86,11 @@ export class SharedHandle implements ServerHandle {
 
   /** The workers accept by themselves, those of both primaries. */
   handOver(): void {
-    this.#isHandedOver = true;
+    this.#lastWorker = 'handed over';
   }
 
   serve(): void {
-    this.#isHandedOver = false;
+    if (this.#lastWorker === 'handed over') this.#lastWorker = 'resumed';
   }
 
   get listening(): boolean {
