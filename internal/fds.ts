@@ -24,13 +24,14 @@ export function mostFds(): number {
   }
 }
 
-/** The number that the next fd will have; Infinity if there is none left. */
+/** The number that the next fd will have; Infinity if there is none left; 0 if that is not known, because this process may not open the file. */
 export function nextFd(): number {
   try {
     const fd = openSync('/dev/null', 'r');
     closeSync(fd);
     return fd;
-  } catch {
-    return Number.POSITIVE_INFINITY;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'EMFILE' || code === 'ENFILE' ? Number.POSITIVE_INFINITY : 0; // No /dev/null, or the permission model denies it.
   }
 }

@@ -90,9 +90,15 @@ const processClock: PauseClock = {
   afterPoll: (callback) => void timers.setImmediate(callback),
 };
 
-/** Read once: the first server of a worker that accepts by itself. */
-let highest: number | undefined;
-const highestFd = (): number => highest ??= lastFd(RESERVED_FDS);
+/** How far the worker may go on, as it knows it. */
+interface KnownQuota {
+  /** The most connections it may have accepted, at the moment `at`. From then on it grows by `pace` in each millisecond. */
+  readonly upTo: number;
+  readonly at: number;
+  readonly pace: number;
+  readonly mostOpen: number;
+  readonly step: number;
+}
 
 type AcceptState = 'accepting' | 'paused' | 'looking' | 'closed';
 type Report = (progress: Pick<Progress, 'total' | 'open' | 'full' | 'found'>) => void;
@@ -105,26 +111,25 @@ export class AcceptPause {
   readonly #report: Report;
   readonly #accept: ListeningHandle['onconnection'];
   readonly #clock: PauseClock;
+  /** Read at once: when the fds have run out, nothing can be read. */
+  readonly #highestFd = lastFd(RESERVED_FDS);
   #state: AcceptState = 'accepting';
   #timer: PauseTimer | undefined;
   #total = 0;
-  /** The quota, as of `#quotaAt`. It grows by `#pace` in each millisecond. */
-  #upTo = Number.POSITIVE_INFINITY;
-  #quotaAt = 0;
-  #pace = 0;
-  #mostOpen = Number.POSITIVE_INFINITY;
-  #step = FIRST_STEP;
-  /** Connections that looks have found since the last report; and whether the present turn of a look has found one. */
+  #quota: KnownQuota = { upTo: Number.POSITIVE_INFINITY, at: 0, pace: 0, mostOpen: Number.POSITIVE_INFINITY, step: FIRST_STEP };
+  /** Connections that looks have found since the last report. */
   #found = 0;
-  #findsMore = false;
+  /** `#total` when the present turn of a look began. */
+  #totalBefore = 0;
+  /** Was the server full when this was decided last? */
   #full = false;
   /** Are the fds of the process running out? */
   #lacksFds = false;
+  /** Has a tick been late since the last report? */
   #late = false;
   #tickedAt = 0;
   #acceptedAt = 0;
-  #reported = { total: 0, open: 0, full: false };
-  #reportedAt = Number.NEGATIVE_INFINITY;
+  #reported = { total: 0, open: 0, full: false, at: Number.NEGATIVE_INFINITY };
   /** When a report was sent that the primary has not answered; Infinity if it has answered all. */
   #unansweredSince = Number.POSITIVE_INFINITY;
 
@@ -146,7 +151,7 @@ export class AcceptPause {
 
   readonly #onConnection = (errno: number, connection: NativeHandle): void => {
     // Before the app's listeners run: they may throw, or close the server.
-    if (errno || (connection.fd ?? 0) >= highestFd()) this.#lacksFds = true;
+    if (errno || (connection.fd ?? 0) >= this.#highestFd) this.#lacksFds = true;
     if (!errno) this.#accepted();
     else this.#decide(openConnections(this.#server), this.#clock.now());
     this.#accept?.call(this.#handle, errno, connection);
@@ -163,12 +168,9 @@ export class AcceptPause {
   quota({ upTo = Number.POSITIVE_INFINITY, pace = 0, mostOpen = Number.POSITIVE_INFINITY, step }: Pick<Quota, 'upTo' | 'pace' | 'mostOpen' | 'step'>): void {
     if (this.#state === 'closed') return;
     this.#unansweredSince = Number.POSITIVE_INFINITY;
-    this.#upTo = upTo;
-    this.#pace = pace;
-    this.#quotaAt = this.#clock.now();
-    this.#mostOpen = mostOpen;
-    this.#step = step;
-    this.#decide(openConnections(this.#server), this.#quotaAt);
+    const at = this.#clock.now();
+    this.#quota = { upTo, at, pace, mostOpen, step };
+    this.#decide(openConnections(this.#server), at);
   }
 
   /** The server has closed its handle, or is about to. */
@@ -181,10 +183,7 @@ export class AcceptPause {
     this.#total++;
     const now = this.#acceptedAt = this.#clock.now();
     const open = openConnections(this.#server) + 1;
-    if (this.#state === 'looking') {
-      this.#found++;
-      this.#findsMore = true;
-    }
+    if (this.#state === 'looking') this.#found++;
     this.#startTimer(now);
     this.#decide(open, now);
   }
@@ -199,10 +198,10 @@ export class AcceptPause {
   #decide(open: number, now: number): void {
     this.#full = this.#isFull(open);
     if (this.#state === 'closed') return; // The getter of the app may have closed the server just now.
-    const upTo = this.#upTo === Infinity ? this.#upTo : this.#upTo + this.#pace * (now - this.#quotaAt);
+    const { upTo, at, pace, mostOpen, step } = this.#quota;
     // A pause and its end cost more than a connection, so there is room for some when it ends.
-    const room = this.#state === 'paused' ? this.#step / 4 : 0;
-    const mayAccept = !this.#full && this.#total + room < upTo && open < this.#mostOpen;
+    const room = this.#state === 'paused' ? step / 4 : 0;
+    const mayAccept = !this.#full && this.#total + room < upTo + pace * (now - at) && open < mostOpen;
     if (mayAccept && this.#state !== 'accepting') {
       this.#transition('accepting');
       setAccepting(this.#handle, true);
@@ -227,11 +226,11 @@ export class AcceptPause {
   readonly #tick = (): void => {
     const open = openConnections(this.#server);
     const now = this.#clock.now();
-    if (this.#lacksFds) this.#lacksFds = nextFd() >= highestFd();
+    if (this.#lacksFds) this.#lacksFds = nextFd() >= this.#highestFd;
     this.#late ||= now - this.#tickedAt - TICK_MS >= LATE_MS;
     this.#tickedAt = now;
     const isIdle = now - this.#acceptedAt >= IDLE_MS;
-    if (isIdle || now - this.#unansweredSince >= ALONE_MS) this.#upTo = this.#mostOpen = Number.POSITIVE_INFINITY;
+    if (isIdle || now - this.#unansweredSince >= ALONE_MS) this.#quota = { ...this.#quota, upTo: Number.POSITIVE_INFINITY, mostOpen: Number.POSITIVE_INFINITY };
     this.#decide(open, now);
     if (this.#timer === undefined) return; // The server was closed in `#decide`.
     if (this.#state === 'paused') this.#look();
@@ -244,14 +243,14 @@ export class AcceptPause {
   /** Is it time for a report? */
   #isDue(open: number, now: number): boolean {
     if (this.#hasReported(now)) return false;
-    const { total, open: before, full } = this.#reported;
+    const { total, open: before, full, at } = this.#reported;
     if (total !== this.#total || before !== open || full !== (this.#full || this.#late)) return true;
-    return this.#state !== 'accepting' && now - this.#reportedAt >= ASK_MS;
+    return this.#state !== 'accepting' && now - at >= ASK_MS;
   }
 
   /** Has it reported in this period? */
   #hasReported(now: number): boolean {
-    return Math.floor(now / REPORT_MS) === Math.floor(this.#reportedAt / REPORT_MS);
+    return Math.floor(now / REPORT_MS) === Math.floor(this.#reported.at / REPORT_MS);
   }
 
   /** Does a connection wait in the shared socket? It is accepted in this turn of the event loop, or there is none. */
@@ -259,18 +258,19 @@ export class AcceptPause {
     if (this.#full) return;
     this.#transition('looking');
     setAccepting(this.#handle, true);
+    this.#lookOnce();
+  }
+
+  #lookOnce(): void {
+    this.#totalBefore = this.#total;
     this.#clock.afterPoll(this.#afterPoll);
   }
 
   readonly #afterPoll = (): void => {
     if (this.#state !== 'looking') return;
-    if (this.#findsMore) {
-      this.#findsMore = false;
-      this.#clock.afterPoll(this.#afterPoll);
-    } else {
-      this.#transition('paused');
-      setAccepting(this.#handle, false);
-    }
+    if (this.#total > this.#totalBefore) return this.#lookOnce();
+    this.#transition('paused');
+    setAccepting(this.#handle, false);
   };
 
   #stop(): void {
@@ -280,9 +280,8 @@ export class AcceptPause {
 
   #send(open: number, now: number): void {
     const full = this.#full || this.#late;
-    const found = this.#found >= Math.max(LEAST_FOUND, (this.#pace * REPORT_MS) / 2);
-    this.#reported = { total: this.#total, open, full };
-    this.#reportedAt = now;
+    const found = this.#found >= Math.max(LEAST_FOUND, (this.#quota.pace * REPORT_MS) / 2);
+    this.#reported = { total: this.#total, open, full, at: now };
     this.#late = false;
     this.#found = 0;
     if (this.#unansweredSince === Infinity) this.#unansweredSince = now;

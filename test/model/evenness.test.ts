@@ -5,10 +5,11 @@
  */
 import { expect, test } from 'vitest';
 import { jain } from '../../bench/statistics';
-import { AcceptPause, type PauseTimer } from '../../internal/child/accept_pause';
+import { AcceptPause } from '../../internal/child/accept_pause';
 import { AcceptQuotas, type QuotaTerms } from '../../internal/master/accept_quotas';
-import type { ListeningHandle, NativeHandle } from '../../internal/native/bindings';
+import type { NativeHandle } from '../../internal/native/bindings';
 import { random } from '../random/sequences';
+import { FakeListener, FakeLoop } from '../support/accepting';
 
 /** Milliseconds of a step. In it each worker that is idle has a turn of its event loop, and accepts one connection at most. */
 const STEP = 0.1;
@@ -35,28 +36,16 @@ interface Second {
 
 class Worker {
   readonly server: { _connections: number; maxConnections?: number } = { _connections: 0 };
-  readonly handle: ListeningHandle & { reading: boolean; readStart(): void; readStop(): void };
+  readonly handle = new FakeListener(9);
+  readonly loop: FakeLoop;
   readonly pause: AcceptPause;
   readonly inbox: QuotaTerms[] = [];
-  readonly afterPoll: (() => void)[] = [];
-  timer: { readonly ms: number; due: number; readonly callback: () => void } | undefined;
   busyUntil = 0;
   served = 0;
 
   constructor(name: string, now: () => number, report: (progress: { total: number; open: number; full?: true; found?: true }) => void) {
-    const handle = this.handle = {
-      reading: true, onconnection: () => undefined, close() {}, ref() {}, unref() {}, hasRef: () => true,
-      readStart() { handle.reading = true; },
-      readStop() { handle.reading = false; },
-    } as Worker['handle'];
-    this.pause = new AcceptPause(name, handle, this.server, report as ConstructorParameters<typeof AcceptPause>[3], {
-      now,
-      every: (ms, callback): PauseTimer => {
-        this.timer = { ms, due: now() + ms, callback };
-        return { hold: () => undefined, stop: () => { this.timer = undefined; } };
-      },
-      afterPoll: (callback) => void this.afterPoll.push(callback),
-    });
+    this.loop = new FakeLoop(now);
+    this.pause = new AcceptPause(name, this.handle, this.server, report as ConstructorParameters<typeof AcceptPause>[3], this.loop);
     this.pause.begin();
   }
 }
@@ -100,18 +89,15 @@ function simulate({ workers: count, rate, work, seconds, blockAt = Infinity }: S
     }
     for (const worker of workers) {
       if (worker.busyUntil > now) continue;
-      if (worker.timer !== undefined && worker.timer.due <= now) {
-        worker.timer.due = now + worker.timer.ms;
-        worker.timer.callback();
-      }
+      worker.loop.runTimers();
       for (const terms of worker.inbox.splice(0)) worker.pause.quota(terms);
-      if (worker.handle.reading && queue.length > 0) {
+      if (worker.handle.accepting && queue.length > 0) {
         waits.push(now - (queue.shift() as number));
         worker.served++;
         worker.busyUntil = now + work * (0.5 + next());
         worker.handle.onconnection?.(0, {} as NativeHandle);
       }
-      for (const callback of worker.afterPoll.splice(0)) callback();
+      worker.loop.runImmediates();
     }
     if (step % (1000 / STEP) === 0) {
       all.push({ served: workers.map(({ served }, at) => served - (before[at] as number)), waits: waits.sort((one, other) => one - other), messages });

@@ -5,7 +5,8 @@
  */
 import { expect, test } from 'vitest';
 import type { Progress, Quota } from '../../internal/messages';
-import type { ListeningHandle, NativeHandle } from '../../internal/native/bindings';
+import type { NativeHandle } from '../../internal/native/bindings';
+import { FakeListener, FakeLoop } from '../support/accepting';
 import { dist } from '../support/program';
 
 const { AcceptQuotas } = require(dist('internal/master/accept_quotas.js')) as typeof import('../../internal/master/accept_quotas');
@@ -40,40 +41,25 @@ const WORKERS = 3;
 const BURST = 9;
 
 class WorkerOf {
-  readonly handle: ListeningHandle & { reading: boolean; readStart(): number; readStop(): number };
+  readonly handle = new FakeListener(9);
+  readonly loop: FakeLoop;
   readonly server: { _connections: number; maxConnections: number } = { _connections: 0, maxConnections: Number.POSITIVE_INFINITY };
   readonly pause: InstanceType<typeof AcceptPause>;
   /** To the primary. */
   outbox: Pick<Progress, 'total' | 'open' | 'full' | 'found'>[] = [];
   /** From the primary. */
   inbox: Pick<Quota, 'upTo' | 'pace' | 'mostOpen' | 'step'>[] = [];
-  timers = new Set<{ ms: number; due: number; callback: () => void }>();
-  afterPoll: (() => void)[] = [];
   blocked = false;
   dead = false;
   accepted = 0;
 
   constructor(readonly world: World, readonly name: string) {
-    const self = this;
-    this.handle = {
-      reading: true,
-      onconnection: () => { this.server._connections++; this.accepted++; },
-      close() {}, ref() {}, unref() {}, hasRef: () => true,
-      readStart() { self.handle.reading = true; return 0; },
-      readStop() { self.handle.reading = false; return 0; },
-    };
+    this.handle.onconnection = () => { this.server._connections++; this.accepted++; };
+    this.loop = new FakeLoop(() => world.now);
     this.pause = new AcceptPause(name, this.handle, this.server, (progress) => {
       world.must(!this.dead, `${name} reports nothing after its end`);
       this.outbox.push(progress);
-    }, {
-      now: () => world.now,
-      every: (ms, callback) => {
-        const timer = { ms, due: world.now + ms, callback };
-        this.timers.add(timer);
-        return { hold: () => undefined, stop: () => void this.timers.delete(timer) };
-      },
-      afterPoll: (callback) => void this.afterPoll.push(callback),
-    });
+    }, this.loop);
     this.pause.begin();
   }
 
@@ -82,23 +68,19 @@ class WorkerOf {
   }
 
   get isPaused(): boolean {
-    return !this.dead && !this.handle.reading;
+    return !this.dead && !this.handle.accepting;
   }
 
   /** A turn of its event loop: timers, poll, immediates. */
   turn(): void {
     if (!this.runs) return;
-    for (const timer of [...this.timers]) {
-      if (timer.due > this.world.now || !this.timers.has(timer)) continue;
-      timer.due = this.world.now + timer.ms;
-      timer.callback();
-    }
+    this.loop.runTimers();
     this.poll();
-    for (const callback of this.afterPoll.splice(0)) callback();
+    this.loop.runImmediates();
   }
 
   poll(): void {
-    while (this.runs && this.handle.reading && this.world.queue > 0) {
+    while (this.runs && this.handle.accepting && this.world.queue > 0) {
       const { maxConnections } = this.server;
       this.world.must(this.server._connections < maxConnections, `${this.name} drops no connection`);
       this.world.queue--;
@@ -150,7 +132,7 @@ class World {
         if (worker.dead) return;
         if (worker.isPaused) covered.add('a worker dies while it is paused');
         worker.pause.close();
-        this.must(worker.timers.size === 0, 'no timer runs after close');
+        this.must(worker.loop.timers.size === 0, 'no timer runs after close');
         worker.dead = true;
         worker.outbox = [];
         return this.quotas.remove(worker);

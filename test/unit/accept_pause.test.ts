@@ -1,10 +1,13 @@
 /** A server that accepts by itself (D63), where the app or the primary comes in between. Every order of the other events: model/sharing. */
+import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { AcceptPause } from '../../internal/child/accept_pause';
 import { mostFds } from '../../internal/fds';
 import { Listening, type OfWorker } from '../../internal/child/listening';
 import type { Progress } from '../../internal/messages';
-import type { ListeningHandle, NativeHandle } from '../../internal/native/bindings';
+import { nodeMajor, type NativeHandle } from '../../internal/native/bindings';
+import { FakeListener, FakeLoop } from '../support/accepting';
+import { dist } from '../support/program';
 
 interface FakeServer {
   _connections: number;
@@ -12,39 +15,30 @@ interface FakeServer {
 }
 
 function pauseOf(server: FakeServer) {
-  const world = { now: 1000, reading: true, ticks: [] as (() => void)[], afterPoll: [] as (() => void)[], reports: [] as Partial<Progress>[] };
-  const handle: ListeningHandle & { readStart(): void; readStop(): void } = {
-    onconnection: () => { server._connections++; },
-    close() {}, ref() {}, unref() {},
-    readStart() { world.reading = true; },
-    readStop() { world.reading = false; },
-  };
-  const pause = new AcceptPause('W1', handle, server, (progress) => void world.reports.push(progress), {
-    now: () => world.now,
-    every(_ms, callback) {
-      world.ticks.push(callback);
-      return { hold: () => undefined, stop: () => { world.ticks = []; } };
-    },
-    afterPoll: (callback) => void world.afterPoll.push(callback),
-  });
+  const world = { now: 1000, reports: [] as Partial<Progress>[] };
+  const loop = new FakeLoop(() => world.now);
+  const handle = new FakeListener(9);
+  handle.onconnection = () => { server._connections++; };
+  const pause = new AcceptPause('W1', handle, server, (progress) => void world.reports.push(progress), loop);
   pause.begin();
+  const tick = (): void => { for (const { callback } of loop.timers) callback(); };
   const accept = (fd = 20): void => handle.onconnection?.(0, { fd } as NativeHandle);
   const fail = (): void => handle.onconnection?.(-24, undefined as never);
-  return { world, pause, accept, fail };
+  return { world, loop, handle, pause, tick, accept, fail };
 }
 
 // It was counted only with the next tick, if there was a timer at all. Until then the server accepted one more, and dropped it.
 test('a connection of the primary fills the server: it stops accepting at once', () => {
-  const { world, pause } = pauseOf({ _connections: 0, maxConnections: 1 });
-  expect(world.reading).toBe(true);
+  const { handle, pause } = pauseOf({ _connections: 0, maxConnections: 1 });
+  expect(handle.accepting).toBe(true);
   pause.connection({} as NativeHandle);
-  expect(world.reading).toBe(false);
+  expect(handle.accepting).toBe(false);
 });
 
 test('a connection of the primary does not pause a server that has room', () => {
-  const { world, pause } = pauseOf({ _connections: 0, maxConnections: 2 });
+  const { world, handle, pause } = pauseOf({ _connections: 0, maxConnections: 2 });
   pause.connection({} as NativeHandle);
-  expect([world.reading, world.reports]).toEqual([true, []]);
+  expect([handle.accepting, world.reports]).toEqual([true, []]);
 });
 
 // The closed server became 'paused': its timer ran on, and the worker reported for it.
@@ -52,56 +46,78 @@ test('a getter `maxConnections` that closes the server: nothing is reported afte
   for (const when of ['accept', 'tick', 'quota', 'connection'] as const) {
     let closes = false;
     const server = { _connections: 0, get maxConnections(): number { if (closes) pause.close(); return 1 + Number(!closes); } };
-    const { world, pause, accept } = pauseOf(server);
+    const { world, loop, pause, tick, accept } = pauseOf(server);
     accept();
-    const { ticks: [tick], reports: { length } } = world;
+    const { length } = world.reports;
     closes = true;
     world.now += 200;
     if (when === 'accept') accept();
-    else if (when === 'tick') tick?.();
+    else if (when === 'tick') tick();
     else if (when === 'quota') pause.quota({ step: 8, upTo: 100 });
     else pause.connection({} as NativeHandle);
-    expect([when, world.ticks, world.reports.length - length]).toEqual([when, [], 0]);
+    expect([when, loop.timers.size, world.reports.length - length]).toEqual([when, 0, 0]);
   }
 });
 
 // The primary took it for a connection that the others do not accept.
 test('a higher quota that arrives during a look is no connection that was found', () => {
-  const { world, pause, accept } = pauseOf({ _connections: 0 });
+  const { world, loop, handle, pause, tick, accept } = pauseOf({ _connections: 0 });
   pause.quota({ step: 8, upTo: 1 });
   accept();
-  world.ticks[0]?.();
-  expect(world.reading).toBe(true); // It looks.
+  tick();
+  expect(handle.accepting).toBe(true); // It looks.
   pause.quota({ step: 8, upTo: 100 });
-  for (const callback of world.afterPoll) callback();
-  expect([world.reading, world.reports.filter(({ found }) => found)]).toEqual([true, []]);
+  loop.runImmediates();
+  expect([handle.accepting, world.reports.filter(({ found }) => found)]).toEqual([true, []]);
 });
 
 // libuv would accept with its last fd and close the connection, and then all others that wait in the shared socket.
 test('the fds of the process run out: the server stops accepting before the last one, and goes on when there are some again', () => {
-  const { world, accept, fail } = pauseOf({ _connections: 0 });
+  const { world, handle, tick, accept, fail } = pauseOf({ _connections: 0 });
   accept(mostFds() - 9);
-  expect(world.reading).toBe(true);
+  expect(handle.accepting).toBe(true);
   accept(mostFds() - 8);
-  expect([world.reading, world.reports.at(-1)?.full]).toEqual([false, true]);
-  world.ticks[0]?.(); // This process has fds.
-  expect(world.reading).toBe(true);
+  expect([handle.accepting, world.reports.at(-1)?.full]).toEqual([false, true]);
+  tick(); // This process has fds.
+  expect(handle.accepting).toBe(true);
   fail();
-  expect(world.reading).toBe(false);
-  world.ticks[0]?.();
-  expect(world.reading).toBe(true);
+  expect(handle.accepting).toBe(false);
+  tick();
+  expect(handle.accepting).toBe(true);
+});
+
+// It was read at the first connection, when no file could be opened: nothing was reserved from then on.
+test('the fds of the process have run out before the first connection: the last ones are known all the same', () => {
+  const program = `
+    const { AcceptPause } = require(${JSON.stringify(dist('internal/child/accept_pause.js'))});
+    const fs = require('node:fs');
+    let accepting = true;
+    const handle = { onconnection() {}, readStart() { accepting = true; }, readStop() { accepting = false; } };
+    const pause = new AcceptPause('W1', handle, { _connections: 0 }, () => {}, { now: () => 1000, every: () => ({}), afterPoll() {} });
+    pause.begin();
+    try { for (;;) fs.openSync('/dev/null'); } catch {}
+    handle.onconnection(0, { fd: 63 });
+    fs.writeSync(1, String(accepting));
+  `;
+  expect(execFileSync('sh', ['-c', 'ulimit -n 64; exec "$0" -e "$1"', process.execPath, program], { encoding: 'utf8' })).toBe('false');
+});
+
+// The next fd was taken for none at all: a worker whose fds had run out once accepted nothing any more.
+test('a process that may not open /dev/null does not take that for the end of its fds', () => {
+  const flag = nodeMajor < 22 ? '--experimental-permission' : '--permission';
+  const program = `process.stdout.write(String(require(${JSON.stringify(dist('internal/fds.js'))}).nextFd()))`;
+  expect(execFileSync(process.execPath, ['--no-warnings', flag, `--allow-fs-read=${dist('')}`, '-e', program], { encoding: 'utf8' })).toBe('0');
 });
 
 /** The servers of a worker that gets this reply, with a handle. */
 function listeningThat(reply: object, sendsHandle = true) {
   const said: string[] = [];
-  const handle: ListeningHandle & { readStart(): void; readStop(): void } = {
-    onconnection: () => undefined, close() {}, ref() {}, unref() {}, readStart() {}, readStop: () => void said.push('paused'),
-  };
+  const handle = new FakeListener(9);
+  handle.readStop = () => void said.push('paused');
   const worker = {
     name: 'W1',
     calls: {
-      call: (_query: object, answered: (reply: object, handle?: ListeningHandle) => void) => answered(reply, sendsHandle ? handle : undefined),
+      call: (_query: object, answered: (reply: object, handle?: FakeListener) => void) => answered(reply, sendsHandle ? handle : undefined),
       notify: ({ act }: { act: string }) => said.push(act),
     },
     deliveries: { listen: () => undefined, close: () => said.push('not delivered any more'), hold: () => () => undefined },

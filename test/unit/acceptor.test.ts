@@ -4,7 +4,8 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { timers } from '../../internal/builtins';
 import { mostFds } from '../../internal/fds';
 import { Acceptor, PAUSE_MS } from '../../internal/master/acceptor';
-import type { ListeningHandle, NativeHandle } from '../../internal/native/bindings';
+import type { NativeHandle } from '../../internal/native/bindings';
+import { FakeListener } from '../support/accepting';
 import { FakeConnection } from '../support/cluster_fakes';
 
 const real = { ...timers };
@@ -16,22 +17,6 @@ afterEach(() => {
   vi.useRealTimers();
   Object.assign(timers, real);
 });
-
-/** What `setAccepting` does to a handle; libuv does the rest. */
-class FakeListener extends FakeConnection implements ListeningHandle {
-  onconnection: ListeningHandle['onconnection'] = null;
-  accepting = true;
-  stops = 0;
-
-  readStart(): void {
-    this.accepting = true;
-  }
-
-  readStop(): void {
-    this.accepting = false;
-    this.stops++;
-  }
-}
 
 function acceptor({ queuedConnections = 4, reservedFds = 32 } = {}): { listener: FakeListener; subject: Acceptor; accepted: NativeHandle[]; accept(fd: number): void; fail(errno: number): void } {
   const listener = new FakeListener(9);
