@@ -110,9 +110,9 @@ export async function blocked(bench: Bench, rounds: number): Promise<Run[]> {
   return runs;
 }
 
-/** Kills workers at random under load, and counts what became of each client. */
+/** Kills workers at random under load, while another one listens, and counts what became of each client. */
 export function killStorm(kills: number): Promise<Storm> {
-  return storm({ policy: 'rr', scheduling: 'shared', workers: 4, clients: 32, kills, every: 100 });
+  return storm({ policy: 'rr', scheduling: 'shared', workers: 4, clients: 32, kills, every: 100, least: 2 });
 }
 
 /** Asks now and at the end of each of `count - 1` seconds. */

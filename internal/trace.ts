@@ -43,6 +43,8 @@ export interface StateTrace {
   what: string;
   from: string;
   to: string;
+  /** The reason, where one state can follow another for several reasons. */
+  why?: string;
 }
 
 /**
@@ -109,10 +111,10 @@ export function traceHandle(event: HandleTrace['event'], where: string, handle: 
   handles.publish({ event, where, fd: handle?.fd ?? -1 } satisfies HandleTrace);
 }
 
-/** Publishes a change of state: of which state machine, from which state, to which. */
-export function traceState(what: string, from: string, to: string): void {
+/** Publishes a change of state: of which state machine, from which state, to which, and why, if it does not follow from the two. */
+export function traceState(what: string, from: string, to: string, why?: string): void {
   if (!states.hasSubscribers) return;
-  states.publish({ what, from, to } satisfies StateTrace);
+  states.publish({ what, from, to, ...(why === undefined ? {} : { why }) } satisfies StateTrace);
 }
 
 const print = debuglog('cluster-internals');
@@ -130,7 +132,7 @@ if (print.enabled) {
     print('%s %s fd=%d', where, what, fd);
   });
   diagnostics.subscribe('cluster-internals:state', (event) => {
-    const { what, from, to } = event as StateTrace;
-    print('%s: %s → %s', what, from, to);
+    const { what, from, to, why } = event as StateTrace;
+    print('%s: %s → %s%s', what, from, to, why === undefined ? '' : ` (${why})`);
   });
 }

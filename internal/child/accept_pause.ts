@@ -203,10 +203,10 @@ export class AcceptPause {
     const room = this.#state === 'paused' ? step / 4 : 0;
     const mayAccept = !this.#full && this.#total + room < upTo + pace * (now - at) && open < mostOpen;
     if (mayAccept && this.#state !== 'accepting') {
-      this.#transition('accepting');
+      this.#transition('accepting', upTo === Infinity ? 'no quota' : 'room');
       setAccepting(this.#handle, true);
     } else if (!mayAccept && (this.#state === 'accepting' || (this.#full && this.#state === 'looking'))) {
-      this.#transition('paused');
+      this.#transition('paused', this.#lacksFds ? 'fds' : this.#full ? 'maxConnections' : open < mostOpen ? 'quota' : 'open connections');
       setAccepting(this.#handle, false);
       this.#startTimer(now);
       // The others take over its part.
@@ -288,10 +288,11 @@ export class AcceptPause {
     this.#report({ total: this.#total, open, ...(full ? { full: true } : {}), ...(found ? { found: true } : {}) });
   }
 
-  #transition(to: AcceptState): void {
+  /** `why`: for the trace. */
+  #transition(to: AcceptState, why?: string): void {
     const from = this.#state;
     this.#state = to;
     // A look that finds nothing is no event: there are forty per second.
-    if (to !== 'looking' && !(from === 'looking' && to === 'paused')) traceState(this.#name, from === 'looking' ? 'paused' : from, to);
+    if (to !== 'looking' && !(from === 'looking' && to === 'paused')) traceState(this.#name, from === 'looking' ? 'paused' : from, to, why);
   }
 }

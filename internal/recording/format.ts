@@ -143,6 +143,8 @@ export interface StateEvent extends Common {
   readonly what: string;
   readonly from: string;
   readonly to: string;
+  /** Why a worker under `scheduling: 'shared'` pauses, or accepts again (child/accept_pause.ts). */
+  readonly why?: string;
 }
 
 /** How busy the event loop of a process was since the last such event. */
@@ -210,7 +212,7 @@ export function isEvent(value: unknown): value is RecordedEvent {
     case 'message': return isMessage(value);
     case 'connection': return isText(value['event']) && isText(value['connection']) && isNumber(value['fd']) && optional(value['queue'], isNumber)
       && optional(value['inFlight'], isNumber) && ['to', 'client', 'by'].every((name) => optional(value[name], isText));
-    case 'state': return STATE_TEXTS.every((name) => isText(value[name]));
+    case 'state': return STATE_TEXTS.every((name) => isText(value[name])) && optional(value['why'], isText);
     case 'loop': return isNumber(value['busy']) && isNumber(value['delay']);
     case 'kernel': return isText(value['address']) && isNumber(value['socket']) && isNumber(value['waiting']);
     case 'gap': return isText(value['why']);

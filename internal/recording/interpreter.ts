@@ -66,7 +66,10 @@ export class Interpreter {
       case 'h': return emit(this.#connections.handle(process, line));
       case 'o': return emit(this.#connections.opened(process, line));
       case 'c': return emit(this.#connections.closed(process, line));
-      case 't': return emit(stateOf(text(line, 'w'), text(line, 'f'), text(line, 'o')));
+      case 't': {
+        const why = text(line, 'y');
+        return emit({ ...stateOf(text(line, 'w'), text(line, 'f'), text(line, 'o')), ...(why === '' ? {} : { why }) });
+      }
       case 'l': return emit({ kind: 'loop', busy: number(line, 'busy', 0), delay: number(line, 'delay', 0) });
       case 'q': return emit({ kind: 'kernel', address: text(line, 'a'), socket: number(line, 'i', 0), waiting: number(line, 'n', 0) });
       default: return;

@@ -95,8 +95,8 @@ function recordTrace(part: PartFile, now: () => number, payloads: boolean, stock
     part.add('h', now(), `,"e":"${what}","a":${quote(where)},"fd":${fd}${what === 'delivered' ? `,"i":${sockets.delivered()}` : ''}`);
   });
   diagnostics.subscribe('cluster-internals:state', (event) => {
-    const { what, from, to } = event as StateTrace;
-    part.add('t', now(), `,"w":${quote(what)},"f":${quote(from)},"o":${quote(to)}`);
+    const { what, from, to, why } = event as StateTrace;
+    part.add('t', now(), `,"w":${quote(what)},"f":${quote(from)},"o":${quote(to)}${why === undefined ? '' : `,"y":${quote(why)}`}`);
   });
   observeFrames(process, PARENT, frame);
   return (target, channel) => void observeFrames(target, channel, frame);

@@ -75,6 +75,7 @@ export const statePlaces: Readonly<Record<string, Place>> = {
   'worker worker': [CHILD, 'traceState('],
   address: [ROUND_ROBIN, 'traceState('],
   acceptor: ['internal/master/acceptor.ts', 'traceState('],
+  'worker acceptor': ['internal/child/accept_pause.ts', 'traceState('],
   channel: [CHANNEL, 'traceState('],
   query: [TABLE, 'traceState('],
 };
@@ -98,7 +99,7 @@ function placeOf(event: Fields, role: RecordedProcess['role']): Place | undefine
       return connectionPlaces[role === 'worker' && name === 'returned' ? 'returned by a worker' : name];
     }
     case 'state':
-      return statePlaces[event['of'] === 'worker' ? `${role} worker` : String(event['of'])];
+      return statePlaces[`${role} ${String(event['of'])}`] ?? statePlaces[String(event['of'])];
     default:
       return undefined;
   }

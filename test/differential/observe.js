@@ -53,9 +53,13 @@ function show(value) {
 
 // ── cluster messages ─────────────────────────────────────────────────────────────────────────────
 
-/** What a cluster sends by itself is numbered, but for our `accepted`; what a scenario forges is not, and not recorded. */
+/**
+ * What a cluster sends by itself is numbered, but for our `accepted`; what a scenario forges is not, and not recorded. Nor are
+ * the messages of D64: they come when time has passed, also to a process that has no descriptor for a record.
+ */
 function recordMessage(way, peer, message, handle) {
   if (message.seq === undefined && message.act !== 'accepted') return;
+  if (message.act === 'progress' || message.act === 'quota') return;
   record({ subject: peer === 'P' ? 'self' : peer, way, message, handle: Boolean(handle), apart });
 }
 

@@ -119,6 +119,19 @@ test('what waits in the kernel is a counter for each socket in Perfetto, and a l
   expect((await exported(file, 'mermaid')).toString()).not.toContain('kernel');
 });
 
+test('a pause of a worker under `scheduling: shared` has its reason in every export that has states', async () => {
+  const state = (at: number, from: string, to: string, why?: string) => ({ at: at * 1e6, pid: 2, name: 'W1', role: 'worker', worker: 1, seq: at, kind: 'state', of: 'acceptor', what: 'W1 at 127.0.0.1:8000', from, to, ...(why === undefined ? {} : { why }) });
+  const { header } = waitingRecording();
+  const file = write('pauses.jsonl', [header, state(1, 'accepting', 'paused', 'quota'), state(2, 'paused', 'accepting', 'ro\u001bom'), state(3, 'accepting', 'closed')]);
+  const text = (await exported(file, 'text')).toString();
+  expect(text).toMatch(/W1 +acceptor W1 at 127\.0\.0\.1:8000: accepting → paused \(quota\)/);
+  expect(text).toContain('paused → accepting (ro?om)');
+  expect(text).toMatch(/accepting → closed$/m);
+  expect((await exported(file, 'mermaid')).toString()).toContain('paused (quota)');
+  const { traceEvents } = JSON.parse((await exported(file, 'perfetto')).toString()) as { traceEvents: { name: string }[] };
+  expect(traceEvents.map(({ name }) => name)).toContain('acceptor W1 at 127.0.0.1:8000: paused (quota)');
+});
+
 describe('pcapng', () => {
   /** Reads the blocks of a file, each with its body. */
   function blocksOf(bytes: Buffer): { type: number; body: Buffer }[] {

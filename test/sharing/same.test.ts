@@ -1,11 +1,14 @@
 /** D63: a supervisor, stopped workers and workers without fds under `scheduling: 'shared'`. How even it is: sharing.test.ts. */
+import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { readRecording } from '../../internal/recording/read';
 import { tally } from '../interop/load';
 import { withCluster } from '../faults/cluster';
 import { Kept, Supervised } from '../moving/supervised';
-import { root } from '../support/program';
+import { dist, root, run } from '../support/program';
 import { SteadyLoad } from '../support/steady_load';
 
 const shared = { SETTINGS: JSON.stringify({ scheduling: 'shared' }) };
@@ -36,6 +39,29 @@ test('a supervisor under load: reload, recycle, scale to 4 and to 1. No request 
   } finally {
     kept?.end();
     await app.end();
+  }
+});
+
+// `watch` and the exports show what a recording has.
+test('record: each report and each quota has its sender and receiver, and each pause is a state of its worker, with the reason', { timeout: 60_000 }, async () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'sharing-'));
+  try {
+    const target = path.join(directory, 'shared.jsonl');
+    const { code, stderr } = await run(dist('lib/cli.js'), { args: ['record', '-o', target, path.join(root, 'test/fixtures/sharing_cluster.js'), 'even'] });
+    expect(code, stderr).toBe(0);
+    const of = new Map<string, Set<string>>();
+    const note = (what: string, value: string): void => void of.set(what, (of.get(what) ?? new Set()).add(value));
+    for await (const event of (await readRecording(target)).events) {
+      if (event.kind === 'message' && (event.act === 'progress' || event.act === 'quota')) note(event.act, `${event.way} ${event.from[0] as string} to ${event.to[0] as string}`);
+      if (event.kind === 'state' && /^W\d at 127/.test(event.what)) note(`${event.of}: ${event.from} → ${event.to} (${String(event.why)})`, `${event.name[0] as string} ${String(event.source?.file)}`);
+    }
+    expect(of.get('progress')).toEqual(new Set(['sent W to P', 'received W to P']));
+    expect(of.get('quota')).toEqual(new Set(['sent P to W', 'received P to W']));
+    const place = new Set(['W internal/child/accept_pause.ts']);
+    expect(of.get('acceptor: accepting → paused (quota)')).toEqual(place);
+    expect(of.get('acceptor: paused → accepting (room)')).toEqual(place);
+  } finally {
+    rmSync(directory, { recursive: true });
   }
 });
 

@@ -35,6 +35,8 @@ export interface StormOptions {
   readonly kills: number;
   /** Milliseconds between two kills. */
   readonly every?: number;
+  /** A worker is killed only while at least so many listen. With 2 no client is refused. 0 by default: on a slow machine most of the time nobody listens. */
+  readonly least?: number;
   /** Milliseconds after which a client counts as hung. */
   readonly deadline?: number;
   readonly seed?: number;
@@ -93,7 +95,7 @@ class Weather {
   constructor(program: Program, options: StormOptions, record: string) {
     this.#program = program;
     this.#record = record;
-    this.#options = { kind: 'ours', dialect: 'pipelined', workers: 8, clients: 64, every: 100, deadline: 20_000, seed: 1, ...options };
+    this.#options = { kind: 'ours', dialect: 'pipelined', workers: 8, clients: 64, every: 100, deadline: 20_000, seed: 1, least: 0, ...options };
   }
 
   async blow(): Promise<Storm> {
@@ -131,12 +133,15 @@ class Weather {
     return this.#lines('fork').filter((line) => !ended.has(line[1] as string)).map((line) => Number(line[2]));
   }
 
+  /** The number of workers that listen. */
+  #listening(): number {
+    const ended = new Set(this.#lines('exit').map((line) => line[1]));
+    return this.#lines('listening').filter((line) => !ended.has(line[1] as string)).length;
+  }
+
   /** Waits until all workers listen. */
   async #settled(): Promise<void> {
-    const listens = (): boolean => {
-      const ended = new Set(this.#lines('exit').map((line) => line[1]));
-      return this.#lines('listening').filter((line) => !ended.has(line[1] as string)).length === this.#options.workers;
-    };
+    const listens = (): boolean => this.#listening() === this.#options.workers;
     while (!listens() && this.#diedOf() === null) await once(this.#program.child.stdout as NodeJS.ReadableStream, 'data', { signal: AbortSignal.timeout(60_000) }).catch((error) => {
       if (this.#diedOf() === null && !listens()) throw error;
     });
@@ -152,6 +157,8 @@ class Weather {
           clearInterval(timer);
           return resolve();
         }
+        // With `least` the one that was killed last has ended, so that it is not counted among those that listen.
+        if (this.#options.least > 0 && (this.#listening() < this.#options.least || this.#lines('exit').length < this.#kills)) return;
         this.#samples.push([(performance.now() - begun) / 60_000, rssOf(pid) / 2 ** 20, fdsOf(pid)]);
         const alive = this.#alive();
         const victim = alive[Math.floor(next() * alive.length)];

@@ -1,10 +1,12 @@
 /** A server that accepts by itself (D63), where the app or the primary comes in between. Every order of the other events: model/sharing. */
 import { execFileSync } from 'node:child_process';
+import diagnostics from 'node:diagnostics_channel';
 import { expect, test } from 'vitest';
 import { AcceptPause } from '../../internal/child/accept_pause';
 import { mostFds } from '../../internal/fds';
 import { Listening, type OfWorker } from '../../internal/child/listening';
 import type { Progress } from '../../internal/messages';
+import type { StateTrace } from '../../internal/trace';
 import { nodeMajor, type NativeHandle } from '../../internal/native/bindings';
 import { FakeListener, FakeLoop } from '../support/accepting';
 import { dist } from '../support/program';
@@ -84,6 +86,38 @@ test('the fds of the process run out: the server stops accepting before the last
   expect(handle.accepting).toBe(false);
   tick();
   expect(handle.accepting).toBe(true);
+});
+
+test('the trace has the reason of each pause, and why it ends', () => {
+  const seen: string[] = [];
+  const note = (event: unknown): void => {
+    const { what, from, to, why } = event as StateTrace;
+    if (what === 'W1') seen.push(`${from} → ${to}${why === undefined ? '' : `: ${why}`}`);
+  };
+  diagnostics.subscribe('cluster-internals:state', note);
+  try {
+    const server: FakeServer = { _connections: 0, maxConnections: 3 };
+    const { world, pause, tick, accept, fail } = pauseOf(server);
+    pause.quota({ step: 8, upTo: 1 });
+    accept();
+    pause.quota({ step: 8, upTo: 100 });
+    pause.quota({ step: 8, upTo: 100, mostOpen: 1 });
+    pause.quota({ step: 8 });
+    accept();
+    accept();
+    server._connections = 0;
+    tick();
+    fail();
+    world.now += 5000; // Nothing has come meanwhile, and this process has fds.
+    tick();
+    pause.close();
+  } finally {
+    diagnostics.unsubscribe('cluster-internals:state', note);
+  }
+  expect(seen).toEqual([
+    'accepting → paused: quota', 'paused → accepting: room', 'accepting → paused: open connections', 'paused → accepting: no quota',
+    'accepting → paused: maxConnections', 'paused → accepting: no quota', 'accepting → paused: fds', 'paused → accepting: no quota', 'accepting → closed',
+  ]);
 });
 
 // It was read at the first connection, when no file could be opened: nothing was reserved from then on.

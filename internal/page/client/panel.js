@@ -81,7 +81,7 @@ function detailsOf(event) {
 
 /** One sentence that says what happened. */
 export function sentenceOf(event) {
-  const values = { name: event.name, from: event.from, to: event.to, act: event.act, id: event.connection, what: event.of === 'worker' || event.what === undefined ? event.what : addressText(event.what), key: event.address === undefined ? undefined : addressText(event.address), child: event.childName === undefined ? `pid ${event.child}` : `${event.childName} (pid ${event.child})`, old: event.from, new: event.to, code: event.code, signal: event.signal, delay: time(event.delay ?? 0), waiting: event.waiting };
+  const values = { name: event.name, from: event.from, to: event.to, act: event.act, id: event.connection, what: event.of === 'worker' || event.what === undefined ? event.what : addressText(event.what), key: event.address === undefined ? undefined : addressText(event.address), child: event.childName === undefined ? `pid ${event.child}` : `${event.childName} (pid ${event.child})`, old: event.from, new: event.why === undefined ? event.to : `${event.to} (${event.why})`, code: event.code, signal: event.signal, delay: time(event.delay ?? 0), waiting: event.waiting };
   for (const key of Object.keys(values)) values[key] = visible(values[key] ?? '–').slice(0, 80);
   if (event.kind === 'message') return say(`sentence.message.${event.way === 'sent' ? 'sent' : 'received'}`, values);
   if (isRecorderStart(event)) return say('sentence.process.recorderStart', values);

@@ -8,7 +8,7 @@
  */
 import type { ConnectionEvent, MessageEvent, ProcessEvent, RecordedEvent } from '../format';
 import type { Recording } from '../read';
-import { messageText, OncePerMessage } from './words';
+import { messageText, OncePerMessage, stateText } from './words';
 
 /** Steps of a diagram. */
 const MOST = 400;
@@ -70,7 +70,7 @@ class Diagram {
       case 'process': return this.#process(event);
       case 'message': return this.#message(event);
       case 'connection': return connection(event);
-      case 'state': return note(event.name, event.of === 'worker' ? `worker ${event.what}: ${event.to}` : `${event.what} ${event.from} → ${event.to}`);
+      case 'state': return note(event.name, event.of === 'worker' ? `worker ${event.what}: ${event.to}` : `${event.what} ${event.from} → ${stateText(event)}`);
       case 'loop': return note(event.name, `the event loop was blocked for ${Math.round(event.delay / 1e6)} ms`);
       case 'kernel': return '';
       case 'gap': return note(event.name, `${event.missing ?? 'some'} events are missing (${event.why})`);

@@ -10,7 +10,7 @@
  */
 import type { ConnectionEvent, KernelEvent, LoopEvent, MessageEvent, RecordedEvent, RecordingHeader, StateEvent } from '../format';
 import type { Recording } from '../read';
-import { messageText, printable } from './words';
+import { messageText, printable, stateText } from './words';
 
 /** The tracks of each process. */
 const MESSAGES = 1;
@@ -115,10 +115,11 @@ class Trace {
     }
   }
 
-  #state({ pid, of, what, to, name }: StateEvent, ts: number): TraceEvent[] {
+  #state(event: StateEvent, ts: number): TraceEvent[] {
+    const { pid, of, what, to, name } = event;
     const id = printable(`${name} ${of} ${what}`);
     const isLast = to === 'dead' || to === 'closed' || to === 'failed';
-    return this.#become(`state ${id}`, ts, isLast ? null : { cat: 'state', id, name: `${of} ${printable(what)}: ${printable(to)}`, pid }, {});
+    return this.#become(`state ${id}`, ts, isLast ? null : { cat: 'state', id, name: `${of} ${printable(what)}: ${stateText(event)}`, pid }, {});
   }
 }
 

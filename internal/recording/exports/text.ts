@@ -5,7 +5,7 @@
  */
 import type { RecordedEvent, RecordingHeader } from '../format';
 import type { Recording } from '../read';
-import { messageText, printable } from './words';
+import { messageText, printable, stateText } from './words';
 
 /** Pieces of this many characters are written together. */
 const PIECE = 65_536;
@@ -61,7 +61,7 @@ function whatHappened(event: RecordedEvent): string {
       return `${printable(connection)} ${printable(what)}${to === undefined ? '' : ` ${what === 'handed off' ? 'to' : 'by'} ${printable(to)}`}${by === undefined ? '' : ` by ${printable(by)}`}`
         + `${fd >= 0 ? `  fd ${fd}` : ''}${client === undefined ? '' : `  client ${printable(client)}`}${bytesRead === undefined ? '' : `  ${bytesRead} bytes read, ${bytesWritten ?? 0} written`}${counts}`;
     }
-    case 'state': return `${event.of} ${printable(event.what)}: ${printable(event.from)} → ${printable(event.to)}`;
+    case 'state': return `${event.of} ${printable(event.what)}: ${printable(event.from)} → ${stateText(event)}`;
     case 'loop': return `event loop ${(event.busy * 100).toFixed(0)} % busy${event.delay > 0 ? `, blocked for ${(event.delay / 1e6).toFixed(0)} ms` : ''}`;
     case 'kernel': return `connections at ${printable(event.address)} that nobody has accepted yet: ${event.waiting}  socket ${event.socket}`;
     case 'gap': return `${event.missing ?? 'some'} events are missing (${event.why})`;

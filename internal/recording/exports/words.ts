@@ -5,7 +5,7 @@
  * Never    returns control characters: a message may contain anything, and a terminal obeys escape sequences
  */
 import type { Fields } from '../../is_object';
-import type { MessageEvent } from '../format';
+import type { MessageEvent, StateEvent } from '../format';
 
 /** Characters. A longer text is cut. */
 const LONGEST = 200;
@@ -15,6 +15,9 @@ export function printable(text: string, longest = LONGEST): string {
   const clean = text.replace(/[\0-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, '?');
   return clean.length > longest ? `${clean.slice(0, longest)}…` : clean;
 }
+
+/** The new state, and why, where the recording says it: `paused (quota)`. */
+export const stateText = ({ to, why }: StateEvent): string => `${printable(to)}${why === undefined ? '' : ` (${printable(why, 60)})`}`;
 
 /** Fields that say nothing to a reader: the name is shown, and the number is shown apart. */
 const UNSAID = new Set(['cmd', 'act', 'seq']);
