@@ -7,7 +7,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { compare } from '../support/differential';
 import { runScenario } from '../support/scenario_run';
 import { staleDeaths } from '../support/deaths';
-import { liveChildren } from '../support/live';
+import { liveChildren, untilNextLook } from '../support/live';
 import { Program, root, run, type Ended } from '../support/program';
 import { WrongArgument, versionOfNode } from '../support/tool';
 import { differs } from '../random/sequences';
@@ -140,7 +140,7 @@ describe.concurrent('an interrupted tool', () => {
       const children = liveChildren(program.child.pid as number);
       return children.length > 1 || children.some((pid) => liveChildren(Number(pid)).length > 0);
     };
-    while (!begun() && performance.now() < deadline && program.child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (!begun() && performance.now() < deadline && program.child.exitCode === null) await untilNextLook(20);
     program.child.kill(signal);
     const { code, stdout, stderr } = await program.ended;
     expect([code, program.child.signalCode]).toEqual([signal === 'SIGINT' ? 130 : 143, null]);

@@ -14,7 +14,8 @@ import path from 'node:path';
 import type { ListedApp } from '../../internal/operate/daemon/api';
 import { ControlClient } from '../../internal/operate/control/client';
 import { controlPath } from '../../internal/operate/control/directory';
-import { OperateWorld } from '../support/operate_world';
+import { untilNextLook } from '../support/live';
+import { LIST_MS, OperateWorld } from '../support/operate_world';
 import { dist } from '../support/program';
 import { WrongArgument, runTool } from '../support/tool';
 
@@ -82,7 +83,7 @@ class Killing {
   async arm(step: number): Promise<void> {
     writeFileSync(this.#arm, String(step));
     this.#daemon?.kill('SIGUSR2');
-    while (existsSync(this.#arm)) await new Promise((resolve) => { setImmediate(resolve); });
+    while (existsSync(this.#arm)) await untilNextLook(1);
   }
 
   /** Brings the app into the state before the command. */
@@ -154,6 +155,7 @@ class Killing {
       const isExact = this.#world.processes().every(({ kind, pid }) => kind !== 'primary' || apps.some((app) => app.pid === pid));
       if (isSettled && isExact) break;
       if (performance.now() > end) fail(`not settled: ${JSON.stringify(apps)}`);
+      await untilNextLook(LIST_MS);
     }
     const processes = this.#world.processes();
     if (new Set(apps.map((app) => app.name)).size !== apps.length) fail('an app is listed twice');

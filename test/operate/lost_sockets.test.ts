@@ -12,15 +12,18 @@ import { controlDirectory, controlPath } from '../../internal/operate/control/di
 import { ControlServer } from '../../internal/operate/control/server';
 import { spawnDaemon } from '../../internal/operate/daemon/spawn_daemon';
 import { event } from '../support/children';
-import { openFds } from '../support/live';
+import { openFds, untilNextLook } from '../support/live';
 import { inWorld } from '../support/operate_world';
 import { expectedWarnings } from '../support/warnings';
 
+/** One turn of the event loop: between two looks at what this process does itself. */
+const turn = (): Promise<void> => new Promise((resolve) => { setImmediate(resolve); });
+
 /** Looks until a fact holds, with a deadline: inotify tells the server, and nobody tells the test. */
-async function until(what: string, fact: () => boolean): Promise<void> {
+async function until(what: string, fact: () => boolean, pause: () => Promise<void> = turn): Promise<void> {
   for (const end = performance.now() + 20_000; !fact();) {
     if (performance.now() > end) throw new Error(`this did not come: ${what}`);
-    await new Promise((resolve) => { setImmediate(resolve); });
+    await pause();
   }
 }
 
@@ -36,9 +39,9 @@ test('a daemon and an app: their directory is deleted, then the socket of the ap
       if (lost === runtime) mkdirSync(runtime, { mode: 0o700, recursive: true }); // As at the next login; the processes may be quicker.
       expect(await world.listed('web'), lost).toMatchObject({ pid: app.pid, state: 'online', restarts: 0 });
       // A command that found no socket has started a process, which sees the lock of the daemon and ends.
-      await until('no other daemon', () => world.pids('daemon').length === 1);
+      await until('no other daemon', () => world.pids('daemon').length === 1, untilNextLook);
       expect([world.pids('daemon'), world.pids('primary')], lost).toEqual([[daemon], [app.pid]]);
-      await until('the socket of the app', () => existsSync(socket));
+      await until('the socket of the app', () => existsSync(socket), untilNextLook);
       expect(await world.app('web', 'status'), lost).toMatchObject({ ready: 1 });
       expect([directory, path.dirname(socket), socket].map((name) => lstatSync(name).mode & 0o777)).toEqual([0o700, 0o700, 0o600]);
     }
@@ -186,6 +189,6 @@ test('no watch can be had (ENOSPC): the server works as before, with one warning
     else process.env['XDG_STATE_HOME'] = before;
     rmSync(base, { recursive: true });
   }
-  await new Promise((resolve) => { setImmediate(resolve); });
+  await turn();
   expect(warnings).toEqual([`The file of the control socket ${socket} cannot be watched (ENOSPC): if it is deleted, nobody can connect any more`]);
 });

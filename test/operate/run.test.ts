@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, expect, test } from 'vitest';
 import { groupMembers } from '../main/proc';
+import { untilNextLook } from '../support/live';
 import { Program, dist, root, type ProgramOptions } from '../support/program';
 
 const cli = dist('lib/cli.js');
@@ -137,7 +138,7 @@ test.runIf(canUnshare && canReplaceItself !== null)('process 1: orphans are wait
   const others = (): number[] => childrenOf(first).filter((pid) => pid !== own);
   expect(others().length).toBeGreaterThan(0); // The orphans still run.
   const deadline = performance.now() + 5_000;
-  while (others().length > 0 && performance.now() < deadline) await new Promise((resolve) => setImmediate(resolve));
+  while (others().length > 0 && performance.now() < deadline) await untilNextLook();
   expect(others().map(statOf)).toEqual([]);
 
   process.kill(first, 'SIGHUP');

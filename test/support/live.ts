@@ -8,8 +8,10 @@ const LOOK_MS = 5;
 /**
  * Between two looks at a fact that no event reports. A loop that looks without a pause takes a processor from the very
  * processes that it waits for. The loop needs a deadline of its own.
+ *
+ * @param ms  more where a look itself takes milliseconds, as one at all processes of the machine does
  */
-export const untilNextLook = (): Promise<void> => after(LOOK_MS);
+export const untilNextLook = (ms = LOOK_MS): Promise<void> => after(ms);
 
 /** Sockets and pipes; files come and go with the modules that the runner loads. */
 export function openFds(pid: number | 'self' = 'self'): string[] {

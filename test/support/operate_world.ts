@@ -11,7 +11,11 @@ import type { DaemonMethods, ListResult, ListedApp } from '../../internal/operat
 import { ControlClient } from '../../internal/operate/control/client';
 import { controlPath } from '../../internal/operate/control/directory';
 import { daemonSocket, spawnDaemon } from '../../internal/operate/daemon/spawn_daemon';
+import { lives } from '../soak/proc';
 import { untilNextLook } from './live';
+
+/** Milliseconds between two looks at the list of apps: for each, the daemon asks every primary. */
+export const LIST_MS = 25;
 
 export interface OwnProcess {
   readonly pid: number;
@@ -90,7 +94,7 @@ export class OperateWorld {
       const app = await this.listed(name);
       if (fact(app)) return app;
       if (performance.now() > end) throw new Error(`${name} is ${JSON.stringify(app)}`);
-      await untilNextLook();
+      await untilNextLook(LIST_MS);
     }
   }
 
@@ -98,9 +102,10 @@ export class OperateWorld {
   processes(): OwnProcess[] {
     return readdirSync('/proc').filter((pid) => /^\d+$/.test(pid)).flatMap((pid): OwnProcess[] => {
       try {
-        const [cmdline, environ] = [readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0'), readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')];
-        const isZombie = / Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\)/, ''));
-        if (isZombie) return [];
+        const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+        if (words === '') return []; // A zombie, or a thread of the kernel.
+        const cmdline = words.split('\0');
+        const environ = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
         const at = cmdline.findIndex((word) => word.endsWith('app/app_primary.js'));
         if (at !== -1 && cmdline[at + 2] === this.state) return [{ pid: Number(pid), kind: 'primary', app: cmdline[at + 1] ?? '' }];
         if (cmdline.some((word) => word.endsWith('daemon/main.js')) && environ.includes(`HOME=${this.directory}`)) return [{ pid: Number(pid), kind: 'daemon', app: '' }];
@@ -125,7 +130,7 @@ export class OperateWorld {
   /** Waits until none of these processes runs. */
   async gone(pids: readonly number[], deadline = 20_000): Promise<void> {
     const end = performance.now() + deadline;
-    while (this.processes().some(({ pid }) => pids.includes(pid))) {
+    while (pids.some(lives)) {
       if (performance.now() > end) throw new Error(`these did not end: ${pids.join(', ')}`);
       await untilNextLook();
     }

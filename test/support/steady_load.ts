@@ -1,10 +1,12 @@
 /**
- * Clients that ask without a pause until they are told to stop, in every way in which a connection can
+ * Clients that ask again and again until they are told to stop, in every way in which a connection can
  * be used, and count what fails.
  */
 import { Agent, request, type IncomingMessage, type RequestOptions } from 'node:http';
 import type { Socket } from 'node:net';
 
+/** How long a client thinks between two requests, in milliseconds: without that they would take a processor from what they test. */
+const THINK_MS = 10;
 /** No single answer takes longer; a client that hangs fails here. */
 const DEADLINE = 15_000;
 
@@ -85,7 +87,7 @@ export class SteadyLoad {
         tally.failures.push(String((error as NodeJS.ErrnoException).code ?? error));
       }
       // A client that thinks: the connection is idle for a moment.
-      await new Promise((resolve) => setTimeout(resolve, 2));
+      await new Promise((resolve) => setTimeout(resolve, THINK_MS));
     }
   }
 

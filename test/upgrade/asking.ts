@@ -2,7 +2,7 @@
 import { get } from 'node:http';
 
 /** How long a client thinks between two requests, in milliseconds: without that this process would take a processor for itself. */
-const THINK_MS = 5;
+const THINK_MS = 10;
 
 /** So many clients that each open a connection, ask once, read the answer, and think; every second answer is 5 ms late. */
 export class Asking {

@@ -24,7 +24,7 @@ test('the successor dies at each message until it accepts, and at some of those 
     const port = await app.port();
     const { pid } = app;
     const kept = await Kept.open(port, 20);
-    const clients = at <= COMMITTED ? new Clients(port, { get: 3, late: 2 }) : null;
+    const clients = at <= COMMITTED ? new Clients(port, { get: 3, late: 2 }, Math.random, 1) : null;
     const probe = new Probe(port);
     expect(await app.upgrade(), `at ${at}`).toMatchObject({ pid, upgrade: 'failed', reason: expect.stringMatching(/it was killed by SIGKILL/) as string });
     await ask(port);

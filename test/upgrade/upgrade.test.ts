@@ -122,7 +122,7 @@ test('a listener of the event that throws, and a pid file that cannot be written
 test('a successor that lies or floods: it is ended with a reason or not taken, and the old primary serves on', { timeout: 120_000 }, async () => {
   const app = new Upgraded({ commands: true, options: { workers: 1 } });
   const port = await app.port();
-  const clients = new Clients(port, { get: 3 });
+  const clients = new Clients(port, { get: 3 }, Math.random, 1);
   const script = path.join(__dirname, 'liar.js');
   const lies: [how: string, message: RegExp][] = [
     ['flood', /its workers do not listen at/],
