@@ -21,7 +21,7 @@ runTool({
   name: 'sharing',
   usage: 'npx tsx bench/sharing.ts',
   about: 'Measures how workers share one port under each rule: SCHED_NONE of Node, round robin and shared\nof this project, and reusePort where this Node has it.',
-  takes: 'each part less than 150 s with its defaults; storm, 0.2 s for each kill',
+  takes: 'each part less than 150 s with its defaults; storm, 0.5 to 1 s for each kill',
   example: 'npx tsx bench/sharing.ts rate --workers 8',
   positionals: { name: 'PART', about: 'rate (connections/s and CPU at full load), http (the same), load (each worker’s part, and latency, at 5, 50 and 100 % load), open (open connections when some last 10 s), blocked (1 of 4 workers sleeps for 2 s), storm (kills), plots (from the results of load and rate)' },
   options: {

@@ -37,7 +37,7 @@ import { Math, Number, performance, timers } from '../builtins';
 import { lastFd, nextFd } from '../fds';
 import type { Progress, Quota } from '../messages';
 import type { ListeningHandle, NativeHandle } from '../native/bindings';
-import { setAccepting } from '../native/listening';
+import { passToServer, setAccepting } from '../native/listening';
 import { openConnections } from '../native/servers';
 import { traceState } from '../trace';
 import { hasRoom, type Limited } from './deliveries';
@@ -154,19 +154,18 @@ export class AcceptPause {
     if (errno || (connection.fd ?? 0) >= this.#highestFd) this.#lacksFds = true;
     if (!errno) this.#accepted();
     else this.#decide(openConnections(this.#server), this.#clock.now());
-    this.#accept?.call(this.#handle, errno, connection);
+    passToServer(this.#handle, this.#accept, errno, connection);
   };
 
   /** Gives the server a connection that the primary had. It is not counted: this worker did not take it from the others. */
   connection(handle: NativeHandle): void {
     if (this.#accept === null) return handle.close();
     this.#decide(openConnections(this.#server) + 1, this.#clock.now()); // It may be the last one for which the server has room.
-    this.#accept.call(this.#handle, 0, handle);
+    passToServer(this.#handle, this.#accept, 0, handle);
   }
 
   /** The primary has computed a quota. Without `upTo` or `mostOpen` there is no such bound. */
   quota({ upTo = Number.POSITIVE_INFINITY, pace = 0, mostOpen = Number.POSITIVE_INFINITY, step }: Pick<Quota, 'upTo' | 'pace' | 'mostOpen' | 'step'>): void {
-    if (this.#state === 'closed') return;
     this.#unansweredSince = Number.POSITIVE_INFINITY;
     const at = this.#clock.now();
     this.#quota = { upTo, at, pace, mostOpen, step };

@@ -171,7 +171,6 @@ export class AcceptQuotas<Worker> {
 
   close(): void {
     this.#cancel();
-    this.#due = Number.POSITIVE_INFINITY;
     this.#parts.clear();
   }
 

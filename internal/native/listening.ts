@@ -10,7 +10,7 @@ import path from 'node:path';
 import type { Server } from 'node:net';
 import { NativeObject, Number, Reflect } from '../builtins';
 import { type ListeningHandle, type NativeHandle, UDP, UV_EINVAL } from './bindings';
-import { datagramHandleOf, isPipe, isTcp } from './handles';
+import { datagramHandleOf, isPipe, isTcp, ownerOf } from './handles';
 
 /**
  * Prepares `server` so that `setAccepting` can stop and start its handle. Call it before `listen`. libuv stops and starts
@@ -39,6 +39,21 @@ export function setAccepting(handle: ListeningHandle, accepting: boolean): void 
   // Start first, even to stop: libuv ignores a stop before the first start.
   native.readStart();
   if (!accepting) native.readStop();
+}
+
+/**
+ * Gives a connection (transferred) to a server, as its listening socket does: calls what `net` has set as `onconnection`. In
+ * that a getter of the app's server can throw (`maxConnections`) before a socket has the connection. Then it is closed here:
+ * nobody else would close it, and its client would hang, as it does under Node.
+ */
+export function passToServer(listening: ListeningHandle, onconnection: ListeningHandle['onconnection'], errno: number, connection: NativeHandle): void {
+  let isPassed = false;
+  try {
+    onconnection?.call(listening, errno, connection);
+    isPassed = true;
+  } finally {
+    if (!isPassed && errno === 0 && ownerOf(connection) === null) connection.close();
+  }
 }
 
 /** The backlog where a query names none: Node's own. */

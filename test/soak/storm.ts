@@ -35,7 +35,7 @@ export interface StormOptions {
   readonly kills: number;
   /** Milliseconds between two kills. */
   readonly every?: number;
-  /** A worker is killed only while at least so many listen. With 2 no client is refused. 0 by default: on a slow machine most of the time nobody listens. */
+  /** A worker is killed only while at least so many listen. With 2 no client is refused. With 0, the default, nobody listens most of the time on a slow machine. */
   readonly least?: number;
   /** Milliseconds after which a client counts as hung. */
   readonly deadline?: number;

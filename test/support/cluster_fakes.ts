@@ -38,9 +38,9 @@ export class FakeWorker {
   readonly peer: Peer;
   readonly id: number;
 
-  constructor(id: number, dialect: Dialect = 'pipelined') {
+  constructor(id: number, dialect: Dialect = 'pipelined', weight = 1) {
     this.id = id;
-    this.peer = new Peer({ id, process: this.process } as unknown as Worker, dialect);
+    this.peer = new Peer({ id, process: this.process } as unknown as Worker, dialect, { weight });
   }
 
   /** A candidate of its own, for hand-offs that no scheduler has chosen. */

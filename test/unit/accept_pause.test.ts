@@ -9,6 +9,7 @@ import type { Progress } from '../../internal/messages';
 import type { StateTrace } from '../../internal/trace';
 import { nodeMajor, type NativeHandle } from '../../internal/native/bindings';
 import { FakeListener, FakeLoop } from '../support/accepting';
+import { FakeConnection } from '../support/cluster_fakes';
 import { dist } from '../support/program';
 
 interface FakeServer {
@@ -16,11 +17,11 @@ interface FakeServer {
   maxConnections?: number;
 }
 
-function pauseOf(server: FakeServer) {
+function pauseOf(server: FakeServer, connected: () => void = () => { server._connections++; }) {
   const world = { now: 1000, reports: [] as Partial<Progress>[] };
   const loop = new FakeLoop(() => world.now);
   const handle = new FakeListener(9);
-  handle.onconnection = () => { server._connections++; };
+  handle.onconnection = connected;
   const pause = new AcceptPause('W1', handle, server, (progress) => void world.reports.push(progress), loop);
   pause.begin();
   const tick = (): void => { for (const { callback } of loop.timers) callback(); };
@@ -38,9 +39,20 @@ test('a connection of the primary fills the server: it stops accepting at once',
 });
 
 test('a connection of the primary does not pause a server that has room', () => {
-  const { world, handle, pause } = pauseOf({ _connections: 0, maxConnections: 2 });
+  const server = { _connections: 0, maxConnections: 2 };
+  const { world, handle, pause } = pauseOf(server);
   pause.connection({} as NativeHandle);
-  expect([handle.accepting, world.reports]).toEqual([true, []]);
+  expect([handle.accepting, world.reports, server._connections]).toEqual([true, [], 1]);
+});
+
+// The connection was nobody's: its client waited for ever.
+test('a getter that throws in `net` before a socket has the connection: the connection is closed, and the exception is the app’s', () => {
+  const { handle, pause } = pauseOf({ _connections: 0 }, () => { throw new Error('of the getter'); });
+  for (const give of [(connection: FakeConnection) => handle.onconnection?.(0, connection), (connection: FakeConnection) => pause.connection(connection)]) {
+    const connection = new FakeConnection(20);
+    expect(() => give(connection)).toThrow('of the getter');
+    expect(connection.closes).toBe(1);
+  }
 });
 
 // The closed server became 'paused': its timer ran on, and the worker reported for it.

@@ -102,6 +102,32 @@ test('a worker that joins does not get everything until it has caught up', () =>
   expect(last('w1')?.upTo).toBe(1008);
 });
 
+test('a worker that joins with a weight counts as if it had accepted that much more', () => {
+  workers(2);
+  for (const worker of ['w1', 'w2']) quotas.report(worker, { total: 1000, open: 0 });
+  pass(40);
+  quotas.add('w3', 3);
+  quotas.report('w3', { total: 1, open: 0 });
+  pass(100);
+  expect(last('w3')?.upTo).toBe(24);
+});
+
+test('a worker that has not reported yet has accepted nothing: the others leave it its part', () => {
+  workers(2);
+  quotas.report('w1', { total: 20, open: 0 });
+  pass(40);
+  expect(last('w1')?.upTo).toBe(8);
+});
+
+test('there is one timer, also if a computation comes before the next answer that is due', () => {
+  workers(2);
+  for (let total = 1; total < 40; total++) {
+    for (const worker of ['w1', 'w2']) quotas.report(worker, { total, open: 0 });
+    expect(timers).toHaveLength(1);
+    pass(150);
+  }
+});
+
 test('a worker that was far ahead waits for three bounds, and no more', () => {
   workers(4);
   for (const [worker, total] of [['w1', 1000], ['w2', 1], ['w3', 1], ['w4', 1]] as const) quotas.report(worker, { total, open: 0 });
@@ -222,6 +248,15 @@ test('a worker that has left, or was never there, is ignored; close leaves no ti
   expect(last('w1')?.upTo).toBeUndefined(); // it is alone now
   quotas.report('w1', { total: 91, open: 0 });
   quotas.close();
+  expect(timers).toEqual([]);
+});
+
+test('after close a report is ignored', () => {
+  workers(2);
+  quotas.report('w1', { total: 90, open: 0 });
+  pass(5000);
+  quotas.close();
+  quotas.report('w1', { total: 91, open: 0 });
   expect(timers).toEqual([]);
 });
 

@@ -66,6 +66,16 @@ test('a worker that has left is counted no more: the other one has no bound, and
   expect([quotasOf(two).length - sent, subject.handle.has(two.peer)]).toEqual([0, false]);
 });
 
+test('a worker gets the part of its weight', async () => {
+  const subject = new Subject();
+  const light = new FakeWorker(1);
+  const heavy = new FakeWorker(2, 'pipelined', 3);
+  await Promise.all([subject.add(light), subject.add(heavy)]);
+  for (const worker of [light, heavy]) subject.handle.progress(worker.peer, progress(0));
+  await quota(heavy, subject.handle, 0, ({ step }) => typeof step === 'number');
+  expect([light, heavy].map((worker) => quotasOf(worker)[0]?.['upTo'])).toEqual([8, 24]);
+});
+
 test('a bind that fails: an errno, no socket, and no quotas', async () => {
   const taken = await listening();
   const [errno, fields, socket] = await new Subject({ port: portOf(taken) }).add(new FakeWorker(1));
