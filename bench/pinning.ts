@@ -2,7 +2,7 @@
  * Keeps processes on one CPU. Some rows ask what a program costs; where the kernel places the processes would
  * disturb them. Uses `taskset`; if that is not installed nothing is pinned, and the row notes it.
  *
- * Used by  rows/none.ts, rows/growth.ts, rows/messages.ts (`roundtrip`), all/
+ * Used by  rows/none.ts, rows/growth.ts, rows/messages.ts (`oneway`, `roundtrip`), all/
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

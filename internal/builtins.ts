@@ -121,5 +121,9 @@ export const lastIndexOfByte = uncurryThis<(bytes: Uint8Array, byte: number) => 
 type Decode = (bytes: Uint8Array, start: number, end: number) => string;
 /** Decodes some of the bytes as UTF-8. */
 export const utf8Slice = uncurryThis<Decode>(valueOf(NodeBuffer.prototype, 'utf8Slice'));
+/** Decodes some of the bytes as Latin-1. */
+export const latin1Slice = uncurryThis<Decode>(valueOf(NodeBuffer.prototype, 'latin1Slice'));
+/** Encodes the text as UTF-8, into at most `length` bytes. Returns how many bytes it wrote. */
+export const utf8Write = uncurryThis<(bytes: Uint8Array, text: string, start: number, length: number) => number>(valueOf(NodeBuffer.prototype, 'utf8Write'));
 /** `bytes.subarray(start, end)`: no copy */
 export const subarray = uncurryThis<<Bytes extends Uint8Array>(bytes: Bytes, start: number, end?: number) => Bytes>(NodeBuffer.prototype.subarray);

@@ -2,6 +2,9 @@
  * Messages between a parent and its children: one way and there and back, in both serializations, and
  * to sixteen children at once. Rows `oneway`, `roundtrip`, `broadcast`.
  *
+ * `oneway` gives parent and child a CPU each. Small objects are measured in both directions, and with both processes on
+ * one CPU as well: there it counts what a message costs both of them.
+ *
  * Programs send objects, so the figures with a goal measure objects. Short strings are the fastest messages
  * there are; their figures have no goal.
  *
@@ -16,7 +19,9 @@ import { NOT_PINNED, pin } from '../pinning';
 import type { Program } from '../program';
 import type { Result, Row } from './row';
 
+/** Seconds of a window, and of one in the row `oneway`, which has many. */
 const WINDOW = 0.7;
+const SHORT_WINDOW = 0.4;
 const SERIALIZATIONS = ['json', 'advanced'] as const;
 type Serialization = (typeof SERIALIZATIONS)[number];
 const IMPLEMENTATIONS = ['stock', 'ours'] as const;
@@ -35,6 +40,7 @@ const STRING: Size = { content: 'string', bytes: 64, text: '64 B string' };
 const SIZES: readonly Size[] = [
   SMALL,
   { content: 'object', bytes: KIB, text: '1 KiB object' },
+  { content: 'object', bytes: 16 * KIB, text: '16 KiB object' },
   { content: 'object', bytes: MIB, text: '1 MiB object' },
   STRING,
 ];
@@ -47,30 +53,52 @@ interface Count {
 }
 
 export const messageRows: readonly Row[] = [
-  { name: 'oneway', about: 'messages per second, parent to child', run: oneWay },
+  { name: 'oneway', about: 'messages per second, parent to child and child to parent', run: oneWay },
   { name: 'roundtrip', about: 'messages there and back, one at a time', run: roundTrip },
   { name: 'broadcast', about: 'an object of 64 B to 16 children', run: broadcast },
 ];
 
+/** From parent to child, or from child to parent. */
+type Direction = 'down' | 'up';
+
+/** Where the two processes run, and who sends. The first way is the one of all sizes. */
+const WAYS: readonly { readonly direction: Direction; readonly cpus: 1 | 2; readonly text: string }[] = [
+  { direction: 'down', cpus: 2, text: '' },
+  { direction: 'up', cpus: 2, text: ', child to parent' },
+  { direction: 'down', cpus: 1, text: ', on one CPU' },
+  { direction: 'up', cpus: 1, text: ', child to parent, on one CPU' },
+];
+
 async function oneWay(bench: Bench): Promise<Result> {
   const figures: Figure[] = [];
+  let pinned = true;
   for (const serialization of SERIALIZATIONS) {
     const parents = await startParents(bench, { serialization });
-    for (const size of [...SIZES, ...(serialization === 'json' ? [] : [BUFFER])]) {
-      const rates = await ratesOf(bench, parents, 'oneWay', size, `oneway ${serialization} ${size.text}`);
-      figures.push(oneWayFigure(serialization, size, rates));
+    for (const [at, way] of WAYS.entries()) {
+      pinned = place(Object.values(parents), way.cpus) && pinned;
+      for (const size of at > 0 ? [SMALL] : [...SIZES, ...(serialization === 'json' ? [] : [BUFFER])]) {
+        const rates = await ratesOf(bench, parents, way.direction, size, `oneway ${serialization} ${size.text}${way.text}`, SHORT_WINDOW);
+        figures.push(oneWayFigure(serialization, size, way, rates));
+      }
     }
     await bench.stop(...Object.values(parents));
   }
-  return { figures, charts: [chartOf('Messages one way, ours / stock', figures)] };
+  return { figures, charts: [chartOf('Messages one way, ours / stock', figures)], notes: pinned ? [] : [`oneway: ${NOT_PINNED}`] };
 }
 
-function oneWayFigure(serialization: Serialization, size: Size, rates: Rates): Figure {
+/** Puts each parent on the first CPU, and its child on the first or on the second. */
+function place(parents: readonly Program[], cpus: 1 | 2): boolean {
+  const pids = parents.map(({ facts }) => facts.pids);
+  return pin(pids.map(([parent = 0]) => parent), 0) && pin(pids.flatMap(([, ...children]) => children), cpus - 1);
+}
+
+function oneWayFigure(serialization: Serialization, size: Size, { direction, cpus, text }: (typeof WAYS)[number], rates: Rates): Figure {
   const large = size.bytes > 64 * 1024;
   const scale = large ? size.bytes / 1e6 : 1;
   const side = (name: Implementation) => ({ name, samples: rates[name].map((rate) => rate * scale) });
-  const id = `oneway-${serialization}-${size.content}-${size.bytes}`;
-  return figure({ id, title: `${large ? 'MB/s' : 'messages/s'} one way, ${size.text}, ${serialization}`, unit: large ? 'MB/s' : '/s', better: 'higher' }, side('ours'), side('stock'));
+  const id = `oneway-${serialization}-${size.content}-${size.bytes}${direction === 'up' ? '-up' : ''}${cpus === 1 ? '-one-cpu' : ''}`;
+  const title = `${large ? 'MB/s' : 'messages/s'} one way, ${size.text}, ${serialization}${text}`;
+  return figure({ id, title, unit: large ? 'MB/s' : '/s', better: 'higher' }, side('ours'), side('stock'));
 }
 
 async function roundTrip(bench: Bench): Promise<Result> {
@@ -95,7 +123,7 @@ async function roundTrip(bench: Bench): Promise<Result> {
 
 async function broadcast(bench: Bench): Promise<Result> {
   const parents = await startParents(bench, { children: 16 });
-  const rates = await ratesOf(bench, parents, 'oneWay', SMALL, 'broadcast');
+  const rates = await ratesOf(bench, parents, 'down', SMALL, 'broadcast');
   await bench.stop(...Object.values(parents));
   return {
     figures: [figure(
@@ -115,9 +143,9 @@ async function startParents(bench: Bench, options: { serialization?: Serializati
   };
 }
 
-async function ratesOf(bench: Bench, parents: Parents, command: 'oneWay' | 'roundTrips', size: Size, title: string): Promise<Rates> {
+async function ratesOf(bench: Bench, parents: Parents, command: Direction | 'roundTrips', size: Size, title: string, window = WINDOW): Promise<Rates> {
   const measure = async (name: Implementation): Promise<number> => {
-    const { count, seconds } = await parents[name].ask<Count>(command, { size: size.bytes, content: size.content, seconds: bench.seconds(WINDOW) });
+    const { count, seconds } = await parents[name].ask<Count>(command, { size: size.bytes, content: size.content, seconds: bench.seconds(window) });
     return count / seconds;
   };
   for (const name of IMPLEMENTATIONS) await measure(name); // Warm.

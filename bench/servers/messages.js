@@ -1,13 +1,11 @@
 // node messages.js '{"implementation":"ours|stock","serialization":"json|advanced","children":1}'
 //
-// A parent that sends messages to its children, which child_process.fork or our own has started, and measures. It
-// follows Node's documentation: after a send() that returned false it sends one more message, with a callback, and
-// waits for that. It sends BURST messages at most in one turn of the event loop, like a program that has other work.
+// A parent that exchanges messages with its children, which child_process.fork or our own has started, and measures.
 'use strict';
 const path = require('node:path');
 const { answerWith, ask, fail, ready } = require('./control');
+const { flood, messageOf } = require('./flood');
 
-const BURST = 1000;
 const { implementation, serialization = 'json', children: count = 1 } = JSON.parse(process.argv[2]);
 const { fork } = implementation === 'ours' ? require('../../dist/lib/child_process.js') : require('node:child_process');
 
@@ -23,39 +21,33 @@ async function start() {
   ready({ pids: [process.pid, ...children.map((child) => child.pid)] });
 }
 
-/** The bytes of '{"type":"count","id":12345,"data":""}'. */
-const ENVELOPE = 37;
-
-/** A message of `size` bytes; an object's JSON text has that many. */
-function messageOf({ size, content }) {
-  if (content === 'object') return { type: 'count', id: 12345, data: 'x'.repeat(size - ENVELOPE) };
-  return content === 'buffer' ? Buffer.alloc(size, 'x') : 'x'.repeat(size);
-}
-
 /** Sends to every child for `seconds`. Returns how many messages were received in all, and the seconds until the last one was. */
-async function oneWay({ seconds, ...what }) {
-  const message = messageOf(what);
+async function down(what) {
   await Promise.all(children.map((child) => ask(child, { question: 'counted' })));
   const begin = performance.now();
-  const deadline = begin + seconds * 1000;
-  let sent = 0;
-  while (performance.now() < deadline) {
-    const full = new Set();
-    const rounds = Math.ceil(BURST / children.length);
-    for (let round = 0; round < rounds && full.size === 0; round++) {
-      for (const child of children) if (!child.send(message)) full.add(child);
-      sent += children.length;
-      if (round % 16 === 0 && performance.now() > deadline) break;
-    }
-    sent += full.size;
-    if (full.size === 0) await new Promise(setImmediate);
-    else await Promise.all([...full].map((child) => new Promise((resolve) => child.send(message, resolve))));
-  }
+  const sent = await flood(children, what);
   const counts = await Promise.all(children.map((child) => ask(child, { question: 'counted' })));
-  const elapsed = (performance.now() - begin) / 1000;
-  const received = counts.reduce((sum, one) => sum + one, 0);
+  return counted(begin, sent, counts.reduce((sum, one) => sum + one, 0));
+}
+
+/** Lets the first child send to this process for `seconds`. Returns the same. */
+async function up(what) {
+  const [child] = children;
+  let received = 0;
+  const heard = (message) => {
+    if (message.answer === undefined) received++;
+  };
+  child.on('message', heard);
+  const begin = performance.now();
+  const sent = await ask(child, { question: 'flood', what });
+  child.removeListener('message', heard);
+  return counted(begin, sent, received);
+}
+
+function counted(begin, sent, received) {
+  const seconds = (performance.now() - begin) / 1000;
   if (received !== sent) throw new Error(`${sent} messages were sent and ${received} received`);
-  return { count: received, seconds: elapsed };
+  return { count: received, seconds };
 }
 
 /** Sends one message, waits until it comes back, sends the next, for `seconds`. */
@@ -79,4 +71,4 @@ function roundTrips({ seconds, ...what }) {
   });
 }
 
-answerWith({ oneWay, roundTrips });
+answerWith({ down, up, roundTrips });
