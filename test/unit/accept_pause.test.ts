@@ -32,10 +32,10 @@ function pauseOf(server: FakeServer, connected: () => void = () => { server._con
 
 // It was counted only with the next tick, if there was a timer at all. Until then the server accepted one more, and dropped it.
 test('a connection of the primary fills the server: it stops accepting at once', () => {
-  const { handle, pause } = pauseOf({ _connections: 0, maxConnections: 1 });
+  const { loop, handle, pause } = pauseOf({ _connections: 0, maxConnections: 1 });
   expect(handle.accepting).toBe(true);
   pause.connection({} as NativeHandle);
-  expect(handle.accepting).toBe(false);
+  expect([handle.accepting, loop.timers.size]).toEqual([false, 1]); // The timer ends the pause.
 });
 
 test('a connection of the primary does not pause a server that has room', () => {
@@ -83,6 +83,76 @@ test('a higher quota that arrives during a look is no connection that was found'
   pause.quota({ step: 8, upTo: 100 });
   loop.runImmediates();
   expect([handle.accepting, world.reports.filter(({ found }) => found)]).toEqual([true, []]);
+});
+
+test('looks have found half of what comes to a worker: the report says so, once', () => {
+  const { world, loop, pause, tick, accept } = pauseOf({ _connections: 0 });
+  pause.quota({ step: 8, upTo: 1 });
+  accept();
+  for (let times = 0; times < 2; times++) {
+    tick();
+    for (let found = 0; found < (times === 0 ? 8 : 7); found++) accept();
+    loop.runImmediates();
+    loop.runImmediates();
+    world.now += 250;
+    tick();
+    loop.runImmediates();
+  }
+  expect(world.reports.map(({ total, found }) => [total, found])).toEqual([[1, undefined], [9, true], [16, undefined]]);
+});
+
+test('a quota grows at its pace, and a paused worker goes on when a quarter of `step` is free', () => {
+  const { world, loop, handle, pause, tick, accept } = pauseOf({ _connections: 0 });
+  pause.quota({ step: 8, upTo: 1, pace: 0.1 });
+  accept();
+  const after = (ms: number): boolean => {
+    world.now += ms;
+    tick();
+    const { accepting } = handle;
+    loop.runImmediates();
+    return accepting && handle.accepting; // Not only for a look.
+  };
+  expect([after(5), after(15), after(5)]).toEqual([false, false, true]); // It may have 1.5, 3.0 and 3.5: one, and two beyond it.
+});
+
+test.each([['the primary does not answer', 1500, true], ['nothing has come', 1000, false]] as const)('%s for %i ms: the worker has no quota any more, until it hears from the primary', (_what, ms, comes) => {
+  const { world, loop, handle, pause, tick, accept } = pauseOf({ _connections: 0 });
+  pause.quota({ step: 8, upTo: 1 });
+  accept();
+  let passed = 0;
+  for (; passed < ms - 10; passed += 10) {
+    world.now += 10;
+    tick();
+    if (comes && passed % 100 === 0) accept(); // In a look.
+    for (let turn = 0; turn < 3; turn++) loop.runImmediates();
+    expect([passed, handle.accepting]).toEqual([passed, false]);
+  }
+  world.now += 20;
+  tick();
+  loop.runImmediates();
+  expect(handle.accepting).toBe(true);
+  pause.quota({ step: 8, upTo: 1 });
+  expect(handle.accepting).toBe(false);
+});
+
+test('a worker whose event loop was 100 ms late says in its next report that it is full, and one that is full reports once in a period', () => {
+  const server: FakeServer = { _connections: 0 };
+  const { world, tick, accept } = pauseOf(server);
+  accept();
+  world.now += 230;
+  tick();
+  world.now += 10;
+  tick();
+  expect(world.reports.map(({ full }) => full)).toEqual([true]);
+  server.maxConnections = 2;
+  accept();
+  expect(world.reports).toHaveLength(1);
+});
+
+test('a getter that throws is no reason to pause', () => {
+  const { handle, accept } = pauseOf({ _connections: 0, get maxConnections(): number { throw new Error('of the getter'); } });
+  accept();
+  expect(handle.accepting).toBe(true);
 });
 
 // libuv would accept with its last fd and close the connection, and then all others that wait in the shared socket.

@@ -173,6 +173,68 @@ test('a worker that accepts nothing while others find connections is absent: the
   expect(last('w1')?.upTo).toBeLessThan(90); // It waits for w3 again, which counts as if it had what the others had.
 });
 
+// Of three, the first has found connections, the second is at its quota, and the third is neither: it alone could have accepted them.
+test('a worker that has found connections, or is at its quota, is not absent', () => {
+  workers(3);
+  for (const worker of ['w1', 'w2', 'w3']) quotas.report(worker, { total: 10, open: 0 });
+  pass(1000);
+  quotas.report('w2', { total: 600, open: 0 });
+  pass(110);
+  quotas.report('w2', { total: 600, open: 0 });
+  quotas.report('w1', { total: 10, open: 0, found: true });
+  pass(250);
+  expect(last('w2')?.upTo).toBeGreaterThan(0); // Two compete.
+});
+
+test('a worker that has accepted less than half of its part is absent', () => {
+  workers(2);
+  for (let period = 1; period <= 8; period++) {
+    quotas.report('w1', { total: period * 40, open: 0, found: true });
+    quotas.report('w2', { total: period * 5, open: 0 });
+    pass(250);
+  }
+  expect(last('w1')?.upTo).toBeUndefined();
+});
+
+test('a worker that was full counts as if it had what the others had', () => {
+  workers(3);
+  for (const worker of ['w1', 'w2']) quotas.report(worker, { total: 1000, open: 0 });
+  quotas.report('w3', { total: 0, open: 0, full: true });
+  pass(100);
+  for (const worker of ['w1', 'w2']) quotas.report(worker, { total: 1001, open: 0 });
+  quotas.report('w3', { total: 1, open: 0 });
+  pass(100);
+  expect([last('w1')?.upTo ?? Infinity, last('w3')?.upTo ?? 0].map((upTo) => upTo > 1001)).toEqual([true, false]);
+});
+
+test('a worker that joins one that was alone counts as if it had what that one had', () => {
+  quotas.add('w1', 1);
+  quotas.report('w1', { total: 1000, open: 0 });
+  pass(100);
+  quotas.add('w2', 1);
+  quotas.report('w1', { total: 1001, open: 0 });
+  quotas.report('w2', { total: 1, open: 0 });
+  pass(100);
+  expect([last('w1')?.upTo, last('w2')?.upTo]).toEqual([1009, 9]);
+});
+
+test('weights: the pace, the bound and what is forgiven', () => {
+  quotas.add('light', 1);
+  quotas.add('heavy', 3);
+  quotas.report('light', { total: 1, open: 0 });
+  quotas.report('heavy', { total: 3000, open: 0 });
+  pass(40);
+  const [light, heavy] = [last('light'), last('heavy')];
+  expect([light?.step, heavy?.step]).toEqual([8, 24]);
+  expect(heavy?.upTo).toBe(3000 - 3 * 16); // As if it were 24 ahead for each unit of weight, of which 8 are allowed.
+  for (let period = 1; period <= 8; period++) {
+    quotas.report('light', { total: 1 + period * 100, open: 0 });
+    quotas.report('heavy', { total: 3000 + period * 300, open: 0 });
+    pass(250);
+  }
+  expect((last('heavy')?.pace ?? 0) / (last('light')?.pace ?? 1)).toBeCloseTo(3, 1);
+});
+
 test('a worker that has accepted its part is not absent, whatever the others find', () => {
   workers(2);
   for (let period = 1; period <= 8; period++) {
