@@ -4,9 +4,10 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** The files that take longest. They begin first, in this order: one that began last would run alone in the end. */
 const LONGEST = [
-  'differential/differential', 'page/page', 'main/package', 'model/model', 'main/main', 'upgrade/upgrade', 'supervisor/guard', 'operate/daemon',
-  'random/random', 'boundary/boundary', 'supervisor/reload', 'examples/examples', 'upgrade/deaths', 'unit/messages', 'unit/dialect_node',
-  'operate/day', 'main/tools', 'operate/lost_sockets', 'sharing/sharing', 'unit/headers',
+  'page/page', 'differential/differential', 'main/package', 'upgrade/deaths', 'model/model', 'supervisor/guard', 'upgrade/upgrade', 'supervisor/reload',
+  'operate/daemon', 'boundary/boundary', 'upgrade/kinds', 'supervisor/moving', 'main/main', 'examples/examples', 'operate/day', 'random/random',
+  'unit/dialect_node', 'operate/lost_sockets', 'operate/run', 'tour/tour', 'supervisor/program', 'main/tools', 'sharing/sharing', 'unit/framing',
+  'page/explained', 'page/watch', 'upgrade/state', 'operate/real_systemd', 'unit/churn',
 ].map((name) => `test/${name}.test.ts`);
 
 class LongestFirst extends BaseSequencer {
