@@ -14,9 +14,10 @@
  *
  * No connection waits for a worker that is busy or dead. A paused worker looks at the socket every TICK_MS, and accepts
  * beyond its quota as long as each turn of its event loop finds a connection there: the workers that may accept do not. A
- * single one can have come just now, so the look ends with the first turn that finds none. If looks have found half of what
- * comes to a worker, the report says so. If it has reported and the primary has not answered for ALONE_MS, it has no
- * quota until it hears from the primary again.
+ * single one can have come just now, so the look ends with the first turn that finds none. A worker that goes on with a
+ * tick, and is at its quota again before the next one, looks at once: else it would accept only some in each TICK_MS, even
+ * if many more come. If looks have found half of what comes to a worker, the report says so. If it has reported and the
+ * primary has not answered for ALONE_MS, it has no quota until it hears from the primary again.
  *
  * Full: the server is at its `maxConnections`, or its last connection has one of the last RESERVED_FDS fds of the process.
  * Without a free fd libuv would close every connection that waits in the socket. That happens if the app takes all fds
@@ -33,7 +34,7 @@
  * Wire     W → P progress(key, total, open, full, found)      P → W quota(key, upTo, pace, mostOpen, step)
  * Node     a worker under SCHED_NONE accepts whatever it is woken for (D63)
  */
-import { Math, Number, performance, timers } from '../builtins';
+import { Math, Number } from '../builtins';
 import { lastFd, nextFd } from '../fds';
 import type { Progress, Quota } from '../messages';
 import type { ListeningHandle, NativeHandle } from '../native/bindings';
@@ -41,6 +42,7 @@ import { passToServer, setAccepting } from '../native/listening';
 import { openConnections } from '../native/servers';
 import { traceState } from '../trace';
 import { hasRoom, type Limited } from './deliveries';
+import { processClock, type PauseClock, type PauseTimer } from './pause_clock';
 
 /** Milliseconds between two looks of a paused worker. A connection that nobody accepts waits that long, at most. */
 const TICK_MS = 10;
@@ -63,32 +65,6 @@ const LEAST_FOUND = 8;
 const FIRST_STEP = 8;
 /** Fds of the process that are not used for connections. */
 const RESERVED_FDS = 8;
-
-/** Time in milliseconds, and timers. A test gives its own. */
-export interface PauseClock {
-  /** The same in all workers of a machine. */
-  now(): number;
-  /** Calls back every `ms` milliseconds. The timer does not keep the process alive until its `ref` is called. */
-  every(ms: number, callback: () => void): PauseTimer;
-  /** Calls back once, after the next poll phase of the event loop. */
-  afterPoll(callback: () => void): void;
-}
-
-/** A timer that runs until `stop`. */
-export interface PauseTimer {
-  /** Does it keep the process alive? */
-  hold(process: boolean): void;
-  stop(): void;
-}
-
-const processClock: PauseClock = {
-  now: () => performance.timeOrigin + performance.now(),
-  every(ms, callback) {
-    const timer = timers.setInterval(callback, ms).unref();
-    return { hold: (process) => void (process ? timer.ref() : timer.unref()), stop: () => timers.clearInterval(timer) };
-  },
-  afterPoll: (callback) => void timers.setImmediate(callback),
-};
 
 /** How far the worker may go on, as it knows it. */
 interface KnownQuota {
@@ -128,6 +104,8 @@ export class AcceptPause {
   /** Has a tick been late since the last report? */
   #late = false;
   #tickedAt = 0;
+  /** The tick that ended the last pause. */
+  #resumedAt = 0;
   #acceptedAt = 0;
   #reported = { total: 0, open: 0, full: false, at: Number.NEGATIVE_INFINITY };
   /** When a report was sent that the primary has not answered; Infinity if it has answered all. */
@@ -184,7 +162,14 @@ export class AcceptPause {
     const open = openConnections(this.#server) + 1;
     if (this.#state === 'looking') this.#found++;
     this.#startTimer(now);
+    const before = this.#state;
     this.#decide(open, now);
+    if (before === 'accepting' && this.#isPaused() && this.#resumedAt === this.#tickedAt) this.#look(this.#total - 1);
+  }
+
+  /** A function, because `#decide` changes the state, which the compiler does not see. */
+  #isPaused(): boolean {
+    return this.#state === 'paused';
   }
 
   #startTimer(now: number): void {
@@ -228,11 +213,12 @@ export class AcceptPause {
     if (this.#lacksFds) this.#lacksFds = nextFd() >= this.#highestFd;
     this.#late ||= now - this.#tickedAt - TICK_MS >= LATE_MS;
     this.#tickedAt = now;
+    if (this.#state === 'paused') this.#resumedAt = now;
     const isIdle = now - this.#acceptedAt >= IDLE_MS;
     if (isIdle || now - this.#unansweredSince >= ALONE_MS) this.#quota = { ...this.#quota, upTo: Number.POSITIVE_INFINITY, mostOpen: Number.POSITIVE_INFINITY };
     this.#decide(open, now);
     if (this.#timer === undefined) return; // The server was closed in `#decide`.
-    if (this.#state === 'paused') this.#look();
+    if (this.#state === 'paused') this.#look(this.#total);
     if (this.#isDue(open, now)) this.#send(open, now);
     // A paused socket does not keep the process alive, as it does while it accepts.
     this.#timer.hold(this.#state !== 'accepting' && this.#handle.hasRef?.() !== false);
@@ -252,22 +238,25 @@ export class AcceptPause {
     return Math.floor(now / REPORT_MS) === Math.floor(this.#reported.at / REPORT_MS);
   }
 
-  /** Does a connection wait in the shared socket? It is accepted in this turn of the event loop, or there is none. */
-  #look(): void {
+  /**
+   * Does a connection wait in the shared socket? It is accepted in this turn of the event loop, or there is none.
+   * `before`: the total when this turn began.
+   */
+  #look(before: number): void {
     if (this.#full) return;
     this.#transition('looking');
     setAccepting(this.#handle, true);
-    this.#lookOnce();
+    this.#lookOnce(before);
   }
 
-  #lookOnce(): void {
-    this.#totalBefore = this.#total;
+  #lookOnce(before: number): void {
+    this.#totalBefore = before;
     this.#clock.afterPoll(this.#afterPoll);
   }
 
   readonly #afterPoll = (): void => {
     if (this.#state !== 'looking') return;
-    if (this.#total > this.#totalBefore) return this.#lookOnce();
+    if (this.#total > this.#totalBefore) return this.#lookOnce(this.#total);
     this.#transition('paused');
     setAccepting(this.#handle, false);
   };

@@ -13,9 +13,9 @@
  *   quota     `low` + `bound` at the moment of the computation, and from then on HEADROOM times `pace` more in each millisecond
  *   forgiven  a worker that is more than LEAD times `bound` ahead of `low`, and more than the pace gives in LEAD_MS, is counted
  *             as if it were that far ahead, and one that did not compete as if it had `low`: what was uneven for a while is not paid back for long
- *   open      each worker's share of all open connections, by its weight, plus SLACK of it, plus LEAST_OPEN. A worker that
- *             has that many open is at its quota, too. Workers that are absent or full have no share: nobody waits until
- *             they have it
+ *   open      each worker's share of all open connections, by its weight, plus SLACK of it, plus LEAST_OPEN, plus what the
+ *             pace gives in WINDOW_MS: those have come just now, and may end at once. A worker that has that many open is at
+ *             its quota, too. Workers that are absent or full have no share: nobody waits until they have it
  *
  * Workers that do not compete for connections do not count for `low`: a worker at its `maxConnections`, one at its bound of
  * open connections, one whose event loop was late, and one that is absent. A worker becomes absent if paused workers keep
@@ -194,7 +194,8 @@ export class AcceptQuotas<Worker> {
     if (parts.some(({ found }) => found)) for (const part of parts) part.absent ||= this.#takesLess(part, now);
     const able = parts.filter(({ full, absent }) => !full && !absent);
     const share = able.length >= 2 ? shareOfOpen(able) : Number.POSITIVE_INFINITY;
-    const competes = ({ full, absent, open, weight }: Part): boolean => !full && !absent && open < mostOpenOf(share, weight);
+    const recent = this.#pace * WINDOW_MS;
+    const competes = ({ full, absent, open, weight }: Part): boolean => !full && !absent && open < mostOpenOf(share, recent, weight);
     const competing = parts.filter(competes);
     const bounded = competing.length >= 2;
     this.#measure(bounded ? competing : parts, now);
@@ -215,7 +216,7 @@ export class AcceptQuotas<Worker> {
       this.#offer(worker, part, {
         upTo: bounded ? Math.ceil(part.base + (this.#low + bound) * part.weight) : Number.POSITIVE_INFINITY,
         pace: Math.round(HEADROOM * this.#pace * part.weight * 1e4) / 1e4,
-        mostOpen: mostOpenOf(share, part.weight),
+        mostOpen: mostOpenOf(share, this.#pace * WINDOW_MS, part.weight),
         step: Math.ceil(bound * part.weight),
       }, now);
     }
@@ -272,7 +273,8 @@ function matters(part: Part, { upTo, pace, mostOpen, step }: { readonly [Name in
   return Math.max(Math.abs(drift), Math.abs(drift + (pace - part.pace) * REPORT_MS)) > step / 2;
 }
 
-const mostOpenOf = (share: number, weight: number): number => Math.floor(share * weight * (1 + SLACK)) + LEAST_OPEN;
+/** `recent`: the connections that came just now. It and `share` are those of a worker of weight 1. */
+const mostOpenOf = (share: number, recent: number, weight: number): number => Math.floor((share * (1 + SLACK) + recent) * weight) + LEAST_OPEN;
 
 /** How many open connections these have for each unit of weight. */
 function shareOfOpen(parts: readonly Part[]): number {

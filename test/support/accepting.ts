@@ -1,5 +1,5 @@
 /** A worker that accepts, in memory: its listening socket, and the event loop that an AcceptPause sees. */
-import type { PauseClock, PauseTimer } from '../../internal/child/accept_pause';
+import type { PauseClock, PauseTimer } from '../../internal/child/pause_clock';
 import type { ListeningHandle } from '../../internal/native/bindings';
 import { FakeConnection } from './cluster_fakes';
 

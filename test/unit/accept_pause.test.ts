@@ -155,6 +155,29 @@ test('a getter that throws is no reason to pause', () => {
   expect(handle.accepting).toBe(true);
 });
 
+// It paused until the next tick. So a worker whose quota was too low for what came accepted a few in each 10 ms, until the
+// shared socket was full.
+test('a worker that goes on with a tick and is at its quota at once goes on until a turn finds nothing', () => {
+  for (const bound of ['upTo', 'mostOpen'] as const) {
+    const server = { _connections: 0 };
+    const { world, loop, handle, pause, tick, accept } = pauseOf(server);
+    pause.quota(bound === 'upTo' ? { step: 8, upTo: 1, pace: 0.5 } : { step: 8, mostOpen: 2 });
+    accept();
+    accept();
+    expect([bound, handle.accepting]).toEqual([bound, false]);
+    server._connections = 0;
+    world.now += 10; // The quota has grown by 5.
+    tick();
+    for (let turn = 0; turn < 20; turn++) {
+      expect([bound, turn, handle.accepting]).toEqual([bound, turn, true]);
+      accept();
+      loop.runImmediates();
+    }
+    loop.runImmediates();
+    expect([bound, handle.accepting]).toEqual([bound, false]);
+  }
+});
+
 // libuv would accept with its last fd and close the connection, and then all others that wait in the shared socket.
 test('the fds of the process run out: the server stops accepting before the last one, and goes on when there are some again', () => {
   const { world, handle, tick, accept, fail } = pauseOf({ _connections: 0 });
