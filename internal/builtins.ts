@@ -79,6 +79,12 @@ export const shift = uncurryThis<<Item>(list: Item[]) => Item | undefined>(array
 /** `list.join(separator)` */
 export const join = uncurryThis<(list: readonly unknown[], separator: string) => string>(array.join);
 
+/**
+ * The class of an object, such as `[object Date]`. It calls no code of the app if the object has no `Symbol.toStringTag`,
+ * not even an inherited one.
+ */
+export const classOf = uncurryThis<(object: object) => string>(globalThis.Object.prototype.toString);
+
 const { prototype: string } = globalThis.String;
 /** `text.charCodeAt(index)` */
 export const charCodeAt = uncurryThis<(text: string, index: number) => number>(string.charCodeAt);
@@ -114,6 +120,8 @@ export const performance = {
 /** The functions of `Buffer`. */
 export const Buffer = copyOf(NodeBuffer);
 const { prototype: typed } = globalThis.Uint8Array;
+/** `bytes.set(source, start)` */
+export const setBytes = uncurryThis<(bytes: Uint8Array, source: Uint8Array, start?: number) => void>(typed.set);
 /** `bytes.indexOf(byte)` */
 export const indexOfByte = uncurryThis<(bytes: Uint8Array, byte: number) => number>(typed.indexOf);
 /** `bytes.lastIndexOf(byte)` */

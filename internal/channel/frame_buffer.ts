@@ -8,7 +8,7 @@
  *          announces is not reserved: a peer could announce gigabytes
  * Costs    one copy of each byte, and one more when the memory grows: linear in the length of the frame
  */
-import { Buffer, Math, subarray } from '../builtins';
+import { Buffer, Math, setBytes, subarray } from '../builtins';
 
 /** Bytes. The first memory for a long frame: as long as one read, since such a frame mostly needs another read. */
 const FIRST = 65536;
@@ -37,10 +37,10 @@ export class FrameBuffer {
     if (length > this.#bytes.length) {
       // A short frame gets exactly what it needs, since the next read mostly brings its end.
       const grown = Buffer.allocUnsafeSlow(length < FIRST / 4 ? length : Math.max(FIRST, length, 2 * this.#bytes.length));
-      grown.set(this.bytes, 0);
+      setBytes(grown, this.bytes);
       this.#bytes = grown;
     }
-    this.#bytes.set(piece, this.#length);
+    setBytes(this.#bytes, piece, this.#length);
     this.#length = length;
   }
 

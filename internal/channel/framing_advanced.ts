@@ -9,7 +9,7 @@
  *          deserializer (1.5 µs)
  */
 import { DefaultDeserializer, DefaultSerializer } from 'node:v8';
-import { Buffer, Math, Number, subarray } from '../builtins';
+import { Buffer, Math, Number, setBytes, subarray } from '../builtins';
 import { messageTooLong } from '../errors';
 import { ENVELOPE, HANDLE, asBuffer, type Codec, type Decoder, type FrameSink } from './codec';
 import { FrameBuffer } from './frame_buffer';
@@ -171,7 +171,7 @@ function decodeValue(bytes: Buffer, start: number, end: number): unknown {
   } catch (error) {
     if (error !== hasViews) throw error;
     const copy = Buffer.allocUnsafeSlow(value.length);
-    copy.set(value);
+    setBytes(copy, value);
     return read(copy, false);
   }
 }

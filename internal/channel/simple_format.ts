@@ -14,8 +14,9 @@
  *   A length value… $ 0 length  a list
  *
  * Used by  simple_writer.ts, simple_reader.ts
- * Keeps    the bytes are those that V8 would write, except for two things that a program cannot see: whether V8 holds an
- *          integer as a floating-point number, and whether it has room for holes in a list
+ * Keeps    the bytes are those that V8 would write, except for what a program cannot see: whether V8 holds an integer as a
+ *          floating-point number, or a text of Latin-1 characters in two bytes each, and whether it has room for holes
+ *          in a list, or has frozen the list. One thing that a program can see is D65
  */
 import { DefaultSerializer } from 'node:v8';
 
