@@ -156,23 +156,24 @@ function writeLength(frame: Uint8Array): void {
 function decodeFrame(bytes: Buffer, start: number, end: number, sink: FrameSink): void {
   const first = start + LENGTH_BYTES;
   switch (first < end ? bytes[first] : undefined) {
-    case HANDLE: return sink(decodeValue(bytes, first + 1, end), 'handle');
-    case ENVELOPE: return sink(decodeValue(bytes, first + 1, end), 'envelope');
-    default: return sink(decodeValue(bytes, first, end), 'plain');
+    case HANDLE: return sink(decodeValue(bytes, start, first + 1, end), 'handle');
+    case ENVELOPE: return sink(decodeValue(bytes, start, first + 1, end), 'envelope');
+    default: return sink(decodeValue(bytes, start, first, end), 'plain');
   }
 }
 
-function decodeValue(bytes: Buffer, start: number, end: number): unknown {
-  const simple = readSimple(bytes, start, end);
+/** `start`: of the frame; `first`: of the value in it. */
+function decodeValue(bytes: Buffer, start: number, first: number, end: number): unknown {
+  const simple = readSimple(bytes, first, end);
   if (simple !== NOT_SIMPLE) return simple;
-  const value = subarray(bytes, start, end);
   try {
-    return read(value, true);
+    return read(subarray(bytes, first, end), true);
   } catch (error) {
     if (error !== hasViews) throw error;
-    const copy = Buffer.allocUnsafeSlow(value.length);
-    setBytes(copy, value);
-    return read(copy, false);
+    // A view shows the whole frame as its buffer, as under Node.
+    const frame = Buffer.allocUnsafeSlow(end - start);
+    setBytes(frame, subarray(bytes, start, end));
+    return read(subarray(frame, first - start), false);
   }
 }
 
