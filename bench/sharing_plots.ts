@@ -43,7 +43,7 @@ export function plotThroughput(points: readonly Point[]): string {
   const rules = [...new Set(points.map(({ rule }) => rule))];
   const counts = [...new Set(points.map(({ workers }) => workers))].sort((one, other) => one - other);
   const most = Math.max(...points.map(({ rate }) => rate));
-  const x = (workers: number): number => LEFT + 20 + (counts.indexOf(workers) * (WIDTH - LEFT - 60)) / Math.max(1, counts.length - 1);
+  const x = (workers: number): number => LEFT + 20 + (counts.indexOf(workers) * (WIDTH - LEFT - 80)) / Math.max(1, counts.length - 1);
   const y = (rate: number): number => HEIGHT - 30 - ((HEIGHT - 60) * rate) / most;
   const lines = rules.map((rule, at) => {
     const of = points.filter((point) => point.rule === rule).sort((one, other) => one.workers - other.workers);
@@ -59,4 +59,4 @@ const rect = (x: number, y: number, width: number, height: number, colour: numbe
   `<rect x="${x.toFixed(1)}" y="${y.toFixed(1)}" width="${width.toFixed(1)}" height="${height.toFixed(1)}" fill="${COLOURS[colour % COLOURS.length]}"/>`;
 const text = (x: number, y: number, what: string): string => `<text x="${x.toFixed(0)}" y="${y.toFixed(0)}">${what}</text>`;
 const svg = (height: number, title: string, body: string): string =>
-  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="13"><title>${title}</title>\n${body}\n</svg>\n`;
+  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif" font-size="13"><title>${title}</title>\n<rect width="${WIDTH}" height="${height}" fill="#fff"/>\n${body}\n</svg>\n`;

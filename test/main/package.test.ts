@@ -31,7 +31,7 @@ async function seen(execArgv: readonly string[] = [], args: readonly string[] = 
 
 beforeAll(async () => {
   mkdirSync(packing);
-  for (const name of ['lib', 'internal', 'package.json', 'tsconfig.json', 'LICENSE', 'test/tour/picture.svg', 'test/examples/redis', ...documents]) cpSync(path.join(root, name), path.join(packing, name), { recursive: true });
+  for (const name of ['lib', 'internal', 'package.json', 'tsconfig.json', 'LICENSE', 'test/tour/picture.svg', 'bench/sharing_over_time.svg', 'bench/sharing_throughput.svg', 'test/examples/redis', ...documents]) cpSync(path.join(root, name), path.join(packing, name), { recursive: true });
   symlinkSync(path.join(root, 'node_modules'), path.join(packing, 'node_modules'));
   // What an earlier build has left behind.
   mkdirSync(path.join(packing, 'dist/test'), { recursive: true });
