@@ -53,7 +53,7 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 test('the tarball holds the sources, what the compiler made of them, the bundles with their maps, and the documents', () => {
   const files = (readdirSync(installed, { recursive: true, encoding: 'utf8' })).filter((name) => /\.\w+$/.test(name));
   expect(files).toEqual(expect.arrayContaining([...documents]));
-  expect(files.filter((name) => !documents.includes(name) && !/^(package\.json|(lib|internal)\/.*\.ts|internal\/page\/client\/\w+\.(js|html|css)|internal\/page\/texts\/\w+\.json|internal\/recording\/\w+\.lua|test\/examples\/redis\/store\.(ts|lua)|test\/tour\/picture\.svg|dist\/(lib|internal)\/.*\.(js|d\.ts|js\.map|d\.ts\.map))$/.test(name))).toEqual([]);
+  expect(files.filter((name) => !documents.includes(name) && !/^(package\.json|(lib|internal)\/.*\.ts|internal\/page\/client\/\w+\.(js|html|css)|internal\/page\/texts\/\w+\.json|internal\/recording\/\w+\.lua|test\/examples\/redis\/store\.(ts|lua)|test\/tour\/picture\.svg|bench\/sharing_(over_time|throughput)\.svg|dist\/(lib|internal)\/.*\.(js|d\.ts|js\.map|d\.ts\.map))$/.test(name))).toEqual([]);
   // What `view` puts into a page, and the dissector for tshark.
   expect(files).toEqual(expect.arrayContaining(['internal/page/client/index.html', 'internal/page/client/main.js', 'internal/page/texts/en.json', 'internal/recording/cluster_internals.lua']));
   expect(files.filter((name) => /(^|\/)bundle\./.test(name))).toEqual([]);
