@@ -14,7 +14,7 @@ async function upgrades(count: number): Promise<void> {
   const port = await app.port();
   const kept = await Kept.open(port, 200);
   const clients = new Clients(port, MIX);
-  const probe = new Probe(port, 1);
+  const probe = new Probe(port);
   const took: number[] = [];
   for (let at = 0; at < count; at++) {
     const began = performance.now();

@@ -171,7 +171,7 @@ function isAlive(pid: number): boolean {
 /** From so many milliseconds on a connect was slow: the kernel had dropped its first SYN, and sends the next one after a second. */
 const SLOW = 1000;
 
-/** Connects every few milliseconds, until `stop`, and closes each connection at once. */
+/** Connects once each millisecond, until `stop`, and closes each connection at once. */
 export class Probe {
   /** One line for each connect that was refused, reset or never answered. */
   readonly failures: string[] = [];
@@ -184,9 +184,9 @@ export class Probe {
   readonly #open = new Set<net.Socket>();
   #emptied: () => void = () => undefined;
 
-  /** `at`: a port of 127.0.0.1, or the path of a unix socket. `everyMs`: milliseconds between two connects; each costs three processes some time. */
-  constructor(at: number | string, everyMs = 4) {
-    this.#timer = setInterval(() => this.#connect(at), everyMs);
+  /** `at`: a port of 127.0.0.1, or the path of a unix socket. */
+  constructor(at: number | string) {
+    this.#timer = setInterval(() => this.#connect(at), 1);
   }
 
   #connect(at: number | string): void {
