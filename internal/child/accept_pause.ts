@@ -97,6 +97,8 @@ export class AcceptPause {
   #found = 0;
   /** `#total` when the present turn of a look began. */
   #totalBefore = 0;
+  /** Is a call of `#afterPoll` pending? A look can end, and another one begin, before it comes. */
+  #looksAfterPoll = false;
   /** Was the server full when this was decided last? */
   #full = false;
   /** Are the fds of the process running out? */
@@ -104,7 +106,7 @@ export class AcceptPause {
   /** Has a tick been late since the last report? */
   #late = false;
   #tickedAt = 0;
-  /** The tick that ended the last pause. */
+  /** The last tick that began in a pause. */
   #resumedAt = 0;
   #acceptedAt = 0;
   #reported = { total: 0, open: 0, full: false, at: Number.NEGATIVE_INFINITY };
@@ -251,10 +253,13 @@ export class AcceptPause {
 
   #lookOnce(before: number): void {
     this.#totalBefore = before;
+    if (this.#looksAfterPoll) return;
+    this.#looksAfterPoll = true;
     this.#clock.afterPoll(this.#afterPoll);
   }
 
   readonly #afterPoll = (): void => {
+    this.#looksAfterPoll = false;
     if (this.#state !== 'looking') return;
     if (this.#total > this.#totalBefore) return this.#lookOnce(this.#total);
     this.#transition('paused');

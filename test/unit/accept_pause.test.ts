@@ -178,6 +178,24 @@ test('a worker that goes on with a tick and is at its quota at once goes on unti
   }
 });
 
+// The look that had begun with the tick ended the second one, in the turn in which it began.
+test('a look that begins in the turn of another one goes on until a turn finds nothing', () => {
+  const { world, loop, handle, pause, tick, accept } = pauseOf({ _connections: 0 });
+  pause.quota({ step: 8, upTo: 1, pace: 0.5 });
+  accept();
+  tick(); // It looks.
+  world.now += 4; // The quota has grown by 2.
+  for (let connection = 0; connection < 3; connection++) accept(); // It goes on, and is at its quota again.
+  for (let turn = 0; turn < 3; turn++) {
+    loop.runImmediates();
+    expect([turn, handle.accepting]).toEqual([turn, true]);
+    accept();
+  }
+  loop.runImmediates();
+  loop.runImmediates();
+  expect(handle.accepting).toBe(false);
+});
+
 // libuv would accept with its last fd and close the connection, and then all others that wait in the shared socket.
 test('the fds of the process run out: the server stops accepting before the last one, and goes on when there are some again', () => {
   const { world, handle, tick, accept, fail } = pauseOf({ _connections: 0 });
