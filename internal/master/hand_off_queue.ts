@@ -24,8 +24,8 @@
  *          share of one recvmsg for the acknowledgements that lie in the pipe. In the worker: recvmsg, four
  *          calls with which libuv asks what the fd is, and a write of 50 bytes. No JSON is written (both
  *          messages are encoded once, and a number is put in); one is parsed on each side. No timer.
- *          Stock Node: a sendmsg of an envelope and two recvmsg in the primary, a recvmsg and two writes in
- *          the worker, four messages encoded and parsed, and a wake-up of each side for each connection,
+ *          Stock Node: a sendmsg of an envelope and one or two recvmsg in the primary, a recvmsg and two
+ *          writes in the worker, four messages encoded and parsed, and a wake-up of each side for each connection,
  *          since one is in flight at a time.
  * Node     part of lib/internal/cluster/round_robin_handle.js. Differences: D2 (several in flight), D3 (requeued when a
  *          worker dies), D13 (rejected by the last worker: closed, no hang), D58 (idle connections come back)

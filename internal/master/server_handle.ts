@@ -17,9 +17,11 @@ export type HandleReply = (errno: number | null, fields: { sockname?: SocketName
 export type Heir = (connection: NativeHandle, moved: boolean) => boolean;
 
 /**
- * What the last worker that leaves does to the address: it closes it; or nothing, as another primary takes it over
- * ('handed over'); or nothing until the next worker comes, as that primary has ended, and the workers that were told to
- * leave for it may leave before the new ones listen ('resumed').
+ * Does the address close when its last worker leaves?
+ *   closes       yes
+ *   handed over  no: another primary takes it over
+ *   resumed      no, until the next worker comes. That primary has ended, and the workers that were told to leave for it
+ *                may leave before the new ones listen
  */
 export type LastWorker = 'closes' | 'handed over' | 'resumed';
 

@@ -1,5 +1,5 @@
 /**
- * What each signal of the primary asks of its supervisor. The guide has the table of them (lib/README.md).
+ * Turns the signals that the primary gets into commands of its supervisor. lib/README.md lists them.
  *
  *   off ── obey ──► commands ── ignore ──► off ── obeyLast (a signal has stopped all workers) ──► last ── endLast ──► off
  *
@@ -59,6 +59,7 @@ export class SignalCommands {
     if (this.#terminal !== null) this.#commands.listen();
   }
 
+  /** Signals have their default actions again. */
   ignore(): void {
     this.#commands.ignore();
   }

@@ -172,7 +172,7 @@ test('every example has an expectation, and every expectation an example', () =>
   expect(programs.map((file) => path.basename(file, '.ts')).sort()).toEqual(Object.keys(expectations).sort());
 });
 
-/** What they import, `../../lib/cluster`, is found from the directory below this one. */
+/** The compiled examples go into a directory of this one, so that their import `../../lib/cluster` leads to dist/lib. */
 const directory = ((): string => {
   mkdirSync(dist(''), { recursive: true });
   return mkdtempSync(dist('examples-'));

@@ -12,7 +12,7 @@ const KINDS = 27;
 const PAIRS = 157;
 const AT_ONCE = 4;
 
-/** What an operation does, without whom it is done to. */
+/** The kind of an operation: its name, and what distinguishes it from others of that name, but not the worker that it concerns. */
 const kindOf = ([name, first, second]: Operation): string =>
   ['within', 'kill', 'listen', 'close', 'listenAndDisconnect'].includes(name) ? `${name} ${String(second)}` : name === 'connect' ? `${name} ${String(first)}` : name;
 

@@ -19,7 +19,7 @@ export type Blow = 'restart' | 'stop' | 'flush';
 /** What to play. `operations`: of each process. `kills`: of workers of each machine. */
 export interface Play { readonly seed: number; readonly operations: number; readonly kills: number; readonly blows: readonly Blow[] }
 
-/** What was seen. `overlaps`: pairs of holders that were inside together, because a flush had forgotten the lease of the first. */
+/** The result of a play. `overlaps`: how often two processes held a lock at the same time, because a flush had deleted the lease of the first. */
 export interface Played {
   readonly calls: number;
   readonly unknown: number;

@@ -16,7 +16,7 @@ async function seenUnder(rule: 'shared' | 'round-robin'): Promise<Record<string,
   return Object.fromEntries(stdout.trim().split('\n').map((line) => JSON.parse(line) as [string, ...unknown[]]).map(([step, ...what]) => [step, what]));
 }
 
-/** What is the same under both rules. `accepted` by the primary: 20 connections, or none. */
+/** The lines that both rules must print. */
 const common = {
   'a value that does not exist': ['ERR_INVALID_ARG_VALUE', true],
   'not allowed': [Array(2).fill({ code: 'EACCES', syscall: 'bind' })],
@@ -26,6 +26,7 @@ const common = {
   'it disconnects': [Array(2).fill([0, null])],
 };
 
+// The rule; how many of 20 connections the primary accepts at the first address, and at one with the other rule; and what sending a server does.
 test.each([
   ['shared', 0, 20, 'sent'], ['round-robin', 20, 0, 'TypeError'],
 ] as const)('%s: errors, addresses of every kind, another rule for another address, an address that keeps its rule until all have left', { timeout: 60_000 }, async (rule, first, other, sent) => {

@@ -91,25 +91,15 @@ test('weights: who weighs three times as much may have three times as many', () 
   expect([last('light')?.upTo, last('heavy')?.upTo].map((upTo) => upTo ?? Infinity)).toEqual([28, 84]);
 });
 
-test('a worker that joins does not get everything until it has caught up', () => {
+test.each([[1, 8], [3, 24]])('a worker that joins with weight %d does not get everything until it has caught up', (weight, upTo) => {
   workers(2);
   for (const worker of ['w1', 'w2']) quotas.report(worker, { total: 1000, open: 0 });
   pass(40);
-  quotas.add('w3', 1);
+  quotas.add('w3', weight);
   quotas.report('w3', { total: 1, open: 0 });
   pass(100);
-  expect(last('w3')?.upTo).toBe(8); // it counts as if it had accepted 1000, too
+  expect(last('w3')?.upTo).toBe(upTo); // It counts as if it had accepted 1000 for each unit of weight, too.
   expect(last('w1')?.upTo).toBe(1008);
-});
-
-test('a worker that joins with a weight counts as if it had accepted that much more', () => {
-  workers(2);
-  for (const worker of ['w1', 'w2']) quotas.report(worker, { total: 1000, open: 0 });
-  pass(40);
-  quotas.add('w3', 3);
-  quotas.report('w3', { total: 1, open: 0 });
-  pass(100);
-  expect(last('w3')?.upTo).toBe(24);
 });
 
 test('a worker that has not reported yet has accepted nothing: the others leave it its part', () => {
