@@ -35,6 +35,7 @@ export interface PeerRow {
 /** The measures, in the order in which they are made and reported. */
 export const MEASURES = {
   fresh: 'new connections, closed load: rate, CPU of each process, fairness',
+  limit: 'the primary gets a part of a CPU: is it full where the formula says?',
   kept: 'keep-alive requests, by wrk',
   open: 'new connections at half of stock\'s capacity: latency from the intended start, fairness in each second',
   held: 'fairness of connections that stay open',

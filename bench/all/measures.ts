@@ -2,7 +2,7 @@
  * The measures of peers that serve undisturbed: capacity, keep-alive, latency at half of stock's capacity, fairness,
  * memory. All peers run at the same time and are loaded in turn.
  *
- * Used by  all/run.ts
+ * Used by  all/run.ts, all/limit.ts
  */
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
@@ -24,14 +24,17 @@ const HELD = 50;
 /** A primary with less CPU per connection than this hands none off: it only wakes up now and then. */
 const IDLE_MICROSECONDS = 3;
 
-const peerOf = ({ started }: Context, { id, title }: PeerRow): Started => {
+/** Does a primary that needs so many µs per connection hand connections off? */
+export const isHandingOff = (microseconds: number): boolean => microseconds >= IDLE_MICROSECONDS;
+
+export const peerOf = ({ started }: Context, { id, title }: PeerRow): Started => {
   const peer = started.get(id);
   if (peer === undefined) throw new Error(`${title} did not start`);
   return peer;
 };
 
 /** Microseconds of CPU time that a window cost: of the proxy, the primary and the workers. */
-async function costing<Result>(peer: Started, load: () => Promise<Result>): Promise<{ readonly result: Result; readonly front: number; readonly primary: number; readonly workers: number }> {
+export async function costing<Result>(peer: Started, load: () => Promise<Result>): Promise<{ readonly result: Result; readonly front: number; readonly primary: number; readonly workers: number }> {
   const workers = peer.workers();
   const now = (pids: readonly number[]): number => pids.reduce((sum, pid) => sum + cpuOf(pid), 0);
   const primaries = peer.primary === null ? [] : [peer.primary];
@@ -40,7 +43,7 @@ async function costing<Result>(peer: Started, load: () => Promise<Result>): Prom
   return { result, front: now(peer.front) - before[0], primary: now(primaries) - before[1], workers: now(workers) - before[2] };
 }
 
-const failures = ({ failed, hung }: TolerantWindow): number => Object.values(failed).reduce((sum, one) => sum + one, hung);
+export const failures = ({ failed, hung }: TolerantWindow): number => Object.values(failed).reduce((sum, one) => sum + one, hung);
 
 /** Jain's index over the workers, of one second or of a sum of them. A worker that answered nothing counts. */
 function fairness(seconds: readonly Readonly<Record<string, number>>[], workers: number): number {
@@ -74,7 +77,7 @@ export async function fresh(context: Context): Promise<void> {
     else samples.add('fresh-front', row.id, each(front));
     if (peer.primary === null) samples.dashOne('fresh-primary', row.id, 'no primary');
     else samples.add('fresh-primary', row.id, each(primary));
-    if (peer.primary === null || each(primary) < IDLE_MICROSECONDS) samples.dashOne('fresh-limit', row.id, 'no process hands connections off');
+    if (peer.primary === null || !isHandingOff(each(primary))) samples.dashOne('fresh-limit', row.id, 'no process hands connections off');
     else samples.add('fresh-limit', row.id, 1e6 / each(primary));
   });
 }

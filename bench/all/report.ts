@@ -139,11 +139,12 @@ function growthOf(outcome: PeersOutcome): string[] {
       const { rate, by } = onPaper(cores, total, primary);
       return `${number(rate)} /s${by === 'the primary' ? ' (the primary)' : ''}`;
     });
-    return [`| ${title} | ${number(total)} µs | ${primary === null ? '–' : `${number(primary)} µs`} | ${primary === null ? 'never' : `${number(fullFrom(total, primary))} cores`} | ${cells.join(' | ')} |`];
+    const checked = [of('limit-tenth-part', id), of('limit-fifth-part', id)].flatMap((part) => (part === null ? [] : [part.toFixed(2)]));
+    return [`| ${title} | ${number(total)} µs | ${primary === null ? '–' : `${number(primary)} µs`} | ${primary === null ? 'never' : `${number(fullFrom(total, primary))} cores`} | ${cells.join(' | ')} | ${checked.length === 0 ? '–' : checked.join(', ')} |`];
   });
   if (rows.length === 0) return [];
   return [
     '### On paper: where each design ends',
-    [`| peer | a connection | of it the primary | the primary is the limit from | ${CORES.map((cores) => `${cores} cores`).join(' | ')} |`, `| --- | --- | --- | --- |${' --- |'.repeat(CORES.length)}`, ...rows].join('\n'),
+    [`| peer | a connection | of it the primary | the primary is the limit from | ${CORES.map((cores) => `${cores} cores`).join(' | ')} | a primary with a tenth and a fifth of a CPU: measured / on paper |`, `| --- | --- | --- | --- |${' --- |'.repeat(CORES.length + 1)}`, ...rows].join('\n'),
   ];
 }

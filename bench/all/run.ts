@@ -3,7 +3,7 @@
  * bench/results/ as JSON, as Markdown and as a page.
  *
  * Used by  bench/run.ts
- * Uses     ../peers_table.ts (the peers), all/measures.ts, all/handoff.ts, all/failures.ts
+ * Uses     ../peers_table.ts (the peers), all/measures.ts, all/limit.ts, all/handoff.ts, all/failures.ts
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -16,20 +16,21 @@ import { NOT_PINNED, pin } from '../pinning';
 import type { Context } from './context';
 import { blocked, killed, reload } from './failures';
 import { handoff } from './handoff';
+import { limit } from './limit';
 import { fresh, held, kept, latency, memory } from './measures';
 import { Samples, firstLine, type PeersOutcome } from './outcome';
 import { peersPage } from './page';
 import { peersMarkdown } from './report';
 import { missing, startPeer, type Started } from './start';
 
-const HOW: Readonly<Record<MeasureId, (context: Context) => Promise<void>>> = { fresh, kept, open: latency, held, memory, handoff, blocked, killed, reload };
+const HOW: Readonly<Record<MeasureId, (context: Context) => Promise<void>>> = { fresh, limit, kept, open: latency, held, memory, handoff, blocked, killed, reload };
 /** Measures in which the peers of the whole run take no part: each is started for its own turn. */
 const ALONE: ReadonlySet<MeasureId> = new Set(['blocked', 'killed', 'reload']);
 const WORKERS = 2;
 
 /** About how many milliseconds a full run of these measures takes, with all peers: windows × rounds × peers, and the starts. */
 export function durationOf(measures: readonly MeasureId[], quick: boolean): number {
-  const minutes: Readonly<Record<MeasureId, number>> = { fresh: 3.5, kept: 3.5, open: 3.5, held: 1.5, memory: 0.1, handoff: 0.5, blocked: 4, killed: 5, reload: 1.5 };
+  const minutes: Readonly<Record<MeasureId, number>> = { fresh: 3.5, limit: 3.5, kept: 3.5, open: 3.5, held: 1.5, memory: 0.1, handoff: 0.5, blocked: 4, killed: 5, reload: 1.5 };
   return measures.reduce((sum, id) => sum + minutes[id], 0.5) * 60_000 * (quick ? 0.25 : 1);
 }
 

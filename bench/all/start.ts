@@ -165,8 +165,17 @@ const startPm2: Form = async (row, workers, options, _children, cleanups) => {
   await pm2('start', APP, '-i', String(workers), '--name', 'plain', '--silent');
   const primary = Number(readFileSync(path.join(home, 'pm2.pid'), 'utf8'));
   await serving(row, port, workers);
-  return { port, primary, front: [], workers: () => childrenOf(primary), reload: () => pm2('reload', 'plain', '--silent') };
+  return { port, primary, front: [], workers: () => childrenOf(primary).filter(runsTheApp), reload: () => pm2('reload', 'plain', '--silent') };
 };
+
+/** PM2's daemon also runs `ps` now and then. */
+function runsTheApp(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(APP);
+  } catch {
+    return false; // It has ended.
+  }
+}
 
 /** Returns a function that waits for the next line of a program of ours in the child. What else it prints is skipped. */
 function lines(child: ChildProcess): () => Promise<unknown> {
