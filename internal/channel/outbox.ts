@@ -98,8 +98,10 @@ export class Outbox {
   #joinedCompletions: Completion[] = [];
   /** When the newest group was begun, or a frame was written at once in place of a group. */
   #joinedAt = 0;
-  /** Counts the frames of this turn up to 2: the second one schedules the end of the turn. */
+  /** Counts the frames of this turn up to 2. */
   #ofThisTurn = 0;
+  /** The tick that ends the turn is scheduled. It is, whenever a frame is joined: without it nobody may write the group. */
+  #endIsDue = false;
   readonly #allowance = new Allowance();
 
   /** `name` and `dialect` are those of the channel, for the trace. */
@@ -121,11 +123,12 @@ export class Outbox {
   write(frame: string | Buffer, completion: Completion): boolean {
     if (framesAreTraced()) this.#trace(frame, null);
     this.#allowance.wrote();
-    // A program that writes once in a turn, mostly a reply to what it read, needs no tick for the end of the turn.
-    if (this.#ofThisTurn < 2 && ++this.#ofThisTurn === 2) process.nextTick(this.#endTurn);
+    // A program that writes once in a turn, mostly a reply to what it read, needs no tick if that is written at once.
+    if (this.#ofThisTurn < 2 && ++this.#ofThisTurn === 2) this.#scheduleEnd();
     if (this.#joined.length === 0) {
       if (this.#state !== 'full' && this.#mayWriteAtOnce()) return this.#writeNow(frame, null, completion);
       addUnflushed(this);
+      this.#scheduleEnd();
     }
     push(this.#joined, frame);
     push(this.#joinedCompletions, completion);
@@ -159,7 +162,14 @@ export class Outbox {
     return this.#joinedLength + this.#pipe.writeQueueSize;
   }
 
+  #scheduleEnd(): void {
+    if (this.#endIsDue) return;
+    this.#endIsDue = true;
+    process.nextTick(this.#endTurn);
+  }
+
   readonly #endTurn = (): void => {
+    this.#endIsDue = false;
     this.#beginTurn(0);
     this.#flushIfWritable();
   };

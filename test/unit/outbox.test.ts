@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { performance } from '../../internal/builtins';
 import { codecFor } from '../../internal/channel/framing';
+import { seeded } from '../support/seeded';
 import { Outbox } from '../../internal/channel/outbox';
 import type { NativePipe } from '../../internal/native/bindings';
 
@@ -11,6 +12,15 @@ class FakePipe {
   writes = 0;
   writeUtf8String(): number {
     this.writes++;
+    return 0;
+  }
+}
+
+/** It counts the frames. */
+class CountingPipe extends FakePipe {
+  frames = 0;
+  override writeUtf8String(_request?: unknown, text = ''): number {
+    this.frames += text.split('\n').length - 1;
     return 0;
   }
 }
@@ -68,4 +78,31 @@ test('many short turns add up: channels that write little at a time have their w
   for (let frame = 0; frame < 90; frame++) outbox.write('"x"\n', {});
   expect(pipe.writes - before).toBe(90);
   for (const one of outboxes) one.close();
+});
+
+test('whenever a frame is written, all are with the kernel when the event loop turns: also one that follows the end of a flood in the same turn', async () => {
+  for (let seed = 1; seed <= 300; seed++) {
+    const below = seeded(seed);
+    const next = (): number => below(1000) / 1000;
+    const pipe = new CountingPipe();
+    const outbox = new Outbox(pipe as unknown as NativePipe, codecFor('json'), sink);
+    let written = 0;
+    const write = (count: number): void => {
+      for (let at = 0; at < count; at++, written++) outbox.write('"x"\n', {});
+    };
+    for (let turn = 0; turn < 5; turn++) {
+      if (next() < 0.3) outbox.newTurn();
+      write(Math.floor(next() * next() * 900));
+      if (next() < 0.7) process.nextTick(write, Math.floor(next() * 3));
+      for (let part = 0; part < 3; part++) {
+        await null;
+        if (next() < 0.5) write(Math.floor(next() * 3));
+        if (next() < 0.2) outbox.newTurn();
+        if (next() < 0.3) now += next() * 2;
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+      expect([seed, turn, pipe.frames]).toEqual([seed, turn, written]);
+    }
+    outbox.close();
+  }
 });
