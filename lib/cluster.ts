@@ -52,8 +52,9 @@ interface OwnWorker extends Worker {
   returnIdle(options?: { readonly max?: number | undefined }): Promise<number>;
   /**
    * Says which idle connections may move to another worker, whoever asks for it (`returnIdle`, the option `rebalance`, a
-   * supervisor). true: it may; false: it stays. Anything else, and without a function: it may, unless the app has added
-   * listeners or properties of its own to the socket. If it throws, the connection stays, and the exception is uncaught.
+   * supervisor). true: it may; undefined, and without a function: it may, unless the app has added listeners or properties
+   * of its own to the socket; anything else: it stays, also a promise. If it throws, the connection stays, and the
+   * exception is uncaught.
    */
   movable?: ((socket: Socket) => boolean | undefined) | undefined;
 }

@@ -1,7 +1,7 @@
 /**
  * May a connection move to another worker, as far as the app is concerned? The app's `cluster.worker.movable(socket)`
- * decides. Where the app has none, or its function returns neither true nor false, a socket to which the app has added
- * listeners or properties of its own stays: the app would lose them.
+ * decides. Where the app has none, or its function returns undefined, a socket to which the app has added listeners or
+ * properties of its own stays: the app would lose them.
  *
  * Used by  returns.ts
  * Uses     native/idle_connections.ts (a socket of an http server that no app has touched), own_listeners.ts
@@ -14,8 +14,8 @@ import { untouchedSocket } from '../native/idle_connections';
 import { isOwn } from '../own_listeners';
 
 /**
- * `cluster.worker.movable` returns true if the connection may move, and false if it stays. Anything else: it may move if the
- * app has added nothing to the socket.
+ * `cluster.worker.movable` returns true if the connection may move. undefined: it may if the app has added nothing to the
+ * socket. Anything else: it stays. A promise too, whatever it will say: the answer is needed now.
  */
 export type Movable = (socket: Socket) => unknown;
 
@@ -39,7 +39,7 @@ export function mayMove(socket: Socket, movable: unknown, whenIdle = false): boo
   if (typeof movable === 'function') {
     let answer: unknown = false;
     separately(() => { answer = (movable as Movable)(socket); });
-    if (typeof answer === 'boolean') return answer;
+    if (answer !== undefined) return answer === true;
   }
   return isUntouched(socket, whenIdle);
 }

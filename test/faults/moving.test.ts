@@ -19,7 +19,7 @@ test('apps that re-enter, throw, destroy, close, end; clients that go away, pipe
     ['four addresses', ['one', 'two', 'file', 'abstract']],
     ['200 calls at once', true, false],
     // How many the primary has taken (of several calls: one that has come back counts twice), uncaught exceptions, and whether one was closed.
-    ['movable promise', 50, 0, false],
+    ['movable promise', 0, 0, false], // Nobody waits for it.
     ['movable enters', true, 0, false],
     ['movable throws', 25, 25, false],
     ['movable listens', 0, 0, false], // To 'data': so the app reads itself.
