@@ -104,7 +104,9 @@ describe.concurrent('types', () => {
   test.each(Object.entries(resolutions))('every entry is found with its types under %s', async (name, [options, file]) => {
     const project = path.join(app, name.replace(/\W+/g, '_'));
     mkdirSync(project);
-    writeFileSync(path.join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: { ...options, target: 'es2022', lib: ['es2023'], types: ['node'], strict: true, esModuleInterop: true, noEmit: true }, files: [file] }));
+    // The declarations themselves are checked once; that they are found under the other resolutions, the program shows.
+    const skipLibCheck = name !== 'node16, CommonJS';
+    writeFileSync(path.join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: { ...options, target: 'es2022', lib: ['es2023'], types: ['node'], strict: true, esModuleInterop: true, noEmit: true, skipLibCheck }, files: [file] }));
     cpSync(path.join(root, 'test/fixtures/package_types.txt'), path.join(project, file));
     const { stdout } = await promisify(execFile)(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), '-p', project]).catch((error: { stdout: string }) => error);
     expect(stdout).toBe('');
