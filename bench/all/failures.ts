@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { KeptWindow } from '../load/kept';
 import type { PeerRow } from '../peers_table';
-import { cpuOf, lives } from '../processes';
+import { lives } from '../processes';
 import { inRotation, type Context } from './context';
 import { closed, open } from './measures';
 import { startPeer, type Started } from './start';
@@ -32,9 +32,6 @@ const KEPT = 40;
 const PAUSE_MS = 50;
 /** Seconds of load around a reload. */
 const RELOADING = 12;
-
-/** Microseconds of CPU time after which a worker is taken for one that serves: to start costs more than this on any runtime here. */
-const STARTED_MICROSECONDS = 20_000;
 
 /** Starts a peer, warms it up, measures it, stops it. */
 async function alone(context: Context, row: PeerRow, env: Readonly<Record<string, string>>, measure: (peer: Started) => Promise<void>): Promise<void> {
@@ -72,7 +69,7 @@ export async function killed(context: Context): Promise<void> {
       await alone(context, row, { SERVED: served }, async (peer) => {
         const seconds = Math.max(1, bench.seconds(KILLING));
         const window = open(context, peer.port, RATE, seconds, HUNG_AFTER);
-        const kills = await killEvery(peer, seconds * 1000);
+        const kills = await killEvery(peer, served, seconds * 1000);
         const { answered: count, failed, hung } = await window;
         samples.add('killed-kills', row.id, kills);
         samples.add('killed-answered', row.id, (100 * count) / (count + hung + sum(failed)));
@@ -86,13 +83,17 @@ export async function killed(context: Context): Promise<void> {
   });
 }
 
-/** Kills a worker every KILL_EVERY_MS: of those that serve the one that lives longest. While only one serves it is spared, and that turn is left out. */
-async function killEvery(peer: Started, milliseconds: number): Promise<number> {
+/**
+ * Kills a worker every KILL_EVERY_MS: of those that listen the one that lives longest. While only one listens it is spared,
+ * and that turn is left out. `served` is the file of the app, in which each worker says that it listens.
+ */
+async function killEvery(peer: Started, served: string, milliseconds: number): Promise<number> {
   const until = performance.now() + milliseconds;
   let kills = 0;
   while (performance.now() < until) {
     await later(KILL_EVERY_MS);
-    const [oldest, ...others] = peer.workers().filter(serves);
+    const listening = listeningIn(readFileSync(served, 'utf8'));
+    const [oldest, ...others] = peer.workers().filter((pid) => listening.has(pid) && lives(pid));
     if (oldest === undefined || others.length === 0) continue;
     process.kill(oldest, 'SIGKILL');
     kills++;
@@ -100,18 +101,14 @@ async function killEvery(peer: Started, milliseconds: number): Promise<number> {
   return kills;
 }
 
-/** A worker that has run for a while: one that has just been forked has used little CPU time. */
-function serves(pid: number): boolean {
-  try {
-    return lives(pid) && cpuOf(pid) > STARTED_MICROSECONDS;
-  } catch {
-    return false; // It ended meanwhile.
-  }
+/** The processes that say in the app's file that they listen. */
+export function listeningIn(served: string): Set<number> {
+  return new Set([...served.matchAll(/^listening (\d+)$/gm)].map(([, pid]) => Number(pid)));
 }
 
 /** How many ids stand in the file more than once. */
 export function twice(text: string): number {
-  const ids = text.split('\n').filter((id) => id !== '' && id !== '0');
+  const ids = text.split('\n').filter((line) => /^\d+$/.test(line) && line !== '0');
   return ids.length - new Set(ids).size;
 }
 

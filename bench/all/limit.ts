@@ -21,14 +21,19 @@ export async function limit(context: Context): Promise<void> {
   const { bench, samples, rows } = context;
   const cpu = CpuShare.open();
   if (typeof cpu === 'string') return rows.forEach(({ id }) => samples.dash('limit', id, cpu));
+  const withoutHandOff = new Set<string>();
   try {
     await inRotation(context, 'limit', Math.min(5, bench.pairs), async (row) => {
+      if (withoutHandOff.has(row.id)) return;
       const peer = peerOf(context, row);
       const { primary } = peer;
       const window = () => costing(peer, () => closed(context, peer.port, bench.seconds(WINDOW)));
       const free = await window();
       const each = free.primary / free.result.answered;
-      if (primary === null || !isHandingOff(each)) return samples.dash('limit', row.id, 'no process hands connections off');
+      if (primary === null || !isHandingOff(each)) {
+        withoutHandOff.add(row.id);
+        return samples.dash('limit', row.id, 'no process hands connections off');
+      }
       for (const { share, rate, part } of SHARES) {
         cpu.limit(primary, share);
         const { result } = await window().finally(() => cpu.free(primary));

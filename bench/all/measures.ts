@@ -18,6 +18,12 @@ import type { Started } from './start';
 /** Seconds. */
 const WARM_UP = 2;
 const WINDOW = 1.5;
+/**
+ * `fresh` has many short windows in place of few long ones: what disturbs this machine lasts for seconds, and meets the
+ * neighbours in the rotation then, too.
+ */
+const SHORT_WINDOW = 0.3;
+const SHORT_WINDOWS = 5;
 const OPEN_WINDOW = 2;
 /** Connections that `held` keeps open for each worker. */
 const HELD = 50;
@@ -64,9 +70,9 @@ export function open(context: Context, port: number, rate: number, seconds: numb
 export async function fresh(context: Context): Promise<void> {
   const { bench, samples } = context;
   for (const peer of context.started.values()) await closed(context, peer.port, bench.seconds(WARM_UP));
-  await inRotation(context, 'fresh', bench.pairs, async (row) => {
+  await inRotation(context, 'fresh', bench.pairs * SHORT_WINDOWS, async (row) => {
     const peer = peerOf(context, row);
-    const { result, front, primary, workers } = await costing(peer, () => closed(context, peer.port, bench.seconds(WINDOW)));
+    const { result, front, primary, workers } = await costing(peer, () => closed(context, peer.port, bench.seconds(SHORT_WINDOW)));
     if (result.answered === 0) throw new Error('no connection was answered');
     const each = (cpu: number): number => cpu / result.answered;
     samples.add('fresh-rate', row.id, result.answered / result.seconds);

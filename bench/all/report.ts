@@ -98,13 +98,17 @@ const TOO_WIDE = 0.2;
 export function meaningless(outcome: PeersOutcome): string[] {
   const { cores } = outcome.machine;
   const size = cores > 2 ? [] : [`This machine has ${cores} CPU${cores === 1 ? '' : 's'}, so all servers share one${cores === 1 ? ' with the load generator' : ''}: rates say what a connection costs, and nothing about what more cores would bring.`];
-  const wide = (Object.keys(outcome.cells) as FigureId[]).filter((figure) => 'ratio' in FIGURES[figure]).flatMap((figure) => outcome.peers.filter(({ id }) => {
-    const cell = outcome.cells[figure]?.[id];
-    if (cell === undefined || !('samples' in cell)) return false;
-    const [low, high] = bootstrap(cell.samples);
-    return high - low > TOO_WIDE * median(cell.samples);
-  }).map(({ title }) => `${FIGURES[figure].title} of ${title}`));
-  return [...size, ...(wide.length === 0 ? [] : [`Too noisy to be read, the interval is wider than a fifth of the median: ${wide.join(', ')}.`])];
+  const wide = (Object.keys(outcome.cells) as FigureId[]).filter((figure) => 'ratio' in FIGURES[figure]).flatMap((figure) => {
+    const of = outcome.peers.filter(({ id }) => {
+      const cell = outcome.cells[figure]?.[id];
+      if (cell === undefined || !('samples' in cell)) return false;
+      const [low, high] = bootstrap(cell.samples);
+      return high - low > TOO_WIDE * median(cell.samples);
+    });
+    if (of.length === 0) return [];
+    return [`${FIGURES[figure].title} of ${of.length === outcome.peers.length ? 'all peers' : of.map(({ title }) => title).join(', ')}`];
+  });
+  return [...size, ...(wide.length === 0 ? [] : [`Too noisy to be read, the interval is wider than a fifth of the median: ${wide.join('; ')}.`])];
 }
 
 const CORES = [4, 16, 64];

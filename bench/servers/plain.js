@@ -3,7 +3,8 @@
 //
 //   PORT, WORKERS   the port of 127.0.0.1, and how many workers a primary forks (and forks again when one dies)
 //   PLAIN=process   no cluster: this process serves by itself; with REUSE_PORT=1 other processes have the same port
-//   SERVED          a file: the `id` of each request is appended to it before the answer
+//   SERVED          a file: a process that listens appends `listening <pid>` to it, and before each answer the `id` of the
+//                   request
 //
 // A primary prints one line of JSON when all workers listen, a process when it listens: { "port", "pids" }, its own
 // pid first. Under a process manager (PM2, `cluster-internals run`) it is a worker from the start and prints nothing.
@@ -54,7 +55,10 @@ function serve(listening) {
   });
   const options = { port, host: '127.0.0.1' };
   if (env.REUSE_PORT === '1') options.reusePort = true;
-  server.listen(options, () => listening(server.address().port));
+  server.listen(options, () => {
+    if (log !== null) fs.writeSync(log, `listening ${process.pid}\n`);
+    listening(server.address().port);
+  });
 }
 
 /** Sleeps without using a CPU. */
