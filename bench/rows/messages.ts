@@ -2,8 +2,8 @@
  * Messages between a parent and its children: one way and there and back, in both serializations, and
  * to sixteen children at once. Rows `oneway`, `roundtrip`, `broadcast`.
  *
- * `oneway` gives parent and child a CPU each. Small objects are measured in both directions, and with both processes on
- * one CPU as well: there it counts what a message costs both of them.
+ * `oneway` gives parent and child a CPU each, and then puts both on one CPU: there it counts what a message costs both of
+ * them, and not how soon the kernel wakes the other CPU. Small objects are measured in both directions.
  *
  * Programs send objects, so the figures with a goal measure objects. Short strings are the fastest messages
  * there are; their figures have no goal.
@@ -61,7 +61,7 @@ export const messageRows: readonly Row[] = [
 /** From parent to child, or from child to parent. */
 type Direction = 'down' | 'up';
 
-/** Where the two processes run, and who sends. The first way is the one of all sizes. */
+/** Where the two processes run, and who sends. From parent to child all sizes are measured. */
 const WAYS: readonly { readonly direction: Direction; readonly cpus: 1 | 2; readonly text: string }[] = [
   { direction: 'down', cpus: 2, text: '' },
   { direction: 'up', cpus: 2, text: ', child to parent' },
@@ -74,9 +74,9 @@ async function oneWay(bench: Bench): Promise<Result> {
   let pinned = true;
   for (const serialization of SERIALIZATIONS) {
     const parents = await startParents(bench, { serialization });
-    for (const [at, way] of WAYS.entries()) {
+    for (const way of WAYS) {
       pinned = place(Object.values(parents), way.cpus) && pinned;
-      for (const size of at > 0 ? [SMALL] : [...SIZES, ...(serialization === 'json' ? [] : [BUFFER])]) {
+      for (const size of way.direction === 'up' ? [SMALL] : [...SIZES, ...(serialization === 'json' ? [] : [BUFFER])]) {
         const rates = await ratesOf(bench, parents, way.direction, size, `oneway ${serialization} ${size.text}${way.text}`, SHORT_WINDOW);
         figures.push(oneWayFigure(serialization, size, way, rates));
       }

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { rotated } from '../../bench/all/context';
-import { twice } from '../../bench/all/failures';
+import { listeningIn, twice } from '../../bench/all/failures';
 import { bound } from '../../bench/all/handoff';
 import { FIGURES, Samples, against, figuresOf, firstLine, type FigureId, type PeersOutcome } from '../../bench/all/outcome';
 import { peersPage } from '../../bench/all/page';
@@ -93,6 +93,11 @@ describe('the arithmetic', () => {
     expect(twice('1\n2\n3\n')).toBe(0);
     expect(twice('1\n2\n1\n2\n2\n')).toBe(3);
     expect(twice('0\n0\n\n')).toBe(0);
+    expect(twice('listening 7\nlistening 7\n1\n')).toBe(0);
+  });
+
+  test('a worker may be killed when it has written that it listens', () => {
+    expect([...listeningIn('listening 12\n5\n13\nlistening 13\nlistening')]).toEqual([12, 13]);
   });
 
   test('a quantile of a histogram is the bound of its bucket', () => {
