@@ -1,21 +1,21 @@
 /**
- * Passes the connections that the primary hands to this worker on to their servers: one at a time, each acknowledged
- * right before it is touched.
+ * Passes the connections that the primary hands to this worker on to their servers: one in each turn of the event loop,
+ * acknowledged right before it is touched.
  *
  *             no server takes it ─────────────────────────────► rejected: it stays the primary's
  *   arrived ──┤
  *      │      └─ acknowledged; the kernel has the message ────► delivered
  *      │                 └─ the pipe is full ──► answering ─────────▲
- *      └─ another one is answering, or a server is about
- *         to emit 'listening' (`hold`) ──► waiting ──► treated as if it arrived now
+ *      └─ one was delivered in this turn, or is answering, or
+ *         a server is about to emit 'listening' (`hold`) ──► waiting ──► treated as if it arrived now
  *
  * Owns     each connection from its arrival until its server has it. It closes this process's copy of a connection that
  *          was rejected, could not be acknowledged, or is left when the channel ends
  * Used by  index.ts, listening.ts, accept_pause.ts
  * Never    touches a connection before the kernel has its acknowledgement: if that cannot be sent, the primary hands the
- *          connection to another worker. Never delivers two connections in one async scope: a delivery runs in the tick of
- *          its own message, in a tick made by `#scheduleNext`, or at the end of its acknowledgement's write. So neither an
- *          exception nor an AsyncLocalStorage store of one listener reaches the next connection
+ *          connection to another worker. Never delivers two connections in one turn of the event loop. Between two of them,
+ *          what the client of the first has sent is read: if its request ends the process, the second one is still the
+ *          primary's. And neither an exception nor an AsyncLocalStorage store of one listener reaches the next connection
  * Keeps    1. at most one connection is acknowledged and not delivered, and only while the pipe is full
  *          2. connections are answered in the order of their arrival
  *          3. the receiving server is decided at the moment of the acknowledgement. So `maxConnections` is exact, and a
@@ -29,7 +29,7 @@
  *          and the send callback of that message ends the process.
  * Node     onconnection() in lib/internal/cluster/child.js, which has no queue: it does not wait for a full pipe
  */
-import { Boolean, Map } from '../builtins';
+import { Boolean, Map, timers } from '../builtins';
 import { separately } from '../errors';
 import { Fifo } from '../fifo';
 import { nodeMajor, type NativeHandle } from '../native/bindings';
@@ -113,6 +113,10 @@ export class Deliveries {
   #answering: Arrived | null = null;
   /** The number of calls of `hold` whose returned function has not been called. */
   #holds = 0;
+  /** A connection was delivered, and what its client has sent is not read yet; `#nextTurn` is scheduled. */
+  #hasDelivered = false;
+  /** `#nextTurn` runs: all reads of this turn are over. */
+  #endsTurn = false;
   /** The server whose 'connection' listeners are running. */
   #delivering: ListeningServer | null = null;
 
@@ -157,21 +161,40 @@ export class Deliveries {
   /** A connection has arrived (its handle is transferred). Called in the tick of its own message. */
   arrived(key: string, seq: number, handle: NativeHandle | undefined, moved = false): void {
     const arrived: Arrived = { key, seq, handle, moved, receiver: 'undecided' };
-    if (this.#answering === null && this.#waiting.length === 0 && this.#holds === 0) return this.#process(arrived);
+    if (this.#mayProcess && this.#waiting.length === 0) return this.#process(arrived);
     arrived.receiver = handle === undefined ? 'none' : this.#servers.get(key) ?? 'none';
     if (arrived.receiver !== 'none') arrived.receiver.promise();
     this.#waiting.push(arrived);
   }
 
+  get #mayProcess(): boolean {
+    return this.#answering === null && this.#holds === 0 && !this.#hasDelivered;
+  }
+
   readonly #processNext = (): void => {
-    if (this.#answering !== null || this.#holds > 0) return;
+    if (!this.#mayProcess) return;
     const arrived = this.#waiting.shift();
     if (arrived === undefined) return;
     this.#scheduleNext();
     this.#process(arrived);
   };
 
-  /** Called before a listener runs: so the next connection gets its tick even if the listener throws, and another async context. */
+  /** The turn ends in which a connection was delivered. What its client has sent is read in the next one. */
+  readonly #endTurn = (): void => {
+    timers.setImmediate(this.#nextTurn);
+  };
+
+  readonly #nextTurn = (): void => {
+    this.#hasDelivered = false;
+    this.#endsTurn = true;
+    try {
+      this.#processNext();
+    } finally {
+      this.#endsTurn = false;
+    }
+  };
+
+  /** For the next connection after one that is rejected. Called before code of the app runs: so it gets its tick even if that throws. */
   #scheduleNext(): void {
     if (this.#waiting.length > 0) process.nextTick(this.#processNext);
   }
@@ -225,6 +248,9 @@ export class Deliveries {
 
   #deliver(arrived: Arrived, server: ListeningServer): void {
     const handle = arrived.handle as NativeHandle;
+    // Before a listener runs: the next connection gets its turn even if the listener throws, and another async context.
+    this.#hasDelivered = true;
+    timers.setImmediate(this.#endsTurn ? this.#nextTurn : this.#endTurn);
     traceHandle('delivered', arrived.key, handle);
     const outer = this.#delivering;
     this.#delivering = server;

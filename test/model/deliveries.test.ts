@@ -8,14 +8,16 @@ import type { NativeHandle } from '../../internal/native/bindings';
 import { dist } from '../support/program';
 
 const { Deliveries, ListeningServer } = require(dist('internal/child/deliveries.js')) as typeof import('../../internal/child/deliveries');
+const { timers } = require(dist('internal/builtins.js')) as typeof import('../../internal/builtins');
 const { FauxHandle } = require(dist('internal/child/faux_handle.js')) as typeof import('../../internal/child/faux_handle');
 
 /**
- * `arrive` a connection, `full` and `room` in the pipe, `fail` of the write that waits, `tick`, `close` of the
- * server outside of its listeners, `end` of a connection that it has, `lost` channel. `throws` and `closes`: what
- * the next listener does. `getter`: what the next read of the limit does.
+ * `arrive` a connection, `full` and `room` in the pipe, `fail` of the write that waits, `tick`, `turn`: the reads of this
+ * turn of the event loop are over, its immediates run, and the next turn begins. `close` of the server outside of its
+ * listeners, `end` of a connection that it has, `lost` channel. `throws` and `closes`: what the next listener does.
+ * `getter`: what the next read of the limit does.
  */
-const STEPS = ['arrive', 'full', 'room', 'fail', 'tick', 'close', 'end', 'lost', 'throws', 'closes', 'getter'] as const;
+const STEPS = ['arrive', 'full', 'room', 'fail', 'tick', 'turn', 'close', 'end', 'lost', 'throws', 'closes', 'getter'] as const;
 type Step = typeof STEPS[number];
 
 const owner = Symbol('owner_symbol');
@@ -50,6 +52,8 @@ class Server {
     const { world } = this;
     world.must(connection.state === 'accepted', `${connection.seq} is touched when the kernel has its acknowledgement`);
     world.must(this.closeEvents === 0, `${connection.seq} comes before 'close'`);
+    world.must(world.reads > world.touchedIn, `what the client before ${connection.seq} has sent is read before ${connection.seq} is touched`);
+    world.touchedIn = world.turn;
     world.must(!this.closedInListener, `${connection.seq} does not come to a server that closed in its listener`);
     world.must(this._connections < world.limit, `the limit holds at ${connection.seq}`);
     connection.state = 'touched';
@@ -86,6 +90,11 @@ class World {
   #pending: { readonly connection: Connection; readonly written: (error: Error | null) => void } | null = null;
   #answered = 0;
   has = 0;
+  /** The turn of the event loop, and the last one in which all reads are over. */
+  turn = 1;
+  reads = 0;
+  /** The turn in which a connection was touched last. */
+  touchedIn = -1;
 
   constructor(readonly way: readonly Step[], readonly limit: number) {
     const faux = new FauxHandle(undefined, () => this.#deliveries.close('key', listening));
@@ -135,6 +144,16 @@ class World {
       case 'room': this.#full = false; return this.#end(null);
       case 'fail': return this.#end(new Error('write EPIPE'));
       case 'tick': return runTicks(this);
+      case 'turn': {
+        runTicks(this);
+        this.reads = this.turn;
+        for (const immediate of immediates.splice(0)) {
+          this.run(immediate);
+          runTicks(this);
+        }
+        this.turn++;
+        return;
+      }
       case 'close': return this.#server.close();
       case 'end':
         if (this.has === 0) return;
@@ -157,7 +176,7 @@ class World {
   /** Room comes, ticks run, the server closes and its connections end: then nothing is left over. */
   settle(): void {
     this.#planned.clear();
-    for (let times = 0; times < 8; times++) for (const step of ['room', 'tick'] as const) this.step(step);
+    for (let times = 0; times < 20; times++) for (const step of ['room', 'turn'] as const) this.step(step);
     for (const { seq, state } of this.#connections) this.must(state === 'touched' || state === 'closed', `${seq} is delivered or closed`);
     this.must(this.#lost || this.#answered === this.#connections.length, 'all are answered');
     this.must(this.#server._connections === this.has, 'nothing is promised any more');
@@ -168,6 +187,7 @@ class World {
 }
 
 let ticks: (() => void)[] = [];
+let immediates: (() => void)[] = [];
 
 function runTicks(world: World): void {
   for (let tick = ticks.shift(); tick !== undefined; tick = ticks.shift()) world.run(tick);
@@ -176,14 +196,18 @@ function runTicks(world: World): void {
 /** Plays a way to its end, with ticks that run when a step says so. */
 function play(way: readonly Step[], limit: number): void {
   const { nextTick } = process;
+  const { setImmediate } = timers;
   ticks = [];
+  immediates = [];
   process.nextTick = ((call: () => void) => void ticks.push(call)) as never;
+  Object.assign(timers, { setImmediate: (call: () => void) => void immediates.push(call) });
   try {
     const world = new World(way, limit);
     for (const step of way) world.step(step);
     world.settle();
   } finally {
     process.nextTick = nextTick;
+    Object.assign(timers, { setImmediate });
   }
 }
 
@@ -194,7 +218,7 @@ function* ways(length: number, way: Step[] = []): Iterable<Step[]> {
     const last = way.at(-1);
     if (step === last && step !== 'arrive' && step !== 'end') continue;
     if ((step === 'room' || step === 'fail') && !way.includes('full')) continue;
-    if (step === 'end' && !way.includes('arrive')) continue;
+    if ((step === 'end' || step === 'turn') && !way.includes('arrive')) continue;
     yield* ways(length, [...way, step]);
   }
 }
