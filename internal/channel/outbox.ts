@@ -153,8 +153,10 @@ export class Outbox {
 
   /** Are fewer than HIGH_WATER bytes unwritten? If not, `sink.drained` will be called. */
   get hasRoom(): boolean {
-    this.#owesDrain = this.unwritten >= HIGH_WATER;
-    return !this.#owesDrain;
+    const hasRoom = this.unwritten < HIGH_WATER;
+    // It stays owed if there is room at a later call, of somebody else: who got `false` waits for `drained`.
+    if (!hasRoom) this.#owesDrain = true;
+    return hasRoom;
   }
 
   /** Bytes (of joined JSON: characters) that the kernel has not taken. */
@@ -289,7 +291,10 @@ export class Outbox {
       try {
         this.#sink.pending(-1);
       } finally {
-        if (this.#owesDrain && this.hasRoom) this.#sink.drained();
+        if (this.#owesDrain && this.hasRoom) {
+          this.#owesDrain = false;
+          this.#sink.drained();
+        }
       }
     }
   };
