@@ -69,7 +69,7 @@ export class Channel {
       failed: (error) => sink.error(error), pending: (change) => sink.pending(change), drained: () => sink.drained(),
     }, options.name, options.dialect);
     this.#queue = new HandleQueue({
-      sendAgain: (frame, native) => void this.#writeHandle(frame, native, { swallowErrors: true }),
+      sendAgain: (frame, native, failed) => void this.#writeHandle(frame, native, { swallowErrors: true, failed }),
       fail: (error, completion) => this.#outbox.fail(error, completion),
       idle: () => this.#closeIfDrained(),
     });

@@ -36,13 +36,15 @@ export interface Waiting {
 interface InFlight {
   readonly outgoing: Outgoing;
   readonly frame: string | Buffer;
+  /** To be called if a write of it fails. */
+  readonly failed: () => void;
   attempts: number;
 }
 
 /** The callbacks of the queue, which the channel implements. */
 export interface HandleQueueSink {
-  /** Writes the same frame and fd once more. */
-  sendAgain(frame: string | Buffer, native: NativeHandle): void;
+  /** Writes the same frame and fd once more. `failed` is called if that fails. */
+  sendAgain(frame: string | Buffer, native: NativeHandle, failed: () => void): void;
   /** A waiting message will not be sent. */
   fail(error: Error, completion: Completion): void;
   /** No handle is in flight and no message waits. */
@@ -84,12 +86,13 @@ export class HandleQueue {
 
   /** A handle is about to be written (transferred, if it is owned). Call the returned function if the write fails. */
   sent(outgoing: Outgoing, frame: string | Buffer): () => void {
-    const inFlight: InFlight = { outgoing, frame, attempts: 1 };
-    this.#inFlight = inFlight;
     // A handle that could not be written is never acknowledged, so the waiting messages go on without it.
-    return () => {
+    const failed = (): void => {
       if (this.#inFlight === inFlight) this.acknowledged();
     };
+    const inFlight: InFlight = { outgoing, frame, failed, attempts: 1 };
+    this.#inFlight = inFlight;
+    return failed;
   }
 
   /** The receiver has the fd. */
@@ -103,11 +106,11 @@ export class HandleQueue {
   refused(): void {
     const inFlight = this.#inFlight;
     if (inFlight === null) return;
-    const { outgoing, frame } = inFlight;
+    const { outgoing, frame, failed } = inFlight;
     // Only an owned handle can be sent again: the owner of a borrowed one may have closed it.
     if (outgoing.owned && inFlight.attempts < ATTEMPTS) {
       inFlight.attempts++;
-      this.#sink.sendAgain(frame, outgoing.native);
+      this.#sink.sendAgain(frame, outgoing.native, failed);
       return;
     }
     outgoing.release();

@@ -2,7 +2,10 @@
 import type { ChildProcess } from 'node:child_process';
 import type net from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { Channel } from '../../internal/channel/channel';
+import type { ChannelSink } from '../../internal/channel/channel_types';
 import type { ChannelForkOptions } from '../../internal/channel/spawn';
+import { kLastWriteWasAsync, kReadBytesOrError, streamBaseState, type NativePipe } from '../../internal/native/bindings';
 import { handleOf } from '../../internal/native/handles';
 import { Inbox, cleanEnvironment, endChildrenAfterEachTest, event, fixture, forkFixture, within } from '../support/children';
 import { handleSuite } from '../support/handle_suite';
@@ -13,6 +16,31 @@ endChildrenAfterEachTest();
 
 const stock = (options: ChannelForkOptions = {}): ChildProcess =>
   forkFixture('unit-handles-child.js', 'serve', { dialect: 'node', ...options });
+
+/** The pipe of a channel, without a process: it takes everything, unless it `fails`, and reads what is fed. */
+class FakePipe {
+  readonly writeQueueSize = 0;
+  readonly texts: string[] = [];
+  fails = false;
+  onread: () => void = () => undefined;
+  #room: Buffer = Buffer.alloc(0);
+  useUserBuffer(room: Buffer): void { this.#room = room; }
+  readStart(): number { return 0; }
+  readStop(): void {}
+  close(): void {}
+
+  writeUtf8String(_request: object, text: string, handle: unknown): number {
+    if (this.fails && handle !== undefined) return -109; // ETOOMANYREFS
+    this.texts.push(text);
+    streamBaseState[kLastWriteWasAsync] = 0;
+    return 0;
+  }
+
+  feed(text: string): void {
+    streamBaseState[kReadBytesOrError] = this.#room.write(text);
+    this.onread();
+  }
+}
 
 /** A child that writes the bytes of Node's dialect itself, without Node's channel. */
 const raw = (program: string): ChildProcess => forkFixture('unit-raw-child.js', program, {
@@ -121,6 +149,23 @@ describe('a receiver that reports that no fd came (I-41)', () => {
     expect(warnings).toEqual([warning.message]);
     expect(called).toBe(1);
     await end; // the sender has given up and closed its copy
+  });
+
+  // The kernel bounds the fds that are on their way (ETOOMANYREFS). The queue waited for ever for an acknowledgement of what was never written.
+  test('it is sent again and cannot be written: what waits behind it goes on, and the handle is closed', async () => {
+    const { client, accepted } = await connection();
+    const end = allOf(client);
+    const pipe = new FakePipe();
+    const sink = { pending: () => undefined, socketSent: () => undefined, ending: () => undefined, closed: () => undefined } as unknown as ChannelSink;
+    const channel = new Channel(pipe as unknown as NativePipe, { serialization: 'json', dialect: 'node', name: 'P' }, sink);
+    channel.start();
+    channel.send('with a socket', accepted, {}, undefined);
+    channel.send('behind it', undefined, {}, undefined);
+    pipe.fails = true;
+    pipe.feed('{"cmd":"NODE_HANDLE_NACK"}\n');
+    await end;
+    expect(pipe.texts.map((text) => JSON.parse(text) as unknown)).toEqual([expect.objectContaining({ msg: 'with a socket' }), 'behind it']);
+    channel.abort();
   });
 
   test.each<[name: string, send: (child: ChildProcess, accepted: net.Socket) => void]>([
