@@ -10,8 +10,8 @@
  * Used by  worker_words.ts (one StderrLines for each worker), worker_starts.ts (one StderrOutput);
  *          operate/app/ (for stdout as well)
  * Keeps    1. memory is bounded. While the destination is full, the pipe of each worker that writes is paused, so the
- *             worker itself has to wait. A line longer than LONGEST_LINE is written in pieces, which begin and end
- *             between two characters of UTF-8
+ *             worker itself has to wait. It goes on whatever the program has put in the place of `write`. A line longer than
+ *             LONGEST_LINE is written in pieces, which begin and end between two characters of UTF-8
  *          2. an error of the destination (EPIPE, ENOSPC, EIO) loses what was being written and nothing else: the
  *             primary goes on, and the workers' pipes are still read
  */
@@ -53,18 +53,26 @@ export class StderrOutput implements LineOutput {
     } catch {
       this.#written(); // The program has replaced `write` by a function that throws.
     }
-    if (hasRoom) return;
+    // The program may have replaced `write` by a function that returns nothing. The stream itself knows whether it is full.
+    if (hasRoom || !this.#to.writableNeedDrain) return;
+    // Such a function may drop our callback, too: then 'drain' comes alone.
+    if (this.#paused.size === 0) attach(this.#to, 'drain', this.#resume);
     this.#paused.add(source);
     source.pause();
   }
 
   #written(): void {
     if (--this.#unwritten === 0) detach(this.#to, 'error', ignore);
-    if (this.#to.writableNeedDrain && this.#unwritten > 0) return;
+    if (!this.#to.writableNeedDrain || this.#unwritten === 0) this.#resume();
+  }
+
+  readonly #resume = (): void => {
+    if (this.#paused.size === 0) return;
+    detach(this.#to, 'drain', this.#resume);
     const paused = [...this.#paused];
     this.#paused.clear();
     for (const source of paused) source.resume();
-  }
+  };
 }
 
 /** Cuts one output of one worker into lines. */

@@ -57,6 +57,23 @@ test('a destination that completes no write: this process holds a bounded amount
   expect(worker.isPaused()).toBe(false);
 });
 
+// Programs put a time before each line of stderr, or keep what is printed in a test. The worker's pipe was paused for ever.
+test.each<[name: string, replace: (to: Slow) => void]>([
+  ['passes the bytes on, and drops the callback', (to) => { to.write = ((bytes: Buffer) => Reflect.apply(Writable.prototype.write, to, [bytes])) as typeof to.write; }],
+  ['passes them on, and returns nothing', (to) => { to.write = ((bytes: Buffer) => void Reflect.apply(Writable.prototype.write, to, [bytes])) as unknown as typeof to.write; }],
+  ['only keeps them', (to) => { to.write = ((bytes: Buffer) => { to.text += String(bytes); }) as unknown as typeof to.write; }],
+])('the program has replaced `write` of the destination by a function that %s: each worker is read on', async (_name, replace) => {
+  const to = new Slow();
+  replace(to);
+  const output = new StderrOutput(to);
+  const workers = [new PassThrough(), new PassThrough()];
+  for (const worker of workers) new StderrLines(worker, output);
+  const line = `${'x'.repeat(99)}\n`;
+  for (let count = 0; count < 100; count++) for (const worker of workers) worker.write(line);
+  for (let idle = 0; idle < 5; idle = to.take() ? 0 : idle + 1) await turn();
+  expect([to.text.length, workers.map((worker) => worker.isPaused()), to.listenerCount('drain')]).toEqual([200 * line.length, [false, false], 0]);
+});
+
 test('a line without an end is written in pieces of bounded size', async () => {
   const to = new Writable({ write: (bytes: Buffer, _encoding, done) => { written += bytes.length; done(); } });
   let written = 0;
