@@ -13,6 +13,7 @@
  * Keeps    at most WINDOW connections are sent and not taken. The others wait in their addresses, which bound them
  */
 import { timers } from '../builtins';
+import { epochClock } from '../clock';
 import type { NativeHandle } from '../native/bindings';
 import type { Addresses } from './registry';
 
@@ -38,8 +39,8 @@ export class GivenConnections {
   #lastSeq = 0;
   #taken = 0;
   #pause: NodeJS.Timeout | null = null;
-  /** Runs while one is sent and not taken. */
-  #patience: NodeJS.Timeout | null = null;
+  /** Ends the timer of patience, which runs while one is sent and not taken. */
+  #endPatience: (() => void) | null = null;
   #isOver = false;
   #emptied: () => void = () => undefined;
 
@@ -61,10 +62,10 @@ export class GivenConnections {
     const seq = ++this.#lastSeq;
     const one: Sent = { id, connection, moved };
     this.#sent.set(seq, one);
-    this.#patience ??= timers.setTimeout(() => this.#stalled(STALLED_MS), STALLED_MS);
+    if (this.#endPatience === null) this.#awaitTaken();
     this.#send(seq, id, moved, connection, (error) => {
       if (error === null || !this.#sent.delete(seq)) return;
-      if (this.#sent.size === 0) this.#endPatience();
+      if (this.#sent.size === 0) this.#stopWaiting();
       this.#pause ??= timers.setTimeout(() => {
         this.#pause = null;
         this.#giveMore();
@@ -79,8 +80,8 @@ export class GivenConnections {
     const one = this.#sent.get(seq);
     if (one === undefined) return;
     this.#sent.delete(seq);
-    if (this.#sent.size > 0) this.#patience?.refresh();
-    else this.#endPatience();
+    if (this.#sent.size > 0) this.#awaitTaken();
+    else this.#stopWaiting();
     if (taken) this.#taken++;
     one.connection.close();
     this.#giveMore();
@@ -94,16 +95,21 @@ export class GivenConnections {
   /** The successor has ended: what it has not taken is queued here again. */
   takeAllBack(): void {
     this.#isOver = true;
-    this.#endPatience();
+    this.#stopWaiting();
     timers.clearTimeout(this.#pause ?? undefined);
     for (const one of this.#sent.values()) this.#takeBack(one);
     this.#sent.clear();
     this.#emptied();
   }
 
-  #endPatience(): void {
-    timers.clearTimeout(this.#patience ?? undefined);
-    this.#patience = null;
+  #awaitTaken(): void {
+    this.#endPatience?.();
+    this.#endPatience = epochClock.after(STALLED_MS, () => this.#stalled(STALLED_MS));
+  }
+
+  #stopWaiting(): void {
+    this.#endPatience?.();
+    this.#endPatience = null;
   }
 
   #giveMore(): void {

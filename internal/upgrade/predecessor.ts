@@ -16,11 +16,13 @@
  * Keeps    1. a connection is closed here only after the successor has said that a worker there has it. If the successor ends
  *             before, the connection is queued here again. The worker acknowledges it to the successor and then reads from it,
  *             so if the successor is killed between that acknowledgement and `taken`, a worker of each primary has the connection
- *          2. after a failure the successor does not run any more, or is about to get SIGKILL
- *          3. until `done` is read here, this process can serve again: it has all listening sockets and the shared state
+ *          2. an answer that is here is never late, also if this process was stopped (SIGSTOP) for longer than the deadline
+ *          3. after a failure the successor does not run any more, or is about to get SIGKILL
+ *          4. until `done` is read here, this process can serve again: it has all listening sockets and the shared state
  */
 import type { ChildProcess } from 'node:child_process';
 import { timers } from '../builtins';
+import { epochClock } from '../clock';
 import { nodeError } from '../errors';
 import { GivenConnections } from './given_connections';
 import type { Link } from './link';
@@ -123,7 +125,7 @@ export class Predecessor {
 
   /** Hands over. Rejects with ERR_UPGRADE_FAILED; everything goes on here then. When it has resolved this process has nothing to do any more. */
   async run(): Promise<UpgradeReport> {
-    const late = timers.setTimeout(() => this.#fail(this.#notReady), this.#readyTimeoutMs);
+    const cancel = epochClock.after(this.#readyTimeoutMs, () => this.#fail(this.#notReady));
     try {
       const hello = await this.#next('hello');
       if (hello.protocol !== PROTOCOL) throw failed(`it speaks version ${hello.protocol} of the protocol of upgrades, and this one ${PROTOCOL}: stop and start the program instead`);
@@ -133,7 +135,7 @@ export class Predecessor {
       this.#state = stateHere();
       this.#link?.send({ act: 'begin', hasState: this.#state !== null });
       await this.#ready();
-      timers.clearTimeout(late);
+      cancel();
       if (this.#failure !== null) throw this.#failure; // `failed`, or a stop, came in the same turn as `ready`.
       this.#hasCommitted = true;
       leavePlaces(this.pid);
@@ -151,7 +153,7 @@ export class Predecessor {
       this.#link?.close();
       return { pid: this.pid, node: hello.node, connections: this.#given.taken, ms: Math.round(performance.now() - this.#began) };
     } catch (error) {
-      timers.clearTimeout(late);
+      cancel();
       this.#end();
       throw error;
     }
@@ -165,13 +167,13 @@ export class Predecessor {
 
   /** Waits until the workers of the successor are ready, and listen where those of this primary do. It says `ready` again when it has adopted one more address. */
   async #ready(): Promise<void> {
-    let late: NodeJS.Timeout | undefined;
+    let cancel = (): void => undefined;
     for (;;) {
       const { adopted } = await this.#next('ready');
-      timers.clearTimeout(late);
+      cancel();
       const missing = this.#ports.addresses.listening().find(({ id, query }) => query.vacantMs === undefined && !adopted.includes(id));
       if (missing === undefined) return;
-      late = timers.setTimeout(() => this.#fail(`its workers do not listen at ${addressText(missing.query)}, where workers of this one do`), LISTEN_MS);
+      cancel = epochClock.after(LISTEN_MS, () => this.#fail(`its workers do not listen at ${addressText(missing.query)}, where workers of this one do`));
     }
   }
 
@@ -215,8 +217,8 @@ export class Predecessor {
   /** The answer to what was sent in this turn. */
   async #within(act: 'serving' | 'done'): Promise<void> {
     this.#early.delete(act); // It is no answer.
-    const late = timers.setTimeout(() => this.#fail(`it did not answer within ${ANSWER_MS} ms`), ANSWER_MS);
-    await this.#next(act).finally(() => timers.clearTimeout(late));
+    const cancel = epochClock.after(ANSWER_MS, () => this.#fail(`it did not answer within ${ANSWER_MS} ms`));
+    await this.#next(act).finally(cancel);
   }
 
   #orFailure<Value>(promise: Promise<Value>): Promise<Value> {
