@@ -239,6 +239,38 @@ test('stop, at each moment: no timer stays, and the primary is told or killed', 
   expect([world.app.state, world.timers]).toEqual(['stopped', 0]);
 });
 
+// Its record is of another command by now, so it has exited with 0: the app was errored with 'exited with 0 before it could work'.
+test('restart while its primary is being started: the next one comes when that is gone', async () => {
+  world.app.start(world.record());
+  world.app.start(world.record({ run: 2 }));
+  await world.die(0, { code: 0 });
+  expect([world.primaries.length, world.last.of.run, world.app.state]).toEqual([2, 2, 'starting']);
+  await world.up();
+  expect([world.app.state, world.timers]).toEqual(['online', 0]);
+});
+
+// `stop` waited for ever for a primary that had been stopped (SIGSTOP) while it started.
+test('stop while its primary is being started, and that does not react: it gets SIGKILL', async () => {
+  world.app.start(world.record());
+  world.app.stop(world.record({ wanted: 'stopped' }), false);
+  await world.next();
+  expect(world.last.signals).toEqual(['SIGTERM', 'SIGKILL']);
+  await world.die();
+  expect([world.app.state, world.timers]).toEqual(['stopped', 0]);
+});
+
+// On a machine that was too busy for five seconds the app stayed 'starting' for ever, and `start` with it.
+test('a primary that has said that it is ready, and answers late: it is asked again', async () => {
+  world.app.start(world.record());
+  world.last.ready(true);
+  await turns();
+  expect(world.app.state).toBe('starting');
+  world.answers = world.last;
+  await world.next();
+  world.last.start();
+  expect([world.app.state, world.app.primary?.pid, world.timers]).toEqual(['online', 1, 0]);
+});
+
 test('start while it stops: the next primary comes when the old one is gone, and not before', async () => {
   world.app.start(world.record());
   await world.up();

@@ -5,7 +5,7 @@
  * Owns     a timer, the connection to the primary, and the primary's ChildProcess if this daemon has started it. The
  *          process itself belongs to nobody: it goes on without the daemon
  * Used by  daemon.ts, listing.ts (the type)
- * Uses     supervisor/restart_budget.ts; primary_process.ts, live_primary.ts (types and WAS_REPLACED: the functions are passed in)
+ * Uses     supervisor/restart_budget.ts; primary_process.ts, live_primary.ts (what starts and finds a primary is passed in)
  * States   stopped ── start ──► spawning ── it has its socket ──► running ── it ends, and is wanted ──► backing off
  *            ▲  ▲                   └── it ends before ──► errored            └── it has given up ──► errored  │
  *            │  └── it is gone ── stopping ◄── stop ── spawning, running          spawning ◄── the delay is over
@@ -23,7 +23,7 @@ import type { AppSpec } from '../app/app_spec';
 import type { AppState } from './api';
 import type { Log } from './daemon_log';
 import { WAS_REPLACED, type LivePrimary } from './live_primary';
-import type { ProcessEnd, StartedPrimary } from './primary_process';
+import { livesFor, type ProcessEnd, type StartedPrimary } from './primary_process';
 
 /** The restart budget of a primary: the same numbers as those of a worker (SuperviseOptions.restarts). */
 const LIMITS: RestartLimits = { max: 10, maxAll: 10, withinMs: 60_000, healthyMs: 10_000, minDelayMs: 100, maxDelayMs: 10_000, jitter: 0.2 };
@@ -33,8 +33,8 @@ const SLOT = 1;
 const STOP_MARGIN_MS = 10_000;
 /** How long a primary that was told to kill its workers may take, in milliseconds. */
 const STOP_NOW_MS = 5_000;
-/** How long the daemon waits before it looks again who has the socket that its primary did not get, in milliseconds. */
-const TAKEN_MS = 100;
+/** How long the daemon waits before it looks again who has the socket, in milliseconds: its primary did not get it, or does not answer yet. */
+const LOOK_AGAIN_MS = 100;
 
 type Phase =
   | { readonly is: 'stopped' }
@@ -135,7 +135,7 @@ export class App {
     switch (this.#phase.is) {
       case 'backing off': this.#phase.cancel(); return this.#enter({ is: 'stopped' });
       case 'errored': return this.#enter({ is: 'stopped' });
-      case 'spawning': return void this.#phase.started.child.kill('SIGTERM');
+      case 'spawning': return this.#stopStarted(this.#phase.started, now);
       case 'running': return this.#stop(this.#phase.primary, now);
       case 'stopping': return now ? this.#stop(this.#phase.primary, true) : undefined;
       case 'stopped': case 'looking': return; // `looking` reads the record when it has found something.
@@ -177,11 +177,16 @@ export class App {
 
   /** Waits for a primary of this daemon, from its start to its end. */
   async #follow(started: StartedPrimary): Promise<void> {
-    const isReady = await started.ready;
-    const found = isReady ? await this.#ports.find(started) : null;
-    if (found !== null) return this.#adopt(found);
+    const { run } = this.#record;
+    let lives = await started.ready;
+    while (lives) {
+      const found = await this.#ports.find(started);
+      if (found !== null) return this.#adopt(found);
+      lives = await livesFor(started, LOOK_AGAIN_MS, this.#ports.clock); // The machine may be too busy for it to answer in time.
+    }
     const end = await started.ended;
     if (end.code === EXIT_TAKEN) return this.#taken();
+    if (run !== this.#record.run && this.#isWanted(started)) return this.#spawn('command'); // A command has come meanwhile.
     const text = reasonOf(started.printed(), `its primary ${endText(end)} before it could work`);
     if (this.#lastEnd === null && this.#isCommand && this.#isWanted(started)) return this.#fail(text);
     this.#ended(text, 0);
@@ -195,7 +200,7 @@ export class App {
     if (this.#phase !== looking) return found?.letGo(); // A command has started another primary, which finds out by itself.
     if (found !== null) return this.#adopt(found);
     if (this.#record.wanted !== 'running') return this.#enter({ is: 'stopped' }); // A command has stopped the app.
-    this.#backOff(TAKEN_MS, 'another process has its control socket');
+    this.#backOff(LOOK_AGAIN_MS, 'another process has its control socket');
   }
 
   /** A primary answers at the socket. */
@@ -239,12 +244,22 @@ export class App {
   #stop(primary: Primary, now: boolean): void {
     if (this.#phase.is === 'stopping') this.#phase.cancel();
     primary.stop(now);
-    const { leaveTimeoutMs = 20_000, drainDelayMs = 0 } = this.#record.spec.supervise as { leaveTimeoutMs?: number; drainDelayMs?: number };
-    const cancel = this.#ports.clock.after(now ? STOP_NOW_MS : drainDelayMs + leaveTimeoutMs + STOP_MARGIN_MS, () => {
-      this.#ports.log(`${this.name}: primary ${primary.pid} did not stop in time, and gets SIGKILL`);
-      primary.kill();
-    });
+    const cancel = this.#killLater(primary.pid, now, () => primary.kill());
     this.#enter({ is: 'stopping', primary, cancel });
+  }
+
+  /** Stops a primary that does not answer yet. */
+  #stopStarted({ child, ended }: StartedPrimary, now: boolean): void {
+    child.kill('SIGTERM');
+    void ended.then(this.#killLater(child.pid, now, () => child.kill('SIGKILL')));
+  }
+
+  #killLater(pid: number | undefined, now: boolean, kill: () => void): () => void {
+    const { leaveTimeoutMs = 20_000, drainDelayMs = 0 } = this.#record.spec.supervise as { leaveTimeoutMs?: number; drainDelayMs?: number };
+    return this.#ports.clock.after(now ? STOP_NOW_MS : drainDelayMs + leaveTimeoutMs + STOP_MARGIN_MS, () => {
+      this.#ports.log(`${this.name}: primary ${pid} did not stop in time, and gets SIGKILL`);
+      kill();
+    });
   }
 
   // ── the end of a primary ───────────────────────────────────────────────────────────────────────
@@ -302,7 +317,7 @@ export class App {
     }
   }
 
-  /** Was this primary started for what is wanted now? */
+  /** Is a primary wanted, and this one being started? */
   #isWanted(started: StartedPrimary): boolean {
     return this.#record.wanted === 'running' && this.#phase.is === 'spawning' && this.#phase.started === started;
   }

@@ -10,6 +10,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import type { EpochClock } from '../../clock';
 import { builtFile } from '../../dist_files';
 import type { AppRecord } from '../app/app_record';
 import { readLastLines } from '../app/log_tail';
@@ -66,6 +67,17 @@ export function startPrimary(state: string, socket: string, { id, run, spec }: A
   });
   child.unref();
   return { child, ready, ended, printed: () => errorLine(readLastLines(file, ERROR_LINES, Infinity, from).join('\n')) };
+}
+
+/** Resolves to true after so many milliseconds; to false as soon as the process has ended. */
+export function livesFor({ ended }: StartedPrimary, ms: number, clock: EpochClock): Promise<boolean> {
+  return new Promise((resolve) => {
+    const cancel = clock.after(ms, () => resolve(true));
+    void ended.then(() => {
+      cancel();
+      resolve(false);
+    });
+  });
 }
 
 function openLog(file: string): { fd: number; from: number } {
