@@ -16,7 +16,7 @@ import type { StartedPrimary } from './primary_process';
 /** How a primary ends that does not: another one serves in place of it. */
 export const WAS_REPLACED = 'was replaced';
 
-/** How long a primary may take to answer the first question, in milliseconds. It answers in its next turn. */
+/** How long a primary may take to say who it is, and then which command it was started for, in milliseconds. It answers in its next turn. */
 const ANSWER_MS = 5_000;
 
 /** The daemon waits so long, in milliseconds, before it looks again: has a process ended that is not its child, or does the successor of a primary answer? */
@@ -68,12 +68,15 @@ export class LivePrimary {
     }
     const isOwn = started !== null && started.child.pid === client.hello.pid;
     if (client.hello.kind !== 'app' || client.hello.startedBy !== 'daemon') return new LivePrimary(client, null, null);
+    const cancel = epochClock.after(ANSWER_MS, () => client.close());
     try {
       const answer = await client.call('run');
       return new LivePrimary(client, readRun(answer), isOwn ? started : null);
     } catch {
       client.close();
-      return null; // It ended while it was asked.
+      return null; // It ended while it was asked, or stands still.
+    } finally {
+      cancel();
     }
   }
 
