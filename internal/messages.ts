@@ -74,6 +74,7 @@ export interface ExitedAfterDisconnect { readonly act: 'exitedAfterDisconnect'; 
  */
 export interface Accepted {
   readonly act: 'accepted';
+  /** 0: no connection was handed to the worker; only `open` is reported. */
   readonly upTo: number;
   readonly rejected?: readonly number[] | undefined;
   /** How many connections are open, by key. Only for addresses where the primary asked for it (`counts`). */

@@ -94,7 +94,7 @@ class Child {
   // The error is ignored: if the primary is gone, 'disconnect' follows, and nobody needs the counts.
   readonly #counts = new OpenCounts((open) => void this.#calls.notify({ act: 'accepted', upTo: this.#upTo, open } satisfies Accepted, null, () => undefined),
     (server) => this.#returns.offered(server));
-  /** The `seq` of the last connection that was acknowledged or rejected. */
+  /** The `seq` of the last connection that was acknowledged or rejected; 0: none was. */
   #upTo = 0;
   readonly #returns = new Returns((...offer) => this.#offer(...offer), () => this.worker.movable);
   readonly #deliveries = new Deliveries((...answer) => this.#answer(...answer));

@@ -210,7 +210,10 @@ export class Listening {
   /** The server accepts by itself, and also gets connections from the primary. `begin` has to be called next, `end` when the server closes. */
   #acceptWithQuotas(reply: ServerReply, owner: Asker, handle: ListeningHandle): { begin(): void; end(): void } {
     const { key } = reply;
-    const report = (progress: Omit<Progress, 'act' | 'key'>): void => void this.#worker.calls.notify({ act: 'progress', key, ...progress } satisfies Progress);
+    const report = (progress: Omit<Progress, 'act' | 'key'>): void => {
+      this.#worker.counts.begin();
+      this.#worker.calls.notify({ act: 'progress', key, ...progress } satisfies Progress);
+    };
     const pause = new AcceptPause(`${this.#worker.name} at ${key}`, handle, owner, report);
     this.#pauses.set(key, pause);
     const server = this.#listens(reply, owner, pause);

@@ -4,7 +4,7 @@
  * now and then.
  *
  * Owns     a timer that runs while connections are open; it does not keep the process alive
- * Used by  index.ts
+ * Used by  index.ts, listening.ts
  * Costs    nothing as long as no server is watched
  */
 import { Map, NativeObject, Set, timers } from '../builtins';
@@ -38,10 +38,15 @@ export class OpenCounts {
     this.unwatch(key);
     this.#servers.set(key, server);
     if (how === 'seldom') this.#seldom.add(key);
-    if (this.#timer === undefined) return;
-    // It may run at the slow pace of rebalancing, and a scheduling rule needs the fast one from now on.
+    // A timer that runs may have the slow pace of rebalancing, and a scheduling rule needs the fast one from now on.
+    const runs = this.#timer !== undefined;
     this.#stop();
-    this.#start();
+    if (runs || openConnections(server) > 0) this.begin();
+  }
+
+  /** Connections have come, or are about to: counts from now on, until none is open. */
+  begin(): void {
+    if (this.#servers.size > 0) this.#timer ??= timers.setInterval(() => this.#check(), this.#isOften ? INTERVAL : SELDOM).unref();
   }
 
   unwatch(key: string): void {
@@ -61,19 +66,16 @@ export class OpenCounts {
    */
   forAnswer(accepted: string | null): Counts | undefined {
     if (this.#servers.size === 0) return undefined;
-    if (this.#timer === undefined) this.#start();
+    this.begin();
     return this.#isOften ? this.#reported = this.#count(accepted) : undefined;
-  }
-
-  #start(): void {
-    this.#timer = timers.setInterval(() => this.#check(), this.#isOften ? INTERVAL : SELDOM).unref();
   }
 
   #check(): void {
     const reported = this.#reported;
     const counts = this.#count();
     this.#reported = counts;
-    if (NativeObject.values(counts).every((open) => open === 0)) this.#stop();
+    // One that is on its way to the primary may come back.
+    if (![...this.#servers.values()].some((server) => openConnections(server) > 0)) this.#stop();
     if (NativeObject.keys(counts).some((key) => counts[key] !== reported[key])) this.#report(counts);
   }
 

@@ -84,8 +84,8 @@ export class Peer {
   readonly #sendsMoved = new Map<string, Send>();
   /** The keys of the addresses whose connections this worker was asked to count, until it closes there. */
   readonly #counting = new Set<string>();
-  /** The `seq` of the last hand-off. */
-  #lastHandOff = -1;
+  /** The `seq` of the last hand-off. 0: there was none, since the reply that lets the worker listen has a number before. */
+  #lastHandOff = 0;
 
   constructor(worker: Worker, dialect: Dialect, { weight = 1, rebalance = null }: { weight?: number | undefined; rebalance?: Rebalance | null } = {}) {
     this.weight = weight;

@@ -43,6 +43,11 @@ test('an idle connection moves to another worker, which is full then and accepts
   expect(await outputOf('moves')).toBe('true {"accepted":0,"moved":1}\ntrue');
 });
 
+// Nobody counted connections that the workers had accepted by themselves, so `rebalance` moved none.
+test('rebalance: a worker that comes later gets its share of the connections that the first one keeps', async () => {
+  expect(await outputOf('rebalances')).toBe('2');
+});
+
 test('unix sockets', async () => {
   expect(await outputOf('unix')).toBe('100 2');
 });

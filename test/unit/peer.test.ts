@@ -37,6 +37,15 @@ test('an acknowledgement ends everything up to its number, in order, and nothing
   expect([outcomes().slice(2), worker.peer.inFlight]).toEqual([['2 accepted', '3 accepted'], 0]);
 });
 
+// The worker was cut off: 0 was the number of no hand-off.
+test('counts before the first hand-off: the worker has accepted by itself (`shared`), and names none', () => {
+  const worker = new FakeWorker(1);
+  worker.peer.count('key');
+  const reports: unknown[] = [];
+  expect(worker.peer.answer({ act: 'accepted', upTo: 0, open: { key: 3 } }, (open) => void reports.push(open))).toBe(true);
+  expect(reports).toEqual([{ key: 3 }]);
+});
+
 test('what is listed as rejected goes back as rejected, the rest as accepted', () => {
   const { worker, seqs, outcomes } = handedOff(4);
   worker.peer.acknowledge(seqs[3]!, [seqs[1]!, seqs[3]!]);
