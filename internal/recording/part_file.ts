@@ -23,7 +23,7 @@
 import { closeSync, ftruncateSync, openSync, readdirSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { Buffer, Math, Set, String, timers } from '../builtins';
-import { hookProcessEnd } from '../native/process_end';
+import { hookProcessEnd, isExiting } from '../native/process_end';
 
 /** Lines that may be written one by one when nothing was written for a while. */
 const TOKENS = 32;
@@ -88,7 +88,8 @@ export class PartFile {
     this.#joined += `{"k":"${kind}","t":${at - this.#lastAt}${fields}}\n`;
     this.#lastAt = at;
     this.#next++;
-    if (at >= this.#dueAt || this.#joined.length > LONG) this.#writeOrWait(at);
+    if (isExiting()) this.flush(); // Nobody writes later what is joined now.
+    else if (at >= this.#dueAt || this.#joined.length > LONG) this.#writeOrWait(at);
   }
 
   /** The joined lines are due. If there are more events than tokens, the next lines are joined. */

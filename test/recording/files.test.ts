@@ -48,6 +48,22 @@ describe('the part file of a process', () => {
     expect(eventsIn(place).map(({ kind }) => kind)).toEqual(['process', 'loop']);
   });
 
+  // Node calls nothing of ours after the 'exit' listeners of a process that ends by itself: what was joined meanwhile was lost.
+  test('events while the process ends are on the disk at once, also in a flood', () => {
+    const place = path.join(directory, 'ends');
+    mkdirSync(place);
+    const part = new PartFile(place, 1e6, 0, head);
+    for (let at = 0; at < 100; at++) part.add('l', 1, ',"busy":0,"delay":0');
+    const node = process as unknown as { _exiting: boolean };
+    node._exiting = true; // As Node does before it emits 'exit'.
+    try {
+      for (let at = 0; at < 3; at++) part.add('l', 2, ',"busy":0,"delay":0');
+    } finally {
+      node._exiting = false;
+    }
+    expect(eventsIn(place).length).toBe(1 + 103);
+  });
+
   test('a flood in one long turn: what is older than 5 ms is on the disk, and so is everything soon after its end', async () => {
     const place = path.join(directory, 'flood');
     mkdirSync(place);
