@@ -191,6 +191,22 @@ describe('drain_moves', () => {
     expect(passes.begun).toBe(1);
   });
 
+  // Its connections were closed after the grace in place of moving.
+  test('a worker that was stopped for longer reads the answers that are here before it says that the primary stands still', async () => {
+    let tick = (): void => undefined;
+    vi.spyOn(timers, 'setInterval').mockImplementation(((call: () => void) => { tick = call; }) as never);
+    onTestFinished(() => void vi.restoreAllMocks());
+    const passes = new Passes();
+    let [over, open] = [0, 10];
+    const moves = new IdleMoves(passes, () => over++, () => open);
+    moves.begin();
+    tick(); // Timers come before what is read.
+    open--;
+    await turn();
+    expect([over, moves.willMove({} as Socket)]).toEqual([0, true]);
+    moves.end();
+  });
+
   test('the primary says that all workers leave: no more passes, also if the first one was still to come', async () => {
     const passes = new Passes();
     let over = 0;

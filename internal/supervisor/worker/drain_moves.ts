@@ -99,11 +99,13 @@ export class IdleMoves {
     let timer: NodeJS.Timeout | undefined;
     let before = this.#open();
     const still = new Promise<null>((resolve) => {
-      timer = timers.setInterval(() => {
+      const look = (): void => {
         const now = this.#open();
         if (now >= before) resolve(null);
         before = now;
-      }, STILL_MS);
+      };
+      // Behind the poll phase: if this process itself was stopped, the answers of the primary are here, and not read yet.
+      timer = timers.setInterval(() => void timers.setImmediate(look), STILL_MS);
     });
     return Promise.race([pass, still]).finally(() => timers.clearInterval(timer));
   }
