@@ -24,9 +24,9 @@ describe.concurrent('each function that an app can replace', () => {
   }
 });
 
-test('the shared state, supervise and graceful go on with the real timers and clocks', async () => {
+test('the shared state, supervise with its control socket, and graceful go on with the real timers and clocks', async () => {
   const { code, stdout, stderr } = await run(path.join(root, 'test/fixtures/replaced_timers.js'));
   expect(stderr).toBe('');
-  expect(stdout.trimEnd().split('\n')).toEqual(['worker starting', 'set', 'not twice: ERR_SHARED_STATE_TIMEOUT', 'released: true', 'worker ready', 'drained', 'worker gone', 'stopped']);
+  expect(stdout.trimEnd().split('\n')).toEqual(['worker starting', 'set', 'not twice: ERR_SHARED_STATE_TIMEOUT', 'released: true', 'worker ready', 'asked three times: 3', 'drained', 'worker gone', 'stopped']);
   expect(code).toBe(0);
 });

@@ -16,6 +16,7 @@
  *          4. a request begins when it is this client's turn, and when the client has read the earlier replies, so that
  *             replies do not pile up. Requests that have not begun when the client is gone, or is cut off, never begin
  */
+import { timers } from '../../builtins';
 import type { Socket } from 'node:net';
 import { controlError, refusal, refusalOf } from './errors';
 import { LineReader } from './lines';
@@ -116,7 +117,7 @@ export class Connection {
   /** Lets the other clients go first, when this one has sent much: libuv would read up to 2 MiB of it before it turns to them. */
   #rest(): void {
     this.#socket.pause();
-    setImmediate(() => {
+    timers.setImmediate(() => {
       if (this.#state !== 'closed') this.#socket.resume();
     });
   }

@@ -9,6 +9,7 @@
  * Keeps    1. at most MOST_CONNECTIONS connections
  *          2. a socket whose file is deleted, with or without its directory, is made anew. Connections stay
  */
+import { timers } from '../../builtins';
 import { createServer, type Server, type Socket } from 'node:net';
 import { Connection, type Call, type Method } from './connection';
 import { refusal } from './errors';
@@ -104,9 +105,9 @@ export class ControlServer {
     this.#server.close();
     for (const connection of this.#connections) connection.end();
     if (this.#connections.size === 0) return;
-    const late = setTimeout(() => this.#connections.forEach((connection) => connection.destroy()), CLOSE_MS).unref();
+    const late = timers.setTimeout(() => this.#connections.forEach((connection) => connection.destroy()), CLOSE_MS).unref();
     await new Promise<void>((resolve) => this.#drained.push(resolve));
-    clearTimeout(late);
+    timers.clearTimeout(late);
   }
 
   #make(): Server {

@@ -15,6 +15,7 @@
  * Falls short  1. if the directory is renamed, the file is still there, under another path, and nothing is noticed
  *              2. a file system that is mounted over a parent gives no event: only the few looks after the last one see it
  */
+import { timers } from '../../builtins';
 import fs, { type FSWatcher } from 'node:fs';
 import path from 'node:path';
 import { statOf } from './directory';
@@ -54,13 +55,13 @@ export class SocketWatch {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#unwatch();
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#timer !== null) timers.clearTimeout(this.#timer);
     await this.#running;
   }
 
   #later(ms: number): void {
     if (this.#isClosed || this.#timer !== null) return;
-    this.#timer = setTimeout(() => { this.#running = this.#look(); }, ms).unref();
+    this.#timer = timers.setTimeout(() => { this.#running = this.#look(); }, ms).unref();
   }
 
   async #look(): Promise<void> {

@@ -10,6 +10,7 @@
  * Keeps    1. a request that comes when nobody waits, and none has begun in this turn, begins at once
  *          2. a client is in the queue at most once, so memory does not grow with the requests
  */
+import { timers } from '../../builtins';
 
 /** Somebody who has requests that wait. */
 export interface Beginner {
@@ -34,7 +35,7 @@ export class Turns {
     const [beginner] = this.#waiting;
     this.#isTaken = beginner !== undefined;
     if (beginner === undefined) return;
-    setImmediate(() => this.#next());
+    timers.setImmediate(() => this.#next());
     this.#waiting.delete(beginner);
     if (beginner.begin()) this.#waiting.add(beginner);
   }

@@ -21,6 +21,10 @@ const LISTEN_MS = 15_000;
 /** `node:cluster` as the program sees it: Node's own or ours. Loaded when it is needed: a process may have no cluster. */
 const clusterOf = (): Cluster => require('node:cluster') as Cluster;
 
+// Read now: fake timers of the program may replace them later.
+const { setTimeout, clearTimeout } = globalThis;
+const now = performance.now.bind(performance);
+
 async function act({ action, worker, ms }: Record<string, unknown>): Promise<string> {
   if (action === 'block') return block(Number(ms));
   const cluster = clusterOf();
@@ -35,8 +39,8 @@ async function act({ action, worker, ms }: Record<string, unknown>): Promise<str
 }
 
 function block(ms: number): string {
-  const end = performance.now() + Math.min(10_000, ms);
-  while (performance.now() < end) { /* This is the point: nothing else runs. */ }
+  const end = now() + Math.min(10_000, ms);
+  while (now() < end) { /* This is the point: nothing else runs. */ }
   return `the event loop was blocked for ${ms} ms`;
 }
 
