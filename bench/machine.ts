@@ -1,5 +1,5 @@
 /** The machine, the Node and the commit of a run. Used by bench/run.ts and bench/report.ts. */
-import { availableParallelism, cpus, release, totalmem } from 'node:os';
+import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
 import { execFileSync } from 'node:child_process';
 
 export interface Machine {
@@ -11,12 +11,14 @@ export interface Machine {
   readonly commit: string;
   /** When the run began, UTC. */
   readonly date: string;
+  /** The load average of the last minute before it. */
+  readonly load: number;
 }
 
 export function thisMachine(): Machine {
   return {
     node: process.versions.node, cpu: cpus()[0]?.model.trim() ?? 'unknown', cores: availableParallelism(),
-    memoryGiB: Math.round(totalmem() / 2 ** 30), kernel: release(), commit: commit(), date: new Date().toISOString(),
+    memoryGiB: Math.round(totalmem() / 2 ** 30), kernel: release(), commit: commit(), date: new Date().toISOString(), load: loadavg()[0] ?? 0,
   };
 }
 

@@ -1,6 +1,10 @@
 /**
  * The peers of `npm run bench -- peers`: everything that shares one port between processes and can be had here, as data.
- * All of them run servers/plain.js. To add a peer add a row; a program that reads the rows is all/start.ts.
+ * All of them run servers/plain.js. To add a peer add a row: a runtime of your own is the path of its program, as in
+ *
+ *   { id: 'mine', title: 'my runtime', form: 'app', runtime: '/opt/mine/bin/mine', lacks: { reload: NO_RELOAD } }
+ *
+ * all/start.ts reads the rows. It runs `/opt/mine/bin/mine bench/servers/plain.js` then; `args` go before the file.
  *
  * Used by  all/
  */
@@ -17,7 +21,10 @@ export interface PeerRow {
    * processes without a cluster. `run`: `cluster-internals run`. `pm2`: PM2's daemon.
    */
   readonly form: 'app' | 'processes' | 'run' | 'pm2';
-  readonly runtime: 'node' | 'bun' | 'deno';
+  /** Node is the one that runs the bench. */
+  readonly runtime: 'node' | 'bun' | 'deno' | `/${string}`;
+  /** Arguments of such a program, before the file. */
+  readonly args?: readonly string[];
   readonly needs?: readonly Need[];
   /** Files that Node loads before the program, below the root of this project. */
   readonly preload?: readonly string[];

@@ -70,6 +70,8 @@ export interface PeersOutcome {
   /** Hand-off latency by peer: the share of connections that took at most `upTo` ms. */
   readonly distributions: Readonly<Record<string, readonly { readonly upTo: number; readonly share: number }[]>>;
   readonly notes: readonly string[];
+  /** "Bun 1.4.5": what was measured beside this Node. */
+  readonly versions: readonly string[];
 }
 
 /** Collects the samples of a run. */
@@ -116,21 +118,25 @@ export function against({ cells }: Pick<PeersOutcome, 'cells'>, figure: FigureId
 /** How far the control may be from 1. Beyond it a run cannot tell peers apart that differ by less. */
 export const CONTROL_BOUNDS = { 'fresh-rate': 0.05, 'fresh-cpu': 0.05, 'kept-rate': 0.05 } as const;
 
-/** The first line of a report: can this run be believed? */
+/** The first line of a report: can this run be believed, and what can it tell? The control's interval says how small a difference it shows. */
 export function firstLine(outcome: PeersOutcome): string {
   if (outcome.quick) return 'A quick run: it shows that the programs work. Do not believe its figures.';
   const control = outcome.peers.find(({ controlOf }) => controlOf !== undefined);
   if (control?.controlOf === undefined) return 'Without a control: nobody knows what this run can tell.';
   const parts: string[] = [];
   let off = false;
+  /** The farthest end of an interval from 1. */
+  let farthest = 0;
   for (const [id, bound] of Object.entries(CONTROL_BOUNDS) as [keyof typeof CONTROL_BOUNDS, number][]) {
     const verdict = against(outcome, id, control.id, control.controlOf);
     if (verdict === null) continue;
     const isOff = Math.abs(verdict.ratio - 1) > bound;
     off ||= isOff;
+    farthest = Math.max(farthest, Math.abs(verdict.low - 1), Math.abs(verdict.high - 1));
     parts.push(`${FIGURES[id].title} ${verdict.ratio.toFixed(3)} (${verdict.low.toFixed(3)} … ${verdict.high.toFixed(3)})${isOff ? `, OFF by more than ${bound}` : ''}`);
   }
   if (parts.length === 0) return 'Without a control: it was not measured in this run.';
-  return `${off ? 'THE CONTROL IS OFF: this run cannot tell peers apart that differ by less than the control. ' : 'The control is within its bound. '}`
+  const verdict = off ? 'THE CONTROL IS OFF' : 'The control is within its bound';
+  return `${verdict}: this run cannot tell peers apart that differ by less than ${Math.ceil(farthest * 100 - 1e-9)} %. `
     + `Stock RR against itself, which should be 1: ${parts.join('; ')}.`;
 }

@@ -60,9 +60,10 @@ export function columnsOf(outcome: PeersOutcome, measure: MeasureId): FigureId[]
 }
 
 /** The machine, the commit and the extent of a run, as one sentence. */
-export function headOf({ machine, pairs, seconds, workers }: PeersOutcome): string {
-  const { node, cores, cpu, memoryGiB, kernel, commit, date } = machine;
-  return `Node ${node}, ${cores} CPUs (${cpu}), ${memoryGiB} GiB, Linux ${kernel}; commit ${commit}, ${date.slice(0, 10)}. ${workers} workers, ${pairs} rounds, ${Math.round(seconds / 60)} minutes.`;
+export function headOf({ machine, pairs, seconds, workers, versions }: PeersOutcome): string {
+  const { node, cores, cpu, memoryGiB, kernel, commit, date, load } = machine;
+  return `${[`Node ${node}`, ...versions].join(', ')}; ${cores} CPUs (${cpu}), ${memoryGiB} GiB, Linux ${kernel}; commit ${commit}, ${date.slice(0, 10)}. `
+    + `${workers} workers, ${pairs} rounds, ${Math.round(seconds / 60)} minutes; load average before it ${load.toFixed(1)}.`;
 }
 
 export const HOW_TO_READ = 'Each number is the median of the rounds, in brackets the interval of that median (95 %, by bootstrap). '
@@ -93,6 +94,10 @@ export function peersMarkdown(outcome: PeersOutcome): string {
 
 /** An interval wider than this part of its median is too wide to be read. */
 const TOO_WIDE = 0.2;
+/** A load that leaves more of the servers' CPU idle than this has not found out what they can do. */
+const FULL_CPU = 0.9;
+/** Below this index not every worker has work, so nobody knows what a peer does with more of them. */
+const EVEN = 0.9;
 
 /** Sentences that name the figures which this run cannot give: its machine is too small for them, or they vary too much. */
 export function meaningless(outcome: PeersOutcome): string[] {
@@ -108,7 +113,12 @@ export function meaningless(outcome: PeersOutcome): string[] {
     if (of.length === 0) return [];
     return [`${FIGURES[figure].title} of ${of.length === outcome.peers.length ? 'all peers' : of.map(({ title }) => title).join(', ')}`];
   });
-  return [...size, ...(wide.length === 0 ? [] : [`Too noisy to be read, the interval is wider than a fifth of the median: ${wide.join('; ')}.`])];
+  const idle = outcome.peers.filter(({ id }) => {
+    const [rate, cpu] = (['fresh-rate', 'fresh-cpu'] as const).map((figure) => outcome.cells[figure]?.[id]);
+    return cores === 2 && rate !== undefined && cpu !== undefined && 'samples' in rate && 'samples' in cpu && median(rate.samples.map((each, at) => each * (cpu.samples[at] ?? 0))) < FULL_CPU * 1e6;
+  });
+  const waiting = idle.length === 0 ? [] : [`The servers' CPU was less than ${FULL_CPU * 100} % busy with ${idle.map(({ title }) => title).join(', ')}: there the load generator is the limit. Compare the CPU per connection.`];
+  return [...size, ...waiting, ...(wide.length === 0 ? [] : [`Too noisy to be read, the interval is wider than a fifth of the median: ${wide.join('; ')}.`])];
 }
 
 const CORES = [4, 16, 64];
@@ -138,13 +148,15 @@ function growthOf(outcome: PeersOutcome): string[] {
   const rows = outcome.peers.flatMap(({ id, title }) => {
     const total = of('fresh-cpu', id);
     if (total === null) return [];
+    const isEven = (of('fresh-jain', id) ?? 1) >= EVEN;
     const primary = of('fresh-limit', id) === null ? null : of('fresh-primary', id);
     const cells = CORES.map((cores) => {
+      if (!isEven) return '–';
       const { rate, by } = onPaper(cores, total, primary);
       return `${number(rate)} /s${by === 'the primary' ? ' (the primary)' : ''}`;
     });
     const checked = [of('limit-tenth-part', id), of('limit-fifth-part', id)].flatMap((part) => (part === null ? [] : [part.toFixed(2)]));
-    return [`| ${title} | ${number(total)} µs | ${primary === null ? '–' : `${number(primary)} µs`} | ${primary === null ? 'never' : `${number(fullFrom(total, primary))} cores`} | ${cells.join(' | ')} | ${checked.length === 0 ? '–' : checked.join(', ')} |`];
+    return [`| ${title} | ${number(total)} µs | ${primary === null ? '–' : `${number(primary)} µs`} | ${primary !== null ? `${number(fullFrom(total, primary))} cores` : isEven ? 'never' : '– (one worker had all the work)'} | ${cells.join(' | ')} | ${checked.length === 0 ? '–' : checked.join(', ')} |`];
   });
   if (rows.length === 0) return [];
   return [

@@ -21,7 +21,7 @@ import { fresh, held, kept, latency, memory } from './measures';
 import { Samples, firstLine, type PeersOutcome } from './outcome';
 import { peersPage } from './page';
 import { peersMarkdown } from './report';
-import { missing, startPeer, type Started } from './start';
+import { missing, startPeer, versionOf, type Started } from './start';
 
 const HOW: Readonly<Record<MeasureId, (context: Context) => Promise<void>>> = { fresh, limit, kept, open: latency, held, memory, handoff, blocked, killed, reload };
 /** Measures in which the peers of the whole run take no part: each is started for its own turn. */
@@ -41,13 +41,13 @@ export interface Chosen {
 
 const isMeasure = (name: string): name is MeasureId => Object.hasOwn(MEASURES, name);
 
-/** The measures and peers that these words name; all of a kind if none of it is named. Stock RR, the base, is always there. @throws WrongArgument */
+/** The measures and peers that these words name; all of a kind if none of it is named. Stock RR, the base, and the control are always there. @throws WrongArgument */
 export function chosenBy(words: readonly string[]): Chosen {
   const unknown = words.filter((word) => !isMeasure(word) && !peerRows.some(({ id }) => id === word));
   if (unknown.length > 0) throw new WrongArgument(`neither a measure nor a peer: ${unknown.join(', ')}; measures are ${Object.keys(MEASURES).join(', ')}; peers are ${peerRows.map(({ id }) => id).join(', ')}`);
   const measures = (Object.keys(MEASURES) as MeasureId[]).filter((id) => words.includes(id));
   const named = peerRows.some(({ id }) => words.includes(id));
-  const rows = peerRows.filter(({ id }) => !named || id === 'stock-rr' || words.includes(id));
+  const rows = peerRows.filter(({ id, controlOf }) => !named || id === 'stock-rr' || controlOf !== undefined || words.includes(id));
   return { measures: measures.length > 0 ? measures : Object.keys(MEASURES) as MeasureId[], rows };
 }
 
@@ -64,6 +64,7 @@ export async function measurePeers(bench: Bench, { measures, rows }: Chosen): Pr
     if (reason !== null) dash(row.id, reason);
     return reason === null;
   });
+  const versions = new Set((await Promise.all(usable.map(versionOf))).filter((version) => version !== null));
   const context: Context = { bench, workers: WORKERS, rows: usable, started, samples, distributions: {}, notes };
   const { facts: { pids: generator } } = await bench.generator();
   if (!pin(generator, 0)) notes.push(`${NOT_PINNED}.`);
@@ -81,7 +82,7 @@ export async function measurePeers(bench: Bench, { measures, rows }: Chosen): Pr
   return {
     machine, quick: bench.extent.scale === QUICK.scale, pairs: bench.pairs, seconds: (performance.now() - begun) / 1000, workers: WORKERS,
     peers: rows.map(({ id, title, controlOf }) => ({ id, title, ...(controlOf === undefined ? {} : { controlOf }) })),
-    measures, cells: samples.cells, distributions: context.distributions, notes,
+    measures, cells: samples.cells, distributions: context.distributions, notes, versions: [...versions],
   };
 }
 

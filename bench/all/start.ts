@@ -6,7 +6,7 @@
  * Used by  all/run.ts, all/measures.ts, all/failures.ts, all/handoff.ts
  */
 import { spawn, execFile, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -50,8 +50,17 @@ export interface StartOptions {
 
 const BINARIES = { node: process.execPath, bun: path.join(root, '.nodes/bun/node_modules/.bin/bun'), deno: path.join(root, '.nodes/deno/node_modules/.bin/deno') } as const;
 
-/** Why this machine cannot run a peer; null if it can. */
-export function missing({ needs = [] }: PeerRow): string | null {
+/** The program of a row. @throws Error for a runtime that is neither a known name nor a path */
+function programOf({ id, runtime }: PeerRow): string {
+  if (runtime === 'node' || runtime === 'bun' || runtime === 'deno') return BINARIES[runtime];
+  if (typeof runtime === 'string' && path.isAbsolute(runtime)) return runtime;
+  throw new Error(`peer ${id}: runtime must be 'node', 'bun', 'deno' or an absolute path, and is ${JSON.stringify(runtime)}`);
+}
+
+/** Why this machine cannot run a peer; null if it can. @throws Error for a row that makes no sense */
+export function missing(row: PeerRow): string | null {
+  const { needs = [] } = row;
+  const program = programOf(row);
   const why: Readonly<Record<Need, () => string | null>> = {
     'node with reusePort': () => (hasReusePort() ? null : `Node ${process.versions.node} has no reusePort: it came with 22.12`),
     bun: () => (existsSync(BINARIES.bun) ? null : 'Bun is not in .nodes/bun: `npm run conformance -- --runtime bun` installs it'),
@@ -60,7 +69,34 @@ export function missing({ needs = [] }: PeerRow): string | null {
     haproxy: () => (installed('haproxy') === null ? 'HAProxy is not installed' : null),
     pm2: () => (existsSync(PM2) ? null : 'PM2 is not there: `npm install --prefix .nodes/ecosystem/pm2 pm2@7.0.4`'),
   };
-  return needs.map((need) => why[need]()).find((reason) => reason !== null) ?? null;
+  return needs.map((need) => why[need]()).find((reason) => reason !== null) ?? (isExecutable(program) ? null : `${program} cannot be executed`);
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** "Bun 1.4.5", "PM2 7.0.4": what a row is besides this Node; null: nothing. */
+export async function versionOf(row: PeerRow): Promise<string | null> {
+  const first = async (file: string, ...args: string[]): Promise<string> => {
+    const { stdout, stderr } = await run(file, args, { timeout: PATIENCE });
+    return /\d+(\.\d+)+/.exec(`${stdout}${stderr}`)?.[0] ?? 'of an unknown version';
+  };
+  try {
+    if (row.front === 'nginx') return `nginx ${await first(installed('nginx') ?? '', '-v')}`;
+    if (row.front === 'haproxy') return `HAProxy ${await first(installed('haproxy') ?? '', '-v')}`;
+    if (row.form === 'pm2') return `PM2 ${/"version": "([^"]+)"/.exec(readFileSync(path.join(PM2, '../../package.json'), 'utf8'))?.[1]}`;
+    if (row.runtime === 'node') return null;
+    const name = row.runtime === 'bun' ? 'Bun' : row.runtime === 'deno' ? 'Deno' : row.title;
+    return `${name} ${await first(programOf(row), '--version')}`;
+  } catch (error) {
+    return `${row.title}: its version is unknown (${error instanceof Error ? error.message.split('\n')[0] : String(error)})`;
+  }
 }
 
 /** Starts a peer and waits until it serves. All its processes are kept off the CPU of the load generator. @throws Error if it does not serve */
@@ -99,9 +135,10 @@ const requires = (row: PeerRow, options: StartOptions): string[] =>
   [...(row.preload ?? []), ...(options.preload ?? [])].flatMap((file) => ['--require', path.join(root, file)]);
 
 function command(row: PeerRow, options: StartOptions): readonly [string, readonly string[]] {
-  if (row.runtime === 'bun') return [BINARIES.bun, [APP]];
-  if (row.runtime === 'deno') return [BINARIES.deno, ['run', '-A', '--quiet', APP]];
-  return [BINARIES.node, [...requires(row, options), APP]];
+  const program = programOf(row);
+  if (row.runtime === 'node') return [program, [...requires(row, options), APP]];
+  if (row.runtime === 'deno') return [program, ['run', '-A', '--quiet', APP]];
+  return [program, [...row.args ?? [], APP]];
 }
 
 const startApp: Form = async (row, workers, options, children) => {

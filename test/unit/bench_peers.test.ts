@@ -10,11 +10,12 @@ import { FIGURES, Samples, against, figuresOf, firstLine, type FigureId, type Pe
 import { peersPage } from '../../bench/all/page';
 import { fullFrom, onPaper, peersMarkdown } from '../../bench/all/report';
 import { chosenBy } from '../../bench/all/run';
+import { missing } from '../../bench/all/start';
 import { MEASURES, peerRows, type MeasureId } from '../../bench/peers_table';
 import { bootstrap, median } from '../../bench/statistics';
 import { root } from '../support/program';
 
-const machine = { node: '20.20.2', cpu: 'a CPU', cores: 2, memoryGiB: 8, kernel: '6.1', commit: 'abc', date: '2026-01-02T03:04:05Z' };
+const machine = { node: '20.20.2', cpu: 'a CPU', cores: 2, memoryGiB: 8, kernel: '6.1', commit: 'abc', date: '2026-01-02T03:04:05Z', load: 0.25 };
 
 /** A run with these samples of connections/s, and dashes for everything of `deno`. */
 function outcome(rates: Readonly<Record<string, readonly number[]>>, quick = false): PeersOutcome {
@@ -22,7 +23,7 @@ function outcome(rates: Readonly<Record<string, readonly number[]>>, quick = fal
   for (const [peer, all] of Object.entries(rates)) for (const rate of all) samples.add('fresh-rate', peer, rate);
   samples.dash('fresh', 'deno', 'it has no <net>');
   const peers = peerRows.filter(({ id }) => id in rates || id === 'deno');
-  return { machine, quick, pairs: 3, seconds: 60, workers: 2, peers, measures: ['fresh'], cells: samples.cells, distributions: {}, notes: [] };
+  return { machine, quick, pairs: 3, seconds: 60, workers: 2, peers, measures: ['fresh'], cells: samples.cells, distributions: {}, notes: [], versions: ['Bun 1.4.5'] };
 }
 
 describe('the table of peers', () => {
@@ -51,7 +52,7 @@ describe('the table of peers', () => {
   });
 
   test('words choose measures and peers, and a wrong one is named', () => {
-    expect(chosenBy(['bun', 'fresh'])).toMatchObject({ measures: ['fresh'], rows: [{ id: 'stock-rr' }, { id: 'bun' }] });
+    expect(chosenBy(['bun', 'fresh'])).toMatchObject({ measures: ['fresh'], rows: [{ id: 'stock-rr' }, { id: 'control' }, { id: 'bun' }] });
     expect(chosenBy([])).toEqual({ measures: Object.keys(MEASURES), rows: peerRows });
     expect(() => chosenBy(['fresh', 'nonsense'])).toThrow('neither a measure nor a peer: nonsense');
   });
@@ -108,9 +109,9 @@ describe('the arithmetic', () => {
 
 describe('the first line', () => {
   test('says that the control is within its bound, or off and by how much', () => {
-    expect(firstLine(outcome({ 'stock-rr': [100, 100, 100], 'control': [101, 99, 102] }))).toMatch(/^The control is within its bound\. .*connections\/s 1\.010 \(0\.990 … 1\.020\)/);
+    expect(firstLine(outcome({ 'stock-rr': [100, 100, 100], 'control': [101, 99, 102] }))).toMatch(/^The control is within its bound: this run cannot tell peers apart that differ by less than 2 %\. .*connections\/s 1\.010 \(0\.990 … 1\.020\)/);
     const off = firstLine(outcome({ 'stock-rr': [100, 100, 100], 'control': [80, 81, 82] }));
-    expect(off).toMatch(/^THE CONTROL IS OFF: this run cannot tell peers apart/);
+    expect(off).toMatch(/^THE CONTROL IS OFF: this run cannot tell peers apart that differ by less than 20 %/);
     expect(off).toContain('connections/s 0.810 (0.800 … 0.820), OFF by more than 0.05');
     expect(peersMarkdown(outcome({ 'stock-rr': [100, 100, 100], 'control': [80, 81, 82] })).split('\n')[0]).toBe(`**${off}**`);
   });
@@ -135,6 +136,26 @@ describe('the report', () => {
     expect(noisy).toContain('This machine has 2 CPUs, so all servers share one');
     const calm = peersMarkdown({ ...outcome({ 'stock-rr': [100, 100, 100] }), machine: { ...machine, cores: 8 } });
     expect(calm).not.toMatch(/Too noisy|This machine has/);
+  });
+
+  test('its head names the versions of the peers, and the load of the machine before', () => {
+    expect(peersMarkdown(outcome({ 'stock-rr': [100, 100, 100] }))).toContain('Node 20.20.2, Bun 1.4.5; 2 CPUs (a CPU), 8 GiB, Linux 6.1; commit abc, 2026-01-02. 2 workers, 3 rounds, 1 minutes; load average before it 0.3.');
+  });
+
+  test('it names the peers whose CPU was not full, and grows no peer on paper in which one worker had all the work', () => {
+    const run = outcome({ 'stock-rr': [10_000, 10_000], 'bun': [10_000, 10_000] });
+    const of = (stock: number, bun: number) => ({ 'stock-rr': { samples: [stock, stock] }, 'bun': { samples: [bun, bun] } });
+    const report = peersMarkdown({ ...run, cells: { ...run.cells, 'fresh-cpu': of(95, 50), 'fresh-jain': of(1, 0.5) } });
+    expect(report).toContain("The servers' CPU was less than 90 % busy with Bun cluster: there the load generator is the limit.");
+    expect(report).toMatch(/\| Bun cluster \| 50 µs \| – \| – \(one worker had all the work\) \| – \| – \| – \|/);
+    expect(report).toMatch(/\| stock RR \| 95 µs \| – \| never \| 42,105 \/s/);
+  });
+
+  test('a peer of its own runtime is its path; a runtime that is neither that nor known is an error, one that is not there a dash', () => {
+    const mine = { id: 'mine', title: 'my runtime', form: 'app', runtime: process.execPath as `/${string}` } as const;
+    expect(missing(mine)).toBeNull();
+    expect(missing({ ...mine, runtime: '/nowhere/mine' })).toBe('/nowhere/mine cannot be executed');
+    expect(() => missing({ ...mine, runtime: 'mine' as never })).toThrow("peer mine: runtime must be 'node', 'bun', 'deno' or an absolute path, and is \"mine\"");
   });
 
   test('what was measured and failed later is a dash, not half a figure', () => {

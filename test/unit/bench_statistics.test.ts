@@ -65,7 +65,7 @@ describe('figures', () => {
   });
 
   test('table and report show what was measured', () => {
-    const machine = { node: '20.20.2', cpu: 'a CPU', cores: 2, memoryGiB: 8, kernel: '6.1', commit: 'abc', date: '2026-01-02T03:04:05Z' };
+    const machine = { node: '20.20.2', cpu: 'a CPU', cores: 2, memoryGiB: 8, kernel: '6.1', commit: 'abc', date: '2026-01-02T03:04:05Z', load: 0 };
     expect(terminalTable([rate([150, 160, 170])], true)).toMatch(/connections\/s +100 \/s +160 \/s +1\.6 +1\.5 … 1\.7 +≥ 1\.4 +≥ 1\.8 +yes/);
     expect(terminalTable([rate([150, 160, 170])])).toMatch(/connections\/s +100 \/s +160 \/s +1\.6 +≥ 1\.4 \(≥ 1\.8\) +yes/);
     const charts = [{ title: 'Rate', unit: '/s', labels: ['stock', 'ours'], values: [100, 160] }];
