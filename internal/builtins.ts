@@ -98,8 +98,12 @@ export const startsWith = uncurryThis<(text: string, start: string) => boolean>(
 // ── Node ─────────────────────────────────────────────────────────────────────────────────────────
 
 const { setImmediate, setInterval, clearInterval, setTimeout, clearTimeout, clearImmediate } = nodeTimers;
-/** The real timers, also under fake ones. A test of this project that needs fake ones puts them here. */
-export const timers = { setImmediate, setInterval, clearInterval, setTimeout, clearTimeout, clearImmediate };
+const { nextTick } = process;
+/**
+ * The real timers and `process.nextTick`, also under fake ones. A test of this project that needs fake ones puts them here.
+ * Whatever has to be done in a tick is done: a tick that fake timers drop would leave a queue waiting for it for ever.
+ */
+export const timers = { setImmediate, setInterval, clearInterval, setTimeout, clearTimeout, clearImmediate, nextTick };
 
 /** The real `queueMicrotask`, likewise. */
 export const queueMicrotask = globalThis.queueMicrotask;

@@ -12,7 +12,7 @@
  * Node     lib/internal/cluster/utils.js: one counter and one table for the whole process; the entries of
  *          a lost peer stay in it
  */
-import { Map, NativeObject } from './builtins';
+import { Map, NativeObject, timers } from './builtins';
 import { channelOf } from './channel/attach_channel';
 import { channelClosed, separately } from './errors';
 import type { NativeHandle } from './native/bindings';
@@ -137,7 +137,7 @@ export class Calls<Answer> {
 }
 
 function unwritable(written: (error: Error) => void): false {
-  process.nextTick(written, channelClosed());
+  timers.nextTick(written, channelClosed());
   return false;
 }
 

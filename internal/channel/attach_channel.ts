@@ -16,7 +16,7 @@
  */
 import { EventEmitter } from 'node:events';
 import { deprecate } from 'node:util';
-import { Array, NativeObject } from '../builtins';
+import { Array, NativeObject, timers } from '../builtins';
 import { channelClosed, invalidArgType, nodeError } from '../errors';
 import { Fifo } from '../fifo';
 import { nodeMajor, type NativePipe } from '../native/bindings';
@@ -119,7 +119,7 @@ export function attachChannel(
     malformed(error) {
       if (side === 'child') throw error;
       channel.abort();
-      process.nextTick(() => target.emit('error', error));
+      timers.nextTick(() => target.emit('error', error));
     },
     ending(state) {
       owner.connected = false;
@@ -128,7 +128,7 @@ export function attachChannel(
     closed() {
       sockets.ended();
       // Scheduled first, in a tick of its own: a 'disconnect' listener that throws must not prevent it.
-      if (onClosed !== undefined) process.nextTick(onClosed);
+      if (onClosed !== undefined) timers.nextTick(onClosed);
       target.emit('disconnect');
     },
     drained: () => void control.emit('drain'),
@@ -152,7 +152,7 @@ export function attachChannel(
    */
   let ticks = 0;
   const deliverBacklog = (): void => {
-    for (; ticks < backlog.length; ticks++) process.nextTick(deliverNext);
+    for (; ticks < backlog.length; ticks++) timers.nextTick(deliverNext);
   };
   const deliverNext = (): void => {
     ticks--;
@@ -185,8 +185,8 @@ export function attachChannel(
     checkOptions(given);
     if (!owner.connected) {
       const error = channelClosed();
-      if (typeof callback === 'function') process.nextTick(callback, error);
-      else process.nextTick(() => target.emit('error', error));
+      if (typeof callback === 'function') timers.nextTick(callback, error);
+      else timers.nextTick(() => target.emit('error', error));
       return false;
     }
     checkMessage(message);

@@ -22,7 +22,7 @@
  * Node     the setupChannel part of lib/internal/child_process.js. Differences: D4 (the end of the channel is always
  *          reported), D9 (a callback reports how the write really ended)
  */
-import { NativeObject } from '../builtins';
+import { NativeObject, timers } from '../builtins';
 import { alreadyDisconnected, causedByPeer, notRead } from '../errors';
 import { NO_LIMITS, type ChannelLimits } from '../limits';
 import type { NativeHandle, NativePipe } from '../native/bindings';
@@ -80,7 +80,7 @@ export class Channel {
   start(): void {
     const errno = readPipe(this.#pipe, this.#onBytes, this.#onEnd);
     // If the child could not be started, the pipe has no other end.
-    if (errno < 0) process.nextTick(this.#onEnd, errno);
+    if (errno < 0) timers.nextTick(this.#onEnd, errno);
   }
 
   get fd(): number {
@@ -269,7 +269,7 @@ export class Channel {
     this.#transition('closed');
     this.#queue.close();
     stopReading(this.#pipe);
-    process.nextTick(this.#closed);
+    timers.nextTick(this.#closed);
   }
 
   readonly #closed = (): void => {

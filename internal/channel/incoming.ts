@@ -12,7 +12,7 @@
  *          pipelined: frames with a tag (framing.ts), not answered
  */
 import type { Socket } from 'node:net';
-import { push, shift, startsWith, String } from '../builtins';
+import { push, shift, startsWith, String, timers } from '../builtins';
 import { causedByPeer, strayHandle } from '../errors';
 import type { NativeHandle } from '../native/bindings';
 import { isUdp } from '../native/handles';
@@ -69,7 +69,7 @@ export class Incoming {
   readonly #onFrame = (message: unknown, tag: Tag): void => {
     if (framesAreTraced()) this.#trace(message, tag);
     if (tag !== 'plain' && this.#dialect === 'node') throw new SyntaxError('Received a tagged frame on a channel of the dialect node, which has no tags');
-    if (tag === 'handle') return process.nextTick(this.#emit, message, shift(this.#arrived));
+    if (tag === 'handle') return timers.nextTick(this.#emit, message, shift(this.#arrived));
     if (tag === 'envelope') return this.#open(message as UncheckedEnvelope);
     if (this.#dialect === 'node' && isInternal(message)) {
       switch (message['cmd']) {
@@ -78,7 +78,7 @@ export class Incoming {
         case 'NODE_HANDLE_NACK': return this.#sentHandles.refused();
       }
     }
-    process.nextTick(this.#emit, message, undefined);
+    timers.nextTick(this.#emit, message, undefined);
   };
 
   /** Publishes a frame. The fd that it announces has arrived before it. */
@@ -97,31 +97,31 @@ export class Incoming {
     }
     this.#reply('NODE_HANDLE_ACK');
     // As under Node, a listener to 'internalMessage' gets the envelope as well as the message inside it.
-    process.nextTick(this.#emit, envelope, undefined);
+    timers.nextTick(this.#emit, envelope, undefined);
     this.#open(envelope);
   }
 
   /** Joins an envelope and the fd that arrived with it. */
   #open(envelope: UncheckedEnvelope): void {
     const native = shift(this.#arrived);
-    if (native === undefined) return process.nextTick(this.#emit, envelope.msg, undefined);
+    if (native === undefined) return timers.nextTick(this.#emit, envelope.msg, undefined);
     if (!isKnownEnvelope(envelope)) {
       native.close();
-      process.nextTick(this.#emitError, new TypeError(`Unknown handle type: ${String(envelope.type)}`));
+      timers.nextTick(this.#emitError, new TypeError(`Unknown handle type: ${String(envelope.type)}`));
       return;
     }
     // A server is passed on when it emits 'listening', one tick after `listen`. So `listen` is called now: called a tick
     // later, the server would come after the messages that arrived behind it.
     const isStream: boolean = !isUdp(native);
     if (envelope.type === 'net.Server' && isStream) this.#adopt(envelope, native);
-    else process.nextTick(this.#adopt, envelope, native);
+    else timers.nextTick(this.#adopt, envelope, native);
   }
 
   readonly #adopt = (envelope: Envelope, native: NativeHandle): void => {
     adopt(envelope, native, (handle) => {
       if (envelope.type === 'net.Socket' && envelope.key !== undefined) this.#sink.socketReceived(handle as Socket, envelope.key);
       this.#emit(envelope.msg, handle);
-    }, (error) => process.nextTick(this.#emitError, error));
+    }, (error) => timers.nextTick(this.#emitError, error));
   };
 
   /** The other end sent a handle that cannot be used here. */

@@ -22,7 +22,7 @@
  *             fewer than a group that the kernel would have taken (allowance.ts: 40, after a flood of several turns 640)
  *          3. each completion is called, even if an earlier one throws
  */
-import { Array, performance, push } from '../builtins';
+import { Array, performance, push, timers } from '../builtins';
 import { causedByPeer, channelClosed, systemError } from '../errors';
 import type { NativeHandle, NativePipe } from '../native/bindings';
 import { PENDING, WRITTEN, writePipe } from '../native/pipes';
@@ -167,7 +167,7 @@ export class Outbox {
   #scheduleEnd(): void {
     if (this.#endIsDue) return;
     this.#endIsDue = true;
-    process.nextTick(this.#endTurn);
+    timers.nextTick(this.#endTurn);
   }
 
   readonly #endTurn = (): void => {
@@ -272,7 +272,7 @@ export class Outbox {
   readonly #writtenAtOnce = ({ appCallback, callback, release }: Completion): void => {
     release?.();
     if (appCallback !== undefined) this.#appCallbacks.complete(appCallback, null);
-    if (callback !== undefined) process.nextTick(callback, null);
+    if (callback !== undefined) timers.nextTick(callback, null);
   };
 
   /** A pending write has ended. One function serves all writes; each write keeps its own completions. */
@@ -306,10 +306,10 @@ export class Outbox {
   /** Reports that a message will not be written: to its callbacks, or, if it has none, as an 'error'. */
   fail(error: Error, { appCallback, callback, swallowErrors, release, failed }: Completion): void {
     release?.();
-    if (failed !== undefined) process.nextTick(failed);
+    if (failed !== undefined) timers.nextTick(failed);
     if (appCallback !== undefined) this.#appCallbacks.refuse(appCallback, error);
-    if (callback !== undefined) process.nextTick(callback, error);
-    if (appCallback === undefined && callback === undefined && !swallowErrors) process.nextTick(() => this.#sink.failed(error));
+    if (callback !== undefined) timers.nextTick(callback, error);
+    if (appCallback === undefined && callback === undefined && !swallowErrors) timers.nextTick(() => this.#sink.failed(error));
   }
 }
 

@@ -14,6 +14,7 @@
  *             made to keep the context. It has the type that Node's own write has there
  */
 import type { AsyncResource } from 'node:async_hooks';
+import { timers } from '../builtins';
 import { Fifo } from '../fifo';
 
 /** Called when a message was written (null), or could not be written. */
@@ -44,7 +45,7 @@ export class SendCallbacks {
   add(callback: SendCallback): PendingCallback {
     const pending: PendingCallback = { callback, error: undefined, called: false, context: undefined };
     this.#waiting.push(pending);
-    process.nextTick(this.#tick, pending);
+    timers.nextTick(this.#tick, pending);
     return pending;
   }
 
@@ -91,5 +92,5 @@ export class SendCallbacks {
 
 /** Schedules a callback in the async context of its send. */
 function schedule(context: AsyncResource, { callback }: PendingCallback, error: Error | null): void {
-  context.runInAsyncScope(process.nextTick, process, callback, error);
+  context.runInAsyncScope(timers.nextTick, undefined, callback, error);
 }

@@ -16,7 +16,7 @@
  */
 import { EventEmitter } from 'node:events';
 import type { Server, Socket } from 'node:net';
-import { Map } from '../builtins';
+import { Map, timers } from '../builtins';
 import { nodeError } from '../errors';
 import { countElsewhere, type RemoteCount } from '../native/servers';
 
@@ -115,7 +115,7 @@ export class SocketLists {
 
   #ask(question: Question, key: string, callback: CountCallback): void {
     const other = this.#other;
-    if (!other.connected) return void process.nextTick(callback, closedBeforeReply(), 0);
+    if (!other.connected) return void timers.nextTick(callback, closedBeforeReply(), 0);
     const asked = `${question} ${key}`;
     const callbacks = this.#asked.get(asked);
     if (callbacks === undefined) this.#asked.set(asked, [callback]);
@@ -128,7 +128,7 @@ export class SocketLists {
     const callbacks = this.#asked.get(asked) ?? [];
     this.#asked.delete(asked);
     // Each in a tick of its own: an exception in one server's callback must not affect the next.
-    for (const callback of callbacks) process.nextTick(callback, error, count);
+    for (const callback of callbacks) timers.nextTick(callback, error, count);
   }
 
   #sendIfAllClosed(key: string, list: Received): void {

@@ -196,7 +196,7 @@ export class Deliveries {
 
   /** For the next connection after one that is rejected. Called before code of the app runs: so it gets its tick even if that throws. */
   #scheduleNext(): void {
-    if (this.#waiting.length > 0) process.nextTick(this.#processNext);
+    if (this.#waiting.length > 0) timers.nextTick(this.#processNext);
   }
 
   /** Acknowledges and delivers a connection, or rejects it. */

@@ -18,7 +18,7 @@
  */
 import type { EventEmitter } from 'node:events';
 import path from 'node:path';
-import { join, Map, Set } from '../builtins';
+import { join, Map, Set, timers } from '../builtins';
 import type { Calls, Resolve } from '../calls';
 import { isServerReply, type PrimaryMessage, type Progress, type Query, type QueryServer, type Quota, type ServerReply } from '../messages';
 import { UV_EMFILE, type ListeningHandle, type NativeHandle } from '../native/bindings';
@@ -167,7 +167,7 @@ export class Listening {
     try {
       answer(0, faux);
     } finally {
-      process.nextTick(release); // `net` has queued the tick that emits 'listening' before this one.
+      timers.nextTick(release); // `net` has queued the tick that emits 'listening' before this one.
     }
   }
 
@@ -217,7 +217,7 @@ export class Listening {
     const pause = new AcceptPause(`${this.#worker.name} at ${key}`, handle, owner, report);
     this.#pauses.set(key, pause);
     const server = this.#listens(reply, owner, pause);
-    process.nextTick(this.#worker.deliveries.hold()); // As in `#listenFaux`: what waits in the primary comes after 'listening'.
+    timers.nextTick(this.#worker.deliveries.hold()); // As in `#listenFaux`: what waits in the primary comes after 'listening'.
     return {
       begin: () => pause.begin(),
       end: () => {

@@ -10,6 +10,7 @@ import { dist } from '../support/program';
 import type { Target } from './fuzz';
 import { Dice, clusterMessage, envelope, value, type Value } from './values';
 
+const { timers } = require(dist('internal/builtins.js')) as typeof import('../../internal/builtins');
 const { codecFor } = require(dist('internal/channel/framing.js')) as typeof import('../../internal/channel/framing');
 const { attachChannel } = require(dist('internal/channel/attach_channel.js')) as typeof import('../../internal/channel/attach_channel');
 
@@ -89,15 +90,15 @@ export const channel: Target<Operation> = {
   },
   play(operations) {
     const { form, dialect } = operations.map((one) => ('form' in one ? one : undefined)).find((one) => one !== undefined) ?? { form: 'json', dialect: 'node' };
-    const before = process.nextTick;
+    const before = timers.nextTick;
     const ticks: (() => void)[] = [];
-    process.nextTick = ((call: (...args: unknown[]) => void, ...args: unknown[]) => void ticks.push(() => call(...args))) as never;
+    timers.nextTick = ((call: (...args: unknown[]) => void, ...args: unknown[]) => void ticks.push(() => call(...args))) as never;
     try {
       run(operations, form, dialect, () => {
         for (let tick = ticks.shift(); tick !== undefined; tick = ticks.shift()) tick();
       });
     } finally {
-      process.nextTick = before;
+      timers.nextTick = before;
     }
   },
 };

@@ -195,19 +195,16 @@ function runTicks(world: World): void {
 
 /** Plays a way to its end, with ticks that run when a step says so. */
 function play(way: readonly Step[], limit: number): void {
-  const { nextTick } = process;
-  const { setImmediate } = timers;
+  const { nextTick, setImmediate } = timers;
   ticks = [];
   immediates = [];
-  process.nextTick = ((call: () => void) => void ticks.push(call)) as never;
-  Object.assign(timers, { setImmediate: (call: () => void) => void immediates.push(call) });
+  Object.assign(timers, { nextTick: (call: () => void) => void ticks.push(call), setImmediate: (call: () => void) => void immediates.push(call) });
   try {
     const world = new World(way, limit);
     for (const step of way) world.step(step);
     world.settle();
   } finally {
-    process.nextTick = nextTick;
-    Object.assign(timers, { setImmediate });
+    Object.assign(timers, { nextTick, setImmediate });
   }
 }
 

@@ -8,8 +8,8 @@
  *   pipe        two queues; what a dead worker has written can still be read, then comes the end
  *   primary     the program in it disconnects a worker, or closes its channel
  *
- * Owns     while a World lives: process.nextTick, `on` and `env`, performance.now, net.createServer and two exports
- *          of dist/ (see `inMemory`, which gives them back)
+ * Owns     while a World lives: process.nextTick and the copy of it in builtins.ts, `on` and `env`, performance.now, net.createServer
+ *          and two exports of dist/ (see `inMemory`, which gives them back)
  * Keeps    `check()`: the ownership of an fd (internal/README.md) and a worker's life, numbered there
  */
 import diagnostics from 'node:diagnostics_channel';
@@ -717,7 +717,7 @@ export function inMemory<Result>({ young, lenient = false }: Setting, explore: (
     prepare: (body: Record<string, unknown>) => (seq: number, handle: Connection, { callback }: { callback: (error: Error | null) => void }) =>
       child.send({ ...body, seq }, handle, undefined, callback),
   });
-  process.nextTick = ((call: (...args: unknown[]) => void, ...args: unknown[]) => void ticks.push(() => call(...args))) as never;
+  timers.nextTick = process.nextTick = ((call: (...args: unknown[]) => void, ...args: unknown[]) => void ticks.push(() => call(...args))) as never;
   process.on = (() => process) as never;
   process.env = {}; // Copied by each fork, which takes a while with Node's own.
   // A process has one limit of its fds. Each server asks for it, and to ask the kernel takes longer than all its steps.
@@ -742,7 +742,7 @@ export function inMemory<Result>({ young, lenient = false }: Setting, explore: (
     net.createServer = before.createServer;
     fs.readFileSync = before.readFileSync;
     Object.assign(performance, { now: realNow, turn: realTurn });
-    Object.assign(timers, { setTimeout: start, clearTimeout: stop });
+    Object.assign(timers, { setTimeout: start, clearTimeout: stop, nextTick: before.nextTick });
     current = nextChild = null;
     ticks = [];
     running = [];

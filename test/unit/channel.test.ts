@@ -35,6 +35,31 @@ test('D40: a message whose toJSON ends the channel is refused, and disconnect is
   expect(ends).toEqual(['disconnect']);
 });
 
+// Each callback waits for those of earlier messages, and their ticks had been dropped. Stock Node loses only what was sent meanwhile.
+test('process.nextTick is replaced for a while, as by fake timers, and never called: all callbacks come, and all messages', async () => {
+  const child = fork('echo');
+  const inbox = new Inbox<number>(child);
+  const { nextTick } = process;
+  const called: number[] = [];
+  const last = within<void>(30_000, 'the last callback', (resolve) => {
+    const send = (number: number): void => void child.send(number, () => {
+      called.push(number);
+      if (number === 500) resolve();
+    });
+    process.nextTick = () => undefined;
+    try {
+      for (let number = 0; number < 500; number++) send(number);
+    } finally {
+      process.nextTick = nextTick;
+    }
+    send(500);
+  });
+  const all = Array.from({ length: 501 }, (_, number) => number);
+  expect(await inbox.take(501)).toEqual(all);
+  await last;
+  expect(called).toEqual(all);
+});
+
 both('order (%s)', (serialization) => {
   test('10 000 messages come back in the order in which they were sent', async () => {
     const child = fork('echo', { serialization });
