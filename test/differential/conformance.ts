@@ -25,8 +25,9 @@ import { rules } from './deliberate';
 import { nodeOf } from './nodes';
 import { compareRuns, readMatrix } from './runtimes/compare';
 import { foreign } from './runtimes/foreign';
-import { RESULTS, sums as sumsOfRuntimes } from './runtimes/matrix';
-import { others, printedBy } from './runtimes/others';
+import { seenIn } from './runtimes/markdown';
+import { MARKS, RESULTS, deliberateOf, differing, sums as sumsOfRuntimes, withoutDeliberate } from './runtimes/matrix';
+import { othersThat, printedBy } from './runtimes/others';
 import { runtimeOf, type Runtime } from './runtimes/runtime';
 
 interface Run {
@@ -45,18 +46,19 @@ runTool({
   example: 'npm run conformance -- --node 20,22 --only Q-8\n  npm run conformance -- --runtime bun,deno,node@26,ours@26 --out /tmp/one\n  npm run conformance -- --compare /tmp/one,/tmp/two',
   options: {
     node: { takes: 'text', default: process.versions.node.split('.')[0] as string, about: 'major versions, as in 20,22; a missing one is downloaded into .nodes' },
-    only: { takes: 'text', about: 'a regular expression: scenarios by name, or clauses as I-2\\d; all by default' },
+    only: { takes: 'text', about: 'a regular expression: scenarios by name, or clauses as I-2\\d; with --others programs by name; all by default' },
     jobs: { takes: 'whole number', default: 4, about: 'scenarios at a time' },
     runtime: { takes: 'text', about: 'judges these instead, by what any program can see: bun, deno, bun@1.2.0, node@26, ours@26, or a path (with a slash); with commas' },
     measure: { takes: 'text', about: 'with --runtime: the stock Node that says what is right, as in node@24. By default a Node, and ours on a Node, is measured by that Node, and all others by node@26' },
     preload: { takes: 'text', about: 'with --runtime: a file that each runtime loads before a scenario' },
     wire: { takes: 'nothing', about: "with --runtime: the messages of Node's protocol count too" },
-    out: { takes: 'text', default: '.bench/conformance', about: 'with --runtime: where matrix.md, matrix.json, matrix.html and plays.jsonl go. A run that was interrupted goes on with what is there' },
+    out: { takes: 'text', default: '.bench/conformance', about: 'with --runtime: where matrix.md, matrix.json, matrix.html, differences.md and plays.jsonl go. A run that was interrupted goes on with what is there' },
     measures: { takes: 'text', about: 'with --runtime: the --out of an earlier run, whose runs on the measuring Nodes are used again' },
-    judge: { takes: 'nothing', about: 'with --runtime: plays nothing, and judges what --out has' },
+    judge: { takes: 'nothing', about: 'with --runtime: plays nothing, and judges what --out has, also if a scenario or our build has changed since' },
+    also: { takes: 'text', about: 'with --judge: the --out of a second run of the same runtimes, whose plays count too; what differs between the two is flaky' },
     compare: { takes: 'text', about: 'compares two such runs, as in DIR1,DIR2, and runs nothing' },
     others: { takes: 'nothing', about: 'plays the programs of test/differential/others, each of which shows one difference of another runtime, under Node 26 and the runtimes that they name' },
-    verbose: { takes: 'nothing', about: 'prints every clause with its scenarios; by default sums, and what is not fine' },
+    verbose: { takes: 'nothing', about: 'prints every clause with its scenarios; with --runtime every scenario that differs, and where; by default sums, and what is not fine' },
   },
 }, ({ values }) => main(values));
 
@@ -72,6 +74,7 @@ interface Given {
   readonly out: string;
   readonly measures: string | undefined;
   readonly judge: boolean;
+  readonly also: string | undefined;
   readonly compare: string | undefined;
   readonly others: boolean;
 }
@@ -79,7 +82,7 @@ interface Given {
 async function main(given: Given): Promise<void> {
   const { node, only, jobs, verbose } = given;
   if (given.compare !== undefined) return compareTwo(given.compare);
-  if (given.others) return playOthers();
+  if (given.others) return playOthers(patternOf(only));
   const majors = node.split(',').map((text) => {
     if (!/^[1-9]\d*$/.test(text)) throw new WrongArgument(`--node takes major versions, as in 20,22, not '${node}'`);
     return Number(text);
@@ -112,14 +115,20 @@ async function main(given: Given): Promise<void> {
 }
 
 /** Other runtimes, judged by what any program can see. The exit code says whether each of them could be run, not how like Node they are. */
-async function judgeRuntimes(runtimes: readonly string[], scenarios: readonly string[], { measure, preload, wire, jobs, out, measures, judge }: Given): Promise<void> {
+async function judgeRuntimes(runtimes: readonly string[], scenarios: readonly string[], { measure, preload, wire, jobs, out, measures, judge, also, verbose }: Given): Promise<void> {
   const directory = path.resolve(out);
+  if (also !== undefined && !judge) throw new WrongArgument('--also goes with --judge: a second run is judged with a first one, and nothing is played');
   const matrix = await foreign({
     runtimes, scenarios, measure: measure ?? null, preload: preload === undefined ? null : path.resolve(preload), wire, jobs, out: directory,
     measures: measures === undefined ? null : path.resolve(measures), judgeOnly: judge,
+    also: also === undefined ? null : path.resolve(also),
   });
-  for (const { runtime, counts } of sumsOfRuntimes(matrix)) {
-    console.log(`${paint('bold', runtime)}: ${RESULTS.filter((result) => counts[result] > 0).map((result) => `${counts[result]} ${result}`).join(', ')}`);
+  const without = withoutDeliberate(matrix);
+  for (const [at, { runtime, counts }] of sumsOfRuntimes(matrix).entries()) {
+    const { deliberate = 0, asOurs = 0 } = without[at] ?? {};
+    const ofOurs = deliberate === 0 || runtime.startsWith('ours on ') ? '' : `; ${deliberate} of the ✗ where cluster-internals differs deliberately too, ${asOurs} of them in the same way`;
+    console.log(`${paint('bold', runtime)}: ${RESULTS.filter((result) => counts[result] > 0).map((result) => `${counts[result]} ${result}`).join(', ')}${ofOurs}`);
+    if (verbose) for (const { scenario, cell } of differing(matrix, at)) console.log(`  ${[MARKS[cell.is], scenario, deliberateOf(cell), seenIn(cell, runtime)].filter((text) => text !== '').join('  ')}`);
   }
   for (const { runtime, reason } of matrix.unusable) console.log(`${paint('red', runtime)}: ${reason}`);
   console.log(`${directory}/matrix.md, matrix.json, matrix.html`);
@@ -137,7 +146,8 @@ function compareTwo(directories: string): void {
 }
 
 /** Plays the filed differences. What a runtime prints by now may differ from what it printed: only Node has to be right. */
-async function playOthers(): Promise<void> {
+async function playOthers(pattern: RegExp): Promise<void> {
+  const programs = othersThat(pattern);
   const runtimes = new Map<string, Runtime>();
   for (const name of ['node@26', 'bun', 'deno']) {
     const runtime = await runtimeOf(name, null);
@@ -145,7 +155,7 @@ async function playOthers(): Promise<void> {
     else runtimes.set(runtime.title.split(' ')[0] ?? '', runtime);
   }
   let wrong = 0;
-  for (const other of others()) {
+  for (const other of programs) {
     console.log(paint('bold', `${other.name}: ${other.about}`));
     for (const { runtime: title, text } of [other.node, ...other.runtimes]) {
       const runtime = runtimes.get(title.split(' ')[0] ?? '');

@@ -6,6 +6,9 @@
  *   2. what was not as on Node once more: a result that does not come again is flaky
  *   3. what hung once more, with no other scenario beside it and a longer deadline
  *
+ * What is as on Node is played once, so a lucky play is not noticed; a second run, judged together with the first (`also`),
+ * shows it.
+ *
  * Uses     plays.ts (keeps what was played, so that an interrupted run goes on), judge.ts, matrix.ts
  * Never    waits longer for one run than its deadline and two seconds, or leaves a process of it that still has the run's
  *          environment or its process group: these are ended and counted. A runtime that cannot be run is a column with
@@ -19,12 +22,12 @@ import { scenarioFile } from '../../support/scenarios';
 import { WrongArgument } from '../../support/tool';
 import { deliberateNumbers } from '../conformance_table';
 import { isUndocumented } from './allowed';
-import { combined, judge, measureOf, type Cell, type Measure, type Verdict } from './judge';
+import { combined, judge, markedAsOurs, measureOf, merged, type Cell, type Measure, type Verdict } from './judge';
 import { differences, markdown } from './markdown';
 import type { Matrix } from './matrix';
 import { page } from './page';
 import { Plays, digestOf, type Key, type Use } from './plays';
-import { runtimeOf, whyUnusable, type Runtime } from './runtime';
+import { probed, runtimeOf, type Runtime } from './runtime';
 
 export interface ForeignOptions {
   /** As on the command line: "bun", "node@26", "/path/to/binary". */
@@ -39,8 +42,10 @@ export interface ForeignOptions {
   readonly out: string;
   /** The directory of an earlier run, whose measures are taken where they fit; null: none. */
   readonly measures: string | null;
-  /** Plays nothing, and judges what `out` has. */
+  /** Plays nothing, and judges what `out` has, also if a scenario, the recorder or our build is another one by now. */
   readonly judgeOnly: boolean;
+  /** With judgeOnly: the directory of a second run, whose plays count too; null: none. */
+  readonly also?: string | null;
 }
 
 /** How often a measure is taken. */
@@ -62,6 +67,9 @@ const BOUNDS = { processes: 100, bytes: 64 << 20 } as const;
 interface Column {
   readonly runtime: Runtime;
   readonly stock: Runtime;
+  /** The paths that the two call their own program: a program that shows it has shown no difference. */
+  readonly program: string;
+  readonly stockProgram: string;
 }
 
 /** Plays, writes the files, and returns the matrix. */
@@ -76,15 +84,18 @@ async function columnsOf({ runtimes, measure, preload }: ForeignOptions): Promis
   const unusable: { readonly runtime: string; readonly reason: string }[] = [];
   for (const name of new Set(runtimes)) {
     const found = await runtimeOf(name, preload);
-    const reason = typeof found === 'string' ? found : await whyUnusable(found);
-    if (typeof found === 'string' || reason !== null) {
-      unusable.push({ runtime: name, reason: reason ?? 'cannot be run' });
+    const own = typeof found === 'string' ? { reason: found } : await probed(found);
+    if (typeof found === 'string' || 'reason' in own) {
+      const reason = 'reason' in own ? own.reason : 'cannot be run';
+      unusable.push({ runtime: name, reason });
       announce('conformance', `${name} is not judged: ${reason}`);
       continue;
     }
     const stock = await runtimeOf(measure ?? found.measure ?? DEFAULT_MEASURE, null);
     if (typeof stock === 'string') throw new WrongArgument(`--measure: ${stock}`);
-    columns.push({ runtime: found, stock });
+    const ofStock = await probed(stock);
+    if ('reason' in ofStock) throw new WrongArgument(`--measure: ${ofStock.reason}`);
+    columns.push({ runtime: found, stock, program: own.program, stockProgram: ofStock.program });
   }
   return { columns, unusable };
 }
@@ -94,6 +105,8 @@ class Run {
   readonly #unusable: Matrix['unusable'];
   readonly #options: ForeignOptions;
   readonly #plays: Plays;
+  /** Those of `also`. */
+  readonly #others: readonly Plays[];
   /** By scenario and the title of the Node; a text says why the scenario cannot be judged. */
   readonly #measures = new Map<string, Measure | string>();
   readonly #digests = new Map<string, string>();
@@ -104,19 +117,20 @@ class Run {
     this.#unusable = unusable;
     this.#options = options;
     this.#plays = new Plays(options.out, options.measures === null ? [] : [options.measures]);
+    this.#others = options.also === undefined || options.also === null ? [] : [new Plays(options.also)];
   }
 
   async all(): Promise<Matrix> {
     const { scenarios, jobs, judgeOnly } = this.#options;
-    if (judgeOnly) {
-      for (const scenario of scenarios) for (const { stock } of this.#columns) await this.#measure(scenario, stock);
+    if (judgeOnly || this.#columns.length === 0) {
+      for (const scenario of scenarios) for (const column of this.#columns) await this.#measure(scenario, column);
       return this.#write(this.#matrix());
     }
-    const stocks = new Map(this.#columns.map(({ stock }) => [stock.title, stock]));
+    const stocks = new Map(this.#columns.map((column) => [column.stock.title, column]));
     announce('conformance', `${counted(scenarios.length, 'scenario')} on ${this.#columns.map(({ runtime }) => runtime.title).join(', ')}, measured by ${[...stocks.keys()].join(', ')}: about ${
       duration(scenarios.length * (MEASURES * stocks.size + this.#columns.length) * COST)} on 2 CPUs, less where an interrupted run goes on`);
     await this.#inParallel('', scenarios, jobs, async (scenario) => {
-      for (const stock of stocks.values()) await this.#measure(scenario, stock);
+      for (const column of stocks.values()) await this.#measure(scenario, column);
       for (const column of this.#columns) await this.#judged(scenario, column, 'first');
     });
     const cells = scenarios.flatMap((scenario) => this.#columns.map((column) => ({ scenario, column })));
@@ -156,13 +170,13 @@ class Run {
   }
 
   /** Takes the measure of a scenario on a Node, unless it is there. */
-  async #measure(scenario: string, stock: Runtime): Promise<void> {
+  async #measure(scenario: string, { stock, stockProgram }: Column): Promise<void> {
     if (!this.#options.wire && speaksTheProtocol(scenarioFile(scenario))) {
       this.#measures.set(`${scenario} ${stock.title}`, OF_THE_PROTOCOL);
       return;
     }
     const key = this.#key(scenario, stock, 'measure');
-    const inTime = (): readonly Played[] => this.#plays.get(key).filter(({ isLate }) => !isLate);
+    const inTime = (): readonly Played[] => this.#playsOf(this.#plays, key, stockProgram).filter(({ isLate }) => !isLate);
     while (!this.#options.judgeOnly && inTime().length < MEASURES && this.#plays.get(key).length < MEASURES + LATE_MEASURES) await this.#play(scenario, stock, 'measure');
     this.#measures.set(`${scenario} ${stock.title}`, measureOrReason(inTime(), this.#options.wire));
   }
@@ -175,28 +189,49 @@ class Run {
 
   // ── judging ──────────────────────────────────────────────────────────────────────────────────────
 
+  /** The plays of a key, in which the runtime's own program is called <program>. */
+  #playsOf(plays: Plays, key: Key, program: string): Played[] {
+    const found = this.#options.judgeOnly ? plays.getLast(key) : plays.get(key);
+    return found.map((played) => ({ ...played, plain: (line) => played.plain(program === '' ? line : line.replaceAll(program, '<program>')) }));
+  }
+
   /** Undefined if it was not played, or cannot be judged. */
-  #verdict(scenario: string, { runtime, stock }: Column, use: Use): Verdict | undefined {
+  #verdict(scenario: string, { runtime, stock, program }: Column, use: Use, plays = this.#plays): Verdict | undefined {
     const measure = this.#measures.get(`${scenario} ${stock.title}`);
-    const played = this.#plays.get(this.#key(scenario, runtime, use))[0];
+    const [played] = this.#playsOf(plays, this.#key(scenario, runtime, use), program);
     return typeof measure !== 'object' || played === undefined ? undefined : judge(measure, played, this.#options.wire);
+  }
+
+  /** The cell of one run. */
+  #cellOf(scenario: string, column: Column, plays: Plays): Cell {
+    const [first, again, alone] = (['first', 'again', 'alone'] as const).map((use) => this.#verdict(scenario, column, use, plays));
+    if (first === undefined) return { is: 'unjudged', reason: 'not played' };
+    const judged = combined([first, again].filter((verdict) => verdict !== undefined), alone);
+    return { ...judged, plays: [first, again, alone].filter((verdict) => verdict !== undefined).length };
   }
 
   #cell(scenario: string, column: Column): Cell {
     const reason = this.#measures.get(`${scenario} ${column.stock.title}`);
     if (typeof reason === 'string') return { is: 'unjudged', reason };
-    const [first, again, alone] = (['first', 'again', 'alone'] as const).map((use) => this.#verdict(scenario, column, use));
-    if (first === undefined) return { is: 'unjudged', reason: 'not played' };
-    const judged = combined([first, again].filter((verdict) => verdict !== undefined), alone);
+    const judged = merged([this.#plays, ...this.#others].map((plays) => this.#cellOf(scenario, column, plays)));
     const cell = judged.is === 'different' && isUndocumented(scenario) ? { ...judged, is: 'allowed' as const } : judged;
-    const rules = cell.is === 'like' ? [] : deliberateNumbers(scenario, column.stock.major);
-    return rules.length === 0 ? cell : { ...cell, rules };
+    const rules = cell.is === 'like' || cell.is === 'unjudged' ? [] : deliberateNumbers(scenario, column.stock.major);
+    return rules.length === 0 ? cell : { ...this.#besideOurs(scenario, column, cell), rules };
+  }
+
+  /** Marks the deviations in which a runtime does what ours does. Only known if ours on that Node is a column. */
+  #besideOurs(scenario: string, { runtime, stock, program }: Column, cell: Cell): Cell {
+    const ours = this.#columns.find((column) => column.runtime.isOurs && column.stock.title === stock.title);
+    if (ours === undefined || (cell.is !== 'different' && cell.is !== 'hangs')) return cell;
+    const all = (of: Runtime, own: string): Played[] => [this.#plays, ...this.#others].flatMap((plays) =>
+      (['first', 'again'] as const).flatMap((use) => this.#playsOf(plays, this.#key(scenario, of, use), own)));
+    return markedAsOurs(cell, all(ours.runtime, ours.program), all(runtime, program), this.#options.wire);
   }
 
   #matrix(): Matrix {
     const { scenarios, wire } = this.#options;
     const left = this.#columns.map(({ runtime }) => scenarios.reduce((sum, scenario) => sum + (['first', 'again', 'alone'] as const)
-      .reduce((all, use) => all + (this.#plays.get(this.#key(scenario, runtime, use))[0]?.left ?? 0), 0), 0));
+      .reduce((all, use) => all + (this.#playsOf(this.#plays, this.#key(scenario, runtime, use), '')[0]?.left ?? 0), 0), 0));
     return {
       date: new Date().toISOString().slice(0, 10), wire, unusable: this.#unusable,
       columns: this.#columns.map(({ runtime, stock }, at) => ({ runtime: runtime.title, measure: stock.title, left: left[at] ?? 0 })),

@@ -11,7 +11,7 @@ import { endsReversed, excerpt, firstDifference, settleEnd } from '../../support
 import type { Stopped } from '../../support/run_watch';
 import { tracesOf, type Played } from '../../support/scenario_run';
 import { isOfTheRecorder, type Entry, type Traces } from '../../support/trace_lines';
-import { isAllowed } from './allowed';
+import { aroundTheDifference, firstNotAllowed } from './allowed';
 
 /** How much a user feels a difference: the first of these that applies. */
 export const WEIGHTS = ['ends', 'clients', 'events', 'values', 'allowed'] as const;
@@ -29,12 +29,17 @@ export interface Measure {
   readonly isEmpty: boolean;
 }
 
-/** The first lines in which a runtime differs from the measure, of one subject. */
+/** The first lines in which a runtime differs from the measure, of one subject: those that are not allowed, if there are some. */
 export interface Deviation {
   readonly where: string;
   readonly weight: Weight;
+  /** The line, marked, between its neighbours. */
   readonly expected: string;
   readonly got: string;
+  /** What stands around the first difference in the two lines. */
+  readonly line?: readonly [expected: string, got: string];
+  /** True if ours differs from Node here too, and does what this runtime does. */
+  readonly isAsOurs?: boolean;
 }
 
 export type Verdict =
@@ -51,7 +56,11 @@ export type Verdict =
 /** One scenario on one runtime, after all its runs. */
 export type Cell = (Verdict | { readonly is: 'flaky'; readonly verdicts: readonly Verdict[] } | { readonly is: 'unjudged'; readonly reason: string })
   /** Where ours differs deliberately in this scenario, often because Node itself has a defect there: the numbers of these differences. */
-  & { readonly rules?: readonly string[] };
+  & {
+    readonly rules?: readonly string[];
+    /** How many plays of the runtime it rests on. */
+    readonly plays?: number;
+  };
 
 /** The lines that count. `wire` is the tool's --wire. */
 export function visible(played: Played, wire: boolean): Traces {
@@ -117,14 +126,42 @@ export function combined(runs: readonly Verdict[], alone?: Verdict): Cell {
   return always.length === 0 ? { is: 'flaky', verdicts } : { ...first, deviations: always };
 }
 
+/**
+ * The result of one scenario on one runtime from several runs of the whole matrix. Two results are flaky, however sure
+ * each run was of its own.
+ */
+export function merged(cells: readonly Cell[]): Cell {
+  const judged = cells.filter(({ is }) => is !== 'unjudged');
+  const [first, ...others] = judged;
+  if (first === undefined) return cells[0] ?? { is: 'unjudged', reason: 'not played' };
+  const plays = judged.reduce((sum, cell) => sum + (cell.plays ?? 0), 0);
+  const verdicts = judged.flatMap((cell): readonly Verdict[] => (cell.is === 'flaky' ? cell.verdicts : cell.is === 'unjudged' ? [] : [cell]));
+  if (others.some(({ is }) => is !== first.is)) return { is: 'flaky', verdicts, plays };
+  if (first.is !== 'different' && first.is !== 'allowed') return { ...first, plays };
+  const always = first.deviations.filter(({ where }) => others.every((other) => 'deviations' in other && other.deviations.some((each) => each.where === where)));
+  return always.length === 0 ? { is: 'flaky', verdicts, plays } : { ...first, deviations: always, plays };
+}
+
+/** Marks the deviations in which all plays of a runtime are as all plays of ours; none where one of ours did not end. */
+export function markedAsOurs<Of extends Cell>(cell: Of, ours: readonly Played[], played: readonly Played[], wire: boolean): Of {
+  if (!('deviations' in cell) || ours.length === 0 || played.length === 0 || ours.some(({ isLate }) => isLate)) return cell;
+  const measure = measureOf(ours, wire);
+  const others = played.flatMap((each) => deviationsOf(measure, each, wire)).filter(({ weight }) => weight !== 'allowed').map(({ where }) => where);
+  const isAsOurs = (where: string): boolean => !others.includes(where) && !measure.varies.includes(where);
+  return { ...cell, deviations: cell.deviations.map((deviation) => (isAsOurs(deviation.where) ? { ...deviation, isAsOurs: true } : deviation)) };
+}
+
 function deviationsOf(measure: Measure, played: Played, wire: boolean): Deviation[] {
   const got = visible(played, wire);
   const places = [...new Set([...measure.traces.keys(), ...got.keys()])].filter((where) => !measure.varies.includes(where)).sort();
   const deviations = places.flatMap((where): Deviation[] => {
     const { stock, ours } = settled(measure.traces.get(where) ?? [], got.get(where) ?? []);
-    const at = firstDifference(stock, ours);
-    if (at === -1) return [];
-    return [{ where, weight: weightOf(where, stock, ours), expected: shown(excerpt(stock, at)), got: shown(excerpt(ours, at)) }];
+    const different = firstDifference(stock, ours);
+    if (different === -1) return [];
+    const notAllowed = firstNotAllowed(stock, ours);
+    const at = notAllowed === -1 ? different : notAllowed;
+    const line = aroundTheDifference(stock[at] ?? NOTHING, ours[at] ?? NOTHING, notAllowed === -1);
+    return [{ where, weight: notAllowed === -1 ? 'allowed' : weightOf(where, stock, ours), expected: shown(excerpt(stock, at)), got: shown(excerpt(ours, at)), line }];
   });
   if (measure.end !== null && measure.end !== endOf(played)) deviations.push({ where: 'exit', weight: 'ends', expected: measure.end, got: shown(`${endOf(played)}\n${played.plain(played.stderr).trim().split('\n').slice(0, 6).join('\n')}`) });
   const stdout = played.plain(played.stdout);
@@ -135,9 +172,11 @@ function deviationsOf(measure: Measure, played: Played, wire: boolean): Deviatio
 /** Lines as a person reads them: no longer and no more than fit. */
 const shown = (text: string): string => text.split('\n').slice(0, 12).map((line) => (line.length > 300 ? `${line.slice(0, 300)}…` : line)).join('\n');
 
-/** What kind of difference it is, from the lines of one subject on both sides. */
+/** Where one side has no line any more. */
+const NOTHING = '(nothing more)';
+
+/** What kind of difference it is, from the lines of one subject on both sides, where it is not allowed. */
 function weightOf(where: string, expected: readonly string[], got: readonly string[]): Weight {
-  if (isAllowed(expected, got)) return 'allowed';
   if (/ client/.test(where)) return 'clients';
   if (got.length === 0) return 'events';
   const words = (lines: readonly string[]): string => lines.map(eventOf).sort().join('\n');
@@ -152,9 +191,17 @@ const eventOf = (line: string): string => /^(?:\w+ )?'\w+'/.exec(line)?.[0] ?? l
 
 const endOf = ({ code, signal }: Played): string => `code ${code}, signal ${signal}`;
 
-/** The runtime's own words for something that it does not have. */
+/** The colours of a terminal. */
+const COLOURS = /\u001B\[[\d;]*m/g;
+
+/**
+ * The runtime's own words for something that it does not have. "Directory import … is not supported" and its like with a
+ * code of Node's (ERR_UNSUPPORTED_DIR_IMPORT) are what Node itself says to a program.
+ */
 function lackOf(stderr: string): string | null {
-  return /^.*\b(?:not (?:yet )?implemented|is not supported|ERR_NOT_IMPLEMENTED|ERR_METHOD_NOT_IMPLEMENTED|Cannot find module 'node:\w+'|Unknown option|No such built-in module)\b.*$/im.exec(stderr)?.[0].trim().slice(0, 200) ?? null;
+  const lacks = /\b(?:not (?:yet )?implemented|ERR_NOT_IMPLEMENTED|ERR_METHOD_NOT_IMPLEMENTED|Cannot find module 'node:\w+'|Unknown option|No such built-in module)\b/i;
+  const line = stderr.replace(COLOURS, '').split('\n').find((text) => lacks.test(text) || (/\bis not supported\b/i.test(text) && !/\bERR_[A-Z]/.test(text)));
+  return line?.trim().slice(0, 200) ?? null;
 }
 
 /** A runtime that falls over by itself, and not by an exception of the program. */

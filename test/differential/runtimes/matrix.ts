@@ -2,7 +2,7 @@
  * The matrix of conformance, and what is derived from it: sums, a row for each group of clauses and for each clause, and
  * the scenarios in which a runtime differs, those first that a user feels most.
  *
- * Used by  foreign.ts, markdown.ts, page.ts, compare.ts
+ * Used by  foreign.ts, markdown.ts, page.ts, compare.ts, ../conformance.ts
  */
 import { coveredClauses, describes } from '../../support/scenarios';
 import { clauses } from '../clauses';
@@ -44,9 +44,9 @@ export const MARKS: Readonly<Record<Result, string>> = {
 };
 
 export const MEANINGS: Readonly<Record<Result, string>> = {
-  unjudged: 'nothing to compare', like: 'as on Node', allowed: 'differs only in what Node\'s documentation leaves open', flaky: 'two runs, two results',
+  unjudged: 'nothing to compare', like: 'as on Node', allowed: 'differs only in what Node\'s documentation leaves open', flaky: 'two plays, two results',
   missing: 'the runtime says that it does not have this', different: 'what a program sees is different', crashes: 'the runtime itself fell over',
-  hangs: 'does not end; confirmed by a run alone',
+  hangs: 'does not end and was ended from outside, played alone too; the exit code is then of no interest',
 };
 
 export const FEELS: Readonly<Record<Weight, string>> = {
@@ -63,12 +63,45 @@ export function sums({ columns, rows }: Matrix): { readonly runtime: string; rea
   }));
 }
 
+/** Results that are not as on Node, and neither allowed nor flaky. */
+export const BAD: readonly Result[] = ['missing', 'different', 'crashes', 'hangs'];
+
+export interface WithoutDeliberate {
+  /** Scenarios in BAD in which ours is as Node. */
+  readonly own: number;
+  /** Scenarios in BAD in which ours differs too. */
+  readonly deliberate: number;
+  /** Those of them in which the runtime does what ours does, and nothing else differs. */
+  readonly asOurs: number;
+}
+
+/** How much of what is not as on Node stands where ours differs deliberately too, for each column. */
+export function withoutDeliberate({ columns, rows }: Matrix): WithoutDeliberate[] {
+  return columns.map((_, at) => {
+    const bad = rows.flatMap(({ cells }) => { const cell = cells[at]; return cell !== undefined && BAD.includes(cell.is) ? [cell] : []; });
+    const deliberate = bad.filter(({ rules = [] }) => rules.length > 0);
+    return { own: bad.length - deliberate.length, deliberate: deliberate.length, asOurs: deliberate.filter((cell) => asOurs(cell) === 'all').length };
+  });
+}
+
+/** In how many of the places where a runtime differs it does what ours does. */
+function asOurs(cell: Cell): 'all' | 'some' | 'none' {
+  const counted = deviationsOf(cell).filter(({ weight }) => weight !== 'allowed');
+  const alike = counted.filter(({ isAsOurs }) => isAsOurs === true).length;
+  return alike === 0 ? 'none' : alike < counted.length ? 'some' : 'all';
+}
+
+/** "D3 D4, as cluster-internals": where ours differs too, and whether the runtime does there what ours does. */
+export const deliberateOf = (cell: Cell): string => `${(cell.rules ?? []).join(' ')}${{ all: ', as cluster-internals', some: ', in part as cluster-internals', none: '' }[asOurs(cell)]}`;
+
 export interface ClauseRow {
   readonly id: string;
   readonly title: string;
   readonly scenarios: readonly string[];
   /** The worst result of its scenarios, in each column. */
   readonly results: readonly Result[];
+  /** For each column the D numbers, if the scenarios that make the result what it is are all such in which ours differs too; otherwise empty. */
+  readonly deliberate: readonly string[];
 }
 
 /** One row for each clause that a program can see. */
@@ -79,7 +112,11 @@ export function clauseRows({ rows, columns }: Matrix): ClauseRow[] {
     const own = covering.get(id);
     if (own === undefined) return [];
     const results = columns.map((_, at) => own.map((row) => resultOf(row, at)).reduce((one, other) => (RESULTS.indexOf(one) > RESULTS.indexOf(other) ? one : other)));
-    return [{ id, title, scenarios: own.map(({ scenario }) => scenario), results }];
+    const deliberate = columns.map((_, at) => {
+      const bad = own.flatMap(({ cells }) => { const cell = cells[at]; return cell !== undefined && BAD.includes(cell.is) ? [cell] : []; });
+      return bad.some(({ rules = [] }) => rules.length === 0) ? '' : [...new Set(bad.flatMap(({ rules = [] }) => rules))].join(' ');
+    });
+    return [{ id, title, scenarios: own.map(({ scenario }) => scenario), results, deliberate }];
   });
 }
 
@@ -92,6 +129,9 @@ export function groups(matrix: Matrix): { readonly letter: string; readonly titl
     return own.length === 0 ? [] : [{ letter, title, clauses: own.length, like }];
   });
 }
+
+/** A mark of a clause, with the numbers of the deliberate differences that it stands on. */
+export const markOf = (result: Result, deliberate = ''): string => `${MARKS[result]}${deliberate === '' ? '' : ` (${deliberate})`}`;
 
 /** The deviations of a cell, from its first run that has some. */
 export function deviationsOf(cell: Cell): readonly Deviation[] {
@@ -120,11 +160,24 @@ export function differing({ rows }: Matrix, at: number): Differing[] {
 }
 
 /** What a reader of one line has to know of a cell besides its mark. */
-export function reasonOf(cell: Cell): string {
-  const own = cell.is === 'missing' ? cell.what : cell.is === 'crashes' ? cell.how : cell.is === 'hangs' ? `${cell.how}; ${cell.left} processes had to be ended`
+export const reasonOf = (cell: Cell): string => [ownReasonOf(cell), ofOurs(cell)].filter((text) => text !== '').join('; ');
+
+/** The same without what ours does. */
+export function ownReasonOf(cell: Cell): string {
+  return cell.is === 'missing' ? cell.what : cell.is === 'crashes' ? cell.how : cell.is === 'hangs' ? `${cell.how}; ${cell.left} ${cell.left === 1 ? 'process' : 'processes'} had to be ended`
     : cell.is === 'flaky' ? cell.verdicts.map(({ is }) => is).join(', then ') : '';
-  const rules = cell.rules === undefined ? '' : `${cell.rules.join(', ')}: cluster-internals differs here deliberately`;
-  return [own, rules].filter((text) => text !== '').join('; ');
+}
+
+const ofOurs = (cell: Cell): string => cell.rules === undefined ? '' : `${cell.rules.join(', ')}: cluster-internals differs here deliberately${
+    { all: ', and this runtime does what it does', some: ', and this runtime does in part what it does', none: '' }[asOurs(cell)]}`;
+
+/**
+ * The deviation that a single line shows: the first that is not a deliberate one of ours too. What hangs has been killed,
+ * so how it ended says nothing.
+ */
+export function firstOf(cell: Cell): Deviation | undefined {
+  const shown = deviationsOf(cell).filter(({ where }) => cell.is !== 'hangs' || where !== 'exit');
+  return shown.find(({ isAsOurs, weight }) => isAsOurs !== true && weight !== 'allowed') ?? shown[0];
 }
 
 /** The scenarios that no column can be judged by, with the reason. */

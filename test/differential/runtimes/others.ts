@@ -15,6 +15,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { root } from '../../support/program';
 import { play, type Played } from '../../support/scenario_run';
+import { WrongArgument } from '../../support/arguments';
 import type { Runtime } from './runtime';
 
 const directory = path.join(root, 'test/differential/others');
@@ -53,6 +54,13 @@ export function others(): Other[] {
     if (about === '' || node === undefined || !node.runtime.startsWith('Node ') || runtimes.length === 0) throw new Error(`${name} does not begin with what it shows, what Node prints, and what another runtime prints`);
     return { name: name.slice(0, -3), file, about, node, runtimes };
   });
+}
+
+/** Those whose names match. @throws WrongArgument if there are none */
+export function othersThat(pattern: RegExp): Other[] {
+  const found = others().filter(({ name }) => pattern.test(name));
+  if (found.length === 0) throw new WrongArgument(`--only '${pattern.source}' matches no program of test/differential/others`);
+  return found;
 }
 
 /** Milliseconds. On Node each of these programs ends within a second on a quiet machine. */

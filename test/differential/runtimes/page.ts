@@ -11,7 +11,8 @@ import path from 'node:path';
 import { escapeMarkup, policyOf } from '../../../internal/page/page';
 import { readPart } from '../../../internal/page/script';
 import { OPEN } from './allowed';
-import { FEELS, MARKS, MEANINGS, RESULTS, clauseRows, deviationsOf, differing, groups, reasonOf, sums, unjudged, type Differing, type Matrix } from './matrix';
+import { DELIBERATE } from './markdown';
+import { FEELS, MARKS, MEANINGS, RESULTS, clauseRows, deviationsOf, differing, groups, markOf, reasonOf, sums, unjudged, withoutDeliberate, type Differing, type Matrix } from './matrix';
 
 const own = (name: string): string => readFileSync(path.join(__dirname, name), 'utf8');
 
@@ -31,7 +32,7 @@ ${legend(matrix)}
 <h2>By chapter: clauses in which a program sees what it sees on Node</h2>
 ${chapterTable(matrix)}
 <h2>By clause</h2>
-<p>A mark is the worst of the clause&#39;s scenarios. A click shows what differs.</p>
+<p>A mark is the worst of the clause&#39;s scenarios. With a D in brackets cluster-internals differs deliberately in all the scenarios that differ. A click shows what differs.</p>
 ${clauseTable(matrix)}
 <h2 id="differences">Differences, those first that a user feels most</h2>
 ${filters(matrix)}
@@ -49,8 +50,9 @@ const tableOf = (head: readonly string[], body: readonly string[]): string =>
 
 function sumTable(matrix: Matrix): string {
   const counts = sums(matrix);
-  return tableOf(['runtime', 'measured by', ...RESULTS, 'processes left'], matrix.columns.map(({ runtime, measure, left }, at) =>
-    `<tr>${td(runtime)}${td(measure)}${RESULTS.map((result) => td(String(counts[at]?.counts[result] ?? 0), result)).join('')}${td(String(left))}</tr>`));
+  const without = withoutDeliberate(matrix);
+  return tableOf(['runtime', 'measured by', ...RESULTS, 'processes left', ...DELIBERATE], matrix.columns.map(({ runtime, measure, left }, at) =>
+    `<tr>${td(runtime)}${td(measure)}${RESULTS.map((result) => td(String(counts[at]?.counts[result] ?? 0), result)).join('')}${td(String(left))}${[without[at]?.own, without[at]?.deliberate, without[at]?.asOurs].map((count) => td(String(count))).join('')}</tr>`));
 }
 
 function chapterTable(matrix: Matrix): string {
@@ -59,10 +61,10 @@ function chapterTable(matrix: Matrix): string {
 }
 
 function clauseTable(matrix: Matrix): string {
-  const cell = (runtime: string, id: string, result: (typeof RESULTS)[number]): string => (['like', 'unjudged'].includes(result) ? td(MARKS[result], result)
-    : `<td class="${result}"><button type="button" data-runtime="${escapeMarkup(runtime)}" data-clause="${id}">${escapeMarkup(MARKS[result])}</button></td>`);
-  return tableOf(['clause', ...matrix.columns.map(({ runtime }) => runtime), ''], clauseRows(matrix).map(({ id, title, scenarios, results }) =>
-    `<tr data-text="${textOf([id, title, ...scenarios])}">${td(id)}${results.map((result, at) => cell(matrix.columns[at]?.runtime ?? '', id, result)).join('')}${td(title, 'title')}</tr>`));
+  const cell = (runtime: string, id: string, result: (typeof RESULTS)[number], deliberate: string): string => (['like', 'unjudged'].includes(result) ? td(MARKS[result], result)
+    : `<td class="${result}"><button type="button" data-runtime="${escapeMarkup(runtime)}" data-clause="${id}">${escapeMarkup(markOf(result, deliberate))}</button></td>`);
+  return tableOf(['clause', ...matrix.columns.map(({ runtime }) => runtime), ''], clauseRows(matrix).map(({ id, title, scenarios, results, deliberate }) =>
+    `<tr data-text="${textOf([id, title, ...scenarios])}">${td(id)}${results.map((result, at) => cell(matrix.columns[at]?.runtime ?? '', id, result, deliberate[at] ?? '')).join('')}${td(title, 'title')}</tr>`));
 }
 
 /** What the search looks at. */

@@ -36,6 +36,8 @@ const MOST_ENTRIES = 3000;
 export class Plays {
   readonly #file: string;
   readonly #kept = new Map<string, Played[]>();
+  /** By what stays the same when the recorder, a scenario or our build changes: the keys, in their order. */
+  readonly #known = new Map<string, Key[]>();
 
   /** @param directory  of the run; what it has is read. @param others  directories of earlier runs whose measures are taken too */
   constructor(directory: string, others: readonly string[] = []) {
@@ -59,11 +61,20 @@ export class Plays {
   #put(key: Key, played: Played): void {
     const name = nameOf(key);
     this.#kept.set(name, [...(this.#kept.get(name) ?? []), played]);
+    const lasting = lastingNameOf(key);
+    this.#known.set(lasting, [...(this.#known.get(lasting) ?? []), key]);
   }
 
   /** All plays of this key, in their order. */
   get(key: Key): readonly Played[] {
     return this.#kept.get(nameOf(key)) ?? [];
+  }
+
+  /** As `get`; where there are none, those of the last build, recorder and text of the scenario that was played. */
+  getLast(key: Key): readonly Played[] {
+    const own = this.get(key);
+    const last = this.#known.get(lastingNameOf(key))?.at(-1);
+    return own.length > 0 || last === undefined ? own : this.get(last);
   }
 
   add(key: Key, played: Played): void {
@@ -78,6 +89,8 @@ export class Plays {
 }
 
 const nameOf = ({ runtime, scenario, digest, use }: Key): string => [runtime, scenario, digest, use].join('\0');
+/** Without the hash of our build and of the scenario. */
+const lastingNameOf = ({ runtime, scenario, digest, use }: Key): string => [runtime.replace(/ [\da-f]{12}\b/, ''), scenario, digest.replace(/^[\da-f]+/, ''), use].join('\0');
 const shortened = (text: string): string => (text.length > MOST_TEXT ? `${text.slice(0, MOST_TEXT)}\n(${text.length - MOST_TEXT} more characters)` : text);
 const revived = (kept: Kept): Played => ({ ...kept, plain: (line) => plain(line, kept.place.directory, kept.place.port) });
 

@@ -27,6 +27,7 @@ export interface Runtime {
   readonly identity: string;
   /** The stock Node that is the fairest measure of it, "node@22"; null: it is no Node. */
   readonly measure: string | null;
+  readonly isOurs: boolean;
   /** The major version of the Node, also of the one that ours runs on; 0 if it is none. */
   readonly major: number;
   /** The program and its arguments, before the scenario's file. */
@@ -72,29 +73,39 @@ async function onNode(kind: 'node' | 'ours', version: string, preload: string | 
   const preloaded = preload === null ? [] : ['--require', preload];
   return {
     name: `${kind}@${version}`, title, identity: [title, ...(isOurs ? [digestOfBuild()] : []), ...preloaded].join(' '),
-    measure: `node@${version}`, major: Number(exact.split('.')[0]),
+    measure: `node@${version}`, isOurs, major: Number(exact.split('.')[0]),
     command: (file) => [node, ...(isOurs ? ['--require', registerFor(file)] : []), ...preloaded],
   };
 }
 
 const foreignRuntime = (name: string, title: string, preload: string | null, command: readonly [string, ...string[]]): Runtime =>
-  ({ name, title, identity: preload === null ? title : `${title} ${preload}`, measure: null, major: 0, command: () => command });
+  ({ name, title, identity: preload === null ? title : `${title} ${preload}`, measure: null, isOurs: false, major: 0, command: () => command });
 
 /** Milliseconds. A runtime that needs longer for a program of one line cannot be measured. */
 const PROBE_DEADLINE = 20_000;
 
-/** Why a runtime cannot run the scenarios: it does not run a program of one line. Null if it does. */
-export async function whyUnusable(runtime: Runtime): Promise<string | null> {
+/** What the program of one line has shown: why the runtime cannot run the scenarios, or the path that it calls its own (`process.execPath`). */
+type Probed = { readonly reason: string } | { readonly program: string };
+
+/** Runs a program of one line. */
+export async function probed(runtime: Runtime): Promise<Probed> {
   const file = path.join(__dirname, 'probe.js');
   try {
     const { code, signal, stdout, stderr, isLate } = await play(file, { command: runtime.command(file), deadline: PROBE_DEADLINE });
-    if (isLate) return 'it does not run test/differential/runtimes/probe.js: it does not end';
-    if (stdout.trim() === 'runs CommonJS') return null;
+    if (isLate) return { reason: 'it does not run test/differential/runtimes/probe.js: it does not end' };
+    const [first, program = ''] = stdout.trim().split('\n');
+    if (first === 'runs CommonJS') return { program };
     const said = (stderr.trim() === '' ? stdout : stderr).trim().split('\n').slice(0, 2).join(' ').slice(0, 200);
-    return `it does not run test/differential/runtimes/probe.js: ${signal ?? `exit code ${code}`}, ${said === '' ? 'nothing printed' : said}`;
+    return { reason: `it does not run test/differential/runtimes/probe.js: ${signal ?? `exit code ${code}`}, ${said === '' ? 'nothing printed' : said}` };
   } catch (error) {
-    return `cannot be started: ${(error as NodeJS.ErrnoException).code ?? String(error)}`;
+    return { reason: `cannot be started: ${(error as NodeJS.ErrnoException).code ?? String(error)}` };
   }
+}
+
+/** Why a runtime cannot run the scenarios. Null if it can. */
+export async function whyUnusable(runtime: Runtime): Promise<string | null> {
+  const found = await probed(runtime);
+  return 'reason' in found ? found.reason : null;
 }
 
 /** The first number that `--version` prints; empty if it prints none. */
