@@ -138,23 +138,24 @@ describe('what was played is judged again', () => {
   const directory = mkdtempSync(path.join(tmpdir(), 'judged-'));
   afterAll(() => rmSync(directory, { recursive: true }));
 
-  it('though the scenario is another by now; two runs; the own program of a runtime is no difference', async () => {
+  it('though the scenario is another by now; two runs, in two checkouts; the own program of a runtime is no difference', async () => {
     const runtime = path.join(directory, 'foo');
     writeFileSync(runtime, "#!/bin/sh\ntest \"$1\" = --version || printf 'runs CommonJS\\n/own/foo\\n'\n");
     chmodSync(runtime, 0o755);
     const run = (name: string, last: string): string => {
       const { plain: _plain, ...kept } = saw([]);
-      const line = (title: string, use: string, text: string): string => JSON.stringify({ runtime: title, scenario: 'setup-primary', digest: 'ab12', use, played: { ...kept, logs: [{ name: 'P', entries: [{ subject: 'main', text }] }] } });
+      const place = { ...kept.place, root: `/${name}` };
+      const line = (title: string, use: string, text: string): string => JSON.stringify({ runtime: title, scenario: 'setup-primary', digest: 'ab12', use, played: { ...kept, place, logs: [{ name: 'P', entries: [{ subject: 'main', text }] }] } });
       const out = path.join(directory, name);
-      const stock = `error 'spawn ${process.execPath}'`;
+      const stock = `error 'spawn ${process.execPath}' '/one/a.js'`;
       const plays = [...[1, 2, 3].map(() => line(`Node ${process.versions.node}`, 'measure', stock)), line('foo', 'first', last)];
       rmSync(out, { recursive: true, force: true });
       return mkdirAndWrite(out, `${plays.join('\n')}\n`);
     };
     const judged = async (also: string): Promise<Cell | undefined> => (await foreign({ runtimes: [runtime], scenarios: ['setup-primary'], measure: `node@${process.versions.node}`, preload: null, wire: false, jobs: 1,
-      out: run('one', "error 'spawn /own/foo'"), measures: null, judgeOnly: true, also: run('two', also) })).rows[0]?.cells[0];
-    expect(await judged("error 'spawn /own/foo'")).toEqual({ is: 'like', plays: 2 });
-    expect(await judged("error 'spawn /another'")).toMatchObject({ is: 'flaky', plays: 2, verdicts: [{ is: 'like' }, { is: 'different' }] });
+      out: run('one', "error 'spawn /own/foo' '/one/a.js'"), measures: null, judgeOnly: true, also: run('two', also) })).rows[0]?.cells[0];
+    expect(await judged("error 'spawn /own/foo' '/two/a.js'")).toEqual({ is: 'like', plays: 2 });
+    expect(await judged("error 'spawn /another' '/two/a.js'")).toMatchObject({ is: 'flaky', plays: 2, verdicts: [{ is: 'like' }, { is: 'different' }] });
   });
 });
 

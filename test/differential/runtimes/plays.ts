@@ -26,7 +26,8 @@ export interface Key {
   readonly use: Use;
 }
 
-type Kept = Omit<Played, 'plain'>;
+/** `root`: the checkout in which it was played, so that it can be judged in another one. */
+type Kept = Omit<Played, 'plain' | 'place'> & { readonly place: Played['place'] & { readonly root?: string } };
 interface Line extends Key { readonly played: Kept }
 
 /** Characters of stdout and of stderr, and entries of a log, that are kept. No scenario on Node has half of them. */
@@ -80,7 +81,7 @@ export class Plays {
   add(key: Key, played: Played): void {
     const { plain: _plain, ...rest } = played;
     const kept: Kept = {
-      ...rest, stdout: shortened(played.stdout), stderr: shortened(played.stderr),
+      ...rest, place: { ...played.place, root }, stdout: shortened(played.stdout), stderr: shortened(played.stderr),
       logs: played.logs.map(({ name, entries }) => ({ name, entries: entries.slice(0, MOST_ENTRIES) })), torn: played.torn.slice(0, 10).map(shortened),
     };
     appendFileSync(this.#file, `${JSON.stringify({ ...key, played: kept })}\n`);
@@ -92,7 +93,10 @@ const nameOf = ({ runtime, scenario, digest, use }: Key): string => [runtime, sc
 /** Without the hash of our build and of the scenario. */
 const lastingNameOf = ({ runtime, scenario, digest, use }: Key): string => [runtime.replace(/ [\da-f]{12}\b/, ''), scenario, digest.replace(/^[\da-f]+/, ''), use].join('\0');
 const shortened = (text: string): string => (text.length > MOST_TEXT ? `${text.slice(0, MOST_TEXT)}\n(${text.length - MOST_TEXT} more characters)` : text);
-const revived = (kept: Kept): Played => ({ ...kept, plain: (line) => plain(line, kept.place.directory, kept.place.port) });
+const revived = (kept: Kept): Played => {
+  const { directory, port, root: own = root } = kept.place;
+  return { ...kept, plain: (line) => plain(line.replaceAll(own, root), directory, port) };
+};
 
 /** A line of the file; null if it is not whole: the run was interrupted while it wrote. */
 function lineOf(text: string): Line | null {
