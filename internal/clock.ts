@@ -32,10 +32,13 @@ export interface EpochClock {
 /** Milliseconds. `setTimeout` takes no longer delay: it would fire at once. */
 export const LONGEST_DELAY = 2 ** 31 - 1;
 
+/** The real one, also under fake timers. */
+const { hrtime } = process;
+
 /** CLOCK_MONOTONIC, the system's clock since boot. */
 export const machineClock: MachineClock = {
   now(): number {
-    const [seconds, nanoseconds] = process.hrtime();
+    const [seconds, nanoseconds] = hrtime();
     return seconds * 1000 + nanoseconds / 1e6;
   },
   at(time, callback, hold = false) {
