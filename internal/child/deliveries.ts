@@ -29,7 +29,7 @@
  *          and the send callback of that message ends the process.
  * Node     onconnection() in lib/internal/cluster/child.js, which has no queue: it does not wait for a full pipe
  */
-import { Boolean, Map, timers } from '../builtins';
+import { Boolean, Map, performance, timers } from '../builtins';
 import { separately } from '../errors';
 import { Fifo } from '../fifo';
 import { nodeMajor, type NativeHandle } from '../native/bindings';
@@ -113,10 +113,10 @@ export class Deliveries {
   #answering: Arrived | null = null;
   /** The number of calls of `hold` whose returned function has not been called. */
   #holds = 0;
-  /** A connection was delivered, and what its client has sent is not read yet; `#nextTurn` is scheduled. */
-  #hasDelivered = false;
-  /** `#nextTurn` runs: all reads of this turn are over. */
-  #endsTurn = false;
+  /** The turn of the event loop in which a connection was delivered last. */
+  #deliveredIn = -Infinity;
+  /** `#turnEnds` is scheduled. It is, whenever a connection waits, but for those behind `#answering` or `hold`. */
+  #isScheduled = false;
   /** The server whose 'connection' listeners are running. */
   #delivering: ListeningServer | null = null;
 
@@ -139,7 +139,7 @@ export class Deliveries {
     this.#holds++;
     return () => {
       this.#holds--;
-      this.#processNext();
+      this.#schedule();
     };
   }
 
@@ -161,43 +161,36 @@ export class Deliveries {
   /** A connection has arrived (its handle is transferred). Called in the tick of its own message. */
   arrived(key: string, seq: number, handle: NativeHandle | undefined, moved = false): void {
     const arrived: Arrived = { key, seq, handle, moved, receiver: 'undecided' };
-    if (this.#mayProcess && this.#waiting.length === 0) return this.#process(arrived);
+    // Whatever the client of the last connection had sent by then was read in the turn before this one.
+    const isRead = performance.turn() > this.#deliveredIn + 1;
+    if (isRead && this.#mayProcess && this.#waiting.length === 0) return this.#process(arrived);
     arrived.receiver = handle === undefined ? 'none' : this.#servers.get(key) ?? 'none';
     if (arrived.receiver !== 'none') arrived.receiver.promise();
     this.#waiting.push(arrived);
+    this.#schedule();
   }
 
   get #mayProcess(): boolean {
-    return this.#answering === null && this.#holds === 0 && !this.#hasDelivered;
+    return this.#answering === null && this.#holds === 0;
   }
 
-  readonly #processNext = (): void => {
-    if (!this.#mayProcess) return;
+  /** The next one that waits gets its turn. Called before code of the app runs, which may throw or change the async context. */
+  #schedule(): void {
+    if (this.#isScheduled || this.#waiting.length === 0 || !this.#mayProcess) return;
+    this.#isScheduled = true;
+    timers.setImmediate(this.#turnEnds);
+  }
+
+  /** All reads of this turn are over. */
+  readonly #turnEnds = (): void => {
+    this.#isScheduled = false;
+    if (!this.#mayProcess) return; // Then the end of what hinders it schedules this again.
+    if (performance.turn() === this.#deliveredIn) return this.#schedule();
     const arrived = this.#waiting.shift();
     if (arrived === undefined) return;
-    this.#scheduleNext();
+    this.#schedule();
     this.#process(arrived);
   };
-
-  /** The turn ends in which a connection was delivered. What its client has sent is read in the next one. */
-  readonly #endTurn = (): void => {
-    timers.setImmediate(this.#nextTurn);
-  };
-
-  readonly #nextTurn = (): void => {
-    this.#hasDelivered = false;
-    this.#endsTurn = true;
-    try {
-      this.#processNext();
-    } finally {
-      this.#endsTurn = false;
-    }
-  };
-
-  /** For the next connection after one that is rejected. Called before code of the app runs: so it gets its tick even if that throws. */
-  #scheduleNext(): void {
-    if (this.#waiting.length > 0) timers.nextTick(this.#processNext);
-  }
 
   /** Acknowledges and delivers a connection, or rejects it. */
   #process(arrived: Arrived): void {
@@ -241,16 +234,14 @@ export class Deliveries {
     const { receiver } = arrived;
     if (this.#answering !== arrived || typeof receiver !== 'object') return; // The channel has ended since.
     this.#answering = null;
-    this.#scheduleNext();
+    this.#schedule();
     if (error !== null) this.#drop(arrived);
     else this.#deliver(arrived, receiver);
   }
 
   #deliver(arrived: Arrived, server: ListeningServer): void {
     const handle = arrived.handle as NativeHandle;
-    // Before a listener runs: the next connection gets its turn even if the listener throws, and another async context.
-    this.#hasDelivered = true;
-    timers.setImmediate(this.#endsTurn ? this.#nextTurn : this.#endTurn);
+    this.#deliveredIn = performance.turn();
     traceHandle('delivered', arrived.key, handle);
     const outer = this.#delivering;
     this.#delivering = server;
