@@ -8,10 +8,10 @@
  *
  * Uses     programs.ts, install.ts (into .nodes/ecosystem, which git ignores), play.ts, table.ts, drives/
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Progress, announce, counted, paint } from '../support/terminal';
-import { WrongArgument, runTool } from '../support/tool';
+import { WrongArgument, runTool, writableDirectory } from '../support/tool';
 import { install, type Installed } from './install';
 import { playDrive, playSuite, type Played, type Side } from './play';
 import { programs, type Program } from './programs';
@@ -36,12 +36,11 @@ runTool({
   if (unknown !== undefined) throw new WrongArgument(`no program is named '${unknown}': --list shows them`);
   const chosen = programs.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
 
+  const directory = writableDirectory(values.out);
   const { installed, missing } = await installAll(chosen);
   announce('ecosystem', `${counted(installed.length, 'program')}, ${counted(pairs, 'pair')} each, on Node ${process.versions.node}`);
   const rows = await runAll(installed, pairs);
 
-  const directory = path.resolve(values.out);
-  mkdirSync(directory, { recursive: true });
   writeFileSync(path.join(directory, 'ecosystem.json'), `${JSON.stringify({ node: process.versions.node, date: new Date().toISOString(), rows, missing }, null, 2)}\n`);
   writeFileSync(path.join(directory, 'ecosystem.md'), markdown(rows, missing));
   console.log(markdown(rows, missing));

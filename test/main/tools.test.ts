@@ -1,7 +1,9 @@
 // Guards that the tools report only what happened: what did not run is never reported as alike, and a tool that was
 // interrupted reports no result and leaves no process and no file behind.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { compare } from '../support/differential';
@@ -61,6 +63,24 @@ describe.concurrent('arguments', () => {
   test('what is no Node is refused', () => {
     for (const node of ['/no/such/node', '/bin/false', '/bin/true', directory]) expect(() => versionOfNode(node)).toThrow(WrongArgument);
     expect(versionOfNode(process.execPath)).toBe(process.versions.node);
+  });
+});
+
+describe.concurrent('what a tool writes to', () => {
+  test.each(['test/ecosystem/ecosystem.ts', 'test/differential/conformance.ts'])('%s: an --out that is no directory is a wrong argument, before anything runs', async (file) => {
+    const out = written(`${path.basename(file)}-out`, '');
+    const { code, stdout, stderr } = await tool(file, '--out', out, ...(file.includes('conformance') ? ['--runtime', process.execPath, '--only', 'ipv6-only'] : []));
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(`${out} is no directory that can be written to: EEXIST (--help says more)\n`);
+  });
+
+  test('when its reader has gone away it ends as by SIGPIPE, and says nothing', async () => {
+    const child = spawn(process.execPath, ['--require', 'tsx/cjs', path.join(root, 'bench/run.ts'), '--list'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.destroy();
+    let stderr = '';
+    child.stderr.on('data', (text) => { stderr += String(text); });
+    const [code] = await once(child, 'close') as [number];
+    expect([code, stderr]).toEqual([128 + constants.signals.SIGPIPE, '']);
   });
 });
 

@@ -4,14 +4,15 @@
  *
  * SIGINT and SIGTERM end a tool at any moment. It prints that it was interrupted and reports no result.
  * Then, as at every other end, it kills the processes that it started and removes its temporary files.
- * Its exit code is 128 + the number of the signal. A tool whose work is one long computation has to give
+ * Its exit code is 128 + the number of the signal. When nobody reads its stdout any more (`| head`) it ends likewise, as
+ * by SIGPIPE, and prints nothing. A tool whose work is one long computation has to give
  * its event loop a turn now and then, so that a signal reaches it.
  *
  * Owns     a directory, which is TMPDIR for the tool and for all that it starts. By that variable the tool
  *          finds those of its processes whose parents have already ended
  * Never    ends a process that the tool did not start
  */
-import { chmodSync, mkdtempSync, realpathSync, rmSync, writeSync } from 'node:fs';
+import { accessSync, chmodSync, constants as fsConstants, mkdirSync, mkdtempSync, realpathSync, rmSync, writeSync } from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { constants, tmpdir } from 'node:os';
 import path from 'node:path';
@@ -34,6 +35,12 @@ export function runTool<const Of extends Options>(tool: Description<Of>, main: (
     process.on(signal, () => {
       writeSync(2, `\n${tool.name}: interrupted by ${signal}, no result\n`);
       process.exit(128 + constants.signals[signal]);
+    });
+  }
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EPIPE') process.exit(128 + constants.signals.SIGPIPE);
+      throw error;
     });
   }
   const failed = async (error: unknown): Promise<void> => {
@@ -62,6 +69,18 @@ const owned = new Set<string>();
 export function owning(directory: string): () => void {
   owned.add(directory);
   return () => void owned.delete(directory);
+}
+
+/** The full path of a directory that a tool writes to; it is made if it is not there. Call it before the work. @throws WrongArgument */
+export function writableDirectory(name: string): string {
+  const directory = path.resolve(name);
+  try {
+    mkdirSync(directory, { recursive: true });
+    accessSync(directory, fsConstants.W_OK);
+  } catch (error) {
+    throw new WrongArgument(`${directory} is no directory that can be written to: ${(error as NodeJS.ErrnoException).code}`);
+  }
+  return directory;
 }
 
 /** The version of a Node, "20.20.2". @throws WrongArgument if the file is not a Node that runs */

@@ -14,7 +14,7 @@
  *          environment or its process group: these are ended and counted. A runtime that cannot be run is a column with
  *          the reason, and the others go on
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Progress, announce, counted, duration } from '../../support/terminal';
 import { play, type Played } from '../../support/scenario_run';
@@ -241,7 +241,6 @@ class Run {
 
   #write(matrix: Matrix): Matrix {
     const { out } = this.#options;
-    mkdirSync(out, { recursive: true });
     writeFileSync(path.join(out, 'matrix.json'), `${JSON.stringify(matrix, null, 1)}\n`);
     writeFileSync(path.join(out, 'matrix.md'), markdown(matrix));
     writeFileSync(path.join(out, 'differences.md'), `${differences(matrix)}\n`);

@@ -7,9 +7,10 @@
  *          in its key
  */
 import { createHash } from 'node:crypto';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import type { Played } from '../../support/scenario_run';
+import { writableDirectory } from '../../support/tool';
 import { plain } from '../../support/trace_lines';
 import { root } from '../../support/program';
 
@@ -42,8 +43,7 @@ export class Plays {
 
   /** @param directory  of the run; what it has is read. @param others  directories of earlier runs whose measures are taken too */
   constructor(directory: string, others: readonly string[] = []) {
-    mkdirSync(directory, { recursive: true });
-    this.#file = path.join(directory, 'plays.jsonl');
+    this.#file = path.join(writableDirectory(directory), 'plays.jsonl');
     this.#read(this.#file, () => true);
     for (const other of others) this.#read(path.join(other, 'plays.jsonl'), ({ use }) => use === 'measure');
   }
