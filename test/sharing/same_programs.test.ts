@@ -12,11 +12,14 @@ const SAMPLE = [
   'same-port-twice-in-one-worker', 'states-of-a-worker', 'two-servers-on-port-0', 'what-keeps-a-worker-alive',
 ];
 
+/** From Node 22 on, the server of this program that would share an address listens with `reusePort`, so nothing goes through the primary. */
+const WITHOUT_SHARED: readonly string[] = Number(process.versions.node.split('.')[0]) >= 22 ? ['exclusive-listen'] : [];
+
 describe.concurrent('the same under round robin and under shared', () => {
   test.each(SAMPLE)('%s', { timeout: 60_000 }, async (scenario) => {
     const { differences, shared } = await compareRules(scenario);
     expect(differences.map(describeDifference).join('\n\n')).toBe('');
-    expect(shared).toBe(true);
+    expect(shared).toBe(!WITHOUT_SHARED.includes(scenario));
   });
 });
 
