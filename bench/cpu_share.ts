@@ -1,7 +1,7 @@
 /**
  * Gives a process a part of one CPU, by a control group of Linux (cgroups version 1 or 2). Needs root.
  *
- * Owns     the control group, until `close`
+ * Owns     the control group, until `close` or the end of this process
  * Used by  all/limit.ts
  */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
@@ -39,9 +39,12 @@ export class CpuShare {
   /** The file that takes pids of each limited process's own group, by pid. */
   readonly #before = new Map<number, string>();
 
+  readonly #close = (): void => this.close();
+
   private constructor(hierarchy: Hierarchy, group: string) {
     this.#hierarchy = hierarchy;
     this.#group = group;
+    process.once('exit', this.#close);
   }
 
   /** Makes the control group. A text says why that cannot be done here. */
@@ -75,11 +78,17 @@ export class CpuShare {
   free(pid: number): void {
     const file = this.#before.get(pid);
     this.#before.delete(pid);
-    if (file !== undefined && existsSync(`/proc/${pid}`)) writeFileSync(file, String(pid));
+    if (file === undefined) return;
+    try {
+      writeFileSync(file, String(pid));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // It has ended.
+    }
   }
 
   /** Frees all processes and removes the control group. */
   close(): void {
+    process.removeListener('exit', this.#close);
     for (const pid of this.#before.keys()) this.free(pid);
     rmdirSync(this.#group);
   }

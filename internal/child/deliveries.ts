@@ -161,13 +161,16 @@ export class Deliveries {
   /** A connection has arrived (its handle is transferred). Called in the tick of its own message. */
   arrived(key: string, seq: number, handle: NativeHandle | undefined, moved = false): void {
     const arrived: Arrived = { key, seq, handle, moved, receiver: 'undecided' };
-    // Whatever the client of the last connection had sent by then was read in the turn before this one.
-    const isRead = performance.turn() > this.#deliveredIn + 1;
-    if (isRead && this.#mayProcess && this.#waiting.length === 0) return this.#process(arrived);
+    if (this.#mayProcess && this.#waiting.length === 0 && this.#wasRead) return this.#process(arrived);
     arrived.receiver = handle === undefined ? 'none' : this.#servers.get(key) ?? 'none';
     if (arrived.receiver !== 'none') arrived.receiver.promise();
     this.#waiting.push(arrived);
     this.#schedule();
+  }
+
+  /** A whole turn lies between the last delivery and this one: what that client had sent by then was read in it. */
+  get #wasRead(): boolean {
+    return performance.turn() > this.#deliveredIn + 1;
   }
 
   get #mayProcess(): boolean {

@@ -74,7 +74,7 @@ export class OpenCounts {
     const reported = this.#reported;
     const counts = this.#count();
     this.#reported = counts;
-    // One that is on its way to the primary may come back.
+    // `counts` leaves out connections that are on their way to the primary. They are open all the same: the primary may refuse them.
     if (![...this.#servers.values()].some((server) => openConnections(server) > 0)) this.#stop();
     if (NativeObject.keys(counts).some((key) => counts[key] !== reported[key])) this.#report(counts);
   }

@@ -151,6 +151,14 @@ describe('drain_moves', () => {
     }
   }
 
+  /** Until the end of the test an interval runs only when `tick` is called. */
+  function looksOfInterval(): { tick(): void } {
+    const looks = { tick: (): void => undefined };
+    vi.spyOn(timers, 'setInterval').mockImplementation(((call: () => void) => { looks.tick = call; }) as never);
+    onTestFinished(() => void vi.restoreAllMocks());
+    return looks;
+  }
+
   test('one pass at a time; responses that finish meanwhile cause one more', async () => {
     const passes = new Passes();
     let refused = 0;
@@ -172,19 +180,17 @@ describe('drain_moves', () => {
   });
 
   test('a primary that stands still: when no connection has left for a while, the rest stay, and nobody waits for the pass', async () => {
-    let tick = (): void => undefined;
-    vi.spyOn(timers, 'setInterval').mockImplementation(((call: () => void) => { tick = call; }) as never);
-    onTestFinished(() => void vi.restoreAllMocks());
+    const looks = looksOfInterval();
     const passes = new Passes();
     let [over, open] = [0, 10];
     const moves = new IdleMoves(passes, () => over++, () => open);
     moves.begin();
     open--;
-    tick();
+    looks.tick();
     await turn();
     expect([over, moves.willMove({} as Socket)]).toEqual([0, true]);
     const done = moves.now();
-    tick();
+    looks.tick();
     await done;
     expect([over, moves.willMove({} as Socket)]).toEqual([1, false]);
     await passes.end([10, 0]);
@@ -193,14 +199,12 @@ describe('drain_moves', () => {
 
   // Its connections were closed after the grace in place of moving.
   test('a worker that was stopped for longer reads the answers that are here before it says that the primary stands still', async () => {
-    let tick = (): void => undefined;
-    vi.spyOn(timers, 'setInterval').mockImplementation(((call: () => void) => { tick = call; }) as never);
-    onTestFinished(() => void vi.restoreAllMocks());
+    const looks = looksOfInterval();
     const passes = new Passes();
     let [over, open] = [0, 10];
     const moves = new IdleMoves(passes, () => over++, () => open);
     moves.begin();
-    tick(); // Timers come before what is read.
+    looks.tick(); // Timers come before what is read.
     open--;
     await turn();
     expect([over, moves.willMove({} as Socket)]).toEqual([0, true]);

@@ -16,8 +16,8 @@
  *          4. a request begins when it is this client's turn, and when the client has read the earlier replies, so that
  *             replies do not pile up. Requests that have not begun when the client is gone, or is cut off, never begin
  */
-import { timers } from '../../builtins';
 import type { Socket } from 'node:net';
+import { timers } from '../../builtins';
 import { controlError, refusal, refusalOf } from './errors';
 import { LineReader } from './lines';
 import type { Turns } from './turns';

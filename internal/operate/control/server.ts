@@ -9,8 +9,8 @@
  * Keeps    1. at most MOST_CONNECTIONS connections
  *          2. a socket whose file is deleted, with or without its directory, is made anew. Connections stay
  */
-import { timers } from '../../builtins';
 import { createServer, type Server, type Socket } from 'node:net';
+import { timers } from '../../builtins';
 import { Connection, type Call, type Method } from './connection';
 import { refusal } from './errors';
 import { MOST_CONNECTIONS, type Hello } from './protocol';

@@ -15,9 +15,9 @@
  * Falls short  1. if the directory is renamed, the file is still there, under another path, and nothing is noticed
  *              2. a file system that is mounted over a parent gives no event: only the few looks after the last one see it
  */
-import { timers } from '../../builtins';
 import fs, { type FSWatcher } from 'node:fs';
 import path from 'node:path';
+import { timers } from '../../builtins';
 import { statOf } from './directory';
 import { codeOf } from './errors';
 

@@ -4,7 +4,7 @@
  * Used by  judge.ts, foreign.ts, markdown.ts, page.ts
  */
 
-/** What takes one thing out of a line, and what is left in its place. */
+/** A pattern, and the text that stands in a line in place of whatever the pattern finds there. */
 type Cut = readonly [take: RegExp, leave: string | ((all: string, ...groups: readonly string[]) => string)];
 
 /** One thing that is not fixed. */
@@ -82,7 +82,7 @@ export const isUndocumented = (scenario: string): boolean => UNDOCUMENTED.includ
 /** A line without what the documentation leaves open. */
 const closed = (line: string): string => OPEN.flatMap(({ cuts }) => cuts).reduce((text, [take, leave]) => (typeof leave === 'string' ? text.replace(take, leave) : text.replace(take, leave)), line);
 
-/** Which line is the first that differs in more than the documentation leaves open; -1: none. */
+/** The number of the first line with a difference that is not allowed; -1: there is none. */
 export function firstNotAllowed(expected: readonly string[], got: readonly string[]): number {
   for (let at = 0; at < Math.max(expected.length, got.length); at++) {
     const [one, other] = [expected[at], got[at]];

@@ -6,8 +6,8 @@
  *   2. what was not as on Node once more: a result that does not come again is flaky
  *   3. what hung once more, with no other scenario beside it and a longer deadline
  *
- * What is as on Node is played once, so a lucky play is not noticed; a second run, judged together with the first (`also`),
- * shows it.
+ * A result that is as on Node is not repeated. So if a runtime differs only now and then, one run may miss it. The option
+ * `also` judges two runs together, and shows it.
  *
  * Uses     plays.ts (keeps what was played, so that an interrupted run goes on), judge.ts, matrix.ts
  * Never    waits longer for one run than its deadline and two seconds, or leaves a process of it that still has the run's

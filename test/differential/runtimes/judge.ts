@@ -36,7 +36,7 @@ export interface Deviation {
   /** The line, marked, between its neighbours. */
   readonly expected: string;
   readonly got: string;
-  /** What stands around the first difference in the two lines. */
+  /** A part of each of the two lines: that with the first difference in it. */
   readonly line?: readonly [expected: string, got: string];
   /** True if ours differs from Node here too, and does what this runtime does. */
   readonly isAsOurs?: boolean;
@@ -175,12 +175,12 @@ const shown = (text: string): string => text.split('\n').slice(0, 12).map((line)
 /** Where one side has no line any more. */
 const NOTHING = '(nothing more)';
 
-/** What kind of difference it is, from the lines of one subject on both sides, where it is not allowed. */
+/** How much a difference matters to a user: what clients get, then events that come or do not come, then values. The lines are those of one subject. */
 function weightOf(where: string, expected: readonly string[], got: readonly string[]): Weight {
   if (/ client/.test(where)) return 'clients';
   if (got.length === 0) return 'events';
-  const words = (lines: readonly string[]): string => lines.map(eventOf).sort().join('\n');
-  return words(expected) === words(got) && expected.length === got.length && expected.map(eventOf).join('\n') === got.map(eventOf).join('\n') ? 'values' : 'events';
+  const events = (lines: readonly string[]): string => lines.map(eventOf).join('\n');
+  return events(expected) === events(got) ? 'values' : 'events';
 }
 
 /** The messages around them are not seen here, so whatever the order of 'exit' and 'disconnect', it can be a race (P-5). */
