@@ -17,20 +17,30 @@ export interface Running {
  * it: a program may give those that it starts a place of their own there.
  *
  * A process that starts another one and ends during the look is not listed, and its child was not there yet when /proc
- * was read. So /proc is read again until it names no process that is new.
+ * was read. So /proc is read again until it has named no new process twice in a row. Once is not enough: the kernel lists
+ * processes by their numbers, and after the highest number it uses low ones, which this read has passed already. As
+ * soon as a process of the directory is known, one more read is enough: its caller ends it, and then looks again.
  */
 export function runningProcesses(variable: string, directory: string): Running[] {
   const isMark = (value: string | undefined): boolean => value === directory || (value?.startsWith(`${directory}/`) ?? false);
   const deadline = performance.now() + LOOK;
-  const seen = new Set<number>();
   const running: Running[] = [];
-  for (let fresh = pids(); fresh.length > 0 && performance.now() < deadline; fresh = pids().filter((pid) => !seen.has(pid))) {
+  let seen: ReadonlySet<number> = new Set();
+  let isFound = false;
+  for (let readsInVain = 0; readsInVain < 2 && performance.now() < deadline;) {
+    const isLast = isFound;
+    const now = pids();
+    const fresh = now.filter((pid) => !seen.has(pid));
+    seen = new Set(now); // The number of a process that has ended may come again.
+    readsInVain = fresh.length === 0 ? readsInVain + 1 : 0;
     for (const pid of fresh) {
-      seen.add(pid);
       const stat = statOf(pid);
       if (stat === null) continue;
-      running.push({ pid, parent: Number(stat[PARENT]), isMarked: isMark(variableOf(pid, variable, deadline)) });
+      const isMarked = isMark(variableOf(pid, variable, deadline));
+      isFound ||= isMarked;
+      running.push({ pid, parent: Number(stat[PARENT]), isMarked });
     }
+    if (isLast) break;
   }
   return running;
 }
@@ -48,6 +58,10 @@ export function pidsByValue(variable: string): Map<string, number[]> {
 
 /** Milliseconds for one look at all processes, so that a machine on which processes start without end does not hold it. */
 const LOOK = 1000;
+/** An empty environment is looked at so often, with so many milliseconds in between. */
+const LOOKS_AT_NONE = 3;
+const PAUSE = 2;
+const pause = new Int32Array(new SharedArrayBuffer(4));
 /** Places in /proc/…/stat, counted from the state of the process, which follows its name. */
 const PARENT = 1;
 const MEMORY = 20;
@@ -72,13 +86,20 @@ function statOf(pid: number): readonly string[] | null {
  * Undefined also for a process that has ended, is a zombie, or belongs to another user.
  *
  * While a process changes into another program (execve), the kernel shows no environment. So an empty one is read again
- * until the process has changed, or `deadline` has passed: on a full machine that takes a while.
+ * until the process has changed, or `deadline` has passed: on a full machine that takes a while. Near the end of the
+ * change it looks for a moment as if the program had none: so that has to be seen several times.
  */
 function variableOf(pid: number, variable: string, deadline: number): string | undefined {
   try {
-    for (;;) {
+    for (let empty = 0; ;) {
       const environment = readFileSync(`/proc/${pid}/environ`, 'latin1');
-      if (environment === '' && !hasNone(pid) && performance.now() < deadline) continue;
+      if (environment === '' && performance.now() < deadline) {
+        const none = hasNone(pid);
+        if (none === 'not yet' || (none === 'seems so' && ++empty < LOOKS_AT_NONE)) {
+          if (none === 'seems so') Atomics.wait(pause, 0, 0, PAUSE);
+          continue;
+        }
+      }
       return environment.split('\0').find((text) => text.startsWith(`${variable}=`))?.slice(variable.length + 1);
     }
   } catch {
@@ -86,10 +107,11 @@ function variableOf(pid: number, variable: string, deadline: number): string | u
   }
 }
 
-/** Whether a process has ended, or its program was started with no environment: where that ends is then known, and is where it begins. */
-function hasNone(pid: number): boolean {
+/** Whether a process has no environment: it has ended, or is of the kernel; or its program was started with none: where that ends is then known, and is where it begins. */
+function hasNone(pid: number): 'yes' | 'seems so' | 'not yet' {
   const stat = statOf(pid);
-  return stat === null || stat[MEMORY] === '0' || (stat[END_OF_ENVIRONMENT] !== '0' && stat[ENVIRONMENT] === stat[END_OF_ENVIRONMENT]);
+  if (stat === null || stat[MEMORY] === '0') return 'yes';
+  return stat[END_OF_ENVIRONMENT] !== '0' && stat[ENVIRONMENT] === stat[END_OF_ENVIRONMENT] ? 'seems so' : 'not yet';
 }
 
 /** Milliseconds that ended processes may take to disappear. */
