@@ -49,13 +49,13 @@ describe.concurrent('all workers die at once, and new ones are started', () => {
 
 describe.concurrent('kept for nobody', () => {
   test('at the deadline what waits is closed, and then clients are refused', async () => {
-    await withCluster({ workers: 1, env: { REFORK: 'no', ...settings({ deadlineMs: 300 }) } }, async (cluster) => {
+    await withCluster({ workers: 1, env: { REFORK: 'no', ...settings({ deadlineMs: 2_000 }) } }, async (cluster) => {
       const { fds } = cluster;
       await killAll(cluster, 1);
       await cluster.program.prints(/^disconnect 1$/m);
       const began = performance.now();
       expect(await outcome(cluster.port)).toBe('ECONNRESET');
-      expect(performance.now() - began).toBeLessThan(5000);
+      expect(performance.now() - began, 'not the 10 s that are the default').toBeLessThan(9_000);
       expect(await outcome(cluster.port)).toBe('ECONNREFUSED');
       await cluster.until(() => cluster.fds === fds - 2, 'the channel and the listening socket are closed');
       await cluster.end();

@@ -38,7 +38,7 @@ if (cluster.isPrimary) {
     say({ done: command, ms: performance.now() - began });
   }).on('close', () => void supervisor.stop({ now: true }));
 
-  /** A worker leaves: `disconnect` and a signal come from here, anything else is for the worker. Another one has its place then. */
+  /** A worker leaves: `disconnect`, a signal and `stands-still` come from here, anything else is for the worker. Another one has its place then. */
   async function leave(worker, how) {
     const isSettled = new Promise((resolve) => {
       supervisor.on('transition', function look() {
@@ -49,9 +49,20 @@ if (cluster.isPrimary) {
       });
     });
     if (how === 'disconnect') worker.disconnect();
+    else if (how === 'stands-still') standStill(worker);
     else if (how.startsWith('SIG')) worker.process.kill(how);
     else worker.send(how);
     await isSettled;
+  }
+
+  /** A worker is stopped until it counts as lost. */
+  function standStill({ id, process: { pid } }) {
+    supervisor.on('transition', function look({ worker, state: { is } }) {
+      if (worker !== id || is !== 'leaving') return;
+      supervisor.off('transition', look);
+      process.kill(pid, 'SIGCONT');
+    });
+    process.kill(pid, 'SIGSTOP');
   }
 
   /** A worker gives all of its idle connections to the others. */
@@ -65,7 +76,6 @@ if (cluster.isPrimary) {
   const ways = {
     give: async () => process.send(await cluster.worker.returnIdle()),
     disconnects: () => cluster.worker.disconnect(),
-    blocks: () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_600),
     throws: () => { throw new Error('a bug'); },
     asks: () => asks(),
   };

@@ -2,10 +2,10 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, onTestFinished, test } from 'vitest';
+import { claimPort } from '../support/own_port';
 import { dist, root, run as runProgram, type Ended } from '../support/program';
 
 const cli = dist('lib/cli.js');
@@ -19,11 +19,10 @@ afterAll(async () => {
   rmSync(home, { recursive: true, force: true });
 });
 
+/** A port that no other test gets until this one has ended. */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
+  const { port, release } = await claimPort();
+  onTestFinished(release);
   return port;
 }
 

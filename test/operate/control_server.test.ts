@@ -511,14 +511,14 @@ describe('ControlClient', () => {
     server.listen(name);
     await event(server, 'listening');
     try {
-      const client = await ControlClient.connect(name, { timeoutMs: 300, quietMs: 20 });
+      const client = await ControlClient.connect(name, { timeoutMs: 2_000, quietMs: 20 });
       const call = client.call('x');
       await within(20_000, 'the third question', (resolve) => { accepted = () => connections.length > 3 && resolve(undefined); });
       greets = false; // A process that is stopped still gets connections, from the kernel.
       await expect(call).rejects.toMatchObject({ code: 'ERR_CONTROL_TIMEOUT', message: `The process ${process.pid} at ${name} stands still: it does not answer any more` });
       await expect(client.call('x')).rejects.toMatchObject({ code: 'ERR_CONTROL_TIMEOUT' });
       greets = true;
-      const other = await ControlClient.connect(name, { timeoutMs: 300, quietMs: 20 });
+      const other = await ControlClient.connect(name, { timeoutMs: 2_000, quietMs: 20 });
       const answered = other.call('x');
       const last = connections.at(-1);
       const before = connections.length;

@@ -286,9 +286,14 @@ test('idle, with four apps: the daemon is small, and nothing wakes it up', async
     return { switches: field('voluntary_ctxt_switches'), rss: field('VmRSS') };
   };
   // Each look at the list wakes it up; then it has nothing to do. A second without one is long enough for any timer that polls.
-  const settled = status();
-  await new Promise((resolve) => { setTimeout(resolve, 1_500); });
-  const { switches, rss } = status();
-  expect(switches - settled.switches).toBeLessThanOrEqual(3);
-  expect(rss).toBeLessThan(60 * 1024);
+  // On a busy machine the last steps of the starts come a while after their answers.
+  const deadline = performance.now() + 20_000;
+  for (let before = -Infinity; ;) {
+    const { switches, rss } = status();
+    expect(rss).toBeLessThan(60 * 1024);
+    if (switches - before <= 3) break;
+    expect(performance.now(), 'it is woken up again and again').toBeLessThan(deadline);
+    before = switches;
+    await new Promise((resolve) => { setTimeout(resolve, 1_500); });
+  }
 });

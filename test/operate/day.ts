@@ -11,10 +11,10 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { claimPort } from '../support/own_port';
 import { owning, runTool } from '../support/tool';
 
 const root = path.resolve(__dirname, '../..');
@@ -149,14 +149,6 @@ function deploy(version: string): void {
   say(`\n$ ln -sfn releases/${version} current`);
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const address = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return address.port;
-}
-
 /** Processes that have the day's directory in their environment: the daemon, primaries, workers. */
 function processes(): number[] {
   return readdirSync('/proc').map(Number).filter((pid) => {
@@ -178,7 +170,7 @@ function kill(pid: number, what: string): void {
 // ── the day ────────────────────────────────────────────────────────────────────────────────────────
 
 async function day(): Promise<void> {
-  port = await freePort();
+  ({ port } = await claimPort()); // Until this program ends.
   release('1', app('1'));
   release('2', app('2'));
   release('3', "console.error('no database'); process.exit(3);\n");

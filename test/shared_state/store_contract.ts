@@ -112,9 +112,10 @@ export function storeContract(name: string, makeStore: () => Promise<StoreUnderT
       await one.renew('lock', first.token, 30_000);
       expect((await other.acquire('lock', 10) as { leftMs: number }).leftMs).toBeLessThanOrEqual(30_000);
       expect([await one.release('lock', first.token), await one.release('lock', first.token)]).toEqual([true, false]);
-      const all = await Promise.all(Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? one : other).acquire('lock', 20)));
+      const all = await Promise.all(Array.from({ length: 20 }, (_, n) => (n % 2 === 0 ? one : other).acquire('lock', 60_000)));
       const granted = all.flatMap(({ token }) => (token === undefined ? [] : [token]));
       expect([granted.length, (granted[0] ?? 0) > first.token]).toEqual([1, true]);
+      await one.renew('lock', granted[0] ?? 0, 20);
       const next = await until(() => other.acquire('lock', 60_000), ({ token }) => token !== undefined); // After 20 ms.
       expect(next.token).toBeGreaterThan(granted[0] ?? Infinity);
       expect(await codeOf(one.renew('lock', granted[0] ?? 0, 1000))).toBe('ERR_SHARED_STATE_LEASE_LOST');

@@ -41,7 +41,7 @@ describe('idle connections of workers that leave', () => {
 
   test('a worker that is disconnected from here or by itself, gets a signal, or was lost because it stood still: its connections move', { timeout: 120_000 }, async () => {
     await start(2, 40, { ...patient, pingMs: 50, pingTimeoutMs: 2_000 });
-    for (const how of ['disconnect', 'disconnects', 'SIGTERM', 'SIGINT', 'blocks']) {
+    for (const how of ['disconnect', 'disconnects', 'SIGTERM', 'SIGINT', 'stands-still']) {
       expect([how, await leaves(how)]).toEqual([how, [false, false, true]]);
     }
   });

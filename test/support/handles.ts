@@ -33,7 +33,7 @@ export async function connection(options: net.ServerOpts = {}): Promise<{ client
 
 /** What comes on this socket until its other end is closed by everybody who had it. */
 export function allOf(client: net.Socket): Promise<string> {
-  return within(8_000, 'the end of the connection', (resolve) => {
+  return within(20_000, 'the end of the connection', (resolve) => {
     let text = '';
     client.setEncoding('utf8').on('data', (data: string) => { text += data; });
     client.once('close', () => resolve(text));
@@ -57,5 +57,5 @@ export async function datagram(port: number, text: string): Promise<string> {
 }
 
 export async function closed(closer: { close(closed: () => void): unknown }): Promise<void> {
-  await within<void>(8_000, 'the close', (resolve) => closer.close(() => resolve()));
+  await within<void>(20_000, 'the close', (resolve) => closer.close(() => resolve()));
 }

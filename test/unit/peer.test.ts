@@ -94,10 +94,10 @@ test('an address is counted from the request on until the worker has closed ther
 test('an answer with a million rejected numbers is refused in the time of its length', () => {
   const { worker } = handedOff(1000);
   const rejected = Array.from({ length: 1_000_000 }, (_, at) => at + 1000);
-  const began = performance.now();
+  const began = process.cpuUsage(); // Processor time: other programs may run in between.
   expect(worker.peer.acknowledge(999, rejected)).toBe(false);
   expect(worker.peer.acknowledge(999, rejected.slice(0, 1000))).toBe(false);
-  expect(performance.now() - began, 'a billion comparisons took seconds').toBeLessThan(500);
+  expect(process.cpuUsage(began).user / 1000, 'a billion comparisons took seconds').toBeLessThan(500);
   expect(worker.peer.acknowledge(999, Array.from({ length: 1000 }, (_, seq) => seq))).toBe(true);
 });
 

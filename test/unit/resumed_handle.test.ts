@@ -15,7 +15,7 @@ afterEach(() => {
   for (const handle of open.splice(0)) handle.close();
 });
 
-const add = (handle: ServerHandle, { peer }: FakeWorker): Promise<number | null> => within(5_000, 'a reply', (resolve) => handle.add(peer, resolve));
+const add = (handle: ServerHandle, { peer }: FakeWorker): Promise<number | null> => within(20_000, 'a reply', (resolve) => handle.add(peer, resolve));
 
 test.each([
   ['RoundRobinHandle', () => new RoundRobinHandle('k', query({}))],

@@ -24,7 +24,7 @@ class Subject {
   }
 
   add(worker: FakeWorker): Promise<Reply> {
-    return within(5_000, 'a reply', (resolve) => this.handle.add(worker.peer, (...reply) => resolve(reply)));
+    return within(20_000, 'a reply', (resolve) => this.handle.add(worker.peer, (...reply) => resolve(reply)));
   }
 
   async port(worker: FakeWorker): Promise<number> {
@@ -91,7 +91,7 @@ test('the primary accepts while no worker is there, and the next worker gets wha
   expect(handle.remove(first.peer, KEEP)).toBe(true);
   expect(handle.listening).toBe(true);
   const client = await connected(port);
-  await vi.waitUntil(() => handle.queued === 1, { timeout: 5_000 });
+  await vi.waitUntil(() => handle.queued === 1, { timeout: 20_000 });
   const second = new FakeWorker(2);
   await subject.add(second);
   expect([handle.queued, second.connections.length]).toEqual([0, 1]);

@@ -78,12 +78,10 @@ test('one that hangs is killed at its deadline, and a flood of output takes no m
 });
 
 test('a hanging one does not keep the process alive', async () => {
-  const { bin } = world('exec sleep 3');
-  const began = performance.now();
+  const { bin } = world('exec tail --pid=$PPID -s 0.1 -f /dev/null'); // It hangs as long as the process lives.
   const program = `const { notify } = require(${JSON.stringify(path.join(__dirname, '../../dist/internal/operate/systemd/notify.js'))}); notify({ ready: true });`;
   const { status, stderr } = spawnSync(process.execPath, ['-e', program], { encoding: 'utf8', env: { PATH: `${bin}:${process.env['PATH'] ?? ''}`, NOTIFY_SOCKET: '/x' } });
-  expect([status, stderr]).toEqual([0, '']);
-  expect(performance.now() - began).toBeLessThan(2_900);
+  expect([status, stderr], 'a process that had waited would say so at the deadline').toEqual([0, '']);
 });
 
 const hasProgram = (name: string): boolean => spawnSync(name, ['--version']).status === 0;

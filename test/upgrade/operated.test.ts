@@ -2,12 +2,12 @@
 import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { get } from 'node:http';
-import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
-import { expect, onTestFailed, test } from 'vitest';
+import { expect, onTestFailed, onTestFinished, test } from 'vitest';
 import { ControlClient } from '../../internal/operate/control/client';
 import { ownDirectories } from '../operate/own_directories';
 import { connected } from '../support/control';
+import { claimPort } from '../support/own_port';
 import { dist } from '../support/program';
 import { Kept } from '../moving/supervised';
 import { Probe, Upgraded } from './upgraded';
@@ -75,11 +75,10 @@ function command(args: readonly string[]): Promise<{ code: number | string | nul
   });
 }
 
+/** A port that no other test gets until this one has ended. */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
+  const { port, release } = await claimPort();
+  onTestFinished(release);
   return port;
 }
 
