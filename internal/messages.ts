@@ -63,6 +63,9 @@ export interface Listening extends Query { readonly act: 'listening' }
  */
 export interface Close { readonly act: 'close'; readonly key: string }
 
+/** Dialect pipelined. The worker is about to leave, and wants no more connections of that key (D66). Reply: `Reply`, behind all that were handed to it before; then it closes its server (`Close`). */
+export interface Withdraw { readonly act: 'withdraw'; readonly key: string; readonly seq: number }
+
 /** The worker is about to leave by its own decision. Reply: `Reply`; then the worker closes the channel. */
 export interface ExitedAfterDisconnect { readonly act: 'exitedAfterDisconnect'; readonly seq: number }
 
@@ -112,8 +115,7 @@ export interface Progress {
 }
 
 /** Every message of a worker. */
-export type WorkerMessage =
-  | Online | QueryServer | Listening | Close | ExitedAfterDisconnect | Accepted | NewConnectionReply | Returned | Progress;
+export type WorkerMessage = Online | QueryServer | Listening | Withdraw | Close | ExitedAfterDisconnect | Accepted | NewConnectionReply | Returned | Progress;
 
 // ── primary → worker ─────────────────────────────────────────────────────────────────────────────
 
@@ -179,7 +181,7 @@ export interface ServerReply {
   readonly quotas?: true | undefined;
 }
 
-/** Answers `exitedAfterDisconnect`. */
+/** Answers `exitedAfterDisconnect` and `withdraw`. */
 export interface Reply { readonly ack: number }
 
 /** Answers `returned`. `taken`: the connection is the primary's, and the worker closes its copy. If not, it stays the worker's. */
@@ -198,6 +200,7 @@ export function readWorkerMessage(value: unknown): WorkerMessage | null {
     case 'online': return isOnline(value) ? value : null;
     case 'queryServer': return isQueryServer(value) ? value : null;
     case 'listening': return isListening(value) ? value : null;
+    case 'withdraw': return isWithdraw(value) ? value : null;
     case 'close': return isClose(value) ? value : null;
     case 'exitedAfterDisconnect': return isExitedAfterDisconnect(value) ? value : null;
     case 'accepted': return isAccepted(value) ? value : null;
@@ -238,6 +241,7 @@ interface Fields { readonly [field: string]: unknown }
 const isOnline = (value: Fields): value is Fields & Online => value['act'] === 'online';
 const isQueryServer = (value: Fields): value is Fields & QueryServer => value['act'] === 'queryServer' && isCount(value['seq']) && isQuery(value);
 const isListening = (value: Fields): value is Fields & Listening => value['act'] === 'listening' && isQuery(value);
+const isWithdraw = (value: Fields): value is Fields & Withdraw => value['act'] === 'withdraw' && typeof value['key'] === 'string' && isCount(value['seq']);
 const isClose = (value: Fields): value is Fields & Close => value['act'] === 'close' && typeof value['key'] === 'string';
 const isExitedAfterDisconnect = (value: Fields): value is Fields & ExitedAfterDisconnect => value['act'] === 'exitedAfterDisconnect' && isCount(value['seq']);
 const isNewConnectionReply = (value: Fields): value is Fields & NewConnectionReply => isCount(value['ack']) && typeof value['accepted'] === 'boolean';

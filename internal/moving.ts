@@ -21,6 +21,11 @@ export interface Moving {
   returnIdle(): Promise<Returned>;
   /** May this connection move, whenever it is idle? `isBusy`: a response is in progress on it. */
   mayMove(socket: Socket, isBusy: boolean): boolean;
+  /**
+   * Asks the primary for no more connections. `done` is called when all that it has handed to this worker have come to the
+   * servers of the app: at once if there can be none, never if the primary does not answer.
+   */
+  withdraw?(done: () => void): void;
 }
 
 /** The same, of the worker that the agent is in. */

@@ -29,7 +29,7 @@
  *          and the send callback of that message ends the process.
  * Node     onconnection() in lib/internal/cluster/child.js, which has no queue: it does not wait for a full pipe
  */
-import { Boolean, Map, performance, timers } from '../builtins';
+import { Boolean, Map, performance, push, timers } from '../builtins';
 import { separately } from '../errors';
 import { Fifo } from '../fifo';
 import { nodeMajor, type NativeHandle } from '../native/bindings';
@@ -117,6 +117,8 @@ export class Deliveries {
   #deliveredIn = -Infinity;
   /** `#turnEnds` is scheduled. It is, whenever a connection waits, but for those behind `#answering` or `hold`. */
   #isScheduled = false;
+  /** Called when no connection waits any more. */
+  #settling: (() => void)[] = [];
   /** The server whose 'connection' listeners are running. */
   #delivering: ListeningServer | null = null;
 
@@ -192,7 +194,11 @@ export class Deliveries {
     const arrived = this.#waiting.shift();
     if (arrived === undefined) return;
     this.#schedule();
-    this.#process(arrived);
+    try {
+      this.#process(arrived);
+    } finally {
+      this.#settled();
+    }
   };
 
   /** Acknowledges and delivers a connection, or rejects it. */
@@ -238,8 +244,12 @@ export class Deliveries {
     if (this.#answering !== arrived || typeof receiver !== 'object') return; // The channel has ended since.
     this.#answering = null;
     this.#schedule();
-    if (error !== null) this.#drop(arrived);
-    else this.#deliver(arrived, receiver);
+    try {
+      if (error !== null) this.#drop(arrived);
+      else this.#deliver(arrived, receiver);
+    } finally {
+      this.#settled();
+    }
   }
 
   #deliver(arrived: Arrived, server: ListeningServer): void {
@@ -258,11 +268,25 @@ export class Deliveries {
     }
   }
 
+  /** Calls `done` when every connection that has arrived is delivered, or rejected: at once if none waits. */
+  settle(done: () => void): void {
+    if (this.#waiting.length === 0 && this.#answering === null) done();
+    else push(this.#settling, done);
+  }
+
+  #settled(): void {
+    if (this.#settling.length === 0 || this.#waiting.length > 0 || this.#answering !== null) return;
+    const settling = this.#settling;
+    this.#settling = [];
+    for (const done of settling) separately(done);
+  }
+
   /** The channel has ended: closes this process's copy of each connection. The primary still has its own copies. */
   channelEnded(): void {
     const answering = this.#answering === null ? [] : [this.#answering];
     this.#answering = null;
     for (const arrived of [...answering, ...this.#waiting.drain()]) this.#drop(arrived);
+    this.#settled();
   }
 }
 

@@ -17,6 +17,7 @@
  *          connection cost its neighbours
  * Wire     W → P online, and the messages of listening.ts
  *          P → W newconn + fd  W → P accepted (pipelined) or reply(accepted) (node)
+ *          W → P withdraw per key   P → W reply   W → P close per key   (pipelined, a supervised worker that leaves)
  *          P → W disconnect    W → P close per key, then the end of the channel
  *          W → P exitedAfterDisconnect   P → W reply, then the end of the channel
  *          P → W returnIdle    W → P returned + fd   P → W reply(taken)   (pipelined)
@@ -118,6 +119,7 @@ class Child {
     addReturnIdle(this.worker, (max) => new Promise((resolve) => this.#returns.returnIdle({ max }, resolve)));
     setMoving(this.worker, {
       returnIdle: () => new Promise((resolve) => this.#returns.returnIdle({ max: Infinity }, (moved, refused) => resolve({ moved, refused }))),
+      withdraw: (done) => (this.#pipelined ? this.listening.withdraw(() => this.#deliveries.settle(done)) : done()),
       mayMove: (socket, isBusy) => process.connected && this.#returns.mayMove(socket, isBusy),
       beforeDisconnect: (leave) => { this.#beforeDisconnect = leave; },
     });

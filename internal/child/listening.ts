@@ -12,7 +12,7 @@
  *          which servers listen
  * Keeps    an index is in use exactly as long as its server, also if a method of the app throws
  * Wire     W → P queryServer   P → W reply(errno, key, sockname [+ listening handle])   W → P listening
- *          W → P close per key   W → P progress   P → W quota   (pipelined, where the reply said `quotas`)
+ *          W → P withdraw   P → W reply   W → P close per key   W → P progress   P → W quota   (pipelined, where the reply said `quotas`)
  * Node     part of lib/internal/cluster/child.js. D12: if the bind fails after the server was closed, there is no TypeError.
  *          D20: a failed bind frees its index, and two UDP sockets may share a key
  */
@@ -20,7 +20,7 @@ import type { EventEmitter } from 'node:events';
 import path from 'node:path';
 import { join, Map, Set, timers } from '../builtins';
 import type { Calls, Resolve } from '../calls';
-import { isServerReply, type PrimaryMessage, type Progress, type Query, type QueryServer, type Quota, type ServerReply } from '../messages';
+import { isServerReply, type PrimaryMessage, type Progress, type Query, type QueryServer, type Quota, type ServerReply, type Withdraw } from '../messages';
 import { UV_EMFILE, type ListeningHandle, type NativeHandle } from '../native/bindings';
 import { ownerOf } from '../native/handles';
 import { traceHandle } from '../trace';
@@ -83,6 +83,19 @@ export class Listening {
   /** The handles at which this worker listens, as of now. */
   get held(): readonly Held[] {
     return [...this.#held];
+  }
+
+  /** Asks the primary for no more connections. `done` is called when it has answered for each server: at once if there is none. */
+  withdraw(done: () => void): void {
+    let open = 1;
+    const answered = (): void => {
+      if (--open === 0) done();
+    };
+    for (const { key, handle } of this.held) {
+      // Where a server accepts by itself it simply stops.
+      if (handle instanceof FauxHandle && this.#worker.calls.call({ act: 'withdraw', key } satisfies Omit<Withdraw, 'seq'>, answered)) open++;
+    }
+    answered();
   }
 
   /** The primary has sent a quota. */

@@ -175,7 +175,6 @@ export class HandOffQueue implements Source {
     while (this.#queue.length > 0 && !this.#pause.isOn) {
       const connection = this.#queue.first as NativeHandle;
       const giver = this.#returned.giverOf(connection);
-      const isMoved = this.#returned.has(connection);
       const candidate = this.#scheduler.next(connection, giver);
       if (candidate === null) {
         if (giver !== null) this.#returned.waits();
@@ -187,15 +186,30 @@ export class HandOffQueue implements Source {
         continue;
       }
       this.#queue.shift();
-      if (candidate.worker.handOff(this.#key, connection, candidate, this, isMoved)) {
-        this.#counters.handedOff();
-        traceHandle('handed off', this.#key, connection);
-      } else {
-        // The worker's channel has ended, and the worker is about to be removed: another one gets the connection.
-        this.#queue.unshift(connection);
-        candidate.retired = true;
-      }
+      // If its channel has ended, it is about to be removed, and another one gets the connection.
+      this.#send(candidate, connection);
     }
+  }
+
+  /** Hands everything that waits to this worker, however much is in flight to it: it is about to leave, and nobody else is left. */
+  giveRest(peer: Peer): void {
+    const candidate = this.#scheduler.candidates.find(({ worker }) => worker === peer);
+    for (let one = candidate && this.#queue.shift(); candidate && one !== undefined; one = this.#queue.shift()) {
+      this.#scheduler.given(candidate);
+      if (!this.#send(candidate, one)) return;
+    }
+  }
+
+  /** False: the worker's channel has ended, and the connection waits again. */
+  #send(candidate: Candidate<Peer>, connection: NativeHandle): boolean {
+    if (candidate.worker.handOff(this.#key, connection, candidate, this, this.#returned.has(connection))) {
+      this.#counters.handedOff();
+      traceHandle('handed off', this.#key, connection);
+      return true;
+    }
+    this.#queue.unshift(connection);
+    candidate.retired = true;
+    return false;
   }
 
   /** A hand-off has ended. Called by peer.ts, in whose table it is no more; `connection` is transferred. */

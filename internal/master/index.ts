@@ -238,6 +238,8 @@ class Primary {
         this.#cluster.emit('listening', worker, info);
         return;
       }
+      case 'withdraw':
+        return this.#listenTable.withdraw(peer, message.key, () => reply(peer, message.seq));
       case 'close':
         peer.closed(message.key);
         return this.#listenTable.leave(peer, message.key);
@@ -245,8 +247,7 @@ class Primary {
         return this.#listenTable.progress(peer, message);
       case 'exitedAfterDisconnect':
         worker.exitedAfterDisconnect = true;
-        peer.send({ ack: message.seq });
-        return;
+        return reply(peer, message.seq);
       default:
         return message satisfies never;
     }
@@ -311,4 +312,9 @@ class Primary {
       else worker.once('online', () => debug(worker));
     }
   }
+}
+
+/** Answers a message that has no other answer than that it has arrived. */
+function reply(peer: Peer, seq: number): void {
+  peer.send({ ack: seq });
 }

@@ -155,6 +155,17 @@ export class ListenTable {
     return this.#handles.get(key)?.takeBack?.(giver, connection) === true;
   }
 
+  /** The worker wants no more connections of that address. `done` is called when it has been sent all that it gets. */
+  withdraw(peer: Peer, key: string, done: () => void): void {
+    const given = (): void => {
+      this.leave(peer, key);
+      done();
+    };
+    const handle = this.#handles.get(key);
+    if (handle?.giveRest === undefined) given();
+    else handle.giveRest(peer, given);
+  }
+
   /** The worker listens there no more. `keep`: it has died, and the address stays open for another worker. */
   leave(peer: Peer, key: string, keep: KeepListening | null = null): void {
     this.#forget(peer, key);

@@ -17,6 +17,7 @@
  * Keeps    a worker that listens here is a candidate of the queue, or waits in the state `binding`
  * Node     lib/internal/cluster/round_robin_handle.js. Difference: D5. Those of the hand-off are in hand_off_queue.ts
  */
+import { timers } from '../builtins';
 import { namesFd, type QueryServer, type SocketName } from '../messages';
 import { DEFAULT_LIMITS, type KeepListening } from '../limits';
 import { UV_EMFILE, type ListeningHandle, type NativeHandle } from '../native/bindings';
@@ -139,6 +140,23 @@ export class RoundRobinHandle implements ServerHandle {
     // Distribute even if the worker was removed earlier: its in-flight connections may have just been requeued.
     this.#queue.distribute();
     return false;
+  }
+
+  giveRest(peer: Peer, given: () => void): void {
+    if (!this.#closesWith(peer)) return given();
+    // In a whole turn of the event loop all is accepted that waits in the kernel: a socket that is closed resets those clients.
+    timers.setImmediate(() => timers.setImmediate(() => {
+      if (this.#state.is === 'listening' && this.#closesWith(peer)) {
+        this.#state.acceptor.wait();
+        this.#queue.giveRest(peer);
+      }
+      given();
+    }));
+  }
+
+  /** Is this the last worker, with which the address closes? */
+  #closesWith(peer: Peer): boolean {
+    return this.#lastWorker === 'closes' && this.#queue.workers === 1 && this.#queue.has(peer);
   }
 
   // ── binding ────────────────────────────────────────────────────────────────────────────────────

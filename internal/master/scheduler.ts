@@ -86,10 +86,14 @@ export class Scheduler<Worker> {
    */
   next(connection: NativeHandle, giver: Worker | null = null): Candidate<Worker> | null {
     const chosen = this.#choose(connection, giver);
-    if (chosen === null) return null;
-    if (chosen.inFlight++ === 0) chosen.aliveAt = performance.now();
-    chosen.pick = ++this.#picks;
+    if (chosen !== null) this.given(chosen);
     return chosen;
+  }
+
+  /** One more connection is in flight to this candidate. */
+  given(candidate: Candidate<Worker>): void {
+    if (candidate.inFlight++ === 0) candidate.aliveAt = performance.now();
+    candidate.pick = ++this.#picks;
   }
 
   #choose(connection: NativeHandle, giver: Worker | null): Candidate<Worker> | null {

@@ -33,7 +33,7 @@ const texts = ['', 'a', 'hasOwnProperty', '__proto__', 'constructor', 'toString'
 export const cmds = ['NODE_CLUSTER', 'NODE_HANDLE', 'NODE_HANDLE_ACK', 'NODE_HANDLE_NACK', 'NODE_SOCKET_NOTIFY_CLOSE', 'NODE_SOCKET_GET_COUNT', 'NODE_SOCKET_COUNT', 'NODE_SOCKET_ALL_CLOSED', 'NODE_DEBUG_ENABLED', 'NODE_', 'NODE_X', 'app'];
 /** Fields of all messages, with the values that make sense there. */
 const fields: Record<string, (dice: Dice) => Value> = {
-  act: (dice) => dice.pick(['online', 'queryServer', 'listening', 'close', 'exitedAfterDisconnect', 'accepted', 'newconn', 'disconnect', 'returned', 'returned', 'returnIdle', 'progress', 'quota', 'unknown']),
+  act: (dice) => dice.pick(['online', 'queryServer', 'listening', 'withdraw', 'close', 'exitedAfterDisconnect', 'accepted', 'newconn', 'disconnect', 'returned', 'returned', 'returnIdle', 'progress', 'quota', 'unknown']),
   seq: (dice) => dice.below(20), ack: (dice) => dice.below(20), upTo: (dice) => dice.below(20), index: (dice) => dice.below(3),
   key: (dice) => dice.pick(['null:80:4:undefined:0', 'null:80:4:undefined', 'null:8080:4:undefined:0']), accepted: (dice) => dice.chance(0.5),
   rejected: (dice) => dice.list(4, () => dice.below(20)), open: (dice) => ({ 'null:80:4:undefined:0': dice.below(9) }),
@@ -49,7 +49,7 @@ const names = Object.keys(fields);
 /** What each act has to have, so that most messages pass the guards. */
 const shapes: Record<string, string[]> = {
   online: [], queryServer: ['seq', 'index', 'address', 'port', 'addressType', 'flags', 'backlog'], listening: ['index', 'address', 'port', 'addressType'], close: ['key'],
-  exitedAfterDisconnect: ['seq'], accepted: ['upTo', 'rejected', 'open'], newconn: ['seq', 'key'], returned: ['seq', 'key'], returnIdle: ['max', 'key', 'keep'], progress: ['key', 'total'], quota: ['key', 'upTo', 'step'], disconnect: [], unknown: ['seq'],
+  exitedAfterDisconnect: ['seq'], withdraw: ['seq', 'key'], accepted: ['upTo', 'rejected', 'open'], newconn: ['seq', 'key'], returned: ['seq', 'key'], returnIdle: ['max', 'key', 'keep'], progress: ['key', 'total'], quota: ['key', 'upTo', 'step'], disconnect: [], unknown: ['seq'],
 };
 
 /** Any value. */

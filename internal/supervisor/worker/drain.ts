@@ -2,9 +2,9 @@
  * How a process leaves without losing a request: it announces that, stops accepting connections, waits until the open
  * connections have ended, and closes idle ones.
  *
- *   serving ── leave ──► announcing ── delayMs is over ──► out of rotation ── graceMs is over ──► finishing
- *              └────── (delayMs is 0) ────────────────────►    │                                     │
- *                                                              └────── no connection is open ────────┴──► drained
+ *   serving ── leave ──► announcing ── delayMs is over, and the primary ──► out of rotation ── graceMs is over ──► finishing
+ *                 │                    hands over no more connections              │                                  │
+ *                 └─ (no primary that does, and delayMs is 0) ────────────────►    └────── no connection is open ─────┴──► drained
  *
  *   announcing       accepts connections as before, while load balancers learn that it leaves: responses say
  *                    `Connection: close`, and a health check can ask for `phase`
@@ -50,6 +50,8 @@ export interface Leave {
  * work if `graceMs` is 0.
  */
 const CLOSE_IDLE_MS = 50;
+/** How long the primary may take to answer that it hands over no more connections, in milliseconds. One that runs needs one. */
+const WITHDRAW_MS = 1_000;
 
 /** The end of the servers of a process, or of some of them. */
 export class Drain {
@@ -64,6 +66,7 @@ export class Drain {
   /** When `delayMs` ends, by `performance.now()`; Infinity while this process does not leave. */
   #delayEnds = Infinity;
 
+  readonly #moving: Moving | undefined;
   readonly #moves: IdleMoves | null;
   /** Idle connections that were not closed with the others, because they may move. Each of them is spared once. */
   readonly #spared = new WeakSet<Socket>();
@@ -71,6 +74,7 @@ export class Drain {
   /** `all`: a server that nobody has added is added with the first request that it gets. `moving`: moves connections. */
   constructor({ all, moving }: { all: boolean; moving?: Moving | undefined }) {
     this.#connections = new ServerConnections(all, () => void this.#isDrained());
+    this.#moving = moving;
     this.#moves = moving === undefined ? null : new IdleMoves(moving, () => this.#connections.announceRest(), () => this.left);
   }
 
@@ -128,9 +132,16 @@ export class Drain {
     // This comes first: a response in progress on a connection that will move is not the last one of that connection.
     if (leave.move === true && leave.delayMs === 0) this.#moves?.begin(leave.moveAfterMs);
     if (isFirst) this.#connections.announce((socket, isBusy) => this.#leave.move === true && this.#moves?.willMove(socket, isBusy) === true);
-    if (leave.delayMs === 0) return this.#stopAccepting();
-    this.#delay = timers.setTimeout(() => this.#stopAccepting(), leave.delayMs);
-    if (isFirst) this.#transition('announcing');
+    if (leave.delayMs > 0) this.#delay = timers.setTimeout(() => this.#withdraw(), leave.delayMs);
+    else this.#withdraw();
+    if (isFirst && this.#phase === 'serving') this.#transition('announcing');
+  }
+
+  /** Stops accepting when no connection is on its way from the primary any more. */
+  #withdraw(): void {
+    if (this.#moving?.withdraw === undefined) return this.#stopAccepting();
+    this.#delay = timers.setTimeout(() => this.#stopAccepting(), Math.min(WITHDRAW_MS, this.#leave.endMs / 4));
+    this.#moving.withdraw(() => this.#stopAccepting());
   }
 
   /** Closes all connections now. Returns how many there were. */
@@ -145,6 +156,8 @@ export class Drain {
   }
 
   #stopAccepting(): void {
+    if (!this.#accepts) return;
+    timers.clearTimeout(this.#delay);
     this.#connections.stopAccepting();
     this.#transition('out of rotation');
     // Moves begin in an immediate. By then the primary knows that this worker accepts no more, and gives its connections to others.

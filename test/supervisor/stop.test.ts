@@ -1,0 +1,52 @@
+/** What becomes of connections that are on their way to a worker when the app is told to stop: each is answered. */
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { Program } from '../support/program';
+
+const fixture = path.join(__dirname, '../fixtures/stop_hand_off.js');
+
+async function start(what: 'crossing' | 'queue', clients = 1): Promise<{ program: Program; port: number; directory: string }> {
+  const directory = mkdtempSync(path.join(tmpdir(), 'stop-'));
+  const program = new Program(fixture, { args: [what, directory, String(clients)] });
+  onTestFinished(async () => {
+    await program.stop();
+    rmSync(directory, { recursive: true });
+  });
+  const [, port] = await program.prints(/^(\d+)\n/);
+  return { program, port: Number(port), directory };
+}
+
+/** The answer to a request on a connection of its own, or the code of its error. */
+const ask = (port: number): Promise<string> => new Promise((resolve) => {
+  http.get({ port, agent: false }, (response) => {
+    response.setEncoding('utf8').on('data', resolve);
+  }).on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+});
+
+// The worker had closed its server, and rejected it. Nobody else was left, so the primary closed it: ECONNRESET, about one in five `systemctl restart`.
+test('a connection that the primary hands over after the last worker has begun to leave', async () => {
+  const { program, port, directory } = await start('crossing');
+  const socket = net.connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  socket.write('GET / HTTP/1.0\r\n\r\n');
+  writeFileSync(path.join(directory, 'connected'), '');
+  const parts: string[] = [];
+  socket.setEncoding('utf8').on('data', (part: string) => void parts.push(part)).on('error', (error: NodeJS.ErrnoException) => void parts.push(error.code ?? ''));
+  await once(socket, 'close');
+  expect(parts.join('')).toMatch(/^HTTP\/1.1 200 [^]*served$/);
+  expect(await program.ended).toMatchObject({ code: 0, stderr: '' });
+});
+
+// The primary closed those that waited there for room.
+test('connections that wait in the primary for the last worker', async () => {
+  const clients = 60;
+  const { program, port } = await start('queue', clients);
+  const answers = await Promise.all(Array.from({ length: clients }, () => ask(port)));
+  expect(answers.filter((answer) => answer !== 'served')).toEqual([]);
+  expect(await program.ended).toMatchObject({ code: 0, stderr: '' });
+});
