@@ -3,13 +3,14 @@
  *
  *   npx tsx test/examples/blocked_worker.ts
  *
- * One request blocks the event loop of its worker for 600 ms. Eight more clients come meanwhile. The primary hands
+ * One request blocks the event loop of its worker with 600 ms of work. Eight more clients come meanwhile. The primary hands
  * connections only to workers that take them: those that are already in flight to the blocked worker wait, the others
  * go to the free one.
  */
 import { createServer } from 'node:http';
 import cluster from '../../lib/cluster';
 
+/** Milliseconds of processor time: on a busy machine the block lasts longer, like the requests of the others. */
 const BLOCK = 600;
 const CLIENTS = 8;
 
@@ -24,8 +25,8 @@ if (cluster.isPrimary) {
   createServer((request, response) => {
     if (request.url === '/block') {
       process.send?.('blocked from now on');
-      const end = performance.now() + BLOCK;
-      while (performance.now() < end) { /* Nothing else runs in this worker. */ }
+      const began = process.cpuUsage();
+      while (process.cpuUsage(began).user < BLOCK * 1000) { /* Nothing else runs in this worker. */ }
     }
     response.end(`worker ${cluster.worker?.id}`);
   }).listen(0, '127.0.0.1');
@@ -36,16 +37,19 @@ async function run(port: number): Promise<void> {
   const blocking = visit(port, '/block');
   await blocked;
   const others = await Promise.all(Array.from({ length: CLIENTS }, () => visit(port, '/')));
-  const { worker } = await blocking;
+  const { worker, place } = await blocking;
   const elsewhere = others.filter((other) => other.worker !== worker);
   console.log(`${others.length} clients have an answer while or after one worker was blocked`);
   console.log(`more than half of them from the other worker: ${elsewhere.length > CLIENTS / 2}`);
-  console.log(`none of these waited for the end of the block: ${elsewhere.every(({ ms }) => ms < BLOCK)}`);
+  console.log(`none of these waited for the end of the block: ${elsewhere.every((other) => other.place < place)}`);
   cluster.disconnect();
 }
 
-async function visit(port: number, path: string): Promise<{ worker: string; ms: number }> {
-  const begun = performance.now();
+/** How many clients have an answer. */
+let answered = 0;
+
+/** Which worker answers this client, and how many clients had their answer before. */
+async function visit(port: number, path: string): Promise<{ worker: string; place: number }> {
   const reply = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } });
-  return { worker: await reply.text(), ms: performance.now() - begun };
+  return { worker: await reply.text(), place: answered++ };
 }

@@ -12,7 +12,7 @@ import cluster from 'node:cluster';
 import { createServer } from 'node:http';
 
 /** Milliseconds after which a client gives up. */
-const PATIENCE = 1500;
+const PATIENCE = 5000;
 
 if (cluster.isPrimary) {
   const ports: number[] = [];
