@@ -9,10 +9,12 @@
  *
  * Owns     its timers. `leave` and `kill` end the process
  * Used by  worker_starts.ts, one for each fork
- * Uses     worker_events.ts (the events of the process), readiness.ts, health.ts, debugged_process.ts, worker_words.ts
+ * Uses     worker_events.ts (the events of the process), readiness.ts, health.ts, debugged_process.ts, ending_process.ts,
+ *          worker_words.ts
  * Keeps    1. `ready`, `lost` and `ended` are emitted at most once each. The end of a worker that was told to leave
  *             is not a loss
- *          2. the first of 'exit', 'disconnect' and the deadline of the start is the loss
+ *          2. the first of 'exit', 'disconnect' and the deadline of the start is the loss; of a process that ends it is
+ *             the 'exit', although its 'disconnect' comes before
  *          3. once a worker leaves, it gets SIGKILL `leaveTimeoutMs` later at the latest (plus the delay of a stop). A
  *             worker that never listened and was never ready gets it after EXIT_MS + `killMs`
  */
@@ -20,6 +22,7 @@ import type { Worker } from 'node:cluster';
 import type { CheckedOptions } from './options';
 import { isDebugged } from './debugged_process';
 import { startsInspected } from './debugger';
+import { isEnding } from './ending_process';
 import { movedOf } from '../moving';
 import { Health } from './health';
 import { Readiness } from './readiness';
@@ -35,7 +38,7 @@ import { WorkerWords } from './worker_words';
  * one that has not after two seconds is hung or has no agent, and its channel is closed instead.
  */
 const OUT_MS = 2_000;
-/** How long the 'exit' of a process may come after its 'disconnect', in milliseconds. It says better why the worker ended. */
+/** How long after its 'disconnect' a process is looked at: does it end? In milliseconds. Usually its 'exit' comes before. */
 const EXIT_AFTER_DISCONNECT_MS = 50;
 /** How long a process whose channel is closed may take to exit by itself before SIGTERM, in milliseconds. */
 const EXIT_MS = 1_000;
@@ -255,13 +258,18 @@ export class WorkerProcess implements Member {
     if (this.#isDisconnected) return;
     this.#isDisconnected = true;
     switch (this.#state.is) {
-      case 'starting': case 'ready':
-        // A process that dies closes its channel first. Its 'exit' follows at once, and says how it ended.
-        this.#after(EXIT_AFTER_DISCONNECT_MS, () => this.#lose(this.#worker.exitedAfterDisconnect ? 'left by itself' : 'disconnected'));
-        return;
+      case 'starting': case 'ready': return this.#awaitExit();
       case 'leaving': return this.#disconnect();
       case 'gone': return;
     }
+  }
+
+  /** A process that ends closes its channel first. Its 'exit' says how it ended, on a busy machine later. */
+  #awaitExit(): void {
+    this.#after(EXIT_AFTER_DISCONNECT_MS, () => {
+      if (this.pid !== undefined && isEnding(this.pid)) return this.#awaitExit();
+      this.#lose(this.#worker.exitedAfterDisconnect ? 'left by itself' : 'disconnected');
+    });
   }
 
   #exited(code: number | null, signal: NodeJS.Signals | null, error?: string): void {

@@ -1,10 +1,12 @@
 /** Listeners of the app that throw where ours are added or called; options that are getters; a process that stood still. */
+import { spawn } from 'node:child_process';
 import type { Worker } from 'node:cluster';
 import { EventEmitter, once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { attach, detach } from '../../internal/supervisor/app_calls';
 import { epochClock } from '../../internal/clock';
+import { isEnding } from '../../internal/supervisor/ending_process';
 import { checkOptions, type SuperviseOptions } from '../../internal/supervisor/options';
 import { PrimaryEnd } from '../../internal/supervisor/primary_end';
 import { WorkerProcess } from '../../internal/supervisor/worker_process';
@@ -66,8 +68,8 @@ test('a signal reaches our listener although a listener of newListener of the pr
 
 describe('a worker', () => {
   /** A fake worker. Like a cluster, it emits each event of its child as an event of the worker too. */
-  function fork(ready: CheckedOptions['ready']): { child: EventEmitter; states: () => string; member: WorkerProcess; ended: string[] } {
-    const child = Object.assign(new EventEmitter(), { stderr: null, spawnargs: [], pid: 1, send: () => true, kill: () => true });
+  function fork(ready: CheckedOptions['ready'], pid = 1): { child: EventEmitter; states: () => string; member: WorkerProcess; ended: string[]; clock: TestClock } {
+    const child = Object.assign(new EventEmitter(), { stderr: null, spawnargs: [], pid, send: () => true, kill: () => true });
     const worker = Object.assign(new EventEmitter(), { id: 1, process: child, isConnected: () => true, exitedAfterDisconnect: false, disconnect: () => undefined });
     const ended: string[] = [];
     const clock = new TestClock();
@@ -78,7 +80,7 @@ describe('a worker', () => {
     for (const name of ['online', 'listening', 'message', 'disconnect', 'exit']) worker.prependListener(name, thrower(name));
     child.on('internalMessage', ({ act }) => worker.emit(act, {}));
     for (const name of ['message', 'disconnect', 'exit']) child.on(name, (...given) => worker.emit(name, ...given));
-    return { child, member, ended, states: () => member.state.is };
+    return { child, member, ended, states: () => member.state.is, clock };
   }
 
   test.each([
@@ -92,6 +94,29 @@ describe('a worker', () => {
     await uncaught(() => expect(() => child.emit('disconnect')).toThrow('disconnect'));
     await uncaught(() => expect(() => child.emit('exit', 0, null)).toThrow('exit'));
     expect(ended).toEqual(['ready', 'ended']);
+  });
+
+  // It counted as "disconnected", and was replaced although it had ended by a code of stopExitCodes.
+  test('a process that ends is lost by its exit, however long that comes after its disconnect; one that runs on is lost by its disconnect', async () => {
+    const parent = spawn('sh', ['-c', 'sleep 1000 & echo $!; wait'], { stdio: ['ignore', 'pipe', 'ignore'] });
+    try {
+      const zombie = Number((await once(parent.stdout, 'data'))[0]);
+      parent.kill('SIGSTOP'); // So nobody takes note of the end of its child.
+      process.kill(zombie, 'SIGKILL');
+      await vi.waitUntil(() => isEnding(zombie), { timeout: 20_000 });
+      expect([isEnding(parent.pid as number), isEnding(process.pid), isEnding(2 ** 30)]).toEqual([false, false, false]);
+      for (const [pid, during, lost] of [[zombie, 'starting', []], [parent.pid as number, 'leaving', ['lost']]] as const) {
+        const { child, member, states, ended, clock } = fork('listening', pid);
+        await uncaught(() => expect(() => child.emit('disconnect')).toThrow('disconnect'));
+        clock.pass(1_000);
+        expect([states(), ended]).toEqual([during, lost]);
+        await uncaught(() => expect(() => child.emit('exit', 17, null)).toThrow('exit'));
+        expect([member.state, ended, clock.waiting]).toMatchObject([{ is: 'gone', reason: lost.length === 0 ? 'exited with 17' : 'disconnected', code: 17 }, [...lost, 'ended'], 0]);
+      }
+    } finally {
+      parent.kill('SIGKILL');
+      await once(parent, 'close');
+    }
   });
 });
 
