@@ -146,10 +146,7 @@ export class RoundRobinHandle implements ServerHandle {
     if (!this.#closesWith(peer)) return given();
     // In a whole turn of the event loop all is accepted that waits in the kernel: a socket that is closed resets those clients.
     timers.setImmediate(() => timers.setImmediate(() => {
-      if (this.#state.is === 'listening' && this.#closesWith(peer)) {
-        this.#state.acceptor.wait();
-        this.#queue.giveRest(peer);
-      }
+      if (this.#closesWith(peer)) this.close(peer);
       given();
     }));
   }
@@ -258,11 +255,13 @@ export class RoundRobinHandle implements ServerHandle {
     if (!this.#waits) acceptor.go();
   }
 
-  close(): void {
+  /** `heir`: the worker that gets all connections that wait. Without one they are closed. */
+  close(heir?: Peer): void {
     if (this.#state.is !== 'listening') return;
     const { acceptor } = this.#state;
     this.#transition({ is: 'closed' });
-    acceptor.close();
+    acceptor.close(); // First: it resets who has come since the last connection was accepted.
+    if (heir !== undefined) this.#queue.giveRest(heir);
     this.#queue.close();
   }
 

@@ -28,7 +28,7 @@ const ask = (port: number): Promise<string> => new Promise((resolve) => {
   }).on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
 });
 
-// The worker had closed its server, and rejected it. Nobody else was left, so the primary closed it: ECONNRESET, about one in five `systemctl restart`.
+// The worker had closed its server, and rejected it. Nobody else was left, so the primary closed it: ECONNRESET, in about one of five `systemctl restart`.
 test('a connection that the primary hands over after the last worker has begun to leave', async () => {
   const { program, port, directory } = await start('crossing');
   const socket = net.connect(port, '127.0.0.1');
