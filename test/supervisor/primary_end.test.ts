@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { startsInspected } from '../../internal/supervisor/debugger';
 import type { CheckedOptions } from '../../internal/supervisor/options';
 import { PrimaryEnd } from '../../internal/supervisor/primary_end';
@@ -38,7 +38,7 @@ test('all workers exit with a code of stopExitCodes: 0, also with onGiveUp, and 
 
 test('SIGTERM: exit code 0 although a timer would keep the primary alive; 70 if a worker had to be killed at its deadline', async () => {
   const { port, release } = await claimPort();
-  await release();
+  onTestFinished(release);
   const [quiet, held] = [
     new Program(primary, ends({ workers: 1 }, { HOLDS: '1' })),
     new Program(primary, ends({ workers: 1, leaveTimeoutMs: 600, killMs: 0, idleGraceMs: 10 }, { APP_PORT: String(port) })),
@@ -46,8 +46,8 @@ test('SIGTERM: exit code 0 although a timer would keep the primary alive; 70 if 
   await quiet.prints(/^"ready"$/m);
   quiet.child.kill('SIGTERM');
   await held.prints(/^"ready"$/m);
-  const asked = request({ port, host: '127.0.0.1', path: '/hold' }).on('error', () => undefined).end();
-  await new Promise((resolve) => { asked.on('socket', (socket) => socket.once('connect', resolve)); });
+  request({ port, host: '127.0.0.1', path: '/hold' }).on('error', () => undefined).end();
+  await held.prints(/^"holds"$/m);
   held.child.kill('SIGTERM');
   expect([(await quiet.ended).code, (await held.ended).code]).toEqual([0, 70]);
   expect((await held.ended).stdout).toMatch(/^\["stopped","SIGKILL"\]$/m);
