@@ -99,7 +99,7 @@ test("ready: 'message': a release that sends no message in time is not ready alt
 
 test('a worker with an uncaught exception asks for a successor: it is ready before the worker leaves, and no request fails', async () => {
   // The worker waits for its successor for half of APP_TIMEOUT, and a busy machine needs some seconds for that.
-  await withApp({ restarts: { max: 100 }, env: { APP_TIMEOUT: '20000' } }, 'graceful', async (app) => {
+  await withApp({ restarts: { max: 100 }, idleGraceMs: 1_500, env: { APP_TIMEOUT: '20000' } }, 'graceful', async (app) => {
     await app.supervisor.started;
     const load = new SteadyLoad(app.port);
     app.least = Infinity;

@@ -19,7 +19,7 @@ function addressesOf(app: App): { of(worker: number | null): number; both(): Pro
 }
 
 test('an app that opens its metrics port first: the successor is ready when it listens at both ports, and no request fails', async () => {
-  await withApp({ workers: 1, canaryMs: 0 }, 'two ports', async (app) => {
+  await withApp({ workers: 1, canaryMs: 0, idleGraceMs: 1_500 }, 'two ports', async (app) => {
     const addresses = addressesOf(app);
     await addresses.both();
     const load = new SteadyLoad(app.port, { chosen: ['one-shot', 're-used'] });

@@ -9,9 +9,11 @@ import { get } from '../interop/load';
 import { ours, stock, withApp, type Mode } from './app';
 
 const RELOADS = 3;
+/** Within this time each client sends again on its connection: it thinks for 10 ms, and has to get a processor. */
+const GRACE_MS = 1_500;
 
 test.each([['ours', ours], ['node:cluster', stock]])('%s: reloads break no connection: one-shot, reused, keepAlive, streaming and upgraded ones', async (_name, cluster) => {
-  await withApp({ cluster }, 'serve', async (app) => {
+  await withApp({ cluster, idleGraceMs: GRACE_MS }, 'serve', async (app) => {
     await app.supervisor.started;
     const load = new SteadyLoad(app.port);
     app.least = Infinity;
@@ -37,7 +39,7 @@ describe('a release that does not work: the reload is aborted with the reason, a
     ['never listens', /: not ready within 2500 ms$/],
     ['dies later', /: exited with 3$/],
   ])('%s', async (mode, reason) => {
-    await withApp({ readyTimeoutMs: mode === 'never listens' ? 2_500 : 30_000, canaryMs: 2_000 }, 'serve', async (app) => {
+    await withApp({ readyTimeoutMs: mode === 'never listens' ? 2_500 : 30_000, canaryMs: 2_000, idleGraceMs: GRACE_MS }, 'serve', async (app) => {
       await app.supervisor.started;
       const load = new SteadyLoad(app.port, { chosen: ['one-shot', 're-used'] });
       app.least = Infinity;
