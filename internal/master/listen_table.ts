@@ -172,7 +172,15 @@ export class ListenTable {
     const handle = this.#handles.get(key);
     if (!handle?.remove(peer, keep)) return;
     if (keep === null || !handle.listening) this.#handles.delete(key);
-    else this.#kept.set(key, { timer: timers.setTimeout(() => this.#closeKept(key), keep.deadlineMs).unref(), until: performance.now() + keep.deadlineMs });
+    else this.#keep(key, keep.deadlineMs);
+  }
+
+  #keep(key: string, ms: number): void {
+    // Behind the poll phase: if this process stood still, the query of the next worker may be here, and not read yet.
+    const timer = timers.setTimeout(() => timers.setImmediate(() => {
+      if (this.#kept.get(key)?.timer === timer) this.#closeKept(key);
+    }), ms).unref();
+    this.#kept.set(key, { timer, until: performance.now() + ms });
   }
 
   /** The worker listens nowhere any more. `died`: nobody asked it to leave, so `keepListening` applies. */

@@ -206,7 +206,8 @@ class Successor implements Inheritance {
   #closeRest(): void {
     for (const { id, query, handle } of this.#addresses) {
       if (query.vacantMs === undefined) handle.close();
-      else timers.setTimeout(() => this.#closeVacant(id), Math.min(query.vacantMs, LONGEST_DELAY)).unref();
+      // Behind the poll phase, as in master/listen_table.ts.
+      else timers.setTimeout(() => void timers.setImmediate(() => this.#closeVacant(id)), Math.min(query.vacantMs, LONGEST_DELAY)).unref();
     }
     this.#addresses = this.#addresses.filter(({ query }) => query.vacantMs !== undefined);
   }

@@ -2,8 +2,12 @@
  * D36, the listening gap: all workers die at once. With `keepListening` the address waits for the next
  * worker, up to a limit and a deadline; without it, as in Node, clients are refused meanwhile.
  */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { get, many, tally } from '../interop/load';
+import { Program } from '../support/program';
 import { withCluster, type FaultyCluster } from './cluster';
 
 const settings = (keepListening: unknown): NodeJS.ProcessEnv => ({ SETTINGS: JSON.stringify({ keepListening }) });
@@ -60,6 +64,19 @@ describe.concurrent('kept for nobody', () => {
       await cluster.until(() => cluster.fds === fds - 2, 'the channel and the listening socket are closed');
       await cluster.end();
     });
+  });
+
+  // The timer came before the query that lay in the pipe: the address was closed, and with it what waited there.
+  test('a primary that stood still beyond the deadline reads what the next worker has asked meanwhile', async ({ onTestFinished }) => {
+    const directory = mkdtempSync(path.join(tmpdir(), 'late-query-'));
+    const program = new Program(path.join(__dirname, '../fixtures/late_query.js'), { args: [directory, '300'] });
+    onTestFinished(async () => {
+      await program.stop();
+      rmSync(directory, { recursive: true });
+    });
+    const [, port] = await program.prints(/^(\d+)\n/);
+    expect(await outcome(Number(port))).toBe('served');
+    expect(await program.ended).toMatchObject({ code: 0, stderr: '' });
   });
 
   test('it holds no primary that has nothing else to do, and is closed when the cluster is disconnected', async () => {

@@ -140,7 +140,8 @@ export class Drain {
   /** Stops accepting when no connection is on its way from the primary any more. */
   #withdraw(): void {
     if (this.#moving?.withdraw === undefined) return this.#stopAccepting();
-    this.#delay = timers.setTimeout(() => this.#stopAccepting(), Math.min(WITHDRAW_MS, this.#leave.endMs / 4));
+    // Behind the poll phase: if this process stood still, the answer may be here, and connections before it.
+    this.#delay = timers.setTimeout(() => void timers.setImmediate(() => this.#stopAccepting()), Math.min(WITHDRAW_MS, this.#leave.endMs / 4));
     this.#moving.withdraw(() => this.#stopAccepting());
   }
 
