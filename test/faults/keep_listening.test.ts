@@ -22,7 +22,7 @@ async function killAll(cluster: FaultyCluster, workers: number): Promise<void> {
 describe.concurrent('all workers die at once, and new ones are started', () => {
   for (const [policy, dialect] of [['rr', 'pipelined'], ['rr', 'node'], ['none', 'pipelined']] as const) {
     test(`no client is refused: ${policy}, ${dialect}`, async () => {
-      await withCluster({ workers: 3, policy, dialect, env: settings(true) }, async (cluster) => {
+      await withCluster({ workers: 3, policy, dialect, env: settings({ deadlineMs: 60_000 }) }, async (cluster) => {
         const { fds, port } = cluster;
         let killed: Promise<void> | undefined;
         const outcomes = await many(300, 32, (index) => {
