@@ -14,7 +14,7 @@
  */
 import { readFile, readdir, readlink } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { timers } from '../builtins';
+import { epochClock } from '../clock';
 
 /** How long an inspector may take to answer, in milliseconds. Its thread does nothing else. */
 const ANSWER_MS = 500;
@@ -80,11 +80,11 @@ function isInspector({ host, port }: Address): Promise<boolean> {
     let answer = '';
     const socket = connect({ host, port });
     const end = (): void => {
-      timers.clearTimeout(timer);
+      cancel();
       socket.destroy();
       resolve(/^HTTP\/1\.\d 200 [\s\S]*"Protocol-Version"/.test(answer));
     };
-    const timer = timers.setTimeout(end, ANSWER_MS);
+    const cancel = epochClock.after(ANSWER_MS, end); // An answer that has arrived is read before.
     socket.setEncoding('latin1').on('data', (text: string) => {
       answer += text;
       if (answer.length > LONGEST_ANSWER || answer.includes('"Protocol-Version"')) end();

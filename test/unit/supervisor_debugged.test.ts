@@ -31,6 +31,20 @@ test('an open inspector is found though the event loop is blocked; a server that
   expect(await isDebugged(children[0]?.pid ?? 0), 'a process that is gone').toBe(false);
 });
 
+test('an answer that has arrived is read, although the deadline has passed while this process did not run', async () => {
+  const child = await blocked("require('node:inspector').open(0); setImmediate(() => block())");
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  const seen = (message: unknown): void => void (message as { socket: Socket }).socket.once('connect', () => setImmediate(() => Atomics.wait(pause, 0, 0, 1_000)));
+  subscribe('net.client.socket', seen);
+  try {
+    expect(await isDebugged(child.pid)).toBe(true);
+  } finally {
+    unsubscribe('net.client.socket', seen);
+    child.kill('SIGKILL');
+    await once(child, 'close');
+  }
+});
+
 test('a server that floods, and one that closes at once, end the look; what this process holds itself is not asked', async () => {
   const serve = (onConnection: string): Promise<ChildProcess & { pid: number }> =>
     blocked(`require('node:net').createServer((socket) => { socket.on('error', () => {}); ${onConnection} }).listen(0, '127.0.0.1', () => require('node:fs').writeSync(1, 'x'))`);
