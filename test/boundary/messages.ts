@@ -15,7 +15,7 @@ export interface Message {
 }
 
 /** What the program of this test does beyond listening and serving, to make the message come. */
-export type Trigger = 'nothing' | 'close' | 'leave' | 'disconnect' | 'give' | 'take' | 'share';
+export type Trigger = 'nothing' | 'close' | 'leave' | 'disconnect' | 'give' | 'take' | 'share' | 'withdraw';
 
 /** The hand-off of a connection that another worker has given back, and its two acknowledgements. hook.js recognizes them. */
 const MOVES: readonly Message[] = [
@@ -28,6 +28,7 @@ const triggers: Record<string, Trigger> = {
   Online: 'nothing', QueryServer: 'nothing', ServerReply: 'nothing', Listening: 'nothing', NewConnection: 'nothing', Accepted: 'nothing',
   NewConnectionReply: 'nothing', Close: 'close', ExitedAfterDisconnect: 'leave', Reply: 'leave', Disconnect: 'disconnect',
   ReturnIdle: 'give', Returned: 'give', ReturnReply: 'give', ...Object.fromEntries(MOVES.map(({ name }) => [name, 'take'])), Progress: 'share', Quota: 'share',
+  Withdraw: 'withdraw',
 };
 
 /** The messages of both unions. Throws if one has no trigger, or if there are acts that are in neither. */
@@ -77,9 +78,9 @@ const isNoCase = ({ message, seenBy, moment, action }: Fault): boolean =>
 export function allFaults(): Fault[] {
   const faults: Fault[] = [];
   for (const message of allMessages()) {
-    // Each dialect has its own acknowledgement, and only one can return connections and has quotas. In dialect node the worker is a stock one, so only the primary can cause a fault.
+    // Each dialect has its own acknowledgement, and only one can return connections, has quotas and asks for no more connections. In dialect node the worker is a stock one, so only the primary can cause a fault.
     const trigger = triggerOf(message.name);
-    const isOurs = trigger === 'give' || trigger === 'share';
+    const isOurs = ['give', 'share', 'withdraw'].includes(trigger);
     const dialects = ([['pipelined', 'NewConnectionReply'], ['node', 'Accepted']] as const)
       .filter(([dialect, other]) => message.name.split(' ')[0] !== other && !(isOurs && dialect === 'node')).map(([dialect]) => dialect);
     for (const dialect of dialects) {

@@ -5,6 +5,7 @@ const { openSync, readFileSync, readdirSync, writeSync } = require('node:fs');
 const net = require('node:net');
 const path = require('node:path');
 const { claimPort } = require('../support/own_port');
+const { movingOf } = require('../../dist/internal/moving.js');
 
 if (require('node:cluster').isWorker) runWorker();
 else void runPrimary(JSON.parse(process.argv[2]));
@@ -26,6 +27,8 @@ function runWorker() {
   process.on('message', (what) => {
     if (what === 'close') server.close();
     else if (what === 'share') share();
+    // As the supervisor's agent does when the worker leaves.
+    else if (what === 'withdraw') movingOf(cluster.worker).withdraw(() => cluster.worker.disconnect());
     else cluster.worker.disconnect();
   });
 }
