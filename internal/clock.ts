@@ -5,8 +5,8 @@
  *
  *   machineClock   for shared_state/: counts from a moment that is the same in all processes of the machine, so
  *                  that one process can send a time to another. Its timers do not keep a process alive.
- *   epochClock     for supervisor/: counts from 1970, as `Date.now()` does, because programs see these times in
- *                  `status()`. Its timers keep the process alive, and let waiting messages go first.
+ *   epochClock     for supervisor/, master/ and upgrade/: counts from 1970, as `Date.now()` does, because programs see these times in
+ *                  `status()`. Its timers keep the process alive by default, and let waiting messages go first.
  *
  * One interface cannot serve both: what one promises about the zero point, about the life of the process and
  * about the order of timers and messages, the other must not do.
@@ -25,8 +25,8 @@ export interface MachineClock {
 /** A time is a number of milliseconds since 1970. */
 export interface EpochClock {
   now(): number;
-  /** Calls back once, after so many milliseconds. Returns a function that cancels this. */
-  after(ms: number, callback: () => void): () => void;
+  /** Calls back once, after so many milliseconds. Returns a function that cancels this. `hold`: the process stays alive until then, as by default. */
+  after(ms: number, callback: () => void, hold?: boolean): () => void;
 }
 
 /** Milliseconds. `setTimeout` takes no longer delay: it would fire at once. */
@@ -67,17 +67,21 @@ const epochNow = (): number => timeOrigin + processTime.now();
  */
 export const epochClock: EpochClock = {
   now: epochNow,
-  after(ms, callback) {
+  after(ms, callback, hold = true) {
     const due = epochNow() + ms;
     let timer: NodeJS.Timeout;
     let behindPoll: NodeJS.Immediate;
+    const set = (left: number): void => {
+      timer = timers.setTimeout(wait, Math.min(LONGEST_DELAY, Math.max(0, Math.ceil(left))));
+      if (!hold) timer.unref();
+    };
     const wait = (): void => {
       const left = due - epochNow();
       // A timer may fire a fraction of a millisecond early: then it is set once more.
-      if (left > 0) timer = timers.setTimeout(wait, Math.min(LONGEST_DELAY, Math.ceil(left)));
+      if (left > 0) set(left);
       else behindPoll = timers.setImmediate(callback);
     };
-    timer = timers.setTimeout(wait, Math.min(LONGEST_DELAY, Math.max(0, Math.ceil(ms))));
+    set(ms);
     return () => {
       timers.clearTimeout(timer);
       timers.clearImmediate(behindPoll);

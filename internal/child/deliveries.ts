@@ -117,7 +117,7 @@ export class Deliveries {
   #deliveredIn = -Infinity;
   /** `#turnEnds` is scheduled. It is, whenever a connection waits, but for those behind `#answering` or `hold`. */
   #isScheduled = false;
-  /** Called when no connection waits any more. */
+  /** Called once each, when no connection waits any more. */
   #settling: (() => void)[] = [];
   /** The server whose 'connection' listeners are running. */
   #delivering: ListeningServer | null = null;
@@ -197,7 +197,7 @@ export class Deliveries {
     try {
       this.#process(arrived);
     } finally {
-      this.#settled();
+      this.#callSettling();
     }
   };
 
@@ -248,7 +248,7 @@ export class Deliveries {
       if (error !== null) this.#drop(arrived);
       else this.#deliver(arrived, receiver);
     } finally {
-      this.#settled();
+      this.#callSettling();
     }
   }
 
@@ -274,7 +274,7 @@ export class Deliveries {
     else push(this.#settling, done);
   }
 
-  #settled(): void {
+  #callSettling(): void {
     if (this.#settling.length === 0 || this.#waiting.length > 0 || this.#answering !== null) return;
     const settling = this.#settling;
     this.#settling = [];
@@ -286,7 +286,7 @@ export class Deliveries {
     const answering = this.#answering === null ? [] : [this.#answering];
     this.#answering = null;
     for (const arrived of [...answering, ...this.#waiting.drain()]) this.#drop(arrived);
-    this.#settled();
+    this.#callSettling();
   }
 }
 

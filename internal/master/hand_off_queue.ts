@@ -28,7 +28,7 @@
  *          writes in the worker, four messages encoded and parsed, and a wake-up of each side for each connection,
  *          since one is in flight at a time.
  * Node     part of lib/internal/cluster/round_robin_handle.js. Differences: D2 (several in flight), D3 (requeued when a
- *          worker dies), D13 (rejected by the last worker: closed, no hang), D58 (idle connections come back)
+ *          worker dies), D13 (rejected by the last worker: closed, no hang), D58 (idle connections come back), D66 (nothing that waits is lost with the last worker)
  */
 import { Fifo } from '../fifo';
 import type { NativeHandle } from '../native/bindings';
@@ -191,12 +191,12 @@ export class HandOffQueue implements Source {
     }
   }
 
-  /** Hands everything that waits to this worker, however much is in flight to it: it is about to leave, and nobody else is left. */
-  giveRest(peer: Peer): void {
-    const candidate = this.#scheduler.candidates.find(({ worker }) => worker === peer);
-    for (let one = candidate && this.#queue.shift(); candidate && one !== undefined; one = this.#queue.shift()) {
-      this.#scheduler.given(candidate);
-      if (!this.#send(candidate, one)) return;
+  /** Hands everything that waits to the only worker, however much is in flight to it: it is about to leave (D66). */
+  giveRest(): void {
+    const [last] = this.#scheduler.candidates;
+    while (last !== undefined && this.#queue.length > 0) {
+      this.#scheduler.given(last);
+      if (!this.#send(last, this.#queue.shift() as NativeHandle)) return;
     }
   }
 

@@ -16,7 +16,8 @@
  *             `limits.listeningHandles`
  * Node     lib/internal/cluster/primary.js, queryServer. It has no policy (D47 to D50)
  */
-import { Map, Math, NativeObject, Set, performance, timers } from '../builtins';
+import { Map, Math, NativeObject, Set } from '../builtins';
+import { epochClock } from '../clock';
 import { DEFAULT_LIMITS, keepListeningFrom, limitsFrom, type KeepListening, type Limits } from '../limits';
 import type { Progress, QueryServer } from '../messages';
 import { UV_EADDRINUSE, UV_EMFILE, nodeMajor, type NativeHandle } from '../native/bindings';
@@ -44,8 +45,8 @@ export class ListenTable {
   readonly #terms: () => Terms;
   readonly #counters: ConnectionCounters;
   readonly #handles = new Map<string, ServerHandle>();
-  /** Addresses that are kept open without a worker, each with its deadline, by `performance.now()`, and the timer of that. */
-  readonly #kept = new Map<string, { readonly timer: NodeJS.Timeout; readonly until: number }>();
+  /** Addresses that are kept open without a worker, each with its deadline, by `epochClock`, and how to call that off. */
+  readonly #kept = new Map<string, { readonly cancel: () => void; readonly until: number }>();
   readonly #keysOf = new Map<Peer, Set<string>>();
   readonly #handover: Handover;
   /** The sockets of systemd; null: the program does not use them. */
@@ -57,7 +58,7 @@ export class ListenTable {
     this.#handover = new Handover(this.#handles, () => limitsFrom(terms().settings.limits, DEFAULT_LIMITS), counters, {
       leftMs: (key) => {
         const kept = this.#kept.get(key);
-        return kept === undefined ? null : Math.max(1, Math.ceil(kept.until - performance.now()));
+        return kept === undefined ? null : Math.max(1, Math.ceil(kept.until - epochClock.now()));
       },
       stop: () => {
         for (const key of this.#kept.keys()) this.#stopKeeping(key);
@@ -172,15 +173,7 @@ export class ListenTable {
     const handle = this.#handles.get(key);
     if (!handle?.remove(peer, keep)) return;
     if (keep === null || !handle.listening) this.#handles.delete(key);
-    else this.#keep(key, keep.deadlineMs);
-  }
-
-  #keep(key: string, ms: number): void {
-    // Behind the poll phase: if this process stood still, the query of the next worker may be here, and not read yet.
-    const timer = timers.setTimeout(() => timers.setImmediate(() => {
-      if (this.#kept.get(key)?.timer === timer) this.#closeKept(key);
-    }), ms).unref();
-    this.#kept.set(key, { timer, until: performance.now() + ms });
+    else this.#kept.set(key, { cancel: epochClock.after(keep.deadlineMs, () => this.#closeKept(key), false), until: epochClock.now() + keep.deadlineMs });
   }
 
   /** The worker listens nowhere any more. `died`: nobody asked it to leave, so `keepListening` applies. */
@@ -209,7 +202,7 @@ export class ListenTable {
   }
 
   #stopKeeping(key: string): void {
-    timers.clearTimeout(this.#kept.get(key)?.timer);
+    this.#kept.get(key)?.cancel();
     this.#kept.delete(key);
   }
 }

@@ -146,7 +146,7 @@ export class RoundRobinHandle implements ServerHandle {
     if (!this.#closesWith(peer)) return given();
     // In a whole turn of the event loop all is accepted that waits in the kernel: a socket that is closed resets those clients.
     timers.setImmediate(() => timers.setImmediate(() => {
-      if (this.#closesWith(peer)) this.close(peer);
+      if (this.#closesWith(peer)) this.close({ givesRest: true });
       given();
     }));
   }
@@ -255,13 +255,13 @@ export class RoundRobinHandle implements ServerHandle {
     if (!this.#waits) acceptor.go();
   }
 
-  /** `heir`: the worker that gets all connections that wait. Without one they are closed. */
-  close(heir?: Peer): void {
+  /** `givesRest`: the last worker gets the connections that wait. By default they are closed. */
+  close({ givesRest = false } = {}): void {
     if (this.#state.is !== 'listening') return;
     const { acceptor } = this.#state;
     this.#transition({ is: 'closed' });
     acceptor.close(); // First: it resets who has come since the last connection was accepted.
-    if (heir !== undefined) this.#queue.giveRest(heir);
+    if (givesRest) this.#queue.giveRest();
     this.#queue.close();
   }
 

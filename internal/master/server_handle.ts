@@ -46,7 +46,7 @@ export interface ServerHandle {
    * on to accept, without keeping the process alive, until a worker comes or the caller calls `close`.
    */
   remove(peer: Peer, keep?: KeepListening | null): boolean;
-  /** This worker is about to be removed, when `given` is called. If it is the last one, it gets all connections that wait here or in the kernel. Only handles that hand connections off have this. */
+  /** This worker is about to be removed, when `given` is called. If it is the last one, it gets all connections that wait here or in the kernel. Only a RoundRobinHandle has this: where workers accept by themselves, they simply stop. */
   giveRest?(peer: Peer, given: () => void): void;
   /** Closes a handle that was kept, when no worker has come in time. */
   close(): void;

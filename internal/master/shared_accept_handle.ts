@@ -80,10 +80,6 @@ export class SharedAcceptHandle implements ServerHandle {
     return isLast;
   }
 
-  giveRest(peer: Peer, given: () => void): void {
-    this.#passed.giveRest(peer, given);
-  }
-
   close(): void {
     this.#quotas.close();
     this.#passed.close();

@@ -17,7 +17,7 @@
  */
 import { fstatSync, writeSync } from 'node:fs';
 import { timers } from '../builtins';
-import { LONGEST_DELAY } from '../clock';
+import { epochClock } from '../clock';
 import type { NativeHandle } from '../native/bindings';
 import { openPipe } from '../native/pipes';
 import { Link } from './link';
@@ -206,8 +206,7 @@ class Successor implements Inheritance {
   #closeRest(): void {
     for (const { id, query, handle } of this.#addresses) {
       if (query.vacantMs === undefined) handle.close();
-      // Behind the poll phase, as in master/listen_table.ts.
-      else timers.setTimeout(() => void timers.setImmediate(() => this.#closeVacant(id)), Math.min(query.vacantMs, LONGEST_DELAY)).unref();
+      else epochClock.after(query.vacantMs, () => this.#closeVacant(id), false);
     }
     this.#addresses = this.#addresses.filter(({ query }) => query.vacantMs !== undefined);
   }

@@ -54,7 +54,7 @@ async function run(port: number): Promise<void> {
 /** How many clients have an answer. */
 let answered = 0;
 
-/** Which worker answers this client, and how many clients had their answer before. */
+/** One request. `worker`: who has answered it. `place`: how many clients were answered before this one. */
 async function visit(port: number, path: string): Promise<{ worker: string; place: number }> {
   const reply = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } });
   return { worker: await reply.text(), place: answered++ };

@@ -20,7 +20,7 @@ const bin = path.join(directory, 'bin');
 mkdirSync(bin);
 symlinkSync(dist('lib/cli.js'), path.join(bin, 'cluster-internals'));
 writeFileSync(path.join(bin, 'sudo'), '#!/bin/sh\nexec "$@"\n', { mode: 0o755 });
-/** One restart in five reset a client. `reset-failed`: systemd refuses more than five in ten seconds. */
+/** Of 20 restarts, 5 reset a client. `reset-failed`: systemd refuses more than five in ten seconds. */
 const RESTARTS = 10;
 const systemd = new RealSystemd(bin, path.dirname(process.execPath));
 

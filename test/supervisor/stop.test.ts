@@ -1,11 +1,11 @@
-/** What becomes of connections that are on their way to a worker when the app is told to stop: each is answered. */
+/** An app is told to stop while clients are connecting: each connection that the primary has accepted is answered. */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { get, many } from '../interop/load';
 import { Program } from '../support/program';
 
 const fixture = path.join(__dirname, '../fixtures/stop_hand_off.js');
@@ -21,14 +21,7 @@ async function start(what: 'crossing' | 'queue', clients = 1): Promise<{ program
   return { program, port: Number(port), directory };
 }
 
-/** The answer to a request on a connection of its own, or the code of its error. */
-const ask = (port: number): Promise<string> => new Promise((resolve) => {
-  http.get({ port, agent: false }, (response) => {
-    response.setEncoding('utf8').on('data', resolve);
-  }).on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
-});
-
-// The worker had closed its server, and rejected it. Nobody else was left, so the primary closed it: ECONNRESET, in about one of five `systemctl restart`.
+// The worker had closed its server, and rejected it. Nobody else was left, so the primary closed it: ECONNRESET, in 5 of 20 runs of `systemctl restart`.
 test('a connection that the primary hands over after the last worker has begun to leave', async () => {
   const { program, port, directory } = await start('crossing');
   const socket = net.connect(port, '127.0.0.1');
@@ -46,7 +39,7 @@ test('a connection that the primary hands over after the last worker has begun t
 test('connections that wait in the primary for the last worker', async () => {
   const clients = 60;
   const { program, port } = await start('queue', clients);
-  const answers = await Promise.all(Array.from({ length: clients }, () => ask(port)));
+  const answers = await many(clients, clients, () => get(port).catch((error: NodeJS.ErrnoException) => error.code ?? error.message));
   expect(answers.filter((answer) => answer !== 'served')).toEqual([]);
   expect(await program.ended).toMatchObject({ code: 0, stderr: '' });
 });

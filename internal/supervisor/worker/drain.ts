@@ -23,6 +23,7 @@
  */
 import type { Socket } from 'node:net';
 import { performance, timers } from '../../builtins';
+import { epochClock } from '../../clock';
 import { callApp } from '../app_calls';
 import { ServerConnections } from './drain_connections';
 import { IdleMoves } from './drain_moves';
@@ -50,7 +51,7 @@ export interface Leave {
  * work if `graceMs` is 0.
  */
 const CLOSE_IDLE_MS = 50;
-/** How long the primary may take to answer that it hands over no more connections, in milliseconds. One that runs needs one. */
+/** How long this process waits for the answer that no more connections come, in milliseconds. A primary that is not stopped answers within one. */
 const WITHDRAW_MS = 1_000;
 
 /** The end of the servers of a process, or of some of them. */
@@ -59,8 +60,8 @@ export class Drain {
   readonly #listeners: ((phase: DrainPhase) => void)[] = [];
   #phase: DrainPhase = 'serving';
   #leave: Leave = { delayMs: 0, graceMs: 0, endMs: Infinity };
-  /** The timer of `delayMs`: when it fires, this process stops accepting connections. */
-  #delay: NodeJS.Timeout | undefined;
+  /** Calls off what ends this step: the end of `delayMs`, or that of the patience with the primary. */
+  #cancelStep = (): void => undefined;
   /** The timer after which idle connections are closed. It keeps the process alive until it is drained, and no longer. */
   #closeTimer: NodeJS.Timeout | undefined;
   /** When `delayMs` ends, by `performance.now()`; Infinity while this process does not leave. */
@@ -128,11 +129,11 @@ export class Drain {
     if (!isFirst && delayEnds >= this.#delayEnds) return;
     this.#leave = leave;
     this.#delayEnds = delayEnds;
-    timers.clearTimeout(this.#delay);
+    this.#cancelStep();
     // This comes first: a response in progress on a connection that will move is not the last one of that connection.
     if (leave.move === true && leave.delayMs === 0) this.#moves?.begin(leave.moveAfterMs);
     if (isFirst) this.#connections.announce((socket, isBusy) => this.#leave.move === true && this.#moves?.willMove(socket, isBusy) === true);
-    if (leave.delayMs > 0) this.#delay = timers.setTimeout(() => this.#withdraw(), leave.delayMs);
+    if (leave.delayMs > 0) this.#cancelStep = epochClock.after(leave.delayMs, () => this.#withdraw());
     else this.#withdraw();
     if (isFirst && this.#phase === 'serving') this.#transition('announcing');
   }
@@ -140,8 +141,7 @@ export class Drain {
   /** Stops accepting when no connection is on its way from the primary any more. */
   #withdraw(): void {
     if (this.#moving?.withdraw === undefined) return this.#stopAccepting();
-    // Behind the poll phase: if this process stood still, the answer may be here, and connections before it.
-    this.#delay = timers.setTimeout(() => void timers.setImmediate(() => this.#stopAccepting()), Math.min(WITHDRAW_MS, this.#leave.endMs / 4));
+    this.#cancelStep = epochClock.after(Math.min(WITHDRAW_MS, this.#leave.endMs / 4), () => this.#stopAccepting());
     this.#moving.withdraw(() => this.#stopAccepting());
   }
 
@@ -158,7 +158,7 @@ export class Drain {
 
   #stopAccepting(): void {
     if (!this.#accepts) return;
-    timers.clearTimeout(this.#delay);
+    this.#cancelStep();
     this.#connections.stopAccepting();
     this.#transition('out of rotation');
     // Moves begin in an immediate. By then the primary knows that this worker accepts no more, and gives its connections to others.
