@@ -59,7 +59,10 @@ describe.skipIf(noSystemd !== null)('a real systemd (left out where there can be
     systemd.write('/srv/api/main.js', `
       const cluster = require(${JSON.stringify(dist('lib/cluster.js'))});
       if (cluster.isPrimary) require(${JSON.stringify(dist('lib/supervisor.js'))}).supervise({ workers: 2, upgradeSignal: true });
-      else require('node:http').createServer((request, response) => response.end(String(process.pid))).listen(8000);
+      else (function serve() {
+        if (require('node:fs').existsSync('/srv/api/hold')) return setTimeout(serve, 20);
+        require('node:http').createServer((request, response) => response.end(String(process.pid))).listen(8000);
+      })();
     `);
     expect(await systemd.tries(`systemd-analyze verify ${units.map(([file]) => file).join(' ')}`)).toEqual({ code: 0, stdout: '', stderr: '' });
     await systemd.run('systemctl daemon-reload && systemctl start api.socket');
@@ -70,8 +73,10 @@ describe.skipIf(noSystemd !== null)('a real systemd (left out where there can be
     const { MainPID } = await systemd.show('api');
     expect(await systemd.run(`stat -c %U /proc/${MainPID}`)).toBe('www-data\n');
 
-    await systemd.run('systemctl reload api');
+    // The new release is not ready before its state was seen. On a busy machine systemd may show it late.
+    await systemd.run('touch /srv/api/hold && systemctl reload api');
     await until('systemd sees the reload', isState('reloading', /./));
+    await systemd.run('rm /srv/api/hold');
     await until('systemd sees its end', isState('active', /^2 of 2 workers ready, release 2$/));
     expect([first, await systemd.run(`ps -o pid= --ppid ${MainPID}`)]).toEqual([first, expect.not.stringContaining(first)]);
 
