@@ -8,6 +8,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freePort } from '../support/free_port';
 import { Program, dist, root, run } from '../support/program';
 
 /** What each example prints: its lines in order. Lines between braces come in any order. */
@@ -188,8 +189,10 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 describe.concurrent('examples', () => {
   for (const [name, check] of Object.entries(expectations)) {
-    test(name, async () => {
-      const { code, stdout, stderr } = await run(compiled(name));
+    test(name, async ({ onTestFinished }) => {
+      // shared_server asks what is at its port when it is closed.
+      const env = name === 'shared_server' ? { PORT: String(await freePort(onTestFinished)) } : {};
+      const { code, stdout, stderr } = await run(compiled(name), { env });
       expect(stderr).toBe('');
       check(stdout.trimEnd().split('\n'));
       expect(code).toBe(0);

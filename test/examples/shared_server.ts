@@ -29,7 +29,7 @@ function runChild(name: string): void {
 
 async function runParent(): Promise<void> {
   const server = createServer((socket) => socket.end('parent'));
-  server.listen(0, '127.0.0.1');
+  server.listen(Number(process.env['PORT'] ?? 0), '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
 

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { get, many, tally } from '../interop/load';
+import { freePort } from '../support/free_port';
 import { Program } from '../support/program';
 import { withCluster, type FaultyCluster } from './cluster';
 
@@ -41,8 +42,8 @@ describe.concurrent('all workers die at once, and new ones are started', () => {
     });
   }
 
-  test('without it they are', async () => {
-    await withCluster({ workers: 1, env: { REFORK: 'no' } }, async (cluster) => {
+  test('without it they are', async ({ onTestFinished }) => {
+    await withCluster({ workers: 1, env: { REFORK: 'no', PORT: String(await freePort(onTestFinished)) } }, async (cluster) => {
       await killAll(cluster, 1);
       await cluster.program.prints(/^disconnect 1$/m);
       expect(await outcome(cluster.port)).toBe('ECONNREFUSED');
@@ -52,8 +53,8 @@ describe.concurrent('all workers die at once, and new ones are started', () => {
 });
 
 describe.concurrent('kept for nobody', () => {
-  test('at the deadline what waits is closed, and then clients are refused', async () => {
-    await withCluster({ workers: 1, env: { REFORK: 'no', ...settings({ deadlineMs: 2_000 }) } }, async (cluster) => {
+  test('at the deadline what waits is closed, and then clients are refused', async ({ onTestFinished }) => {
+    await withCluster({ workers: 1, env: { REFORK: 'no', PORT: String(await freePort(onTestFinished)), ...settings({ deadlineMs: 2_000 }) } }, async (cluster) => {
       const { fds } = cluster;
       await killAll(cluster, 1);
       await cluster.program.prints(/^disconnect 1$/m);
@@ -91,8 +92,8 @@ describe.concurrent('kept for nobody', () => {
     });
   });
 
-  test('a worker that was told to leave takes the address with it', async () => {
-    await withCluster({ workers: 1, env: settings(true) }, async (cluster) => {
+  test('a worker that was told to leave takes the address with it', async ({ onTestFinished }) => {
+    await withCluster({ workers: 1, env: { PORT: String(await freePort(onTestFinished)), ...settings(true) } }, async (cluster) => {
       const { port } = cluster;
       await cluster.end();
       expect(await outcome(port)).toBe('ECONNREFUSED');

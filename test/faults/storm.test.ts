@@ -4,6 +4,7 @@
  */
 import { expect, test } from 'vitest';
 import { get, many, tally } from '../interop/load';
+import { freePort } from '../support/free_port';
 import { withCluster, type Options } from './cluster';
 
 const WORKERS = 3;
@@ -15,7 +16,7 @@ const runs: Omit<Options, 'workers'>[] = [{}, { dialect: 'node' }, { policy: 'no
 
 for (const run of runs) {
   test(`storm, ${run.policy ?? 'rr'} ${run.dialect ?? 'pipelined'}`, async () => {
-    await withCluster({ workers: WORKERS, ...run }, async (cluster) => {
+    await withCluster({ workers: WORKERS, ...run, env: { PORT: String(await freePort()) } }, async (cluster) => {
       const { fds } = cluster;
       // All at once: `get` rejects when it has waited for its deadline.
       const outcomes = await many(CONNECTIONS, CONNECTIONS, (index) =>

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { get } from '../interop/load';
+import { freePort } from '../support/free_port';
 import { untilNextLook } from '../support/live';
 import { Program, dist, run, type ProgramOptions } from '../support/program';
 import { groupMembers, isAlive } from './proc';
@@ -63,8 +64,9 @@ test('forks one worker per CPU by default', async () => {
 
 describe.each(['SIGTERM', 'SIGINT'] as const)('%s', (signal) => {
   test.each(['the primary', 'its whole group'])('to %s: a request in progress finishes, exit 0, nobody left', async (whom) => {
-    const program = start({ PORT: '0', WORKERS: '1' }, { deadline: 40_000 });
-    const port = await listens(program, 1);
+    const port = await freePort();
+    const program = start({ PORT: String(port), WORKERS: '1' }, { deadline: 40_000 });
+    await listens(program, 1);
     const group = program.child.pid as number;
 
     // A whole request and half of the next in one write: the answer says that the half has been read.

@@ -4,8 +4,8 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writ
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, expect, onTestFinished, test } from 'vitest';
-import { claimPort } from '../support/own_port';
+import { afterAll, expect, test } from 'vitest';
+import { freePort } from '../support/free_port';
 import { dist, root, run as runProgram, type Ended } from '../support/program';
 
 const cli = dist('lib/cli.js');
@@ -18,13 +18,6 @@ afterAll(async () => {
   await run('kill');
   rmSync(home, { recursive: true, force: true });
 });
-
-/** A port that no other test gets until this one has ended. */
-async function freePort(): Promise<number> {
-  const { port, release } = await claimPort();
-  onTestFinished(release);
-  return port;
-}
 
 test('a missing file, a directory, a wrong directory: exit 1, and no daemon is started', async () => {
   const [missing, directory, cwd] = await Promise.all([run('start', path.join(home, 'none.js')), run('start', path.join(root, 'lib')), run('start', app, '--cwd', app)]);

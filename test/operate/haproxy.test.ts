@@ -11,9 +11,9 @@ import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, expect, onTestFinished, test } from 'vitest';
+import { afterAll, afterEach, expect, test } from 'vitest';
 import { chapterBlocks, replaced } from '../support/guide';
-import { claimPort } from '../support/own_port';
+import { freePort } from '../support/free_port';
 import { Program, dist } from '../support/program';
 import { SteadyLoad } from '../support/steady_load';
 
@@ -57,13 +57,6 @@ afterEach(async () => {
   }
 });
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
-
-/** A port that no other test gets until this one has ended. */
-async function freePort(): Promise<number> {
-  const { port, release } = await claimPort();
-  onTestFinished(release);
-  return port;
-}
 
 /** The status of a server, as HAProxy sees it: UP, DOWN, …; '' if HAProxy does not answer yet. */
 function statusOf(server: string): Promise<string> {

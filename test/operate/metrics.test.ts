@@ -9,15 +9,9 @@ import { HealthServer, plain, type Routes } from '../../internal/operate/metrics
 import type { observe } from '../../internal/supervisor/observers';
 import { compiled, event, fixture, thrownBy, within } from '../support/children';
 import { readOpenMetrics, type ReadFamily } from '../support/openmetrics';
-import { claimPort } from '../support/own_port';
+import { freePort } from '../support/free_port';
 import { Program, run } from '../support/program';
 import { App, stock, supervise, withApp } from '../supervisor/app';
-
-async function ownPort(): Promise<number> {
-  const { port, release } = await claimPort();
-  onTestFinished(() => release());
-  return port;
-}
 
 interface Reply { readonly status: number; readonly headers: http.IncomingHttpHeaders; readonly body: string }
 
@@ -55,7 +49,7 @@ async function until(fact: () => Promise<boolean>, what: string): Promise<void> 
 
 describe('a supervised app', () => {
   test('one address answers probes and scrapers; its counters are true and survive a reload; no worker has its socket', async () => {
-    const port = await ownPort();
+    const port = await freePort();
     await withApp({ health: port, metrics: { port, host: '127.0.0.1' }, pingMs: 20 }, 'serve', async (app) => {
       await until(async () => await status(port, '/readyz') === 200, 'ready');
       await app.supervisor.started;
@@ -128,7 +122,7 @@ describe('a supervised app', () => {
   });
 
   test('/readyz: 503 until minReady workers are ready, and from the first moment of a stop on, while workers still serve; then nothing listens, until scale', async () => {
-    const [port, other] = [await ownPort(), await ownPort()];
+    const [port, other] = [await freePort(), await freePort()];
     await withApp({ health: { port, minReady: 2 }, metrics: other, drainDelayMs: 60_000 }, 'serve', async (app) => {
       await until(async () => await status(port, '/livez') === 200, 'alive');
       await app.supervisor.started;
@@ -152,7 +146,7 @@ describe('a supervised app', () => {
   });
 
   test('/livez: 503 when every place is given up for good', async () => {
-    const port = await ownPort();
+    const port = await freePort();
     await withApp({ health: port, workers: 1, restarts: { max: 1, minDelayMs: 1, maxDelayMs: 1 } }, 'exits', async (app) => {
       await app.supervisor.started.catch(() => undefined);
       await app.until(() => app.giveups.length > 0, 'given up');
@@ -162,7 +156,7 @@ describe('a supervised app', () => {
   });
 
   test('on Node\'s own cluster: probes, and all metrics but those of connections', async () => {
-    const port = await ownPort();
+    const port = await freePort();
     await withApp({ cluster: stock, workers: 1, health: port, metrics: port }, 'serve', async (app) => {
       await app.supervisor.started;
       expect(await status(port, '/readyz')).toBe(200);
@@ -175,11 +169,11 @@ describe('a supervised app', () => {
 
 describe('an address that cannot be had', () => {
   test("is an 'error' of the supervisor that says what to do, once; the workers serve on if the program decides so", async () => {
-    const port = await ownPort();
+    const port = await freePort();
     const other = net.createServer().listen(port, '127.0.0.1');
     onTestFinished(() => void other.close());
     await event(other, 'listening');
-    const app = new App({ health: port, metrics: { port: await ownPort(), host: '192.0.2.1' } });
+    const app = new App({ health: port, metrics: { port: await freePort(), host: '192.0.2.1' } });
     const errors: NodeJS.ErrnoException[] = [];
     app.supervisor.on('error', (error) => errors.push(error));
     const observed: string[] = [];
@@ -197,7 +191,7 @@ describe('an address that cannot be had', () => {
   });
 
   test('ends a program that does not listen for it, and its workers', async () => {
-    const port = await ownPort();
+    const port = await freePort();
     const other = net.createServer().listen(port, '127.0.0.1');
     onTestFinished(() => void other.close());
     await event(other, 'listening');
@@ -210,7 +204,7 @@ describe('an address that cannot be had', () => {
 test.each([
   ['stops', 0, 'ready\nthrown: a listener\nECONNREFUSED\nend 0\n'], ['gives up', 69, 'ready\nend 69\n'],
 ])('the server does not keep a primary alive that %s, whatever its listeners do, and cuts its clients off', async (what, exitCode, printed) => {
-  const port = await ownPort();
+  const port = await freePort();
   const program = new Program(fixture('health_primary.js'), { args: [what], env: { PORT: String(port) } });
   await program.prints(/ready/);
   expect(await status(port, '/readyz')).toBe(200);
@@ -226,7 +220,7 @@ test.each([
 describe('clients of the server', () => {
   /** A server of its own, without workers. */
   async function open(routes: Routes = new Map([['/', () => plain(200, 'ok')]])): Promise<{ port: number; server: HealthServer }> {
-    const port = await ownPort();
+    const port = await freePort();
     const server = new HealthServer('127.0.0.1', port, routes, (error) => { throw error; });
     server.open();
     onTestFinished(() => server.close());

@@ -4,10 +4,10 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node
 import { get } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, afterEach, expect, onTestFinished, test } from 'vitest';
+import { afterAll, afterEach, expect, test } from 'vitest';
 import { groupMembers } from '../main/proc';
 import { untilNextLook } from '../support/live';
-import { claimPort } from '../support/own_port';
+import { freePort } from '../support/free_port';
 import { Program, dist, root, type ProgramOptions } from '../support/program';
 
 const cli = dist('lib/cli.js');
@@ -30,13 +30,6 @@ afterEach(async () => {
   }
 });
 afterAll(() => rmSync(runtime, { recursive: true, force: true }));
-
-/** A port that no other test gets until this one has ended. */
-async function freePort(): Promise<number> {
-  const { port, release } = await claimPort();
-  onTestFinished(release);
-  return port;
-}
 
 /** The body of the answer; rejects if there is none. */
 function ask(port: number, url = '/'): Promise<string> {

@@ -2,13 +2,12 @@
  * What a program, an administrator or another program can do wrong with `redisStore`: a client that is none, a server that
  * refuses, names that somebody else uses. Each gets an error that says so, with whether anything was done; then all goes on.
  */
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type * as door from '../../lib/shared_state';
 import type { SharedState, StateError, WatchEvent } from '../../lib/shared_state';
 import { redisStore, type RedisClient } from '../examples/redis/store';
 import { compiled } from '../support/children';
+import { freePort } from '../support/free_port';
 import { chapterBlocks } from '../support/guide';
 import type { RedisTestClient } from '../support/redis_client';
 import { NO_REDIS, RedisServer, hasRedis } from '../support/redis_server';
@@ -187,10 +186,7 @@ describe.runIf(hasRedis)('a real Redis', () => {
   });
 
   test('a replica takes over, and lacks a write: who has seen it is told, no version comes twice, and nobody enters with an old token', async () => {
-    const free = createServer().listen(0, '127.0.0.1');
-    await once(free, 'listening');
-    const { port } = free.address() as AddressInfo;
-    await new Promise((resolve) => free.close(resolve));
+    const port = await freePort();
     const [master, replica] = [new RedisServer({ port }), new RedisServer()];
     ends.push(() => master.end(), () => replica.end());
     await master.start();

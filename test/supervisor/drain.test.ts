@@ -10,12 +10,13 @@ import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'n
 import { afterEach, describe, expect, test } from 'vitest';
 import { Drain, type DrainPhase } from '../../internal/supervisor/worker/drain';
 import { within } from '../support/children';
+import { freePort } from '../support/free_port';
 
 const ends: (() => void)[] = [];
 afterEach(() => { for (const end of ends.splice(0)) end(); });
 
 /** A Drain with one server that listens, and the phases that it went through. */
-async function draining<S extends Server>(server: S): Promise<{ drain: Drain; server: S; port: number; phases: DrainPhase[]; drained: Promise<void> }> {
+async function draining<S extends Server>(server: S, at = 0): Promise<{ drain: Drain; server: S; port: number; phases: DrainPhase[]; drained: Promise<void> }> {
   const drain = new Drain({ all: false });
   const phases: DrainPhase[] = [];
   drain.add(server);
@@ -24,7 +25,7 @@ async function draining<S extends Server>(server: S): Promise<{ drain: Drain; se
     if (phase === 'drained') resolve();
   }));
   drained.catch(() => undefined);
-  await once(server.listen(0, '127.0.0.1'), 'listening');
+  await once(server.listen(at, '127.0.0.1'), 'listening');
   ends.push(() => { drain.cut(); server.close(); });
   return { drain, server, port: (server.address() as AddressInfo).port, phases, drained };
 }
@@ -261,7 +262,7 @@ describe('http2: GOAWAY in two steps', () => {
 
 describe('the delay', () => {
   test('it accepts connections with Connection: close, in phase announcing; then it refuses connections', async () => {
-    const { drain, server, port, phases, drained } = await draining(createServer((_request, response) => response.end(drain.phase)));
+    const { drain, server, port, phases, drained } = await draining(createServer((_request, response) => response.end(drain.phase)), await freePort());
     drain.leave(leave(200, 50));
     const client = new Client(port);
     client.socket.write(ask('/'));

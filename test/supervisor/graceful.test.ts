@@ -9,13 +9,16 @@ import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { describe, expect, test } from 'vitest';
 import type { graceful as Graceful } from '../../lib/graceful';
 import { compiled, fixture, thrownBy } from '../support/children';
+import { freePort } from '../support/free_port';
 import { Program } from '../support/program';
 import { withApp } from './app';
 
 type Kind = 'http' | 'https' | 'http2' | 'net';
 
 async function withServer(kind: Kind, options: object, body: (port: number, program: Program) => Promise<void>): Promise<void> {
-  const program = new Program(fixture('graceful_server.js'), { args: [kind, JSON.stringify({ idleGraceMs: 200, ...options })] });
+  // Its own, since it closes its server, and some tests ask what clients get then.
+  const env = { PORT: String(await freePort()) };
+  const program = new Program(fixture('graceful_server.js'), { args: [kind, JSON.stringify({ idleGraceMs: 200, ...options })], env });
   try {
     await body(Number((await program.prints(/^port (\d+)$/m))[1]), program);
   } finally {

@@ -1,11 +1,12 @@
 /** What becomes of workers that die, hang, become too old or want to end; and what wrong options do. */
 import { once } from 'node:events';
-import { createServer, connect, type AddressInfo } from 'node:net';
+import { createServer, connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { SuperviseOptions } from '../../lib/supervisor';
 import { storm } from '../support/storm';
 import { SteadyLoad } from '../support/steady_load';
 import { thrownBy } from '../support/children';
+import { freePort } from '../support/free_port';
 import { get } from '../interop/load';
 import { ours, stock, supervise, withApp, type Mode } from './app';
 
@@ -60,9 +61,10 @@ describe('a slot whose script never serves is given up; the event has the exits 
   });
 
   test('a port that another process uses', async () => {
-    const taken = createServer().listen(0, '127.0.0.1');
+    const port = await freePort();
+    const taken = createServer().listen(port, '127.0.0.1');
     await once(taken, 'listening');
-    await withApp({ workers: 1, restarts: quick, env: { APP_PORT: String((taken.address() as AddressInfo).port) } }, 'serve', async (app) => {
+    await withApp({ workers: 1, restarts: quick, env: { APP_PORT: String(port) } }, 'serve', async (app) => {
       await app.until(() => app.giveups.length > 0, 'the event');
       expect(app.giveups[0]?.stderr).toMatch(/EADDRINUSE/);
       taken.close();

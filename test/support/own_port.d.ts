@@ -1,2 +1,12 @@
-/** Finds a free port. No other test gets it until `release` is called, or until this process ends. */
-export function claimPort(): Promise<{ readonly port: number; release(): Promise<void> }>;
+/** What a claim is about: no other test of this machine gets it until `release` is called, or until this process ends. */
+export interface Claim {
+  /** The port, or the first of them. */
+  readonly port: number;
+  release(): Promise<void>;
+}
+
+/** Finds a free port for TCP, of 10000 to 19999. */
+export function claimPort(): Promise<Claim>;
+
+/** Finds ten ports in a row that are free for TCP and UDP, of 20000 to 31999. */
+export function claimTenPorts(): Promise<Claim>;

@@ -9,13 +9,13 @@
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { spawn } from 'node:child_process';
-import net from 'node:net';
 import type { Readable } from 'node:stream';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { checkDeaths } from './deaths';
 import { cleanEnvironment } from './environment';
 import { endAll, runningProcesses } from './marked';
+import { claimTenPorts } from './own_port';
 import { watchRun, type Bounds, type Stopped } from './run_watch';
 import { isOfTheRecorder, normalise, plain, readLogs, type Entry, type Implementation, type Log, type Traces } from './trace_lines';
 import { registerFor } from './scenarios';
@@ -77,40 +77,15 @@ export interface PlayOptions {
   readonly untapped?: boolean;
 }
 
-/** Ten ports for one run, and what holds the claim on them. */
-interface Ports {
-  readonly first: number;
-  readonly claim: net.Server;
-}
-
 /** Milliseconds after the deadline until which stdout may stay open: a process that is not found may hold it. */
 const CLOSE_MS = 2000;
 /** Characters of stdout, and of stderr. No scenario prints a hundredth of it. */
 const MOST_OUTPUT = 1 << 20;
 
-let nextPort = 20_000 + (process.pid % 120) * 100;
-
-/**
- * Ten ports below the range from which the kernel gives out others. The claim is an abstract unix
- * socket: no other run on this machine gets the same ones, and a run that dies leaves nothing behind.
- */
-async function claimPorts(): Promise<Ports> {
-  for (;;) {
-    const first = nextPort;
-    nextPort = first + 10 < 32_000 ? first + 10 : 20_000;
-    const claim = net.createServer();
-    const claimed = await new Promise<boolean>((resolve) => {
-      claim.once('error', () => resolve(false));
-      claim.listen(`\0differential-ports-${first}`, () => resolve(true));
-    });
-    if (claimed) return { first, claim };
-  }
-}
-
 /** Runs a scenario until its last process has ended, or the deadline has passed. Rejects only if the program cannot be started. */
 export async function play(file: string, { command: [program, ...args], deadline, bounds, untapped = false }: PlayOptions): Promise<Played> {
   const directory = mkdtempSync(path.join(tmpdir(), 'diff-'));
-  const { first: port, claim } = await claimPorts();
+  const { port, release } = await claimTenPorts();
   const env = { ...cleanEnvironment(), DIFF_TRACE: directory, DIFF_PORT: String(port), ...(untapped ? { DIFF_UNTAPPED: '1' } : {}) };
   const begun = performance.now();
   try {
@@ -118,7 +93,7 @@ export async function play(file: string, { command: [program, ...args], deadline
     const took = Math.round(performance.now() - begun);
     return { ...ended, ...readLogs(directory), plain: (line) => plain(line, directory, port), place: { directory, port }, took };
   } finally {
-    await new Promise((resolve) => claim.close(resolve));
+    await release();
     rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
   }
 }

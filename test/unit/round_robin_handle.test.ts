@@ -10,6 +10,7 @@ import type { SocketName } from '../../internal/messages';
 import type { StateTrace } from '../../internal/trace';
 import { event, within } from '../support/children';
 import { FakeWorker, query, type FakeHandle } from '../support/cluster_fakes';
+import { freePort } from '../support/free_port';
 import { connected, listening, portOf } from '../support/handles';
 import { expectedWarnings } from '../support/warnings';
 
@@ -147,7 +148,7 @@ describe('every order of {the bind ends, add a, add b, remove a, remove b}', () 
   test.each([['succeeds'], ['fails']])('the bind %s', async (how) => {
     expect(all.length).toBe(30);
     const occupied = await listening();
-    const address = how === 'fails' ? { port: portOf(occupied) } : {};
+    const address = { port: how === 'fails' ? portOf(occupied) : await freePort() };
     for (const steps of all) {
       const subject = new Subject(address);
       const workers = { a: new FakeWorker(1), b: new FakeWorker(2) };
@@ -343,12 +344,12 @@ describe('a worker is lost', () => {
   });
 
   test('a connection came between the end of the last worker\'s channel and its removal: that still closes everything', async () => {
-    const subject = new Subject();
+    const port = await freePort();
+    const subject = new Subject({ port });
     const worker = new FakeWorker(1);
     subject.add(worker);
     await subject.bound();
     worker.process.connected = false;
-    const port = subject.port(worker);
     const [client] = await clients(port, 1);
     const closing = ended(client!);
     worker.lose();
@@ -360,11 +361,11 @@ describe('a worker is lost', () => {
 
 describe('R-7: the last worker leaves', () => {
   test('queued connections are closed, in flight ones when they have ended, and nobody listens', async () => {
-    const subject = new Subject();
+    const port = await freePort();
+    const subject = new Subject({ port });
     const worker = new FakeWorker(1, 'node');
     subject.add(worker);
     await subject.bound();
-    const port = subject.port(worker);
     const sockets = await clients(port, 4);
     await handed(worker, 1);
     // Serial: the first is in flight, so the others are queued or still to be accepted.

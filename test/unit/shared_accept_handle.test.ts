@@ -5,6 +5,7 @@ import { SharedAcceptHandle } from '../../internal/master/shared_accept_handle';
 import type { HandleReply } from '../../internal/master/server_handle';
 import { event, within } from '../support/children';
 import { FakeConnection, FakeWorker, query } from '../support/cluster_fakes';
+import { freePort } from '../support/free_port';
 import { connected, listening, portOf } from '../support/handles';
 
 const KEEP = { limit: 10, deadlineMs: 10_000 };
@@ -103,9 +104,10 @@ test('the primary accepts while no worker is there, and the next worker gets wha
 });
 
 test('the last worker leaves: the address is closed, and nothing is computed any more', async () => {
-  const subject = new Subject();
+  const port = await freePort();
+  const subject = new Subject({ port });
   const worker = new FakeWorker(1);
-  const port = await subject.port(worker);
+  await subject.add(worker);
   subject.handle.progress(worker.peer, progress(3));
   expect(subject.handle.remove(worker.peer)).toBe(true);
   expect([subject.handle.listening, subject.handle.native]).toEqual([false, null]);

@@ -9,6 +9,7 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { Clients } from '../moving/clients';
 import { Kept } from '../moving/supervised';
+import { freePort } from '../support/free_port';
 import { root } from '../support/program';
 import { MESSAGES, die } from './deaths';
 import { Probe, Upgraded } from './upgraded';
@@ -43,8 +44,9 @@ test('the successor dies at each message until it accepts, and at some of those 
 
 test('the old primary dies at each message: before the commit the successor ends, afterwards it serves on', { timeout: 240_000 }, async () => {
   for (const at of [1, 2, 3, 4, 6, 7, 12, ALL]) {
-    const app = new Upgraded({ options: { workers: 1 }, env: { DIES: `P ${at}` } });
-    const port = await app.port();
+    const port = await freePort();
+    const app = new Upgraded({ options: { workers: 1 }, env: { DIES: `P ${at}` }, port });
+    await app.port();
     const { pid } = app;
     const kept = await Kept.open(port, 20);
     process.kill(pid, 'SIGUSR2');

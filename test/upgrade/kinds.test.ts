@@ -4,11 +4,11 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import net, { type AddressInfo } from 'node:net';
 import path from 'node:path';
-import { expect, onTestFailed, onTestFinished, test } from 'vitest';
+import { expect, onTestFailed, test } from 'vitest';
 import type { ListeningHandle } from '../../internal/native/bindings';
 import { handleOf } from '../../internal/native/handles';
 import { makePausable, setAccepting } from '../../internal/native/listening';
-import { claimPort } from '../support/own_port';
+import { freePort } from '../support/free_port';
 import { Asking } from './asking';
 import { Probe, Upgraded, type Start } from './upgraded';
 
@@ -91,7 +91,7 @@ test.skipIf(privileged === null)('a port that the successor may not bind: it get
 });
 
 test('exclusive: true: the workers bind for themselves, so those of the successor cannot, and the upgrade fails with that reason', { timeout: 60_000 }, async () => {
-  const port = await ownPort();
+  const port = await freePort();
   const app = start({ port, host: '127.0.0.1', exclusive: true }, { options: { workers: 1, ready: 'message', restarts: { max: 1 } } });
   await app.port();
   const asking = ending(new Asking(port, 2));
@@ -104,7 +104,7 @@ test('exclusive: true: the workers bind for themselves, so those of the successo
 test('reusePort: the workers bind for themselves, all at one port', { timeout: 60_000 }, async (context) => {
   // Skipped on Node 20, whose listen() knows no reusePort.
   if (Number(process.versions.node.split('.')[0]) < 22) return context.skip('Node 20 has no reusePort');
-  const port = await ownPort();
+  const port = await freePort();
   const app = start({ port, host: '127.0.0.1', reusePort: true }, { options: { workers: 1, ready: 'message' } });
   await app.port();
   const probe = ending(new Probe(port));
@@ -141,7 +141,7 @@ test('a socket of systemd at which no worker listens goes over, too, and a later
 });
 
 test('an address that is kept without a worker goes over with its clients, and the new workers need not listen there', { timeout: 60_000 }, async () => {
-  const [port, other] = [await ownPort(), await ownPort()];
+  const [port, other] = [await freePort(), await freePort()];
   const both = [{ port, host: '127.0.0.1' }, { port: other, host: '127.0.0.1' }];
   const app = startAs({ '1.1': both, 1: both.slice(0, 1), '2.1': both.slice(0, 1), 2: both }, {
     options: { workers: 1 }, settings: { keepListening: { deadlineMs: 60_000 } },
@@ -164,7 +164,7 @@ test('an address that is kept without a worker goes over with its clients, and t
 });
 
 test('at an address without a worker no more connections wait in the new primary than limits.queuedConnections', { timeout: 60_000 }, async () => {
-  const [port, other] = [await ownPort(), await ownPort()];
+  const [port, other] = [await freePort(), await freePort()];
   const both = [{ port, host: '127.0.0.1' }, { port: other, host: '127.0.0.1' }];
   const app = startAs({ '1.1': both, 1: both.slice(0, 1), '2.1': both.slice(0, 1), 2: both }, {
     options: { workers: 1 }, settings: { keepListening: { deadlineMs: 60_000 }, limits: { queuedConnections: 2 } },
@@ -194,13 +194,6 @@ async function listening(): Promise<{ readonly fd: number; readonly port: number
   const handle = handleOf(server) as ListeningHandle;
   setAccepting(handle, false);
   return { fd: handle.fd as number, port: (server.address() as AddressInfo).port, close: async () => void await new Promise((resolve) => server.close(resolve)) };
-}
-
-/** A port that nobody else gets during the test. */
-async function ownPort(): Promise<number> {
-  const { port, release } = await claimPort();
-  onTestFinished(release);
-  return port;
 }
 
 /** Kills the worker that answers there. */

@@ -3,11 +3,11 @@ import { execFile } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import path from 'node:path';
-import { expect, onTestFailed, onTestFinished, test } from 'vitest';
+import { expect, onTestFailed, test } from 'vitest';
 import { ControlClient } from '../../internal/operate/control/client';
 import { ownDirectories } from '../operate/own_directories';
 import { connected } from '../support/control';
-import { claimPort } from '../support/own_port';
+import { freePort } from '../support/free_port';
 import { dist } from '../support/program';
 import { Kept } from '../moving/supervised';
 import { Probe, Upgraded } from './upgraded';
@@ -73,13 +73,6 @@ function command(args: readonly string[]): Promise<{ code: number | string | nul
   return new Promise((resolve) => {
     execFile(process.execPath, [dist('lib/cli.js'), ...args], (error, stdout, stderr) => resolve({ code: error === null ? 0 : error.code ?? null, stdout, stderr }));
   });
-}
-
-/** A port that no other test gets until this one has ended. */
-async function freePort(): Promise<number> {
-  const { port, release } = await claimPort();
-  onTestFinished(release);
-  return port;
 }
 
 /** The body of the answer. */
