@@ -126,10 +126,11 @@ export const Buffer = copyOf(NodeBuffer);
 const { prototype: typed } = globalThis.Uint8Array;
 /** `bytes.set(source, start)` */
 export const setBytes = uncurryThis<(bytes: Uint8Array, source: Uint8Array, start?: number) => void>(typed.set);
-/** `bytes.indexOf(byte)` */
-export const indexOfByte = uncurryThis<(bytes: Uint8Array, byte: number) => number>(typed.indexOf);
-/** `bytes.lastIndexOf(byte)` */
-export const lastIndexOfByte = uncurryThis<(bytes: Uint8Array, byte: number) => number>(typed.lastIndexOf);
+type Search = (bytes: Uint8Array, byte: number) => number;
+/** `bytes.indexOf(byte)`. That of Buffer: it looks at 64 KiB in 1 µs, and that of Uint8Array in 20 to 50. */
+export const indexOfByte = uncurryThis<Search>(valueOf(NodeBuffer.prototype, 'indexOf'));
+/** `bytes.lastIndexOf(byte)`. That of Buffer, likewise. */
+export const lastIndexOfByte = uncurryThis<Search>(valueOf(NodeBuffer.prototype, 'lastIndexOf'));
 type Decode = (bytes: Uint8Array, start: number, end: number) => string;
 /** Decodes some of the bytes as UTF-8. */
 export const utf8Slice = uncurryThis<Decode>(valueOf(NodeBuffer.prototype, 'utf8Slice'));

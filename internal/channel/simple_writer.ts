@@ -25,8 +25,8 @@ const ROOM = 65536;
 const SMALL = 16;
 /** Characters. A shorter text is written character by character; for a longer one a call of Node costs less. */
 const SHORT = 40;
-/** Bytes. One character of a text takes up to 3 bytes of UTF-8. */
-const WIDEST = 3;
+/** Bytes. No character takes more in UTF-8. */
+const WIDEST = 4;
 
 /** Read now, because other code may replace them later. */
 const { isProxy } = types;
@@ -111,12 +111,13 @@ function writeNumber(value: number): true {
 
 function writeText(text: string): boolean {
   const { length } = text;
-  if (!hasRoom(SMALL + length * WIDEST)) return false;
+  if (!hasRoom(SMALL + length)) return false;
   room[at++] = TEXT;
   writeLength(length);
   if (length > SHORT) {
-    // As many bytes as characters: all of them are ASCII.
-    if (utf8Write(room, text, at, length * WIDEST) !== length) return false;
+    // As many bytes as characters: all of them are ASCII. A text that is not fills at least one byte of the room for one
+    // more character, also if the end of the text finds no room.
+    if (utf8Write(room, text, at, length + WIDEST) !== length) return false;
     at += length;
     return true;
   }

@@ -32,7 +32,7 @@ const simple: [string, unknown][] = [
   ['undefined', undefined], ['null', null], ['true', true], ['false', false],
   ...[0, 1, -1, 63, 64, -64, -65, 8191, 8192, 2 ** 30, 2 ** 31 - 1, -(2 ** 31)].map((number): [string, unknown] => [String(number), number]),
   ...[-0, 0.5, NaN, Infinity, -Infinity, 2 ** 31, -(2 ** 31) - 1, 2 ** 53, 5e-324, 1.7e308].map((number): [string, unknown] => [Object.is(number, -0) ? '-0' : String(number), number]),
-  ...[0, 1, 39, 40, 41, 127, 128, 16_383, 16_384, 21_000].map((length): [string, unknown] => [`a text of ${length}`, 'x'.repeat(length)]),
+  ...[0, 1, 39, 40, 41, 127, 128, 16_383, 16_384, 21_000, 65_510].map((length): [string, unknown] => [`a text of ${length}`, 'x'.repeat(length)]),
   ['Latin-1', 'Grüße ÿ\0\x7f'], ['an object', { type: 'count', id: 12345, data: 'x', nested: { deep: { no: undefined } } }],
   ['lists', { empty: [], list: [1, 'two', null, undefined, [true, [{ a: 1 }]]] }], ['a list', [1, 2, 3]], ['a key of Latin-1', { é: 1, '': 2, ' 1': 3, '-1': 4 }],
   ['a long object', Object.fromEntries(Array.from({ length: 300 }, (_, at) => [`k${at}`, at]))],
@@ -78,12 +78,24 @@ const shared = { a: 1 };
 const holes = [1, 2, 3];
 delete holes[1];
 
+test('a long text in which one character is not ASCII, wherever it stands: what arrives is what V8 sends', () => {
+  for (const character of ['\u00e9', '\u20ac', '\u{1f600}', '\ud800', '\udc00']) {
+    for (let before = 0; before < 60; before++) {
+      const text = 'x'.repeat(before) + character + 'x'.repeat(59 - before);
+      for (const message of [text, character.repeat(30 + before), { text, next: text }]) {
+        const got = passed(message);
+        if (!isDeepStrictEqual(got, deserialize(serialize(message)))) expect(got).toEqual(message);
+      }
+    }
+  }
+});
+
 describe('left to V8', () => {
   test.each<[string, unknown]>([
     ['a cycle', cycle], ['an object that occurs twice', { one: shared, two: shared }], ['a list with a hole', holes],
     ['a list with a member', Object.assign([1], { more: 2 })], ['a Date', { when: new Date(5) }], ['a Map', new Map([[1, 2]])], ['a BigInt', [1n]],
     ['an index as a key', { 0: 'a', 12: 'b' }], ['other characters', '€'], ['other characters in a key', { '世界': 1 }], ['a long text of Latin-1', 'é'.repeat(100)],
-    ['a text longer than a room', 'x'.repeat(30_000)], ['a Map with another prototype', Object.setPrototypeOf(new Map([[1, 2]]), Object.prototype)],
+    ['a text longer than a room', 'x'.repeat(70_000)], ['a Map with another prototype', Object.setPrototypeOf(new Map([[1, 2]]), Object.prototype)],
     ['an instance of a class', new (class Point { x = 1; })()], ['no prototype', Object.assign(Object.create(null), { a: 1 })], ['an object of another realm', runInNewContext('({ a: 1 })')],
     ['an own __proto__', JSON.parse('{"__proto__":{"a":1}}')], ['a Buffer', Buffer.from('abc')], ['more than 32 objects', Array.from({ length: 40 }, () => ({ a: 1 }))],
     ['a getter', { get a() { return 1; } }], ['no members', {}],
