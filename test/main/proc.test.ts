@@ -1,6 +1,7 @@
 /** What the kernel knows of a cluster: which processes hold the listening socket, and what a worker was started with. */
 import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { freePort } from '../support/free_port';
 import { Program, root } from '../support/program';
 import { listeningInodes, socketInodes, startEnvironment } from './proc';
 
@@ -13,7 +14,7 @@ afterEach(async () => {
 });
 
 async function start(policy: 'rr' | 'none'): Promise<Running> {
-  const program = started = new Program(path.join(root, 'test/fixtures/proc_cluster.js'), { args: [policy] });
+  const program = started = new Program(path.join(root, 'test/fixtures/proc_cluster.js'), { args: [policy], env: { PORT: String(await freePort()) } });
   const port = Number((await program.prints(/^port (\d+)$/m))[1]);
   const workers = [...program.output.matchAll(/^worker (\d+) sees/gm)].map((match) => Number(match[1]));
   return { program, primary: program.child.pid as number, workers, port };

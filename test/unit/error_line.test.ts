@@ -10,7 +10,7 @@ describe('the line that names the error, of what Node prints', () => {
     console.error('Error: this one was handled');
     switch (process.argv[1]) {
       case 'throws': throw Object.assign(new TypeError('no config', { cause: new RangeError('the cause') }), { code: 'E', list: [1, 2, 3] });
-      case 'listens': net.createServer().listen(1, '256.0.0.1'); break;
+      case 'listens': net.createServer().listen(0, '192.0.2.1'); break;
       case 'rejects': Promise.reject(new Error('rejected')); break;
       case 'string': throw 'only a string';
       case 'deep': (function deep(n) { if (n === 0) throw new Error('from the depth'); deep(n - 1); })(9);
@@ -19,7 +19,7 @@ describe('the line that names the error, of what Node prints', () => {
     }`;
   test.each([
     ['throws', /^TypeError: no config$/],
-    ['listens', /^Error: getaddrinfo ENOTFOUND 256\.0\.0\.1$/],
+    ['listens', /^Error: listen EADDRNOTAVAIL: address not available 192\.0\.2\.1$/],
     ['rejects', /^Error: rejected$/],
     ['string', /only a string/],
     ['deep', /^Error: from the depth$/],

@@ -3,14 +3,14 @@
 'use strict';
 const cluster = require('node:cluster');
 const net = require('node:net');
-const { see, watchCluster, look, forkListening, gone, ask, endsApart } = require('../observe');
+const { see, watchCluster, look, forkListening, gone, ask, ownPort, endsApart } = require('../observe');
 
 if (cluster.isPrimary) primary();
-else net.createServer((socket) => socket.end('hello')).listen(0);
+else net.createServer((socket) => socket.end('hello')).listen(Number(process.env.LISTEN_PORT));
 
 async function primary() {
   watchCluster();
-  const first = await forkListening();
+  const first = await forkListening({ LISTEN_PORT: ownPort() });
   const end = gone(first.worker);
   see('main', 'gave', cluster.disconnect(function (...values) {
     see('W1', 'callback', values.length, this === cluster);
@@ -20,7 +20,7 @@ async function primary() {
   await end;
   see('client', 'refused', await ask(first.port));
 
-  const several = [await forkListening(), await forkListening(), await forkListening()];
+  const several = [await forkListening({ LISTEN_PORT: 0 }), await forkListening({ LISTEN_PORT: 0 }), await forkListening({ LISTEN_PORT: 0 })];
   endsApart();
   const ends = several.map(({ worker }) => gone(worker));
   let called = 0;

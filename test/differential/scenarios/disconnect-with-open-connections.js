@@ -3,7 +3,7 @@
 'use strict';
 const cluster = require('node:cluster');
 const net = require('node:net');
-const { see, watchCluster, look, forkListening, next, gone, ask, message } = require('../observe');
+const { see, watchCluster, look, forkListening, next, gone, ask, ownPort } = require('../observe');
 
 const ways = {
   'by the primary': (worker) => worker.disconnect(),
@@ -16,7 +16,7 @@ if (cluster.isPrimary) primary();
 else {
   const server = net.createServer((socket) => { socket.on('error', () => {}); socket.write('hello'); socket.on('end', () => socket.end('bye')); });
   server.on('close', () => see('self', 'server closed', cluster.worker.state, process.connected));
-  server.listen(0, '127.0.0.1');
+  server.listen(ownPort(), '127.0.0.1');
   process.on('message', (what) => {
     if (what === 'ready?') return process.send('ready');
     if (what === 'disconnect') cluster.worker.disconnect();

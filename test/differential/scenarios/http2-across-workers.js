@@ -3,7 +3,7 @@
 'use strict';
 const cluster = require('node:cluster');
 const http2 = require('node:http2');
-const { see, watchCluster, forkListening, next, gone, ask } = require('../observe');
+const { see, watchCluster, forkListening, next, gone, ask, ownPort } = require('../observe');
 
 if (cluster.isPrimary) primary();
 else {
@@ -13,7 +13,7 @@ else {
     stream.end(`${headers[':path']}`);
   });
   server.on('close', () => see('self', 'server closed'));
-  server.listen(0, '127.0.0.1');
+  server.listen(ownPort(), '127.0.0.1');
 }
 
 function get(session, path) {

@@ -5,14 +5,14 @@ const cluster = require('node:cluster');
 const { spawn } = require('node:child_process');
 const fs = require('node:fs');
 const net = require('node:net');
-const { see, watchCluster, watchWorker, forkListening, next, gone, ask } = require('../observe');
+const { see, watchCluster, watchWorker, forkListening, next, gone, ask, ownPort } = require('../observe');
 
 if (cluster.isWorker) worker();
 else if (process.argv[2] === 'primary') primary();
 else {
   // The fd must be one that no server of the primary itself uses.
-  const listener = net.createServer().listen(0, '127.0.0.1', async () => {
-    const primary = spawn(process.execPath, [...process.execArgv, __filename, 'primary', listener.address().port], {
+  const listener = net.createServer().listen(ownPort(), '127.0.0.1', async () => {
+    const primary = spawn(process.execPath, [...process.execArgv, __filename, 'primary', ownPort()], {
       stdio: ['ignore', 'inherit', 'inherit', listener._handle.fd], env: { ...process.env, DIFF_NAME: 'P1' },
     });
     listener.close();

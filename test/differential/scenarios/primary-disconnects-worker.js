@@ -3,11 +3,11 @@
 'use strict';
 const cluster = require('node:cluster');
 const net = require('node:net');
-const { see, watchCluster, look, lookAtEachEvent, forkListening, gone, ask } = require('../observe');
+const { see, watchCluster, look, lookAtEachEvent, forkListening, gone, ask, ownPort } = require('../observe');
 
 if (cluster.isPrimary) primary();
 else {
-  const server = net.createServer((socket) => socket.end('hello')).listen(0);
+  const server = net.createServer((socket) => socket.end('hello')).listen(ownPort());
   server.on('close', () => see('self', 'server closed', cluster.worker.state, cluster.worker.exitedAfterDisconnect, process.connected));
   cluster.worker.on('disconnect', () => see('self', "worker 'disconnect'", cluster.worker.state, cluster.worker.exitedAfterDisconnect));
   process.on('disconnect', () => see('self', "process 'disconnect'"));

@@ -3,7 +3,7 @@
 'use strict';
 const cluster = require('node:cluster');
 const net = require('node:net');
-const { see, watchCluster, forkListening, gone, ask } = require('../observe');
+const { see, watchCluster, forkListening, gone, ask, ownPort } = require('../observe');
 
 if (cluster.isPrimary) primary();
 else {
@@ -15,9 +15,15 @@ else {
 async function primary() {
   cluster.schedulingPolicy = cluster.SCHED_NONE;
   watchCluster();
-  const workers = [await forkListening({ LISTEN_PORT: 0 }), await forkListening({ LISTEN_PORT: 0 })];
-  const [{ port }] = workers;
-  see('main', 'the same port', port === workers[1].port);
+  const onPort0 = [await forkListening({ LISTEN_PORT: 0 }), await forkListening({ LISTEN_PORT: 0 })];
+  see('main', 'the same port', onPort0[0].port === onPort0[1].port);
+  for (const { worker } of onPort0) {
+    const end = gone(worker);
+    worker.disconnect();
+    await end;
+  }
+  const port = ownPort(); // Whoever has closed a port of the kernel's range may find another program there.
+  const workers = [await forkListening({ LISTEN_PORT: port }), await forkListening({ LISTEN_PORT: port })];
   see('client', 'got', await ask(port), await ask(port));
   const end = gone(workers[0].worker);
   workers[0].worker.disconnect();
