@@ -36,6 +36,8 @@ const ANSWER_MS = 10_000;
 const LISTEN_MS = 2_000;
 /** How long a successor that was called off may take to end, in milliseconds. */
 const END_MS = 2_000;
+/** How long the 'exit' of a successor may come after the end of its channel, in milliseconds: it says better how it ended. The system closes the files of a process first. */
+const EXIT_MS = 1_000;
 
 /** What the supervisor does for the handover. */
 export interface PredecessorPorts {
@@ -98,8 +100,7 @@ export class Predecessor {
     link?.listen((message, handle) => {
       handle?.close();
       if (isOfSuccessor(message)) this.#received(message);
-      // Its 'exit' says better how it ended.
-    }, (error) => timers.setTimeout(() => this.#fail(error === null ? 'it has closed the channel to this process' : `the channel to it has failed (${error.message})`), 100).unref());
+    }, (error) => void epochClock.after(EXIT_MS, () => this.#fail(error === null ? 'it has closed the channel to this process' : `the channel to it has failed (${error.message})`), false));
   }
 
   /** The process of the successor. */

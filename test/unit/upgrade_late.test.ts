@@ -60,12 +60,17 @@ test.each([['is here', true], ['does not come', false]])('a connection was given
   given.takeAllBack();
 });
 
+function fakeChild() {
+  const child = Object.assign(new EventEmitter(), { pid: 1, exitCode: null, signalCode: null, unref: () => undefined, killed: [] as string[], kill: (signal: string) => void child.killed.push(signal) });
+  return child;
+}
+
 /** Each message of the successor, and what this primary has sent when it waits for it. */
 const STEPS = { ready: 'begin', serving: 'commit', done: 'last' } as const;
 
 test.each(['ready', 'serving', 'done', 'none'] as const)('an hour passes before this primary reads the answer: %s', async (late) => {
   const { stopped } = world();
-  const child = Object.assign(new EventEmitter(), { pid: 1, exitCode: null, signalCode: null, unref: () => undefined, killed: [] as string[], kill: (signal: string) => void child.killed.push(signal) });
+  const child = fakeChild();
   let receive: (message: unknown, handle: undefined) => void = () => undefined;
   const answers = {
     hello: { protocol: PROTOCOL, pid: 1, node: 'v20' }, ready: { adopted: [] }, serving: {}, done: {},
@@ -89,4 +94,19 @@ test.each(['ready', 'serving', 'done', 'none'] as const)('an hour passes before 
   if (late === 'none') stopped();
   expect(await run).toBe(late === 'none' ? 'The new primary was not taken: it did not answer within 10000 ms. This one goes on' : 'replaced by 1');
   expect(child.killed).toEqual(late === 'none' ? ['SIGKILL'] : []);
+});
+
+// The reason was the end of its channel, which comes first, when this primary stood still right after that.
+test('the successor is killed, and an hour passes between the end of its channel and its end: the reason is the signal', async () => {
+  const { stopped } = world();
+  const child = fakeChild();
+  let channelEnds: (error: Error | null) => void = () => undefined;
+  const link = { isOpen: true, close: () => undefined, send: () => undefined, listen: (_receive: unknown, ends: typeof channelEnds) => { channelEnds = ends; } };
+  vi.spyOn(start, 'startSuccessor').mockReturnValue({ child, link } as never);
+  const run = new Predecessor({ execPath: 'node', args: [] }, 2 * HOUR, { addresses, leave: async () => undefined, stay: () => undefined }).run();
+  const reason = run.then(() => 'replaced', (error: Error) => error.message);
+  channelEnds(null);
+  stopped();
+  child.emit('exit', null, 'SIGKILL');
+  expect(await reason).toBe('The new primary was not taken: it was killed by SIGKILL. This one goes on');
 });
