@@ -9,6 +9,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'n
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { claimPort } from '../test/support/own_port';
 import { installed } from './installed';
 
 /** Worker processes of nginx, threads of HAProxy. */
@@ -27,7 +28,7 @@ export async function startProxy(name: 'nginx' | 'haproxy', behind: readonly num
   const program = installed(name);
   if (program === null) return `${name} is not installed`;
   const directory = mkdtempSync(path.join(tmpdir(), `bench-${name}-`));
-  const port = await freePort();
+  const { port, release } = await claimPort();
   const file = path.join(directory, 'configuration');
   writeFileSync(file, name === 'nginx' ? nginxConfiguration(directory, port, behind) : haproxyConfiguration(port, behind));
   const args = name === 'nginx' ? ['-e', 'stderr', '-p', directory, '-c', file] : ['-q', '-db', '-f', file];
@@ -37,6 +38,7 @@ export async function startProxy(name: 'nginx' | 'haproxy', behind: readonly num
   const stop = async (): Promise<void> => {
     await quit(child);
     process.removeListener('exit', end);
+    await release();
     rmSync(directory, { recursive: true });
   };
   try {
@@ -76,15 +78,6 @@ backend processes
   balance roundrobin
 ${behind.map((one, at) => `  server process${at} 127.0.0.1:${one}`).join('\n')}
 `;
-}
-
-/** A port of 127.0.0.1 that nobody has at this moment. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function answering(name: string, port: number, child: ChildProcess): Promise<void> {

@@ -12,11 +12,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { claimPort } from '../../test/support/own_port';
 import { hasReusePort } from '../peers';
 import type { Need, PeerRow } from '../peers_table';
 import { pin } from '../pinning';
 import { lives } from '../processes';
-import { childrenOf, freePort, startProxy, type Proxy } from '../proxies';
+import { childrenOf, startProxy, type Proxy } from '../proxies';
 import { installed } from '../installed';
 
 const root = path.resolve(__dirname, '../..');
@@ -173,8 +174,9 @@ const startProcesses: Form = async (row, workers, options, children, cleanups) =
   return { port: proxy.port, primary: null, front: proxy.pids, workers: serving };
 };
 
-const startRun: Form = async (row, workers, options, children) => {
-  const port = await freePort();
+const startRun: Form = async (row, workers, options, children, cleanups) => {
+  const { port, release } = await claimPort();
+  cleanups.push(release);
   const args = [...requires(row, options), path.join(root, 'dist/lib/cli.js'), 'run', APP, '-i', String(workers)];
   const child = spawn(process.execPath, args, { env: environment(row, options, { PORT: String(port) }), stdio: ['ignore', 'pipe', 'inherit'] });
   children.push(child);
@@ -191,7 +193,8 @@ const startRun: Form = async (row, workers, options, children) => {
 
 const startPm2: Form = async (row, workers, options, _children, cleanups) => {
   const home = mkdtempSync(path.join(tmpdir(), 'bench-pm2-'));
-  const port = await freePort();
+  const { port, release } = await claimPort();
+  cleanups.push(release);
   const preloads = requires(row, options);
   const env = environment(row, options, { PM2_HOME: home, PORT: String(port), ...(preloads.length === 0 ? {} : { NODE_OPTIONS: preloads.join(' ') }) });
   const pm2 = async (...args: string[]): Promise<void> => void await run(process.execPath, [PM2, ...args], { env, cwd: home, timeout: PATIENCE });

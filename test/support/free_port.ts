@@ -3,8 +3,8 @@ import { onTestFinished as whenTheTestHasFinished, type TestContext } from 'vite
 import { claimPort } from './own_port';
 
 /** A free port that nobody else gets during the test. A concurrent test gives the `onTestFinished` of its context. */
-export async function freePort(onTestFinished: TestContext['onTestFinished'] = whenTheTestHasFinished): Promise<number> {
-  const { port, release } = await claimPort();
+export async function freePort(onTestFinished: TestContext['onTestFinished'] = whenTheTestHasFinished, claim = claimPort): Promise<number> {
+  const { port, release } = await claim();
   onTestFinished(release);
   return port;
 }

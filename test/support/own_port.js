@@ -52,6 +52,7 @@ function opened(socket, open) {
 const closed = (socket) => new Promise((resolve) => socket.close(() => resolve()));
 
 module.exports = {
+  claimPrivilegedPort: claims({ from: 900, to: 989, count: 1, name: 'own-port', isFree: isFreeTcp }),
   claimPort: claims({ from: 10_000, to: 19_999, count: 1, name: 'own-port', isFree: isFreeTcp }),
   claimTenPorts: claims({
     from: 20_000, to: 31_999, count: 10, name: 'differential-ports', isFree: async (port) => await isFreeTcp(port) && await isFreeUdp(port),

@@ -4,11 +4,12 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import net, { type AddressInfo } from 'node:net';
 import path from 'node:path';
-import { expect, onTestFailed, test } from 'vitest';
+import { expect, onTestFailed, onTestFinished, test } from 'vitest';
 import type { ListeningHandle } from '../../internal/native/bindings';
 import { handleOf } from '../../internal/native/handles';
 import { makePausable, setAccepting } from '../../internal/native/listening';
 import { freePort } from '../support/free_port';
+import { claimPrivilegedPort } from '../support/own_port';
 import { Asking } from './asking';
 import { Probe, Upgraded, type Start } from './upgraded';
 
@@ -81,12 +82,12 @@ test('UDP: each datagram is answered', { timeout: 60_000 }, async () => {
   await app.end();
 });
 
-/** A port that only root may bind; null: this machine has none, or this is another user. */
-const privileged = process.getuid?.() === 0 && Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8')) > 1000 ? 987 : null;
+/** Are there ports that this user, who is root, may bind, and others not? */
+const hasPrivileged = process.getuid?.() === 0 && Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'utf8')) > 1000;
 
-test.skipIf(privileged === null)('a port that the successor may not bind: it gets the socket', { timeout: 60_000 }, async () => {
+test.skipIf(!hasPrivileged)('a port that the successor may not bind: it gets the socket', { timeout: 60_000 }, async () => {
   const nobody = 65534;
-  const app = start({ port: privileged, host: '127.0.0.1' }, { settings: { uid: nobody }, env: { DROPS_TO: String(nobody) } });
+  const app = start({ port: await freePort(onTestFinished, claimPrivilegedPort), host: '127.0.0.1' }, { settings: { uid: nobody }, env: { DROPS_TO: String(nobody) } });
   await upgradedTwice(app);
 });
 

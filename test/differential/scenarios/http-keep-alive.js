@@ -3,7 +3,7 @@
 'use strict';
 const cluster = require('node:cluster');
 const http = require('node:http');
-const { see, watchCluster, forkListening, message, gone } = require('../observe');
+const { see, watchCluster, forkListening, message, gone, ownPort } = require('../observe');
 
 if (cluster.isPrimary) primary();
 else {
@@ -13,7 +13,7 @@ else {
     process.send('in progress');
     process.on('disconnect', () => see('self', "process 'disconnect'"));
     process.on('message', () => response.end('finished'));
-  }).listen(0);
+  }).listen(ownPort());
 }
 
 function get(agent, port, path) {

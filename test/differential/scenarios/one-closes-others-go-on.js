@@ -3,11 +3,11 @@
 'use strict';
 const cluster = require('node:cluster');
 const net = require('node:net');
-const { see, watchCluster, forkListening, message, gone, ask } = require('../observe');
+const { see, watchCluster, forkListening, message, gone, ask, ownPort } = require('../observe');
 
 if (cluster.isPrimary) primary();
 else {
-  const server = net.createServer((socket) => socket.end(`worker ${cluster.worker.id}`)).listen(0);
+  const server = net.createServer((socket) => socket.end(`worker ${cluster.worker.id}`)).listen(ownPort());
   process.on('message', () => server.close(() => process.send('closed')));
 }
 

@@ -3,7 +3,7 @@
 'use strict';
 const cluster = require('node:cluster');
 const http = require('node:http');
-const { see, watchCluster, forkListening, message, gone, ask } = require('../observe');
+const { see, watchCluster, forkListening, message, gone, ask, ownPort } = require('../observe');
 
 if (cluster.isPrimary) primary();
 else {
@@ -13,7 +13,7 @@ else {
     process.send('in progress');
   });
   server.on('close', () => see('self', 'server closed'));
-  server.listen(0, '127.0.0.1');
+  server.listen(ownPort(), '127.0.0.1');
 }
 
 function get(agent, port, path) {

@@ -1,7 +1,7 @@
 // Covers: I-26, I-32, I-15
 // A server that is sent listens in both processes, and in the child alone once the parent has closed it.
 'use strict';
-const { see, watch, gone, attempt, next, message, ask } = require('../observe_fork');
+const { see, watch, gone, attempt, next, message, ask, ownPort } = require('../observe_fork');
 const childProcess = require('node:child_process');
 const net = require('node:net');
 
@@ -17,9 +17,9 @@ if (process.argv[2] === 'child') {
 } else {
   (async () => {
     const child = watch(childProcess.fork(__filename, ['child']));
-    const server = net.createServer((socket) => socket.end('from the parent')).listen(0, '127.0.0.1');
+    const server = net.createServer((socket) => socket.end('from the parent')).listen(ownPort(), '127.0.0.1');
     await next(server, 'listening');
-    const { port } = server.address();
+    const port = ownPort();
     attempt('C1', 'send', () => child.send('a server', server, (error) => see('C1', 'callback', error)));
     see('C1', 'still ours', server.listening, server._handle !== null);
     await message(child);
