@@ -1,6 +1,9 @@
 /** One address under round robin: binding, queueing, handing off, ending, with workers in memory and real connections. */
 import diagnostics from 'node:diagnostics_channel';
+import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { performance } from '../../internal/builtins';
 import { shortPath } from '../../internal/master/listen_options';
@@ -216,8 +219,9 @@ test('M-2, R-3: the reply names the socket; a path has no name', async () => {
   await subject.bound();
   expect(subject.replies.get(worker)).toEqual([{ errno: null, sockname: { address: '127.0.0.1', family: 'IPv4', port: expect.any(Number) as number } }]);
 
-  const path = `/tmp/unit-${process.pid}.sock`;
-  const pipe = new Subject({ address: path, port: -1, addressType: -1 });
+  const directory = mkdtempSync(path.join(tmpdir(), 'unit-'));
+  left.push(() => rmSync(directory, { recursive: true }));
+  const pipe = new Subject({ address: path.join(directory, 'socket'), port: -1, addressType: -1 });
   pipe.add(worker);
   await pipe.bound();
   expect(pipe.replies.get(worker)?.at(-1)).toEqual({ errno: null });
