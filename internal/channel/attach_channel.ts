@@ -17,7 +17,7 @@
 import { EventEmitter } from 'node:events';
 import { deprecate } from 'node:util';
 import { Array, NativeObject, timers } from '../builtins';
-import { channelClosed, invalidArgType, nodeError } from '../errors';
+import { causedByPeer, channelClosed, invalidArgType, nodeError } from '../errors';
 import { Fifo } from '../fifo';
 import { nodeMajor, type NativePipe } from '../native/bindings';
 import { Channel } from './channel';
@@ -184,7 +184,8 @@ export function attachChannel(
     }
     checkOptions(given);
     if (!owner.connected) {
-      const error = channelClosed();
+      // The other end has closed the channel, and its 'exit' is still to come: like EPIPE, that is no fault of the sender (D18).
+      const error = channel.endedHere || hasExited(target) ? channelClosed() : causedByPeer(channelClosed());
       if (typeof callback === 'function') timers.nextTick(callback, error);
       else timers.nextTick(() => target.emit('error', error));
       return false;
@@ -219,6 +220,11 @@ function defineOldName(target: ProcessWithChannel): void {
     configurable: true,
     enumerable: false,
   });
+}
+
+/** Is this a ChildProcess whose 'exit' has been emitted, or is being emitted? */
+function hasExited(target: EventEmitter & { readonly exitCode?: unknown; readonly signalCode?: unknown }): boolean {
+  return (target.exitCode ?? target.signalCode ?? null) !== null;
 }
 
 const noOptions: SendOptions = NativeObject.freeze({});

@@ -63,6 +63,28 @@ export const rules: readonly Rule[] = [
     oursOnly: [{ of: 'P client', matches: /^connection 'closed'/ }],
   },
   {
+    number: 'D18', clause: 'C-63', scenario: 'sent-between-disconnect-and-exit',
+    what: "A message to a worker that has died, and whose 'exit' is still to come, does not end a primary that does not listen for 'error'.",
+    stockOnly: [{ of: 'P self', matches: /exits with 1/ }],
+    oursOnly: [{ of: 'P self', matches: /exits with 0/ }, { of: 'P main', matches: /^goes on/ }, { of: 'P W1', matches: /^worker 'exit'/ }],
+    exit: true,
+  },
+  {
+    number: 'D4', clause: 'I-45', scenario: 'sockets-for-killed-workers',
+    what: "A worker that dies with a socket on its way gets its 'disconnect', and the client of that socket is closed; in Node it hangs.",
+    stockOnly: ['P W1 client', 'P W3 client'].map((of) => ({ of, matches: /^\d 'nothing'/ })),
+    oursOnly: [
+      ...['P W1 client', 'P W3 client'].map((of) => ({ of, matches: /^\d 'end'/ })),
+      ...['P W1', 'P W3'].map((of) => ({ of, matches: /^worker 'disconnect'/ })),
+    ],
+  },
+  {
+    number: 'D9', clause: 'I-29', scenario: 'sockets-for-killed-workers',
+    what: 'The callbacks of all messages are called, and get an error if it was not written; in Node the first gets null, the others wait for ever.',
+    stockOnly: [{ of: 'P W1 callback', matches: /^socket 0 null/ }],
+    oursOnly: [{ of: 'P W1 callback', matches: /^(socket \d|message) Error/ }, { of: 'P W3 callback', matches: /^(socket [12]|message) null/ }],
+  },
+  {
     number: 'D20', clause: 'Q-5', scenario: ['port-in-use', 'path-in-use'],
     what: 'A failed listen gives its index back; in Node the next server of that address gets the next one.',
     cut: [/"index":\d+,/],

@@ -24,7 +24,8 @@ if (cluster.isPrimary) {
   io.on('connection', (socket) => {
     socket.on('pid', (callback) => callback(process.pid));
     socket.on('tell all', (text) => io.emit('news', text));
-    socket.on('count', async (callback) => callback((await io.fetchSockets()).length));
+    // The adapter expects an answer of a killed worker for 10 s, and until then `fetchSockets` rejects after 5 s.
+    socket.on('count', (callback) => io.fetchSockets().then(({ length }) => callback(length), ({ message }) => callback(message)));
   });
   process.send('ready');
 }
