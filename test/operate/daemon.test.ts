@@ -11,7 +11,7 @@ import { ControlServer } from '../../internal/operate/control/server';
 import { spawnDaemon } from '../../internal/operate/daemon/spawn_daemon';
 import { untilNextLook } from '../support/live';
 import { OperateWorld, asUser, codeOf, get } from '../support/operate_world';
-import { claimPort } from '../support/own_port';
+import { freePort } from '../support/free_port';
 import { dist } from '../support/program';
 
 let world: OperateWorld;
@@ -31,7 +31,7 @@ const serving = (): string => world.script('serving.js', `
 
 describe('an app and its daemon', () => {
   test('a day: start, list, logs, scale; the daemon is killed, the primary is killed, both come back as they were', async () => {
-    const { port, release } = await claimPort();
+    const port = await freePort();
     const app = await world.call('start', { spec: { ...world.spec('web'), exec: serving(), instances: 2, env: { COLOUR: 'red', PORT: String(port) }, supervise: {}, logs: { worker: true, time: true } } });
     expect(app).toMatchObject({ name: 'web', state: 'online', startedBy: 'daemon', instances: 2, ready: 2, restarts: 0, moved: 0 });
     const log = readFileSync(String(app.log), 'utf8').split('\n').filter((line) => line !== '');
@@ -59,17 +59,15 @@ describe('an app and its daemon', () => {
     expect(await world.call('stop', { name: 'web' })).toMatchObject({ state: 'stopped', pid: null, instances: 3 });
     expect(world.pids('worker')).toEqual([]);
     expect(await world.call('start', { name: 'web' })).toMatchObject({ state: 'online', ready: 3, restarts: 0 });
-    await release();
   });
 
   test('workers that listen for themselves hold their port for a moment when the primary is killed: the next ones get it', async () => {
-    const { port, release } = await claimPort();
+    const port = await freePort();
     const first = await world.call('start', { spec: { ...world.spec('own'), exec: serving(), env: { PORT: String(port), EXCLUSIVE: 'yes' } } });
     await world.kill(Number(first.pid));
     await world.until('own', ({ state, pid, ready }) => state === 'online' && pid !== first.pid && ready === 1);
     const answered = async (): Promise<string> => get(port).catch(() => untilNextLook().then(answered));
     expect(world.pids('worker', 'own')).toContain(Number(await answered()));
-    await release();
   });
 
   test('a worker that is hung when its primary is killed: the next primary kills it', async () => {

@@ -3,14 +3,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { OperateWorld, codeOf, get } from '../support/operate_world';
-import { claimPort } from '../support/own_port';
+import { freePort } from '../support/free_port';
 
 let world: OperateWorld;
 beforeAll(() => { world = new OperateWorld(); });
 afterAll(() => world.end());
 
 test('the new primary is listed, logs on, has the pid file, is stopped and restarted as the old one; the daemon counts no restart', { timeout: 120_000 }, async () => {
-  const { port, release } = await claimPort();
+  const port = await freePort();
   const exec = world.script('serving.js', `
     console.log('started', process.pid);
     require('node:http').createServer((request, response) => response.end(String(process.pid))).listen(Number(process.env.PORT));`);
@@ -54,5 +54,4 @@ test('the new primary is listed, logs on, has the pid file, is stopped and resta
   expect(world.pids('primary')).toEqual([]);
   expect(world.pids('worker')).toEqual([]);
   expect(existsSync(pidFile)).toBe(false);
-  await release();
 });

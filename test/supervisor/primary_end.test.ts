@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { startsInspected } from '../../internal/supervisor/debugger';
 import type { CheckedOptions } from '../../internal/supervisor/options';
 import { PrimaryEnd } from '../../internal/supervisor/primary_end';
@@ -12,7 +12,7 @@ import { Health } from '../../internal/supervisor/health';
 import type { Pong } from '../../internal/supervisor/wire';
 import { fixture, within } from '../support/children';
 import { TestClock } from '../support/fleet_world';
-import { claimPort } from '../support/own_port';
+import { freePort } from '../support/free_port';
 import { Program, run } from '../support/program';
 
 const primary = fixture('supervised_primary.js');
@@ -37,8 +37,7 @@ test('all workers exit with a code of stopExitCodes: 0, also with onGiveUp, and 
 });
 
 test('SIGTERM: exit code 0 although a timer would keep the primary alive; 70 if a worker had to be killed at its deadline', async () => {
-  const { port, release } = await claimPort();
-  onTestFinished(release);
+  const port = await freePort();
   const [quiet, held] = [
     new Program(primary, ends({ workers: 1 }, { HOLDS: '1' })),
     new Program(primary, ends({ workers: 1, leaveTimeoutMs: 600, killMs: 0, idleGraceMs: 10 }, { APP_PORT: String(port) })),
