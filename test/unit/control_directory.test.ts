@@ -1,5 +1,5 @@
 /** Where control sockets are, and that each has one owner: directories of others, names, long paths, locks of the dead. */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { chmodSync, chownSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -184,11 +184,15 @@ describe('the lock', () => {
   });
 
   test('a zombie does not hold a lock: in a container nobody may wait for it', async () => {
-    // The shell becomes a `cat`, which does not know that it has a child.
-    const child = spawn('/bin/sh', ['-c', 'sleep 0 & echo $!; exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    // The shell becomes a `cat`, which does not know that it has a child. That child ends only then: the shell would wait for it.
+    const child = spawn('/bin/sh', ['-c', 'cat <&3 & echo $!; exec cat'], { stdio: ['pipe', 'pipe', 'inherit', 'pipe'] }) as ChildProcessWithoutNullStreams;
     keep(child);
     const [text] = await event<[Buffer]>(child.stdout, 'data');
     const pid = Number(String(text));
+    const echo = event(child.stdout, 'data');
+    child.stdin.write('it is a cat');
+    await echo;
+    child.stdio[3]?.destroy();
     const end = performance.now() + 20_000;
     const stateOf = (): string => readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '')[0] ?? '';
     while (stateOf() !== 'Z' && performance.now() < end) await untilNextLook();
