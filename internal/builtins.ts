@@ -126,6 +126,18 @@ export const Buffer = copyOf(NodeBuffer);
 const { prototype: typed } = globalThis.Uint8Array;
 /** `bytes.set(source, start)` */
 export const setBytes = uncurryThis<(bytes: Uint8Array, source: Uint8Array, start?: number) => void>(typed.set);
+const typedArray: object = Reflect.getPrototypeOf(typed) as object;
+const getterOf = (name: PropertyKey): Method => NativeObject.getOwnPropertyDescriptor(typedArray, name)?.get as Method;
+/** The class of a typed array, such as `Uint8Array`, whatever its prototype is now; undefined for another object. */
+export const typedClassOf = uncurryThis<(object: object) => string | undefined>(getterOf(Symbol.toStringTag));
+/** `bytes.byteLength` */
+export const byteLengthOf = uncurryThis<(bytes: Uint8Array) => number>(getterOf('byteLength'));
+/** `bytes.byteOffset` */
+export const byteOffsetOf = uncurryThis<(bytes: Uint8Array) => number>(getterOf('byteOffset'));
+/** `bytes.buffer` */
+export const memoryOf = uncurryThis<(bytes: Uint8Array) => ArrayBuffer>(getterOf('buffer'));
+/** `Uint8Array`, for `new`. */
+export const { Uint8Array } = globalThis;
 type Search = (bytes: Uint8Array, byte: number) => number;
 /** `bytes.indexOf(byte)`. That of Buffer: it looks at 64 KiB in 1 µs, and that of Uint8Array in 20 to 50. */
 export const indexOfByte = uncurryThis<Search>(valueOf(NodeBuffer.prototype, 'indexOf'));

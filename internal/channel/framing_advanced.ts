@@ -4,21 +4,23 @@
  *
  * Owns     the bytes of the frame that has not arrived completely
  * Used by  framing.ts
- * Keeps    a frame that arrives in pieces is decoded once, when its last byte has arrived
+ * Keeps    1. a frame that arrives in pieces is decoded when its last byte has arrived
+ *          2. a view in a message keeps the memory of its own frame, and of no other. So a frame with views is decoded
+ *             again from memory of its own: that in which it was collected, or a copy of it
  * Costs    for each message that is not simple a serializer and a buffer of V8 (3 µs), and at the other end a
  *          deserializer (1.5 µs)
  */
 import { DefaultDeserializer, DefaultSerializer } from 'node:v8';
-import { Buffer, Math, Number, setBytes, subarray } from '../builtins';
+import { Buffer, Math, Number, subarray } from '../builtins';
 import { messageTooLong } from '../errors';
 import { ENVELOPE, HANDLE, asBuffer, type Codec, type Decoder, type FrameSink } from './codec';
-import { FrameBuffer } from './frame_buffer';
-import { NOT_SIMPLE, readSimple } from './simple_reader';
+import { copyOf, FrameBuffer } from './frame_buffer';
+import { VIEW } from './simple_format';
+import { HAS_VIEWS, NOT_SIMPLE, readSimple } from './simple_reader';
 import { writeSimple } from './simple_writer';
 
 const LENGTH_BYTES = 4;
-/** The number before an object that V8 lets the serializer write: a view of an ArrayBuffer, or another native object. */
-const VIEW = 0;
+/** The number before an object that V8 lets the serializer write and that is no view (VIEW): another native object. */
 const OTHER = 1;
 
 /** Writes views in Node's form, and other native objects as a shallow plain copy, as Node does. */
@@ -109,14 +111,14 @@ class AdvancedDecoder implements Decoder {
     const start = this.#frame.length > 0 ? this.#finish(bytes) : 0;
     if (start > 0 && this.#isWhole()) {
       const frame = this.#frame.take();
-      decodeFrame(frame, 0, frame.length, sink);
+      decodeFrame(frame, 0, frame.length, this.#frame, sink);
     }
     let end = start;
     while (bytes.length - end >= LENGTH_BYTES && bytes.length - end >= wholeLength(bytes, end)) end += wholeLength(bytes, end);
-    if (end < bytes.length) this.#frame.add(subarray(bytes, end));
+    if (end < bytes.length) this.#frame.add(subarray(bytes, end), bytes.length - end < LENGTH_BYTES ? 0 : wholeLength(bytes, end));
     for (let at = start, next = at; at < end; at = next) {
       next = at + wholeLength(bytes, at);
-      decodeFrame(bytes, at, next, sink);
+      decodeFrame(bytes, at, next, null, sink);
     }
     if (this.#frame.length >= LENGTH_BYTES && wholeLength(this.#frame.bytes, 0) > this.#longest) throw messageTooLong(this.#longest);
   }
@@ -129,8 +131,9 @@ class AdvancedDecoder implements Decoder {
       this.#frame.add(subarray(bytes, 0, used));
       if (this.#frame.length < LENGTH_BYTES) return used;
     }
-    const more = Math.min(wholeLength(this.#frame.bytes, 0) - this.#frame.length, bytes.length - used);
-    this.#frame.add(subarray(bytes, used, used + more));
+    const whole = wholeLength(this.#frame.bytes, 0);
+    const more = Math.min(whole - this.#frame.length, bytes.length - used);
+    this.#frame.add(subarray(bytes, used, used + more), whole);
     return used + more;
   }
 
@@ -152,29 +155,35 @@ function writeLength(frame: Uint8Array): void {
   frame[3] = length;
 }
 
-/** Decodes the frame (borrowed) that takes the bytes from `start`, where its length is, to `end`. */
-function decodeFrame(bytes: Buffer, start: number, end: number, sink: FrameSink): void {
+/**
+ * Decodes the frame (borrowed) that takes the bytes from `start`, where its length is, to `end`. `collected`: where it was
+ * collected, if it arrived in pieces.
+ */
+function decodeFrame(bytes: Buffer, start: number, end: number, collected: FrameBuffer | null, sink: FrameSink): void {
   const first = start + LENGTH_BYTES;
   switch (first < end ? bytes[first] : undefined) {
-    case HANDLE: return sink(decodeValue(bytes, start, first + 1, end), 'handle');
-    case ENVELOPE: return sink(decodeValue(bytes, start, first + 1, end), 'envelope');
-    default: return sink(decodeValue(bytes, start, first, end), 'plain');
+    case HANDLE: return sink(decodeValue(bytes, start, first + 1, end, collected), 'handle');
+    case ENVELOPE: return sink(decodeValue(bytes, start, first + 1, end, collected), 'envelope');
+    default: return sink(decodeValue(bytes, start, first, end, collected), 'plain');
   }
 }
 
 /** `start`: of the frame; `first`: of the value in it. */
-function decodeValue(bytes: Buffer, start: number, first: number, end: number): unknown {
-  const simple = readSimple(bytes, first, end);
-  if (simple !== NOT_SIMPLE) return simple;
-  try {
-    return read(subarray(bytes, first, end), true);
-  } catch (error) {
-    if (error !== hasViews) throw error;
-    // A view shows the whole frame as its buffer, as under Node.
-    const frame = Buffer.allocUnsafeSlow(end - start);
-    setBytes(frame, subarray(bytes, start, end));
-    return read(subarray(frame, first - start), false);
+function decodeValue(bytes: Buffer, start: number, first: number, end: number, collected: FrameBuffer | null): unknown {
+  const simple = readSimple(bytes, first, end, true);
+  if (simple === NOT_SIMPLE) {
+    try {
+      return read(subarray(bytes, first, end), true);
+    } catch (error) {
+      if (error !== hasViews) throw error;
+    }
+  } else if (simple !== HAS_VIEWS) {
+    return simple;
   }
+  // A view shows the whole frame as its buffer, as under Node.
+  const frame = collected === null ? copyOf(bytes, start, end) : collected.give(bytes);
+  const withViews = readSimple(frame, first - start, frame.length, false);
+  return withViews === NOT_SIMPLE ? read(subarray(frame, first - start), false) : withViews;
 }
 
 function read(bytes: Buffer, borrowed: boolean): unknown {

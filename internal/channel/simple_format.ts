@@ -1,7 +1,7 @@
 /**
  * V8's structured clone, as far as this project writes and reads it itself: for *simple* messages. A simple message is
- * null, undefined, a boolean, a number, a text of Latin-1 characters, or a list or a plain object of such values, in
- * which no object occurs twice. Most messages of programs are simple. For a small one V8 needs 5 µs at both ends
+ * null, undefined, a boolean, a number, a text of Latin-1 characters, a Buffer, a Uint8Array, or a list or a plain object
+ * of such values, in which no object occurs twice. Most messages of programs are simple. For a small one V8 needs 5 µs at both ends
  * together, of which most goes into a serializer, its memory and a deserializer; by hand it is a fifth. V8 writes and
  * reads all other messages.
  *
@@ -12,8 +12,9 @@
  *   " length bytes              a text; the length is in base 128, as all lengths
  *   o (key value)… { count      an object; each key is a text
  *   A length value… $ 0 length  a list
+ *   \ 0 kind length bytes       a Buffer or a Uint8Array; Node's form of an object that V8 leaves to it
  *
- * Used by  simple_writer.ts, simple_reader.ts
+ * Used by  simple_writer.ts, simple_reader.ts; framing_advanced.ts, for VIEW
  * Keeps    the bytes are those that V8 would write, except for what a program cannot see: whether V8 holds an integer as a
  *          floating-point number, or a text of Latin-1 characters in two bytes each, and whether it has room for holes
  *          in a list, or has frozen the list. One thing that a program can see is D65
@@ -42,6 +43,15 @@ export const OBJECT_END = 0x7b;
 export const LIST = 0x41;
 /** `$`: the numbers 0 (of members that are no items) and of items follow. */
 export const LIST_END = 0x24;
+
+/** `\`: VIEW, the kind, and the length and the bytes of a Buffer or a Uint8Array follow. */
+export const HOST_OBJECT = 0x5c;
+/** The number before a view of an ArrayBuffer, among the objects that V8 leaves to Node. */
+export const VIEW = 0;
+/** The kind of a view. */
+export const UINT8_ARRAY = 1;
+/** The kind of a view. */
+export const BUFFER = 10;
 
 /** The first byte of a message. */
 export const VERSION_MARK = 0xff;

@@ -8,14 +8,16 @@
  *          call an inherited setter, and one to `__proto__` would change the prototype. Such a message is left to V8
  * Costs    0.3 µs for an object of 64 bytes
  */
-import { Buffer, charCodeAt, latin1Slice, push, Reflect } from '../builtins';
+import { Buffer, byteOffsetOf, charCodeAt, latin1Slice, memoryOf, push, Reflect, subarray, Uint8Array } from '../builtins';
 import {
-  DOUBLE, FALSE, INTEGER, LIST, LIST_END, LONGEST_LIST, MOST_OBJECTS, NULL, OBJECT, OBJECT_END, TEXT, TRUE, UNDEFINED, VERSION, VERSION_BYTES, VERSION_MARK,
-  double, isKnownVersion,
+  BUFFER, DOUBLE, FALSE, HOST_OBJECT, INTEGER, LIST, LIST_END, LONGEST_LIST, MOST_OBJECTS, NULL, OBJECT, OBJECT_END, TEXT, TRUE, UINT8_ARRAY, UNDEFINED,
+  VERSION, VERSION_BYTES, VERSION_MARK, VIEW, double, isKnownVersion,
 } from './simple_format';
 
 /** In place of a message or a value: it is not simple. */
 export const NOT_SIMPLE = Symbol('not simple');
+/** In place of a message or a value: it contains a view, and its bytes are borrowed. */
+export const HAS_VIEWS = Symbol('has views');
 
 /** Bytes. Only shorter texts are kept in the table. */
 const SHORT = 24;
@@ -33,18 +35,22 @@ const nothing: Buffer = Buffer.alloc(0);
 let bytes: Buffer = nothing;
 let at = 0;
 let end = 0;
+/** The bytes are borrowed, so no view of them may be returned. */
+let borrowed = true;
 /** Objects and lists of this message so far. */
 let objects = 0;
 
 /**
- * Reads a message from the bytes from `start` to `stop` (borrowed). Returns NOT_SIMPLE if V8 must read it. Bytes behind the
- * message are ignored, as V8 ignores them.
+ * Reads a message from the bytes from `start` to `stop`. Returns NOT_SIMPLE if V8 must read it, and HAS_VIEWS if it must be
+ * read again from bytes of its own, which are not `shared` with other messages. Bytes behind the message are ignored, as
+ * V8 ignores them.
  */
-export function readSimple(from: Buffer, start: number, stop: number): unknown {
+export function readSimple(from: Buffer, start: number, stop: number, shared: boolean): unknown {
   if (!isKnownVersion || stop - start <= VERSION_BYTES || from[start] !== VERSION_MARK || from[start + 1] !== VERSION) return NOT_SIMPLE;
   bytes = from;
   at = start + VERSION_BYTES;
   end = stop;
+  borrowed = shared;
   objects = 0;
   const value = readValue();
   bytes = nothing; // What was borrowed may be long.
@@ -63,6 +69,7 @@ function readValue(): unknown {
     case UNDEFINED: return undefined;
     case OBJECT: return readMembers();
     case LIST: return readList();
+    case HOST_OBJECT: return readView();
     default: return NOT_SIMPLE;
   }
 }
@@ -119,7 +126,7 @@ function readMembers(): unknown {
     const key = readText();
     if (key === NOT_SIMPLE || key in object) return NOT_SIMPLE;
     const value = readValue();
-    if (value === NOT_SIMPLE) return NOT_SIMPLE;
+    if (value === NOT_SIMPLE || value === HAS_VIEWS) return value;
     object[key] = value;
     count++;
   }
@@ -136,9 +143,22 @@ function readList(): unknown {
   const list: unknown[] = [];
   for (let index = 0; index < length; index++) {
     const value = readValue();
+    if (value === HAS_VIEWS) return value;
     if (value === NOT_SIMPLE || index in list) return NOT_SIMPLE;
     push(list, value);
   }
   if (bytes[at++] !== LIST_END || readLength() !== 0) return NOT_SIMPLE;
   return readLength() === length ? list : NOT_SIMPLE;
+}
+
+function readView(): unknown {
+  if (++objects > MOST_OBJECTS || bytes[at++] !== VIEW) return NOT_SIMPLE;
+  const kind = bytes[at++];
+  if (kind !== BUFFER && kind !== UINT8_ARRAY) return NOT_SIMPLE;
+  const length = readLength();
+  if (length === -1 || length > end - at) return NOT_SIMPLE;
+  if (borrowed) return HAS_VIEWS;
+  const start = at;
+  at += length;
+  return kind === BUFFER ? subarray(bytes, start, at) : new Uint8Array(memoryOf(bytes), byteOffsetOf(bytes) + start, length);
 }

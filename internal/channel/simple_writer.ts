@@ -13,10 +13,10 @@
  * Costs    0.5 µs for an object of 64 bytes
  */
 import { types } from 'node:util';
-import { Array, Buffer, charCodeAt, classOf, NativeObject, push, Reflect, setBytes, subarray, utf8Write } from '../builtins';
+import { Array, Buffer, byteLengthOf, charCodeAt, classOf, NativeObject, push, Reflect, setBytes, subarray, typedClassOf, utf8Write } from '../builtins';
 import {
-  DOUBLE, FALSE, INTEGER, LIST, LIST_END, LONGEST_LIST, MOST_OBJECTS, NULL, OBJECT, OBJECT_END, TEXT, TRUE, UNDEFINED, VERSION, VERSION_MARK,
-  double, isKnownVersion,
+  BUFFER, DOUBLE, FALSE, HOST_OBJECT, INTEGER, LIST, LIST_END, LONGEST_LIST, MOST_OBJECTS, NULL, OBJECT, OBJECT_END, TEXT, TRUE, UINT8_ARRAY, UNDEFINED,
+  VERSION, VERSION_MARK, VIEW, double, isKnownVersion,
 } from './simple_format';
 
 /** Bytes. A frame that waits keeps its room from being freed, so a room is not large. */
@@ -34,6 +34,10 @@ const { isView } = ArrayBuffer;
 const { toStringTag } = Symbol;
 const plainPrototype = globalThis.Object.prototype;
 const listPrototype = globalThis.Array.prototype;
+const bufferPrototype: unknown = globalThis.Buffer.prototype;
+const bytesPrototype: unknown = globalThis.Uint8Array.prototype;
+/** The members that Node reads of a view. One that has its own is left to Node. */
+const membersOfViews = ['constructor', 'buffer', 'byteOffset', 'byteLength', toStringTag] as const;
 
 /** Allocated for the first message. */
 let room = Buffer.alloc(0);
@@ -133,6 +137,8 @@ function writeObject(object: object): boolean {
   if (isProxy(object) || !see(object)) return false;
   const prototype = Reflect.getPrototypeOf(object);
   if (prototype === plainPrototype) return isPlain(object) && writeMembers(object);
+  if (prototype === bufferPrototype) return writeBytes(object, BUFFER);
+  if (prototype === bytesPrototype) return writeBytes(object, UINT8_ARRAY);
   return prototype === listPrototype && Array.isArray(object) && writeList(object as unknown[]);
 }
 
@@ -178,6 +184,22 @@ function writeList(list: readonly unknown[]): boolean {
   room[at++] = LIST_END;
   writeLength(0);
   writeLength(length);
+  return true;
+}
+
+/** `object` has the prototype of a Buffer or of a Uint8Array, and may be something else. */
+function writeBytes(object: object, kind: number): boolean {
+  if (typedClassOf(object) !== 'Uint8Array') return false;
+  for (let index = 0; index < membersOfViews.length; index++) if (NativeObject.hasOwn(object, membersOfViews[index] as PropertyKey)) return false;
+  const length = byteLengthOf(object as Uint8Array);
+  // An empty one may be one whose memory was given away, which Node refuses.
+  if (length === 0 || !hasRoom(SMALL + length)) return false;
+  room[at++] = HOST_OBJECT;
+  room[at++] = VIEW;
+  room[at++] = kind;
+  writeLength(length);
+  setBytes(room, object as Uint8Array, at);
+  at += length;
   return true;
 }
 

@@ -17,7 +17,7 @@ const { codecFor } = compiled<typeof framing>('internal/channel/framing.js');
 const written = (value: unknown): Buffer | null => writeSimple(value, 0);
 /** Reads bytes, which stand behind others and before others, as in a chunk. */
 function readBack(bytes: Buffer): unknown {
-  return readSimple(Buffer.concat([Buffer.from('before'), bytes, Buffer.from('{')]), 6, 6 + bytes.length);
+  return readSimple(Buffer.concat([Buffer.from('before'), bytes, Buffer.from('{')]), 6, 6 + bytes.length, true);
 }
 
 /** What comes out at the other end of a channel. */
@@ -97,7 +97,7 @@ describe('left to V8', () => {
     ['an index as a key', { 0: 'a', 12: 'b' }], ['other characters', '€'], ['other characters in a key', { '世界': 1 }], ['a long text of Latin-1', 'é'.repeat(100)],
     ['a text longer than a room', 'x'.repeat(70_000)], ['a Map with another prototype', Object.setPrototypeOf(new Map([[1, 2]]), Object.prototype)],
     ['an instance of a class', new (class Point { x = 1; })()], ['no prototype', Object.assign(Object.create(null), { a: 1 })], ['an object of another realm', runInNewContext('({ a: 1 })')],
-    ['an own __proto__', JSON.parse('{"__proto__":{"a":1}}')], ['a Buffer', Buffer.from('abc')], ['more than 32 objects', Array.from({ length: 40 }, () => ({ a: 1 }))],
+    ['an own __proto__', JSON.parse('{"__proto__":{"a":1}}')], ['a Float64Array', new Float64Array([1, 2])], ['more than 32 objects', Array.from({ length: 40 }, () => ({ a: 1 }))],
     ['a getter', { get a() { return 1; } }], ['no members', {}],
   ])('%s', (name, value) => {
     if (name !== 'an own __proto__') expect(written(value)).toBeNull();
