@@ -5,6 +5,7 @@
  *          outbox.ts
  */
 import { Buffer } from '../builtins';
+import type { PipeData } from '../native/pipes';
 
 /** The two forms of framing, by Node's names. */
 export type Serialization = 'json' | 'advanced';
@@ -34,8 +35,8 @@ export interface Codec {
   encode(message: unknown, tag: Tag): string | Buffer;
   /** Prepares frames that differ in one number, their last field. Where the form allows it, the rest is encoded once. */
   numbered(body: object, field: string, tag: Tag): (value: number) => string | Buffer;
-  /** Joins several frames into one piece of data for one write. */
-  join(frames: readonly (string | Buffer)[]): string | Buffer;
+  /** Joins several frames for one write. `length`: of all of them. */
+  join(frames: readonly (string | Buffer)[], length: number): PipeData;
   /** `longest`: the highest length of a frame, in bytes; no limit by default. */
   decoder(longest?: number): Decoder;
 }

@@ -20,6 +20,8 @@ import { HAS_VIEWS, NOT_SIMPLE, readSimple } from './simple_reader';
 import { writeSimple } from './simple_writer';
 
 const LENGTH_BYTES = 4;
+/** Bytes. Frames of this length or more on average are not copied to be joined: the kernel gets the list of them. */
+const LONG = 512;
 /** The number before an object that V8 lets the serializer write and that is no view (VIEW): another native object. */
 const OTHER = 1;
 
@@ -89,7 +91,7 @@ export const advanced: Codec = {
     return frame;
   },
   numbered: (body, field, tag) => (value) => advanced.encode({ ...body, [field]: value }, tag),
-  join: (frames) => Buffer.concat(frames as Buffer[]),
+  join: (frames, length) => (length < frames.length * LONG ? Buffer.concat(frames as Buffer[]) : frames as Buffer[]),
   decoder: (longest = Number.POSITIVE_INFINITY) => new AdvancedDecoder(longest),
 };
 

@@ -25,7 +25,7 @@
 import { Array, performance, push, timers } from '../builtins';
 import { causedByPeer, channelClosed, systemError } from '../errors';
 import type { NativeHandle, NativePipe } from '../native/bindings';
-import { PENDING, WRITTEN, writePipe } from '../native/pipes';
+import { PENDING, WRITTEN, writePipe, type PipeData } from '../native/pipes';
 import { isExiting } from '../native/process_end';
 import { Allowance } from './allowance';
 import type { Codec } from './codec';
@@ -201,12 +201,13 @@ export class Outbox {
     if (this.#joined.length === 0) return;
     const frames = this.#joined;
     const completions = this.#joinedCompletions;
+    const length = this.#joinedLength;
     this.#joined = [];
     this.#joinedCompletions = [];
     this.#joinedLength = 0;
     removeUnflushed(this);
     if (frames.length === 1) this.#put(frames[0] as string | Buffer, null, completions[0] as Completion);
-    else this.#put(this.#codec.join(frames), null, completions);
+    else this.#put(this.#codec.join(frames, length), null, completions);
   }
 
   /** Writes the joined frames, then this frame with the fd of `native` (borrowed until `completion.release`). */
@@ -250,9 +251,9 @@ export class Outbox {
     this.#allowance.close();
   }
 
-  #put(frame: string | Buffer, native: NativeHandle | null, completions: Completion | readonly Completion[]): void {
+  #put(data: PipeData, native: NativeHandle | null, completions: Completion | readonly Completion[]): void {
     if (this.#state === 'closed') return this.#failAll(channelClosed(), completions);
-    const status = writePipe(this.#pipe, frame, native, this.#ended, completions);
+    const status = writePipe(this.#pipe, data, native, this.#ended, completions);
     switch (status) {
       case PENDING:
         this.#readState();

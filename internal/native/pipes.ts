@@ -5,7 +5,7 @@
  *          upgrade/start.ts, upgrade/successor.ts
  * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts)
  */
-import { Buffer, subarray } from '../builtins';
+import { Array, Buffer, subarray } from '../builtins';
 import { type NativeHandle, type NativePipe, Pipe, UV_EOF, WriteWrap, kLastWriteWasAsync, kReadBytesOrError, pipeConstants, streamBaseState } from './bindings';
 
 /** A new pipe that can carry fds. It is not connected yet. */
@@ -82,6 +82,9 @@ export const WRITTEN = 0;
 /** The status of a write: it is under way, and `onDone` will be called. */
 export const PENDING = 1;
 
+/** What one write can take: text, bytes, or several pieces of bytes one behind the other. */
+export type PipeData = string | Uint8Array | readonly Uint8Array[];
+
 /**
  * Writes text or bytes, and with them the fd of `handle` (borrowed until the write is done).
  * Returns WRITTEN if the kernel took everything, PENDING if `onDone(status, about)` will be called, or
@@ -89,19 +92,22 @@ export const PENDING = 1;
  * costs less than a closure for each: `about` says which write has ended.
  */
 export function writePipe<About>(
-  pipe: NativePipe, data: string | Uint8Array, handle: NativeHandle | null, onDone: (status: number, about: About) => void, about: About,
+  pipe: NativePipe, data: PipeData, handle: NativeHandle | null, onDone: (status: number, about: About) => void, about: About,
 ): number {
   const request = new WriteWrap();
   request.onDone = onDone;
   request.about = about;
   request.oncomplete = writeDone;
   if (typeof data !== 'string') request.buffer = data; // Keeps the bytes from garbage collection until the write is done.
-  const native = pipe as any;
-  const errno = typeof data === 'string'
-    ? native.writeUtf8String(request, data, handle ?? undefined)
-    : native.writeBuffer(request, data, handle ?? undefined);
+  const errno = writeWith(pipe, request, data, handle ?? undefined);
   if (errno !== 0) return errno;
   return streamBaseState[kLastWriteWasAsync] ? PENDING : WRITTEN;
+}
+
+function writeWith(native: any, request: object, data: PipeData, handle: NativeHandle | undefined): number {
+  if (typeof data === 'string') return native.writeUtf8String(request, data, handle);
+  // With several pieces there is never a handle.
+  return Array.isArray(data) ? native.writev(request, data, true) : native.writeBuffer(request, data, handle);
 }
 
 function writeDone(this: any, status: number): void {

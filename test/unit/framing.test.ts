@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { deserialize, serialize } from 'node:v8';
 import { describe, expect, test } from 'vitest';
 import type * as framing from '../../internal/channel/framing';
-import type { Decoder, Serialization, Tag } from '../../internal/channel/codec';
+import type { Codec, Decoder, Serialization, Tag } from '../../internal/channel/codec';
 import type { NativePipe } from '../../internal/native/bindings';
 import { newPipe } from '../../internal/native/pipes';
 import { compiled, seeded, thrownBy } from '../support/children';
@@ -18,6 +18,12 @@ const bytesOf = (frame: string | Buffer): Buffer => (typeof frame === 'string' ?
 function encoded(serialization: Serialization, frames: readonly Frame[]): Buffer {
   const codec = codecFor(serialization);
   return Buffer.concat(frames.map(([message, tag]) => bytesOf(codec.encode(message, tag))));
+}
+
+/** The bytes of frames that the codec has joined for one write, as the pieces of that write. */
+function joined(codec: Codec, frames: readonly (string | Buffer)[]): readonly Uint8Array[] {
+  const data = codec.join(frames, frames.reduce((sum, frame) => sum + frame.length, 0));
+  return Array.isArray(data) ? data as Uint8Array[] : [bytesOf(data as string | Buffer)];
 }
 
 function decoded(decoder: Decoder, chunks: readonly Uint8Array[]): Frame[] {
@@ -100,9 +106,12 @@ describe.each<Serialization>(['json', 'advanced'])('%s', (serialization) => {
   test('50 000 messages in one chunk, and joined by the codec itself', () => {
     const codec = codecFor(serialization);
     const parts = Array.from({ length: 50_000 }, (_, at) => codec.encode(at, 'plain'));
-    const got = decoded(codec.decoder(), [bytesOf(codec.join(parts))]);
+    const got = decoded(codec.decoder(), joined(codec, parts));
     expect(got.length).toBe(50_000);
     expect(got.every(([message, tag], at) => message === at && tag === 'plain')).toBe(true);
+    const long = Array.from({ length: 100 }, (_, at) => ({ at, text: 'x'.repeat(at * 50) }));
+    const messages = decoded(codec.decoder(), joined(codec, long.map((message) => codec.encode(message, 'plain')))).map(([message]) => message);
+    expect(messages).toEqual(long);
   });
 
   test('no value can forge a tag: every message comes back plain', () => {

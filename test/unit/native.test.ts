@@ -84,6 +84,20 @@ describe('pipes', () => {
     await event(child, 'exit');
   });
 
+  test('the pieces of one write arrive in order, also if the kernel takes only some of them at once', async () => {
+    const { child, pipe, text } = piped('reads');
+    const pieces = Array.from({ length: 40 }, (_, at) => Buffer.alloc(at * 997, `${at}.`));
+    expect(await within<number>(30_000, 'the write', (resolve) => {
+      expect(writePipe(pipe, pieces, null, resolve, null)).toBe(PENDING);
+    })).toBe(0);
+    expect(writePipe(pipe, [Buffer.from('the last '), Buffer.from('bytes')], null, () => {}, null)).toBe(WRITTEN);
+    const stdout = child.stdout as NonNullable<ChildProcess['stdout']>;
+    while (!text().includes('read\n')) await event(stdout, 'data');
+    await closedHandle(pipe);
+    await event(child, 'close');
+    expect(readBy(text()).chunks.map(([part]) => part).join('')).toBe(`${Buffer.concat(pieces).toString()}the last bytes`);
+  });
+
   test('a write after the other end has gone is a negative errno', async () => {
     const { child, pipe } = piped('nothing');
     await event(child, 'exit');
