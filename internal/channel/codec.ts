@@ -31,12 +31,17 @@ export interface Decoder {
 
 /** One form of framing. */
 export interface Codec {
-  /** Encodes one frame. Throws what JSON or the structured clone throws for a message that it cannot express. */
+  /**
+   * Encodes one frame; of json without the end of the line, which `whole` and `join` add. Throws what JSON or the structured
+   * clone throws for a message that it cannot express.
+   */
   encode(message: unknown, tag: Tag): string | Buffer;
   /** Prepares frames that differ in one number, their last field. Where the form allows it, the rest is encoded once. */
   numbered(body: object, field: string, tag: Tag): (value: number) => string | Buffer;
-  /** Joins several frames for one write. `length`: of all of them. */
-  join(frames: readonly (string | Buffer)[], length: number): PipeData;
+  /** All bytes of one frame, in one piece: only so a handle can travel with it. */
+  whole(frame: string | Buffer): string | Buffer;
+  /** Joins frames (transferred), or prepares one, for one write without a handle. `length`: of all of them. */
+  join(frames: (string | Buffer)[], length: number): PipeData;
   /** `longest`: the highest length of a frame, in bytes; no limit by default. */
   decoder(longest?: number): Decoder;
 }

@@ -91,7 +91,11 @@ export const advanced: Codec = {
     return frame;
   },
   numbered: (body, field, tag) => (value) => advanced.encode({ ...body, [field]: value }, tag),
-  join: (frames, length) => (length < frames.length * LONG ? Buffer.concat(frames as Buffer[]) : frames as Buffer[]),
+  whole: (frame) => frame,
+  join(frames, length) {
+    if (frames.length === 1) return frames[0] as Buffer;
+    return length < frames.length * LONG ? Buffer.concat(frames as Buffer[]) : frames as Buffer[];
+  },
   decoder: (longest = Number.POSITIVE_INFINITY) => new AdvancedDecoder(longest),
 };
 

@@ -4,27 +4,48 @@
  * Owns     the bytes of the line that has not arrived completely
  * Used by  framing.ts
  */
-import { charCodeAt, indexOf, indexOfByte, join, JSON, lastIndexOfByte, Number, slice, subarray, utf8Slice } from '../builtins';
+import { charCodeAt, indexOf, indexOfByte, join, JSON, lastIndexOfByte, Number, push, slice, subarray, utf8Slice } from '../builtins';
 import { messageTooLong } from '../errors';
 import { ENVELOPE, HANDLE, type Codec, type Decoder, type FrameSink } from './codec';
 import { FrameBuffer } from './frame_buffer';
 
 const NEWLINE = 0x0a;
 
+/**
+ * Characters. A line of this length or more is not joined with the end of the line or with other lines, which would cost
+ * a copy: the kernel gets a list of texts. For shorter lines the list costs more than the copy.
+ */
+const LONG = 8192;
+
 /** The codec `json`. */
 export const json: Codec = {
   encode(message, tag) {
-    const line = `${JSON.stringify(message)}\n`;
+    const line = `${JSON.stringify(message)}`; // A text even of undefined, which a `toJSON` can return.
     if (tag === 'plain') return line;
     return (tag === 'handle' ? 'H' : 'E') + line;
   },
   numbered(body, field, tag) {
-    const [head, end] = (this.encode({ ...body, [field]: 0 }, tag) as string).split(/0(?=\}\n$)/) as [string, string];
+    const [head, end] = (this.encode({ ...body, [field]: 0 }, tag) as string).split(/0(?=\}$)/) as [string, string];
     return (value) => head + value + end;
   },
-  join: (frames) => join(frames, ''),
+  whole: (line) => `${line as string}\n`,
+  join(lines, length) {
+    if (length >= lines.length * LONG) return withEnds(lines as string[]);
+    if (lines.length === 1) return `${lines[0] as string}\n`;
+    push(lines, ''); // So that the last line, too, has an end.
+    return join(lines, '\n');
+  },
   decoder: (longest = Number.POSITIVE_INFINITY) => new JsonDecoder(longest),
 };
+
+function withEnds(lines: readonly string[]): string[] {
+  const texts: string[] = [];
+  for (let index = 0; index < lines.length; index++) {
+    push(texts, lines[index] as string);
+    push(texts, '\n');
+  }
+  return texts;
+}
 
 class JsonDecoder implements Decoder {
   /** The line that has not arrived completely. */

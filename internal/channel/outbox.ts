@@ -206,8 +206,7 @@ export class Outbox {
     this.#joinedCompletions = [];
     this.#joinedLength = 0;
     removeUnflushed(this);
-    if (frames.length === 1) this.#put(frames[0] as string | Buffer, null, completions[0] as Completion);
-    else this.#put(this.#codec.join(frames, length), null, completions);
+    this.#put(this.#codec.join(frames, length), null, completions);
   }
 
   /** Writes the joined frames, then this frame with the fd of `native` (borrowed until `completion.release`). */
@@ -218,7 +217,7 @@ export class Outbox {
 
   #writeNow(frame: string | Buffer, native: NativeHandle | null, completion: Completion): boolean {
     this.flush();
-    this.#put(frame, native, completion);
+    this.#put(native === null ? this.#codec.join([frame], frame.length) : this.#codec.whole(frame), native, completion);
     return this.hasRoom;
   }
 
@@ -230,7 +229,7 @@ export class Outbox {
     if (framesAreTraced()) this.#trace(frame, null);
     this.flush();
     const completion: Completion = { callback };
-    const status = this.#state === 'closed' ? CLOSED : writePipe(this.#pipe, frame, null, this.#ended, completion);
+    const status = this.#state === 'closed' ? CLOSED : writePipe(this.#pipe, this.#codec.whole(frame), null, this.#ended, completion);
     if (status === PENDING) this.#sink.pending(1);
     else if (status === CLOSED) this.fail(channelClosed(), completion);
     else if (status !== WRITTEN) this.fail(causedByPeer(systemError(status, 'write')), completion);
@@ -239,7 +238,7 @@ export class Outbox {
 
   /** Publishes a frame, in the order of the wire. */
   #trace(frame: string | Buffer, native: NativeHandle | null): void {
-    const trace: FrameTrace = { channel: this.#name, dialect: this.#dialect, way: 'sent', frame };
+    const trace: FrameTrace = { channel: this.#name, dialect: this.#dialect, way: 'sent', frame: this.#codec.whole(frame) };
     if (native !== null) trace.fd = native.fd ?? -1;
     traceFrame(trace);
   }

@@ -5,7 +5,7 @@
  *          upgrade/start.ts, upgrade/successor.ts
  * Never    imports any other file of this project than builtins.ts and files of this directory (see bindings.ts)
  */
-import { Array, Buffer, subarray } from '../builtins';
+import { Array, Buffer, push, subarray } from '../builtins';
 import { type NativeHandle, type NativePipe, Pipe, UV_EOF, WriteWrap, kLastWriteWasAsync, kReadBytesOrError, pipeConstants, streamBaseState } from './bindings';
 
 /** A new pipe that can carry fds. It is not connected yet. */
@@ -82,8 +82,8 @@ export const WRITTEN = 0;
 /** The status of a write: it is under way, and `onDone` will be called. */
 export const PENDING = 1;
 
-/** What one write can take: text, bytes, or several pieces of bytes one behind the other. */
-export type PipeData = string | Uint8Array | readonly Uint8Array[];
+/** What one write can take: text, bytes, or several pieces of one of them, one behind the other. */
+export type PipeData = string | Uint8Array | readonly string[] | readonly Uint8Array[];
 
 /**
  * Writes text or bytes, and with them the fd of `handle` (borrowed until the write is done).
@@ -106,8 +106,19 @@ export function writePipe<About>(
 
 function writeWith(native: any, request: object, data: PipeData, handle: NativeHandle | undefined): number {
   if (typeof data === 'string') return native.writeUtf8String(request, data, handle);
+  if (!Array.isArray(data)) return native.writeBuffer(request, data, handle);
   // With several pieces there is never a handle.
-  return Array.isArray(data) ? native.writev(request, data, true) : native.writeBuffer(request, data, handle);
+  return typeof data[0] === 'string' ? native.writev(request, withEncodings(data), false) : native.writev(request, data, true);
+}
+
+/** Each text, and its encoding behind it. */
+function withEncodings(texts: readonly string[]): string[] {
+  const list: string[] = [];
+  for (let index = 0; index < texts.length; index++) {
+    push(list, texts[index] as string);
+    push(list, 'utf8');
+  }
+  return list;
 }
 
 function writeDone(this: any, status: number): void {

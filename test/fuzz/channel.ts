@@ -42,6 +42,7 @@ class FakePipe extends Fake {
   useUserBuffer(into: Uint8Array): void { this.#into = into; }
   writeUtf8String(): number { return written(); }
   writeBuffer(): number { return written(); }
+  writev(): number { return written(); }
 
   comes(bytes: Buffer, handle: Fake | null): void {
     for (let at = 0; at < bytes.length;) {
@@ -122,7 +123,7 @@ function run(operations: readonly Operation[], form: Serialization, dialect: Dia
     if ('message' in operation) {
       const handle = operation.fd ? new Fake() : null;
       if (handle !== null) came.push(handle);
-      const frame = Buffer.from(codec.encode(operation.message, operation.tag) as string);
+      const frame = Buffer.from(codec.whole(codec.encode(operation.message, operation.tag)) as string);
       pipe.comes(operation.part === undefined ? frame : frame.subarray(0, Math.max(1, operation.part)), handle);
     } else if ('garbage' in operation) {
       pipe.comes(Buffer.from(operation.garbage, 'latin1'), null);

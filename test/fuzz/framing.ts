@@ -31,7 +31,7 @@ export const framing: Target<Operation> = {
     const form = operations.map((one) => ('form' in one ? one.form : undefined)).find((one) => one !== undefined) ?? 'json';
     const codec = codecFor(form);
     const sent = operations.flatMap((one) => ('message' in one ? [one] : []));
-    const frames = sent.map(({ message, tag }) => Buffer.from(codec.encode(message, tag) as string));
+    const frames = sent.map(({ message, tag }) => Buffer.from(codec.whole(codec.encode(message, tag)) as string));
     const bytes = Buffer.concat(frames);
     let harmed = Number.POSITIVE_INFINITY;
     for (const one of operations) {

@@ -270,7 +270,7 @@ describe('what is hidden', () => {
 
   test.each(['json', 'advanced'] as const)('%s: cluster messages as they are, without data; messages of the app only with payloads', (form) => {
     const codec = codecFor(form);
-    const encode = (message: unknown): string | Buffer => codec.encode(message, 'plain');
+    const encode = (message: unknown): string | Buffer => codec.whole(codec.encode(message, 'plain'));
     const plain = { cmd: 'NODE_CLUSTER', act: 'close', key: 'a"b\\', seq: 1 };
     expect(line(encode(plain))).toMatchObject({ c: 'W"1', m: plain });
     expect(line(encode({ ...plain, data: null }))['m']).toEqual({ ...plain, data: null });

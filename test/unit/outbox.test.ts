@@ -41,7 +41,7 @@ async function flood(count: number, turns: number): Promise<number[]> {
   let before: number[] = [];
   for (let turn = 0; turn < turns; turn++) {
     before = pipes.map(({ writes }) => writes);
-    for (let frame = 0; frame < FRAMES; frame++) for (const outbox of outboxes) outbox.write('"x"\n', {});
+    for (let frame = 0; frame < FRAMES; frame++) for (const outbox of outboxes) outbox.write('"x"', {});
     await new Promise((resolve) => setImmediate(resolve));
     now += TURN_MS;
   }
@@ -59,7 +59,7 @@ test('sixteen such channels share what a process may write so: most frames are j
 
 test('a channel that rests takes no share from another', async () => {
   const idle = Array.from({ length: 15 }, () => new Outbox(new FakePipe() as unknown as NativePipe, codecFor('json'), sink));
-  for (const outbox of idle) outbox.write('"x"\n', {});
+  for (const outbox of idle) outbox.write('"x"', {});
   await new Promise((resolve) => setImmediate(resolve));
   expect(await flood(1, 60)).toEqual([FRAMES]);
   for (const outbox of idle) outbox.close();
@@ -69,13 +69,13 @@ test('many short turns add up: channels that write little at a time have their w
   const pipes = Array.from({ length: 4 }, () => new FakePipe());
   const outboxes = pipes.map((pipe) => new Outbox(pipe as unknown as NativePipe, codecFor('json'), sink));
   for (let turn = 0; turn < 2000; turn++) {
-    if (turn % 10 === 0) for (const outbox of outboxes) outbox.write('"x"\n', {});
+    if (turn % 10 === 0) for (const outbox of outboxes) outbox.write('"x"', {});
     now += 0.1; // Each share of REFILL in this time is less than one frame.
     for (const outbox of outboxes) outbox.newTurn();
   }
   const [pipe, outbox] = [pipes[0] as FakePipe, outboxes[0] as Outbox];
   const before = pipe.writes;
-  for (let frame = 0; frame < 90; frame++) outbox.write('"x"\n', {});
+  for (let frame = 0; frame < 90; frame++) outbox.write('"x"', {});
   expect(pipe.writes - before).toBe(90);
   for (const one of outboxes) one.close();
 });
@@ -88,7 +88,7 @@ test('whenever a frame is written, all are with the kernel when the event loop t
     const outbox = new Outbox(pipe as unknown as NativePipe, codecFor('json'), sink);
     let written = 0;
     const write = (count: number): void => {
-      for (let at = 0; at < count; at++, written++) outbox.write('"x"\n', {});
+      for (let at = 0; at < count; at++, written++) outbox.write('"x"', {});
     };
     for (let turn = 0; turn < 5; turn++) {
       if (next() < 0.3) outbox.newTurn();
