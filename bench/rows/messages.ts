@@ -3,7 +3,7 @@
  * to sixteen children at once. Rows `oneway`, `roundtrip`, `broadcast`.
  *
  * `oneway` gives parent and child a CPU each, and then puts both on one CPU: there it counts what a message costs both of
- * them, and not how soon the kernel wakes the other CPU. Small objects are measured in both directions.
+ * them, and not how soon the kernel wakes the other CPU. Objects are measured in both directions.
  *
  * Programs send objects, so the figures with a goal measure objects. Short strings are the fastest messages
  * there are; their figures have no goal.
@@ -44,8 +44,12 @@ const SIZES: readonly Size[] = [
   { content: 'object', bytes: MIB, text: '1 MiB object' },
   STRING,
 ];
-/** JSON would write a Buffer as a list of numbers, so it is measured with `advanced` only. */
-const BUFFER: Size = { content: 'buffer', bytes: MIB, text: '1 MiB Buffer' };
+/** JSON would write a Buffer as a list of numbers, so they are measured with `advanced` only. */
+const BUFFERS: readonly Size[] = [
+  { content: 'buffer', bytes: 64, text: '64 B Buffer' },
+  { content: 'buffer', bytes: 16 * KIB, text: '16 KiB Buffer' },
+  { content: 'buffer', bytes: MIB, text: '1 MiB Buffer' },
+];
 
 interface Count {
   readonly count: number;
@@ -61,7 +65,7 @@ export const messageRows: readonly Row[] = [
 /** From parent to child, or from child to parent. */
 type Direction = 'down' | 'up';
 
-/** Where the two processes run, and who sends. From parent to child all sizes are measured. */
+/** Where the two processes run, and who sends. */
 const WAYS: readonly { readonly direction: Direction; readonly cpus: 1 | 2; readonly text: string }[] = [
   { direction: 'down', cpus: 2, text: '' },
   { direction: 'up', cpus: 2, text: ', child to parent' },
@@ -76,7 +80,7 @@ async function oneWay(bench: Bench): Promise<Result> {
     const parents = await startParents(bench, { serialization });
     for (const way of WAYS) {
       pinned = place(Object.values(parents), way.cpus) && pinned;
-      for (const size of way.direction === 'up' ? [SMALL] : [...SIZES, ...(serialization === 'json' ? [] : [BUFFER])]) {
+      for (const size of sizesOf(serialization, way.direction)) {
         const rates = await ratesOf(bench, parents, way.direction, size, `oneway ${serialization} ${size.text}${way.text}`, SHORT_WINDOW);
         figures.push(oneWayFigure(serialization, size, way, rates));
       }
@@ -84,6 +88,12 @@ async function oneWay(bench: Bench): Promise<Result> {
     await bench.stop(...Object.values(parents));
   }
   return { figures, charts: [chartOf('Messages one way, ours / stock', figures)], notes: pinned ? [] : [`oneway: ${NOT_PINNED}`] };
+}
+
+/** From child to parent fewer sizes are measured: the two ends differ little. */
+function sizesOf(serialization: Serialization, direction: Direction): readonly Size[] {
+  const sizes = [...SIZES, ...(serialization === 'json' ? [] : BUFFERS)];
+  return direction === 'down' ? sizes : sizes.filter(({ content, bytes }) => content === 'object' && bytes !== KIB);
 }
 
 /** Puts each parent on the first CPU, and its child on the first or on the second. */
