@@ -7,15 +7,17 @@
 import { charCodeAt, indexOf, indexOfByte, join, JSON, lastIndexOfByte, Number, push, slice, subarray, utf8Slice } from '../builtins';
 import { messageTooLong } from '../errors';
 import { ENVELOPE, HANDLE, type Codec, type Decoder, type FrameSink } from './codec';
+import type { PipeData } from '../native/pipes';
 import { FrameBuffer } from './frame_buffer';
 
 const NEWLINE = 0x0a;
 
 /**
- * Characters. A line of this length or more is not joined with the end of the line or with other lines, which would cost
- * a copy: the kernel gets a list of texts. For shorter lines the list costs more than the copy.
+ * Characters. A line of this length or more is not joined with its end, which would cost a copy: the kernel gets a list of
+ * texts. Not so shorter ones: for a text of less than 64 KiB in a list, Node reserves three bytes for each character, and
+ * with lists of 16 KiB lines two processes on two CPUs passed on a quarter fewer messages than with joined ones.
  */
-const LONG = 8192;
+const LONG = 65536;
 
 /** The codec `json`. */
 export const json: Codec = {
@@ -29,23 +31,15 @@ export const json: Codec = {
     return (value) => head + value + end;
   },
   whole: (line) => `${line as string}\n`,
-  join(lines, length) {
-    if (length >= lines.length * LONG) return withEnds(lines as string[]);
-    if (lines.length === 1) return `${lines[0] as string}\n`;
+  join(lines) {
+    if (lines.length === 1) return withEnd(lines[0] as string);
     push(lines, ''); // So that the last line, too, has an end.
     return join(lines, '\n');
   },
   decoder: (longest = Number.POSITIVE_INFINITY) => new JsonDecoder(longest),
 };
 
-function withEnds(lines: readonly string[]): string[] {
-  const texts: string[] = [];
-  for (let index = 0; index < lines.length; index++) {
-    push(texts, lines[index] as string);
-    push(texts, '\n');
-  }
-  return texts;
-}
+const withEnd = (line: string): PipeData => (line.length < LONG ? `${line}\n` : [line, '\n']);
 
 class JsonDecoder implements Decoder {
   /** The line that has not arrived completely. */
