@@ -21,7 +21,7 @@ import { writeSimple } from './simple_writer';
 
 const LENGTH_BYTES = 4;
 /** Bytes. Frames of this length or more on average are not copied to be joined: the kernel gets the list of them. */
-const LONG = 512;
+const LONG = 4096;
 /** The number before an object that V8 lets the serializer write and that is no view (VIEW): another native object. */
 const OTHER = 1;
 

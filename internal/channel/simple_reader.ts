@@ -126,7 +126,7 @@ function readMembers(): unknown {
     const key = readText();
     if (key === NOT_SIMPLE || key in object) return NOT_SIMPLE;
     const value = readValue();
-    if (value === NOT_SIMPLE || value === HAS_VIEWS) return value;
+    if (typeof value === 'symbol') return value; // One of the two above: no simple value is a symbol.
     object[key] = value;
     count++;
   }
