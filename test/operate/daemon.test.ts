@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { controlPath } from '../../internal/operate/control/directory';
 import { ControlServer } from '../../internal/operate/control/server';
@@ -34,8 +35,8 @@ describe('an app and its daemon', () => {
     const port = await freePort();
     const app = await world.call('start', { spec: { ...world.spec('web'), exec: serving(), instances: 2, env: { COLOUR: 'red', PORT: String(port) }, supervise: {}, logs: { worker: true, time: true } } });
     expect(app).toMatchObject({ name: 'web', state: 'online', startedBy: 'daemon', instances: 2, ready: 2, restarts: 0, moved: 0 });
-    const log = readFileSync(String(app.log), 'utf8').split('\n').filter((line) => line !== '');
-    expect(log.map((line) => line.slice(25)).sort()).toEqual(['[1] and to stderr', '[1] started with red', '[2] and to stderr', '[2] started with red']);
+    const printed = ['[1] and to stderr', '[1] started with red', '[2] and to stderr', '[2] started with red'];
+    await world.logged(String(app.log), (lines) => isDeepStrictEqual(lines.map((line) => line.slice(25)).sort(), printed));
     expect(await codeOf(world.call('start', { spec: world.spec('web') }))).toMatch(/^ERR_ALREADY_RUNNING: web is already running \(online, pid \d+\)/);
     await world.app('web', 'scale', { by: 1 });
 

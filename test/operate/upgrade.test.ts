@@ -27,8 +27,7 @@ test('the new primary is listed, logs on, has the pid file, is stopped and resta
   const workers = world.pids('worker', 'api');
   expect(workers).toHaveLength(2);
   expect(workers).toContain(Number(await get(port)));
-  const log = readFileSync(String(second.log), 'utf8');
-  expect(workers.every((pid) => log.includes(`started ${pid}\n`))).toBe(true);
+  await world.logged(String(second.log), (lines) => workers.every((pid) => lines.some((line) => line.endsWith(`started ${pid}`))));
 
   // What cannot be taken leaves everything as it was.
   expect(await codeOf(world.app('api', 'upgrade', { execPath: '/bin/false' }))).toMatch(/^ERR_UPGRADE_FAILED: .*exited with 1/);

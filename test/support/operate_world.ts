@@ -98,6 +98,17 @@ export class OperateWorld {
     }
   }
 
+  /** Looks at a log until `fact` holds for its lines: what an app prints comes there a while after the app is said to be ready. */
+  async logged(file: string, fact: (lines: readonly string[]) => boolean, deadline = 20_000): Promise<void> {
+    const end = performance.now() + deadline;
+    for (;;) {
+      const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
+      if (fact(lines)) return;
+      if (performance.now() > end) throw new Error(`in ${file}: ${JSON.stringify(lines)}`);
+      await untilNextLook();
+    }
+  }
+
   /** The processes of this world that run. */
   processes(): OwnProcess[] {
     return readdirSync('/proc').filter((pid) => /^\d+$/.test(pid)).flatMap((pid): OwnProcess[] => {
