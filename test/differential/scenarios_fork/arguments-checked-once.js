@@ -59,7 +59,8 @@ const calls = {
     child.on('error', (error) => see(name, 'error', error));
     child.on('message', (value) => see(name, 'message', value));
     const end = gone(child);
-    if (child.pid !== undefined) child.send('hello', () => {});
+    // The one that is aborted could answer before it is killed: that comes after the forks below it.
+    if (child.pid !== undefined && name !== 'an aborted signal') child.send('hello', () => {});
     await end;
     see(name, 'ended', child.exitCode > 0);
   }));
