@@ -40,6 +40,8 @@ import { WorkerWords } from './worker_words';
 const OUT_MS = 2_000;
 /** How long after its 'disconnect' a process is looked at: does it end? In milliseconds. Usually its 'exit' comes before. */
 const EXIT_AFTER_DISCONNECT_MS = 50;
+/** How often it is looked at again, if it does end: for 10 s. A process can hang in the kernel while it ends, and its place must not stay empty. */
+const MOST_LOOKS = 200;
 /** How long a process whose channel is closed may take to exit by itself before SIGTERM, in milliseconds. */
 const EXIT_MS = 1_000;
 
@@ -265,9 +267,9 @@ export class WorkerProcess implements Member {
   }
 
   /** A process that ends closes its channel first. Its 'exit' says how it ended, on a busy machine later. */
-  #awaitExit(): void {
+  #awaitExit(looks = MOST_LOOKS): void {
     this.#after(EXIT_AFTER_DISCONNECT_MS, () => {
-      if (this.pid !== undefined && isEnding(this.pid)) return this.#awaitExit();
+      if (looks > 0 && this.pid !== undefined && isEnding(this.pid)) return this.#awaitExit(looks - 1);
       this.#lose(this.#worker.exitedAfterDisconnect ? 'left by itself' : 'disconnected');
     });
   }
