@@ -22,7 +22,7 @@ import { EXIT_TAKEN } from '../app/exit_codes';
 import type { AppSpec } from '../app/app_spec';
 import type { AppState } from './api';
 import type { Log } from './daemon_log';
-import { WAS_REPLACED, type LivePrimary } from './live_primary';
+import { WAS_REPLACED, type Former, type LivePrimary } from './live_primary';
 import { livesFor, type ProcessEnd, type StartedPrimary } from './primary_process';
 
 /** The restart budget of a primary: the same numbers as those of a worker (SuperviseOptions.restarts). */
@@ -56,7 +56,7 @@ export interface AppPorts {
   /** Starts a primary. Throws what the system says. */
   start(record: AppRecord, env: AppSpec['env'], why: 'command' | 'restart'): StartedPrimary;
   /** Who answers at the control socket of the app; null: nobody. `started`: it may be this process. `former`: it is not this one any more. */
-  find(started: StartedPrimary | null, former?: number): Promise<Primary | null>;
+  find(started: StartedPrimary | null, former?: Former): Promise<Primary | null>;
   /** Something in the app has changed: whoever waits for it looks again. `detail` is worth a progress message. */
   changed(detail: object | null): void;
 }
@@ -219,7 +219,7 @@ export class App {
     if (this.primary !== primary) return;
     if (this.#phase.is === 'stopping' && reason === WAS_REPLACED) {
       // The stop came too late for this primary. The other one is of the same record, so `#adopt` stops it.
-      const found = await this.#ports.find(null, primary.pid);
+      const found = await this.#ports.find(null, { pid: primary.pid, wasReplaced: true });
       if (this.primary !== primary) return found?.letGo();
       this.#phase.cancel();
       if (found !== null) return this.#adopt(found);
@@ -233,7 +233,7 @@ export class App {
   async #succeeded(former: Primary, reason: string): Promise<void> {
     const looking: Phase = { is: 'looking' };
     this.#enter(looking);
-    const found = await this.#ports.find(null, former.pid);
+    const found = await this.#ports.find(null, { pid: former.pid, wasReplaced: reason === WAS_REPLACED });
     if (this.#phase !== looking) return found?.letGo();
     if (found !== null) return this.#adopt(found);
     this.#ended(`its primary ${reason}`, former.servedMs);

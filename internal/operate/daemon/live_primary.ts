@@ -10,6 +10,7 @@ import { epochClock } from '../../clock';
 import { isObject } from '../../is_object';
 import type { AppRecord } from '../app/app_record';
 import { ControlClient } from '../control/client';
+import { codeOf } from '../control/errors';
 import { identityOf } from '../control/lock';
 import type { StartedPrimary } from './primary_process';
 
@@ -23,6 +24,13 @@ const ANSWER_MS = 5_000;
 const LOOK_MS = 20;
 /** The daemon looks so often at most: a primary may take six seconds to write its last log lines. */
 const MOST_LOOKS = 300;
+
+/** A primary that is none any more. */
+export interface Former {
+  readonly pid: number;
+  /** Another one serves in place of it. If not, it has died. */
+  readonly wasReplaced: boolean;
+}
 
 /** A primary that answers. */
 export class LivePrimary {
@@ -51,30 +59,41 @@ export class LivePrimary {
 
   /**
    * Connects to the primary at a socket. null: nobody answers there. `started`: it may be this process of the daemon.
-   * `former`: a primary that has been replaced, or has died. While it still answers, its successor is about to take the socket.
+   * `former`: a primary that has been replaced, or has died. While it still answers, its successor is about to take the
+   * socket. If it was replaced there is a successor, which may not have the socket yet.
    */
-  static async find(socket: string, started: StartedPrimary | null = null, former: number | null = null): Promise<LivePrimary | null> {
+  static async find(socket: string, started: StartedPrimary | null = null, former: Former | null = null): Promise<LivePrimary | null> {
+    for (let look = 0; look <= MOST_LOOKS; look++) {
+      if (look > 0) await pause();
+      const found = await LivePrimary.#look(socket, started, former);
+      if (found instanceof LivePrimary) return found;
+      if (found === 'stands still' || (found === 'nobody' && former?.wasReplaced !== true)) return null;
+    }
+    return null;
+  }
+
+  /** One look for `find`. */
+  static async #look(socket: string, started: StartedPrimary | null, former: Former | null): Promise<LivePrimary | 'former' | 'nobody' | 'stands still'> {
     let client: ControlClient;
-    for (let look = 0; ; look++) {
-      try {
-        client = await ControlClient.connect(socket, { timeoutMs: ANSWER_MS });
-      } catch {
-        return null;
-      }
-      if (client.hello.pid !== former) break;
+    try {
+      client = await ControlClient.connect(socket, { timeoutMs: ANSWER_MS });
+    } catch (error) {
+      return codeOf(error) === 'ERR_CONTROL_TIMEOUT' ? 'stands still' : 'nobody';
+    }
+    if (client.hello.pid === former?.pid) {
       client.close();
-      if (look === MOST_LOOKS) return null;
-      await pause();
+      return 'former';
     }
     const isOwn = started !== null && started.child.pid === client.hello.pid;
     if (client.hello.kind !== 'app' || client.hello.startedBy !== 'daemon') return new LivePrimary(client, null, null);
-    const cancel = epochClock.after(ANSWER_MS, () => client.close());
+    let isLate = false;
+    const cancel = epochClock.after(ANSWER_MS, () => { isLate = true; client.close(); });
     try {
       const answer = await client.call('run');
       return new LivePrimary(client, readRun(answer), isOwn ? started : null);
     } catch {
       client.close();
-      return null; // It ended while it was asked, or stands still.
+      return isLate ? 'stands still' : 'nobody'; // It ended while it was asked.
     } finally {
       cancel();
     }
