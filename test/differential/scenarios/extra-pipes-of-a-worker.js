@@ -15,7 +15,8 @@ if (cluster.isPrimary) {
     stdio[3].setEncoding('utf8').on('data', (text) => see('pipe 3', 'data', text)).on('close', () => see('pipe 3', 'closed'));
     stdio[5].setEncoding('utf8').on('data', (text) => see('pipe 5', 'data', text));
     stdio[3].write('to the worker');
-    await next(worker, 'message');
+    // The pipe and the channel are two ways: which of them is read first is open.
+    await Promise.all([next(worker, 'message'), next(stdio[3], 'data')]);
     stdio[3].destroy();
     await next(stdio[3], 'close');
     worker.send('still there?');
