@@ -79,6 +79,9 @@ interface Given {
   readonly others: boolean;
 }
 
+/** What has no meaning without --runtime, but for --out, which has a default. */
+const WITH_RUNTIME = ['measure', 'preload', 'wire', 'measures', 'judge', 'also'] as const;
+
 async function main(given: Given): Promise<void> {
   const { node, only, jobs, verbose } = given;
   if (given.compare !== undefined) return compareTwo(given.compare);
@@ -92,6 +95,8 @@ async function main(given: Given): Promise<void> {
   if (names.length === 0) throw new WrongArgument(`--only '${only}' matches no scenario and no clause of one`);
 
   if (given.runtime !== undefined) return judgeRuntimes(given.runtime.split(','), names, given);
+  const lost = WITH_RUNTIME.find((option) => given[option] !== undefined && given[option] !== false);
+  if (lost !== undefined) throw new WrongArgument(`--${lost} goes with --runtime: name the runtimes that are judged`);
 
   const versions: Version[] = [];
   for (const major of new Set(majors)) versions.push(await versionOf(major));

@@ -60,6 +60,11 @@ describe.concurrent('arguments', () => {
     expect(stdout.split('\n').filter((line) => line.length > 100)).toEqual([]);
   });
 
+  test.each([['--judge'], ['--wire'], ['--also', '/tmp/two'], ['--measure', 'node@24']])('conformance %s without --runtime is a wrong argument: all scenarios would be played', async (...given) => {
+    const { code, stdout, stderr } = await tool('test/differential/conformance.ts', ...given, '--only', 'ipv6-only');
+    expect([code, stdout, stderr]).toEqual([2, '', `conformance: ${given[0]} goes with --runtime: name the runtimes that are judged (--help says more)\n`]);
+  });
+
   test('what is no Node is refused', () => {
     for (const node of ['/no/such/node', '/bin/false', '/bin/true', directory]) expect(() => versionOfNode(node)).toThrow(WrongArgument);
     expect(versionOfNode(process.execPath)).toBe(process.versions.node);
