@@ -1,9 +1,9 @@
 /**
  * V8's structured clone, as far as this project writes and reads it itself: for *simple* messages. A simple message is
  * null, undefined, a boolean, a number, a text of Latin-1 characters, a Buffer, a Uint8Array, or a list or a plain object
- * of such values, in which no object occurs twice. Most messages of programs are simple. For a small one V8 needs 5 µs at both ends
- * together, of which most goes into a serializer, its memory and a deserializer; by hand it is a fifth. V8 writes and
- * reads all other messages.
+ * of such values, in which no object occurs twice. Most messages of programs are simple. For a small one V8 needs 5 µs at
+ * both ends together, of which most goes into a serializer, its memory and a deserializer; by hand it is a fifth. V8
+ * writes and reads all other messages.
  *
  *   FF 0F                       the version of the format, at the start
  *   _  0  T  F                  undefined, null, true, false
