@@ -11,6 +11,7 @@ import { judge, markedAsOurs, measureOf, merged, type Cell, type Deviation, type
 import { differences, markdown, seenIn } from '../differential/runtimes/markdown';
 import { clauseRows, withoutDeliberate, type Matrix } from '../differential/runtimes/matrix';
 import { othersThat } from '../differential/runtimes/others';
+import { Plays, type Use } from '../differential/runtimes/plays';
 
 /** A run in which a worker saw these lines. */
 const saw = (lines: readonly string[], others: Partial<Played> = {}): Played => ({ code: 0, signal: null, stdout: '', stderr: '', isLate: false, left: 0, torn: [], stopped: null, plain: (line) => line,
@@ -156,6 +157,19 @@ describe('what was played is judged again', () => {
       out: run('one', "error 'spawn /own/foo' '/one/a.js'"), measures: null, judgeOnly: true, also: run('two', also) })).rows[0]?.cells[0];
     expect(await judged("error 'spawn /own/foo' '/two/a.js'")).toEqual({ is: 'like', plays: 2 });
     expect(await judged("error 'spawn /another' '/two/a.js'")).toMatchObject({ is: 'flaky', plays: 2, verdicts: [{ is: 'like' }, { is: 'different' }] });
+  });
+
+  // A scenario was mended and was like Node at once: the plays of the old one, played again and alone, made it flaky.
+  it('by the plays of the last text of the scenario only, once its first play is there', () => {
+    const play = (digest: string, use: Use, took: number): string => JSON.stringify({ runtime: 'foo', scenario: 'setup-primary', digest, use, played: { ...saw([]), took } });
+    const old = [play('01', 'first', 1), play('01', 'again', 2), play('01', 'alone', 3)];
+    const of = (name: string, lines: readonly string[], digest: string): (number | undefined)[] => {
+      const plays = new Plays(mkdirAndWrite(path.join(directory, name), `${lines.join('\n')}\n`));
+      return (['first', 'again', 'alone'] as const).map((use) => plays.getLast({ runtime: 'foo', scenario: 'setup-primary', digest, use })[0]?.took);
+    };
+    expect(of('old', old, '03')).toEqual([1, 2, 3]);
+    for (const digest of ['02', '03']) expect(of(`mended ${digest}`, [...old, play('02', 'first', 4)], digest)).toEqual([4, undefined, undefined]);
+    expect(of('not played since', [play('02', 'first', 4), ...old], '02')).toEqual([4, undefined, undefined]);
   });
 });
 

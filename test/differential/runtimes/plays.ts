@@ -71,11 +71,18 @@ export class Plays {
     return this.#kept.get(nameOf(key)) ?? [];
   }
 
-  /** As `get`; where there are none, those of the last build, recorder and text of the scenario that was played. */
+  /**
+   * As `get`; where there are none, those of the last build, recorder and text of the scenario that was played. What was
+   * played again or alone counts only beside a first play of the same three.
+   */
   getLast(key: Key): readonly Played[] {
-    const own = this.get(key);
-    const last = this.#known.get(lastingNameOf(key))?.at(-1);
-    return own.length > 0 || last === undefined ? own : this.get(last);
+    if (key.use === 'measure' || key.use === 'first') return this.get(this.#lastOf(key));
+    return this.get({ ...this.#lastOf({ ...key, use: 'first' }), use: key.use });
+  }
+
+  /** The key itself if it has plays; otherwise the last one that differs from it in build, recorder and text only. */
+  #lastOf(key: Key): Key {
+    return this.get(key).length > 0 ? key : this.#known.get(lastingNameOf(key))?.at(-1) ?? key;
   }
 
   add(key: Key, played: Played): void {
