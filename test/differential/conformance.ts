@@ -79,11 +79,13 @@ interface Given {
   readonly others: boolean;
 }
 
-/** What has no meaning without --runtime, but for --out, which has a default. */
+/** The options that only `--runtime` uses. `--out` is one too, but it has a default: whether it was given is not seen. */
 const WITH_RUNTIME = ['measure', 'preload', 'wire', 'measures', 'judge', 'also'] as const;
 
 async function main(given: Given): Promise<void> {
   const { node, only, jobs, verbose } = given;
+  const unused = given.runtime === undefined ? WITH_RUNTIME.find((option) => given[option] !== undefined && given[option] !== false) : undefined;
+  if (unused !== undefined) throw new WrongArgument(`--${unused} goes with --runtime: name the runtimes that are judged`);
   if (given.compare !== undefined) return compareTwo(given.compare);
   if (given.others) return playOthers(patternOf(only));
   const majors = node.split(',').map((text) => {
@@ -95,8 +97,6 @@ async function main(given: Given): Promise<void> {
   if (names.length === 0) throw new WrongArgument(`--only '${only}' matches no scenario and no clause of one`);
 
   if (given.runtime !== undefined) return judgeRuntimes(given.runtime.split(','), names, given);
-  const lost = WITH_RUNTIME.find((option) => given[option] !== undefined && given[option] !== false);
-  if (lost !== undefined) throw new WrongArgument(`--${lost} goes with --runtime: name the runtimes that are judged`);
 
   const versions: Version[] = [];
   for (const major of new Set(majors)) versions.push(await versionOf(major));

@@ -60,7 +60,7 @@ describe.concurrent('arguments', () => {
     expect(stdout.split('\n').filter((line) => line.length > 100)).toEqual([]);
   });
 
-  test.each([['--judge'], ['--wire'], ['--also', '/tmp/two'], ['--measure', 'node@24']])('conformance %s without --runtime is a wrong argument: all scenarios would be played', async (...given) => {
+  test.each([['--judge'], ['--wire'], ['--also', '/tmp/two'], ['--measure', 'node@24'], ['--judge', '--compare', '/tmp/one,/tmp/two']])('conformance %s without --runtime is a wrong argument: all scenarios would be played', async (...given) => {
     const { code, stdout, stderr } = await tool('test/differential/conformance.ts', ...given, '--only', 'ipv6-only');
     expect([code, stdout, stderr]).toEqual([2, '', `conformance: ${given[0]} goes with --runtime: name the runtimes that are judged (--help says more)\n`]);
   });
