@@ -82,7 +82,7 @@ export const WRITTEN = 0;
 /** The status of a write: it is under way, and `onDone` will be called. */
 export const PENDING = 1;
 
-/** What one write can take: text, bytes, or several pieces of one of them, one behind the other. */
+/** What one write sends: a text, some bytes, a list of texts, or a list of bytes. A list is sent in its order. */
 export type PipeData = string | Uint8Array | readonly string[] | readonly Uint8Array[];
 
 /**

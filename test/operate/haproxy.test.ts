@@ -86,8 +86,8 @@ const [startBlock, configBlock, statusBlock] = chapterBlocks('Several machines b
 
 test.skipIf(!hasHaproxy)('a rolling deployment of two machines under load: no request fails (left out where haproxy is not installed)', async () => {
   const [front, port, health] = [await freePort(), await freePort(), await freePort()];
-  // What differs from the guide: the ports, and the times, which are divided by ten or so. An answer of a health
-  // server may take longer, not shorter: this machine is busy.
+  // The guide's configuration with other ports, and with times that are about ten times shorter. Only the time for a health
+  // check is longer than in the guide, because this machine may be busy with other tests.
   const differences = { '/run/haproxy.sock': stats, ':8080': `:${front}`, ':8000': `:${port}`, ':9000': `:${health}`, 'port 9000': `port ${health}`, 'inter 1s': 'inter 100ms', 'timeout check 5s': 'timeout check 20s', '--drain-delay 5s': '--drain-delay 1500ms' };
   const file = path.join(directory, 'haproxy.cfg');
   writeFileSync(file, replaced(configBlock, differences));

@@ -1,4 +1,4 @@
-/** What a claim is about: no other test of this machine gets it until `release` is called, or until this process ends. */
+/** One port or several, which no other test of this machine gets until `release` is called or this process ends. */
 export interface Claim {
   /** The port, or the first of them. */
   readonly port: number;
